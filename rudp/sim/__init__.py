@@ -1,0 +1,12 @@
+"""Networks on virtual time, for tests that are quick and always the same.
+
+:func:`run` runs an asyncio program on a loop whose time is a number and whose datagrams travel over
+simulated links; :class:`Network` joins connection tables without asyncio; :class:`Link` is one
+direction of a path, for either of them or alone; :class:`Clock` is the queue of events below.
+"""
+
+from rudp.sim.clock import Clock
+from rudp.sim.link import Link, LinkOptions
+from rudp.sim.loop import DeadlockError, VirtualLoop, run
+
+__all__ = ["Clock", "DeadlockError", "Link", "LinkOptions", "VirtualLoop", "run"]

@@ -1,0 +1,255 @@
+"""One direction of a path, and what can happen to a datagram on it.
+
+A link is told what was sent and when, and answers when which copies arrive.  It holds no clock and
+calls nobody, so the same link serves a simulated network, an asyncio loop on virtual time and a
+relay between real sockets.  All chance comes from its own seeded generator: the same datagrams at
+the same times meet the same fate.
+
+A datagram meets, in this order: the queue and the rate, the test's own ``drop``, loss, corruption,
+duplication, delay with jitter, reordering.  So what is lost on the way has still used the rate,
+and what the queue refuses has not.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any, Final, TypedDict, Unpack
+
+UDP_OVERHEAD: Final = 28
+"""Octets of IPv4 and UDP header in front of a payload (RFC 791, RFC 768)."""
+
+
+class LinkOptions(TypedDict, total=False):
+    """The keyword arguments of a :class:`Link`, with their units."""
+
+    delay: float
+    """Seconds from the end of sending to arrival, at least; 0 unless given."""
+    jitter: float
+    """Seconds: the delay grows by a random part of this, evenly spread; 0 unless given."""
+    ordered: bool
+    """Whether jitter keeps the order (the default), as a queue somewhere else does: a datagram
+    waits for the slower one before it.  False lets it overtake."""
+    rate: float | None
+    """Bits per second, or None (the default) for no limit."""
+    queue: int | None
+    """Octets that may wait for the rate, or None (the default) for no limit.  What does not fit
+    is dropped (drop-tail), but an idle link takes any datagram."""
+    overhead: int
+    """Octets that a datagram needs beyond its payload, in rate and queue; 28 unless given."""
+    loss: float
+    """Probability that a datagram is lost."""
+    burst_enter: float
+    """Probability, per datagram, that the link turns bad (the model of Gilbert and Elliott)."""
+    burst_exit: float
+    """Probability, per datagram, that a bad link turns good; 1 unless given."""
+    burst_loss: float
+    """Probability that a datagram is lost while the link is bad; 1 unless given."""
+    corrupt: float
+    """Probability that a bit of a datagram is flipped."""
+    deliver_corrupted: bool
+    """Whether such a datagram arrives.  If not (the default), UDP's checksum has caught it."""
+    duplicate: float
+    """Probability that a second copy arrives, with a jitter and a reordering of its own."""
+    reorder: float
+    """Probability that a copy is held back, so that what follows may overtake it."""
+    reorder_delay: float
+    """Seconds for which it is held back; 0.01 unless given."""
+    drop: Callable[[bytes, float], bool] | None
+    """Asked for each datagram and the time it was sent; True loses that one."""
+
+
+_PROBABILITIES: Final = (
+    "loss",
+    "burst_enter",
+    "burst_exit",
+    "burst_loss",
+    "corrupt",
+    "duplicate",
+    "reorder",
+)
+_DEFAULTS: Final[LinkOptions] = {
+    "delay": 0.0,
+    "jitter": 0.0,
+    "ordered": True,
+    "rate": None,
+    "queue": None,
+    "overhead": UDP_OVERHEAD,
+    "loss": 0.0,
+    "burst_enter": 0.0,
+    "burst_exit": 1.0,
+    "burst_loss": 1.0,
+    "corrupt": 0.0,
+    "deliver_corrupted": False,
+    "duplicate": 0.0,
+    "reorder": 0.0,
+    "reorder_delay": 0.01,
+    "drop": None,
+}
+
+
+class Link:
+    """One direction of a path.  The arguments are those of :class:`LinkOptions`.
+
+    >>> link = Link(delay=0.5, rate=80_000)
+    >>> [when for when, _ in link.carry(bytes(1222), now=0.0)]  # 1250 octets: 0.125 s to send
+    [0.625]
+
+    Counters: ``sent`` datagrams; of these ``lost`` on the way, ``dropped`` by the queue and
+    ``corrupted`` (delivered or not); and how many copies were ``duplicated`` or ``reordered``.
+    """
+
+    __slots__ = (
+        "_bad",
+        "_free",
+        "_latest",
+        "_options",
+        "_plain",
+        "_random",
+        "corrupted",
+        "dropped",
+        "duplicated",
+        "lost",
+        "reordered",
+        "sent",
+    )
+
+    def __init__(self, *, seed: int | str = 0, **options: Unpack[LinkOptions]) -> None:
+        """Make a link whose chances follow from *seed*.
+
+        Raises :class:`ValueError` for a value out of range, :class:`TypeError` for an unknown name.
+        """
+        self._random = random.Random(seed)
+        self._options = _DEFAULTS.copy()
+        self._bad = False
+        # When the rate has worked off what is queued, and the latest arrival so far.
+        self._free = 0.0
+        self._latest = 0.0
+        self.sent = 0
+        self.lost = 0
+        self.dropped = 0
+        self.corrupted = 0
+        self.duplicated = 0
+        self.reordered = 0
+        self.configure(**options)
+
+    def __repr__(self) -> str:
+        given = self._options.items() - _DEFAULTS.items()
+        return f"Link({', '.join(f'{name}={value!r}' for name, value in sorted(given))})"
+
+    @property
+    def options(self) -> LinkOptions:
+        """All options as they are now; a copy."""
+        return self._options.copy()
+
+    def configure(self, **options: Unpack[LinkOptions]) -> None:
+        """Change some options and keep the rest, the queue and the counters.
+
+        What is already on its way is not affected.  Raises as the constructor does, and then
+        changes nothing.
+        """
+        new = _checked(self._options | options)
+        if new["rate"] is None or new["rate"] != self._options["rate"]:
+            # A new rate begins with an empty queue: there is no telling what was left of the old.
+            self._free = 0.0
+        self._options = new
+        # The common case: a link that only delays needs to look at nothing else.
+        calm = _DEFAULTS | {"delay": new["delay"], "overhead": new["overhead"]}
+        calm["reorder_delay"] = new["reorder_delay"]
+        self._plain = new == calm
+
+    def carry(self, data: bytes, now: float) -> list[tuple[float, bytes]]:
+        """Send *data* at *now*; return when each copy arrives, nothing if none does.
+
+        *now* is in seconds and does not decrease from call to call.
+        """
+        self.sent += 1
+        options = self._options
+        if self._plain:
+            self._latest = max(self._latest, now + options["delay"])
+            return [(self._latest, data)]
+        left = self._transmitted(len(data), now)
+        if left is None:
+            self.dropped += 1
+            return []
+        drop = options["drop"]
+        if (drop is not None and drop(data, now)) or self._is_lost():
+            self.lost += 1
+            return []
+        if self._happens(options["corrupt"]):
+            self.corrupted += 1
+            if not (options["deliver_corrupted"] and data):
+                return []
+            data = self._flipped(data)
+        arrivals = [(self._arrival(left), data)]
+        if self._happens(options["duplicate"]):
+            self.duplicated += 1
+            arrivals.append((self._arrival(left), data))
+        return arrivals
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0.0 and self._random.random() < probability
+
+    def _transmitted(self, octets: int, now: float) -> float | None:
+        """Return when the last bit leaves, or None when the queue is full."""
+        rate, queue = self._options["rate"], self._options["queue"]
+        if rate is None:
+            return now
+        size = octets + self._options["overhead"]
+        if self._free <= now:
+            self._free = now
+        elif queue is not None:
+            waiting = (self._free - now) * rate / 8
+            # Half an octet of tolerance: *waiting* is a whole number that went through a division.
+            if waiting + size > queue + 0.5:
+                return None
+        self._free += size * 8 / rate
+        return self._free
+
+    def _is_lost(self) -> bool:
+        options = self._options
+        if self._bad:
+            self._bad = not self._happens(options["burst_exit"])
+        else:
+            self._bad = self._happens(options["burst_enter"])
+        return self._happens(options["burst_loss"] if self._bad else options["loss"])
+
+    def _flipped(self, data: bytes) -> bytes:
+        bit = self._random.randrange(len(data) * 8)
+        flipped = bytearray(data)
+        flipped[bit >> 3] ^= 1 << (bit & 7)
+        return bytes(flipped)
+
+    def _arrival(self, left: float) -> float:
+        options = self._options
+        arrival = left + options["delay"]
+        if options["jitter"]:
+            arrival += options["jitter"] * self._random.random()
+        if options["ordered"]:
+            arrival = max(arrival, self._latest)
+            self._latest = arrival
+        if self._happens(options["reorder"]):
+            # Held back after the order is settled, so that nobody waits for it.
+            self.reordered += 1
+            arrival += options["reorder_delay"]
+        return arrival
+
+
+def _checked(options: LinkOptions) -> LinkOptions:
+    unknown = options.keys() - _DEFAULTS.keys()
+    if unknown:
+        raise TypeError(f"a link has no option {', '.join(sorted(unknown))}")
+    values: dict[str, Any] = dict(options.items())
+    for name in _PROBABILITIES:
+        value = values[name]
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name} is a probability between 0 and 1, not {value!r}")
+    for name in ("delay", "jitter", "reorder_delay", "overhead"):
+        value = values[name]
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"{name} must be finite and not negative, not {value!r}")
+    rate, queue = options["rate"], options["queue"]
+    if rate is not None and not (rate > 0 and math.isfinite(rate)):
+        raise ValueError(f"rate must be above 0 bit/s, or None, not {rate!r}")
+    if queue is not None and (rate is None or queue < 0):
+        raise ValueError("queue needs a rate and must not be negative")
+    return options
