@@ -1,0 +1,1 @@
+"""The tests of rudp; a test of a requirement carries its id (see docs/conformance.md)."""
