@@ -8,5 +8,17 @@ direction of a path, for either of them or alone; :class:`Clock` is the queue of
 from rudp.sim.clock import Clock
 from rudp.sim.link import Link, LinkOptions
 from rudp.sim.loop import DeadlockError, VirtualLoop, run
+from rudp.sim.network import Network, Node
+from rudp.sim.paths import Tap
 
-__all__ = ["Clock", "DeadlockError", "Link", "LinkOptions", "VirtualLoop", "run"]
+__all__ = [
+    "Clock",
+    "DeadlockError",
+    "Link",
+    "LinkOptions",
+    "Network",
+    "Node",
+    "Tap",
+    "VirtualLoop",
+    "run",
+]

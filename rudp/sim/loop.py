@@ -36,7 +36,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ``network`` has the links and taps; ``hosts`` maps names to IP literals.
     """
 
-    _ready: Sequence[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
     _clock_resolution: float
 
