@@ -1,0 +1,148 @@
+"""Every knob of rudp in one frozen, checked object.
+
+A :class:`Config` is made once and never changes; a connection copies the few values that an
+application may move while it runs (``TCP_NODELAY``, keep-alive, the user timeout).  Times are
+seconds, sizes are octets.  The defaults are those of a modern Linux host except where a comment
+gives the reason for something else.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+if TYPE_CHECKING:
+    from rudp.core.congestion.controller import ControllerFactory
+
+MSS_FLOOR: Final = 88
+"""Octets.  A smaller MSS of a peer is raised to this, as Linux does (``TCP_MIN_MSS``)."""
+
+MSS_CEILING: Final = 65_507 - 20
+"""Octets.  The largest UDP payload over IPv4, less the fixed header (RFC 9293 §3.7.1, MUST-67)."""
+
+WINDOW_MAX: Final = 1 << 30
+"""Octets.  The largest window that scaling can announce (RFC 7323 §2.3)."""
+
+R2_FLOOR: Final = 1e-3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of an endpoint or of one connection.
+
+    Raises :class:`ValueError` for a value outside its range, when it is made.
+
+    Segments
+        ``mss``: the largest segment we send and announce, in octets of data before options, 88 to
+        65487; ``None`` takes what the path is known to carry.  ``nodelay``: ``True`` switches
+        Nagle's algorithm off (RFC 9293 §3.7.4), which is what asyncio does on its TCP sockets.
+        ``sack``, ``timestamps``, ``window_scaling``: offer RFC 2018 and RFC 7323.
+
+    Buffers
+        ``recv_buffer``: octets kept for a reader that is not reading; the window never promises
+        more.  ``send_buffer``: octets sent and not yet acknowledged, at most; what an application
+        writes beyond it waits in the transport's write buffer and counts against its watermarks.
+
+    Loss and congestion
+        ``congestion``: ``"newreno"`` or a callable that makes a controller.  ``min_rto``,
+        ``max_rto``: bounds of the retransmission time-out (RFC 6298); ``rto_form`` says what the
+        lower one applies to: ``"linux"`` the variance term, ``"rfc"`` the whole sum.
+        ``delayed_ack``: how long an acknowledgement may wait, below 0.5 (RFC 9293 MUST-40).
+        ``slow_start_after_idle``: back to the restart window after an idle RTO (RFC 5681 §4.1).
+
+    Giving up
+        ``syn_retries``: SYN retransmissions of an active open (7 gives up after 183 s, MUST-23).
+        ``connect_timeout``: an earlier end to an active open, or ``None``.  ``user_timeout``: R2,
+        the time without progress after which a connection dies (RFC 9293 §3.8.3), or ``None`` for
+        never.  ``keepalive`` with its ``_idle``, ``_interval`` and ``_count``: RFC 9293 §3.8.4.
+
+    Closing
+        ``msl``: the maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2).
+        ``fin_wait2_timeout``: how long FIN-WAIT-2 may last once nobody reads any more.
+        ``rfc1337``: ignore RST in TIME-WAIT (RFC 1337, fix F1).
+
+    The layer below
+        ``dscp``: 0 to 63, and ``ttl``: 1 to 255 or ``None`` for the system's.  ``datagram_io``:
+        ``"auto"`` takes the fastest path the loop allows, ``"portable"`` only ever uses
+        ``loop.create_datagram_endpoint``.
+    """
+
+    mss: int | None = None
+    nodelay: bool = True
+    sack: bool = True
+    timestamps: bool = True
+    window_scaling: bool = True
+
+    recv_buffer: int = 256 * 1024
+    send_buffer: int = 4 * 1024 * 1024
+
+    congestion: "str | ControllerFactory" = "newreno"
+    min_rto: float = 0.2
+    max_rto: float = 60.0
+    rto_form: Literal["linux", "rfc"] = "linux"
+    delayed_ack: float = 0.04
+    slow_start_after_idle: bool = True
+
+    syn_retries: int = 7
+    connect_timeout: float | None = None
+    user_timeout: float | None = 300.0
+    keepalive: bool = False
+    keepalive_idle: float = 7200.0
+    keepalive_interval: float = 75.0
+    keepalive_count: int = 9
+
+    msl: float = 120.0
+    fin_wait2_timeout: float = 60.0
+    rfc1337: bool = True
+
+    dscp: int = 0
+    ttl: int | None = None
+    datagram_io: Literal["auto", "portable"] = "auto"
+
+    def __post_init__(self) -> None:
+        _between("mss", self.mss, MSS_FLOOR, MSS_CEILING, optional=True)
+        _between("recv_buffer", self.recv_buffer, 4096, WINDOW_MAX)
+        _between("send_buffer", self.send_buffer, 4096, WINDOW_MAX)
+        _between("min_rto", self.min_rto, 1e-3, 60.0)
+        _between("max_rto", self.max_rto, max(1.0, self.min_rto), 3600.0)
+        _between("delayed_ack", self.delayed_ack, 0.0, 0.499)
+        _between("syn_retries", self.syn_retries, 0, 32)
+        _between("connect_timeout", self.connect_timeout, R2_FLOOR, float("inf"), optional=True)
+        _between("user_timeout", self.user_timeout, R2_FLOOR, float("inf"), optional=True)
+        _between("keepalive_idle", self.keepalive_idle, R2_FLOOR, float("inf"))
+        _between("keepalive_interval", self.keepalive_interval, R2_FLOOR, float("inf"))
+        _between("keepalive_count", self.keepalive_count, 1, 255)
+        _between("msl", self.msl, 0.0, 86_400.0)
+        _between("fin_wait2_timeout", self.fin_wait2_timeout, R2_FLOOR, float("inf"))
+        _between("dscp", self.dscp, 0, 63)
+        _between("ttl", self.ttl, 1, 255, optional=True)
+        if self.rto_form not in ("linux", "rfc"):
+            raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
+        if self.datagram_io not in ("auto", "portable"):
+            raise ValueError(f"datagram_io must be 'auto' or 'portable', not {self.datagram_io!r}")
+        if not (callable(self.congestion) or self.congestion == "newreno"):
+            raise ValueError(f"congestion must be 'newreno' or a factory, not {self.congestion!r}")
+
+    @classmethod
+    def rfc(cls, **changes: Any) -> Self:
+        """Return the profile that follows the RFCs to the letter where the defaults do not.
+
+        The RTO is at least one second (RFC 6298 §2.4), Nagle's algorithm is on (RFC 9293 SHLD-7)
+        and an exact RST ends TIME-WAIT (RFC 9293 §3.10.7.4).  *changes* override single fields.
+        """
+        profile: dict[str, Any] = {
+            "min_rto": 1.0,
+            "rto_form": "rfc",
+            "nodelay": False,
+            "rfc1337": False,
+        }
+        return cls(**(profile | changes))
+
+
+def _between(
+    name: str, value: float | None, low: float, high: float, *, optional: bool = False
+) -> None:
+    if value is None and optional:
+        return
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")

@@ -1,0 +1,1 @@
+"""TCP itself, without socket, clock or loop: segments and time in, segments and octets out."""

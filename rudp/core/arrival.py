@@ -1,0 +1,280 @@
+"""SEGMENT ARRIVES (RFC 9293 §3.10.7), in the RFC's order, step by step.
+
+This is the specification of how a connection reacts to a segment: SYN-SENT here, the other
+states from §3.10.7.4 on; CLOSED and LISTEN belong to the table and the listener, TIME-WAIT to its
+record.  Each step either passes the segment on or ends the matter.  Nothing is sent from here:
+steps note what is owed (an ACK, a RST) and the connection sends it when the batch is done.
+"""
+
+from rudp.core.counters import Count
+from rudp.core.receiver import Receiver
+from rudp.core.seqnum import from_wire, to_wire
+from rudp.core.state import Cause, State
+from rudp.core.tcb import (
+    ACKED_FIN,
+    AMPLIFICATION,
+    EOF,
+    READABLE,
+    URGENT,
+    WRITABLE,
+    Opened,
+    Tcb,
+    refused,
+    reset_by_peer,
+)
+from rudp.core.timers import OFF
+from rudp.core.wire import ACK, FIN, RST, SYN, URG, Run
+
+_TAKES_DATA = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
+
+
+def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
+    """Process *run*, which came for the connection *tcb*."""
+    tcb.segments_in += run.segments
+    if tcb.tracer is not None:
+        tcb.tracer.run_received(tcb.ports, run, tcb.state, now)
+    if tcb.credit is not None:
+        tcb.credit += AMPLIFICATION * run.size
+    if tcb.state is State.SYN_SENT:
+        _syn_sent(tcb, run, now)
+    elif tcb.receiver is not None and tcb.state is not State.CLOSED:
+        _otherwise(tcb, tcb.receiver, run, now)
+
+
+def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
+    """§3.10.7.3."""
+    sender = tcb.sender
+    flags = run.flags
+    seg_ack = from_wire(run.ack, sender.snd_una)
+
+    # First, the ACK bit: does it acknowledge our SYN?
+    if flags & ACK and not sender.iss < seg_ack <= sender.snd_nxt:
+        if not flags & RST:
+            tcb.refuse_ack(run.ack)
+        tcb.counters[Count.ACK_UNACCEPTABLE] += 1
+        return
+
+    # Second, the RST bit: with an acceptable ACK it refuses us, without one it proves nothing.
+    if flags & RST:
+        if flags & ACK:
+            tcb.die(refused(), now)
+        else:
+            tcb.counters[Count.RST_IGNORED] += 1
+        return
+
+    # Third is security: none here.  Fourth, the SYN bit; fifth, neither SYN nor RST: drop.
+    if not flags & SYN:
+        tcb.counters[Count.UNACCEPTABLE] += 1
+        return
+    receiver = tcb.meet(run.seq, run.options, now)
+    tcb.last_heard = now
+    if flags & ACK:
+        echo = tcb.echo_rtt(run.options.tsecr, now) if tcb.timestamps else None
+        sender.on_ack(seg_ack, [], echo, False, now)
+        tcb.move(Cause.RCV_SYN_ACK, now)
+        tcb.establish(run.window, receiver.irs, seg_ack, now)  # the window of a SYN is not scaled
+        receiver.syn_window_field()
+        receiver.ack_now()
+        _data_and_fin(tcb, receiver, run, receiver.irs + 1, now)
+        return
+    # Simultaneous open: our SYN crossed theirs (§3.5, Figure 7).
+    tcb.move(Cause.RCV_SYN, now)
+    sender.snd_wnd = sender.max_snd_wnd = run.window
+    sender.snd_wl1 = receiver.irs
+    tcb.syn_due = True
+    receiver.syn_window_field()
+    if run.length:
+        receiver.accept(receiver.irs + 1, run, now)
+
+
+def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
+    """§3.10.7.4: every state from SYN-RECEIVED to LAST-ACK."""
+    flags = run.flags
+    seq = from_wire(run.seq, receiver.rcv_nxt)
+    length = run.length + (flags & SYN and 1) + (flags & FIN and 1)
+
+    # Before all else, timestamps: is this an old duplicate? (RFC 7323 §5.3, R1)
+    if tcb.timestamps and not flags & RST:
+        tsval = run.options.tsval
+        if tsval is None:
+            tcb.counters[Count.TIMESTAMP_MISSING] += run.segments
+            return
+        if receiver.is_old(tsval, now):
+            tcb.counters[Count.PAWS] += run.segments
+            tcb.answer(not length, now)
+            return
+
+    # First, the sequence number.
+    if not receiver.is_acceptable(seq, length):
+        flags = _unacceptable(tcb, receiver, run, seq, length, now)
+        if not flags:
+            return
+    if tcb.timestamps and run.options.tsval is not None and not flags & RST:
+        receiver.note_timestamp(run.options.tsval, seq, now)
+    tcb.last_heard = now
+    tcb.keepalive_probes = 0
+
+    # Second, the RST bit; only the exact number counts (RFC 5961 §3.2).
+    if flags & RST:
+        if seq != receiver.rcv_nxt:
+            tcb.challenge(now)
+        elif tcb.state is State.SYN_RECEIVED:
+            tcb.die(refused() if tcb.opened is Opened.ACTIVE else None, now)
+        else:
+            tcb.die(None if tcb.sender.fin_acked else reset_by_peer(), now)
+        return
+
+    # Fourth, the SYN bit (RFC 5961 §4.2).
+    if flags & SYN:
+        if tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
+            tcb.die(None, now)
+        else:
+            tcb.challenge(now)
+        return
+
+    # Fifth, the ACK field.  Without ACK the segment says nothing.
+    if not flags & ACK:
+        tcb.counters[Count.ACK_MISSING] += run.segments
+        return
+    if not _ack_field(tcb, run, seq, now):
+        return
+
+    # Sixth, seventh, eighth: URG, data, FIN.
+    _data_and_fin(tcb, receiver, run, seq, now)
+
+
+def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int, now: float) -> int:
+    """Deal with a segment outside the window; return the flags that are to be heeded all the same.
+
+    0 means: drop it.
+    """
+    flags = run.flags
+    if tcb.state is State.SYN_RECEIVED and flags & SYN and seq == receiver.irs:
+        if not flags & ACK:  # the peer repeats its SYN, so it lacks our SYN,ACK
+            tcb.syn_due = True
+            return 0
+        seg_ack = from_wire(run.ack, tcb.sender.snd_una)
+        if tcb.opened is Opened.ACTIVE and not run.length and seg_ack == tcb.sender.snd_nxt:
+            # Simultaneous open: the peer's SYN,ACK repeats the SYN that we have, so the window
+            # test fails by one.  Its ACK is what Figure 7 expects to establish us.
+            return ACK
+    if flags & RST:
+        if seq == receiver.rcv_nxt:
+            return flags  # it carries data for which there is no room (MUST-66, SHLD-2)
+        tcb.counters[Count.RST_IGNORED] += 1
+        return 0
+    if not receiver.rcv_wnd and seq == receiver.rcv_nxt and not flags & SYN:
+        # The window is shut: the data is refused, but ACK and URG count (MUST-66).
+        receiver.ack_now()
+        return flags
+    tcb.counters[Count.UNACCEPTABLE] += run.segments
+    tcb.answer(not length or bool(flags & SYN), now)
+    return 0
+
+
+def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
+    """The fifth step; return whether to go on with the segment."""
+    sender = tcb.sender
+    una, nxt = sender.snd_una, sender.snd_nxt
+    seg_ack = from_wire(run.ack, una)
+    window = run.window << tcb.snd_shift if not run.flags & SYN else run.window
+    echo = tcb.echo_rtt(run.options.tsecr, now) if tcb.timestamps else None
+
+    if una == sender.iss:  # SYN-RECEIVED, or FIN-WAIT-1 after CLOSE in SYN-RECEIVED
+        if not una < seg_ack <= nxt:
+            tcb.counters[Count.ACK_UNACCEPTABLE] += 1
+            tcb.refuse_ack(run.ack)
+            return False
+        sender.on_ack(seg_ack, [], echo, False, now)
+        if tcb.state is State.SYN_RECEIVED:
+            tcb.move(Cause.RCV_ACK_OF_SYN, now)
+        tcb.syn_due = False
+        tcb.establish(window, seq, seg_ack, now)
+        if tcb.receiver is not None and tcb.receiver.ready_octets:
+            tcb.events |= READABLE
+        return True
+
+    if seg_ack > nxt or seg_ack < una - sender.max_snd_wnd:  # RFC 5961 §5.2
+        tcb.counters[Count.ACK_UNACCEPTABLE] += run.segments
+        tcb.answer(not run.length and not run.flags & FIN, now)
+        return False
+    if seg_ack < una:
+        return True  # old news, but its data may be new
+
+    blocks = _sack_blocks(tcb, run, seg_ack) if run.options.sack_blocks else []
+    duplicate = (
+        seg_ack == una
+        and una < nxt
+        and not run.length
+        and not run.flags & FIN
+        and window == sender.snd_wnd
+    )
+    had_acked_fin = sender.fin_acked
+    acked = sender.on_ack(seg_ack, blocks, echo, duplicate, now)
+    if sender.update_window(seq, seg_ack, window, now) or acked:
+        tcb.events |= WRITABLE
+    if sender.fin_acked and not had_acked_fin:
+        tcb.events |= ACKED_FIN
+        tcb.move(Cause.RCV_ACK_OF_FIN, now)
+        if tcb.state is State.CLOSED:
+            tcb.bury(None)
+            return False
+        if tcb.state is State.TIME_WAIT:
+            tcb.timers.stop()
+        elif not tcb.reading:
+            tcb.timers.idle = now + tcb.config.fin_wait2_timeout
+    return True
+
+
+def _sack_blocks(tcb: Tcb, run: Run, seg_ack: int) -> list[tuple[int, int]]:
+    """Return the blocks of *run* that make sense, as growing numbers (M-11)."""
+    if tcb.receiver is None or not tcb.receiver.sack:
+        return []
+    nxt = tcb.sender.snd_nxt
+    blocks = []
+    for left_bits, right_bits in run.options.sack_blocks:
+        left = from_wire(left_bits, seg_ack)
+        right = from_wire(right_bits, seg_ack)
+        if seg_ack < left < right <= nxt:
+            blocks.append((left, right))
+        elif not (left < right <= seg_ack):  # that would be a report of a duplicate (RFC 2883)
+            tcb.counters[Count.SACK_INVALID] += 1
+    return blocks
+
+
+def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) -> None:
+    """The sixth step to the eighth: the urgent pointer, the data, the FIN."""
+    flags = run.flags
+    if tcb.state not in _TAKES_DATA:
+        return
+
+    if flags & URG:
+        rcv_up = seq + run.urgent
+        if rcv_up > receiver.rcv_up:
+            receiver.rcv_up = rcv_up
+            tcb.events |= URGENT
+
+    if run.length:
+        if not tcb.reading and seq + run.length > receiver.rcv_nxt:
+            # Nobody will read this any more, and the peer must learn that it is lost (SHLD-3).
+            tcb.reset = to_wire(tcb.sender.snd_nxt), to_wire(receiver.rcv_nxt), RST | ACK
+            tcb.die(reset_by_peer() if not tcb.sender.fin_acked else None, now)
+            return
+        if not receiver.accept(seq, run, now):
+            tcb.counters[Count.REASSEMBLY_OVERFLOW] += 1
+        if receiver.ready_octets:
+            tcb.events |= READABLE
+
+    if flags & FIN:
+        fin_seq = seq + run.length
+        if fin_seq < receiver.right_edge:
+            receiver.note_fin(fin_seq)
+            if fin_seq > receiver.rcv_nxt:
+                receiver.ack_now()
+    if receiver.take_fin():
+        tcb.events |= EOF
+        tcb.move(Cause.RCV_FIN, now)
+        if tcb.state is State.TIME_WAIT:
+            tcb.timers.stop()
+        elif tcb.state is not State.CLOSE_WAIT:
+            tcb.timers.idle = OFF

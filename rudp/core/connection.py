@@ -1,0 +1,602 @@
+"""One connection: the user's calls, the clock, and the four verbs of the world outside.
+
+User calls and ``handle_*`` methods change the state; ``poll_*`` methods tell what to do about it.
+Call one of the former, then poll until nothing comes, then look at ``next_deadline``.  The
+connection itself never sends, waits or calls anybody.
+"""
+
+import errno
+import os
+from typing import Final
+
+from rudp.config import Config
+from rudp.core import options, wire
+from rudp.core.arrival import segment_arrives
+from rudp.core.counters import Count, Counters
+from rudp.core.info import ConnectionInfo
+from rudp.core.isn import IsnSource
+from rudp.core.receiver import AckDue, Receiver, window_shift
+from rudp.core.seqnum import to_wire
+from rudp.core.state import Cause, State
+from rudp.core.tcb import (
+    AMPLIFICATION,
+    SOFT_ERROR,
+    Opened,
+    Tcb,
+    aborted,
+    refused,
+    timed_out,
+)
+from rudp.core.timers import OFF, LossTimer
+from rudp.core.tracer import Tracer
+from rudp.core.transmit import Path, Transmit
+from rudp.core.wire import ACK, FIN, PSH, RST, SYN, URG, Run
+
+SYN_ACK_RETRIES: Final = 5
+"""SYN,ACK retransmissions; a half-open child is dropped after 63 s (FAIL-4)."""
+
+SYN_MAX_RTO: Final = 60.0
+
+_SILENT_ABORT: Final = frozenset(
+    {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
+)  # n7 and n13: no RST, unless data or FIN were never sent and the peer would wait for them
+
+
+class Connection:
+    """A connection between ``path[0]`` and us, in one of the eleven states.
+
+    Made by :class:`rudp.core.table.ConnectionTable`.  Sequence numbers, sizes and times are as
+    everywhere in the core: growing ints, octets, seconds on the caller's monotonic clock.
+    """
+
+    __slots__ = (
+        "_keepalive_due",
+        "_probe_due",
+        "_tcb",
+        "dscp",
+        "scheduled",
+        "ttl",
+    )
+
+    def __init__(
+        self,
+        path: Path,
+        ports: int,
+        config: Config,
+        opened: Opened,
+        isn: IsnSource,
+        iss: int | None,
+        mms: tuple[int, int],
+        counters: Counters,
+        tracer: Tracer | None,
+        now: float,
+    ) -> None:
+        if iss is None:
+            iss = isn.iss(path, ports, now)
+        offset = isn.timestamp_offset(path, ports)
+        self._tcb = Tcb(
+            path, ports, config, opened, iss, offset, mms[0], mms[1], counters, tracer, now
+        )
+        self.dscp = config.dscp
+        self.ttl = config.ttl
+        self.scheduled = OFF  # the table's: when it will look at next_deadline again
+        self._probe_due = False
+        self._keepalive_due = False
+
+    def __repr__(self) -> str:
+        tcb = self._tcb
+        return (
+            f"<Connection {tcb.state} {tcb.ports >> 16}:{tcb.ports & 0xFFFF} "
+            f"peer={tcb.path[0]} unsent={tcb.sender.unsent} unacked={tcb.sender.flight_size}>"
+        )
+
+    # -- getters ---------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The state of RFC 9293 §3.3.2."""
+        return self._tcb.state
+
+    @property
+    def error(self) -> OSError | None:
+        """Why the connection died, None while it lives or if it ended in order."""
+        return self._tcb.error
+
+    @property
+    def soft_error(self) -> OSError | None:
+        """The latest trouble that did not end the connection (RFC 9293 §3.9.1.8)."""
+        return self._tcb.soft_error
+
+    @property
+    def path(self) -> Path:
+        """The peer's UDP address and the local host it uses."""
+        return self._tcb.path
+
+    @property
+    def ports(self) -> int:
+        """Local TCP port << 16 | remote TCP port."""
+        return self._tcb.ports
+
+    @property
+    def opened(self) -> Opened:
+        """Whether we opened the connection or the peer."""
+        return self._tcb.opened
+
+    @property
+    def config(self) -> Config:
+        """The settings it was opened with."""
+        return self._tcb.config
+
+    @property
+    def readable_octets(self) -> int:
+        """Octets in order that wait for :meth:`receive`."""
+        receiver = self._tcb.receiver
+        return receiver.ready_octets if receiver is not None else 0
+
+    @property
+    def unsent_octets(self) -> int:
+        """Octets given to :meth:`send` that were never sent."""
+        return self._tcb.sender.unsent
+
+    @property
+    def unacked_octets(self) -> int:
+        """Octets sent that the peer has not acknowledged, SYN and FIN counted."""
+        return self._tcb.sender.flight_size
+
+    @property
+    def urgent_octets(self) -> int:
+        """How far the urgent pointer lies ahead of what was read (RFC 9293 MUST-33)."""
+        receiver = self._tcb.receiver
+        if receiver is None:
+            return 0
+        return max(receiver.rcv_up - (receiver.rcv_nxt - receiver.ready_octets), 0)
+
+    @property
+    def fin_acked(self) -> bool:
+        """Whether the peer has acknowledged all we sent, and our FIN."""
+        return self._tcb.sender.fin_acked
+
+    @property
+    def fin_received(self) -> bool:
+        """Whether the peer's FIN has arrived, and all before it."""
+        receiver = self._tcb.receiver
+        return receiver is not None and receiver.fin_received
+
+    @property
+    def next_deadline(self) -> float:
+        """When :meth:`handle_timeout` has work to do; infinity if never."""
+        return self._tcb.timers.next()
+
+    @property
+    def time_wait_facts(self) -> tuple[int, int, int | None, int, int, int]:
+        """What TIME-WAIT keeps: SND.NXT, RCV.NXT, TS.Recent, TS offset, window field, RCV.WND."""
+        tcb = self._tcb
+        assert tcb.receiver is not None
+        recent = tcb.receiver.ts_recent if tcb.timestamps else None
+        window = min(tcb.receiver.rcv_wnd >> tcb.receiver.shift, 0xFFFF)
+        wnd = tcb.receiver.rcv_wnd
+        return tcb.sender.snd_nxt, tcb.receiver.rcv_nxt, recent, tcb.ts_offset, window, wnd
+
+    # -- user calls (RFC 9293 §3.10.1 to §3.10.6) ------------------------------------------------
+
+    def open_active(self, now: float) -> None:
+        """OPEN, active: a SYN is due (ST-2)."""
+        tcb = self._tcb
+        tcb.move(Cause.OPEN_ACTIVE, now)
+        tcb.syn_due = True
+        if tcb.config.connect_timeout is not None:
+            tcb.timers.open = now + tcb.config.connect_timeout
+
+    def open_passive(self, syn: Run, now: float) -> None:
+        """Answer the SYN that a listener got: a SYN,ACK is due (ST-12).  Data in it is not kept."""
+        tcb = self._tcb
+        tcb.move(Cause.OPEN_PASSIVE, now)
+        tcb.credit = AMPLIFICATION * syn.size
+        tcb.segments_in = 1
+        if tcb.tracer is not None:
+            tcb.tracer.run_received(tcb.ports, syn, tcb.state, now)
+        receiver = tcb.meet(syn.seq, syn.options, now)
+        tcb.move(Cause.RCV_SYN, now)
+        tcb.sender.snd_wl1 = receiver.irs
+        tcb.syn_due = True
+
+    def send(self, data: bytes, *, urgent: bool = False) -> None:
+        """SEND: queue *data*, in any amount; *urgent* points the peer to its end (MUST-30).
+
+        Raises :class:`BrokenPipeError` after :meth:`close` or :meth:`shutdown`, and the
+        connection's error, or BrokenPipeError, once it is dead.
+        """
+        tcb = self._tcb
+        if tcb.state is State.CLOSED:
+            raise tcb.error or BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        if tcb.sender.fin_seq is not None:
+            raise BrokenPipeError(errno.EPIPE, "connection closing")
+        tcb.sender.buffer.append(data)
+        if urgent and data:
+            tcb.sender.snd_up = tcb.sender.buffer.end
+
+    def receive(self) -> bytes:
+        """RECEIVE: return all octets that are in order, ``b""`` if there are none."""
+        receiver = self._tcb.receiver
+        return receiver.read() if receiver is not None else b""
+
+    def shutdown(self, now: float) -> None:
+        """CLOSE of our half: FIN follows what is queued, and reading goes on.  Idempotent."""
+        tcb = self._tcb
+        if tcb.sender.fin_seq is not None or tcb.state is State.CLOSED:
+            return
+        if tcb.state is State.SYN_SENT:
+            tcb.die(aborted(), now)  # n7: no segment; a late SYN,ACK finds nobody
+            return
+        tcb.sender.fin_seq = tcb.sender.buffer.end
+        tcb.move(Cause.CLOSE, now)
+
+    def close(self, now: float) -> None:
+        """CLOSE, and nobody will read any more (MAY-1).  Idempotent.
+
+        Octets that were received and not read make it a RST, so that the peer learns that they
+        are lost (RFC 9293 §3.6.1, MUST-12); so does what it sends later.
+        """
+        tcb = self._tcb
+        receiver = tcb.receiver
+        if not tcb.reading or tcb.state is State.CLOSED:
+            return
+        if receiver is not None and receiver.ready_octets:
+            self.abort(now)
+            return
+        tcb.reading = False
+        if receiver is not None:
+            receiver.discard()
+        self.shutdown(now)
+        if tcb.state is State.FIN_WAIT_2:
+            tcb.timers.idle = now + tcb.config.fin_wait2_timeout
+
+    def abort(self, now: float) -> None:
+        """ABORT: everything queued is forgotten and the peer gets a RST (ST-6)."""
+        tcb = self._tcb
+        if tcb.state is State.CLOSED:
+            return
+        tcb.reading = False
+        if tcb.receiver is not None:
+            tcb.receiver.discard()
+        if tcb.state not in _SILENT_ABORT or (tcb.sender.has_work and tcb.syn_acked):
+            self._owe_reset()
+        tcb.die(aborted(), now)
+
+    def _owe_reset(self) -> None:
+        """A RST is due with the exact number that the peer will accept (RFC 5961 §3)."""
+        tcb = self._tcb
+        if tcb.receiver is not None:
+            tcb.reset = to_wire(tcb.sender.snd_nxt), to_wire(tcb.receiver.rcv_nxt), RST | ACK
+
+    def info(self) -> ConnectionInfo:
+        """STATUS: a snapshot of the connection."""
+        tcb = self._tcb
+        sender, receiver = tcb.sender, tcb.receiver
+        rtt = sender.rtt
+        return ConnectionInfo(
+            state=tcb.state,
+            mss=sender.smss,
+            peer_mss=tcb.peer_mss,
+            srtt=rtt.srtt,
+            rttvar=rtt.rttvar if rtt.srtt is not None else None,
+            min_rtt=rtt.min_rtt,
+            rto=rtt.rto,
+            cwnd=sender.controller.cwnd,
+            ssthresh=sender.controller.ssthresh,
+            snd_wnd=sender.snd_wnd,
+            rcv_wnd=receiver.rcv_wnd if receiver is not None else 0,
+            in_flight=sender.board.in_flight,
+            unacked=sender.flight_size,
+            unsent=sender.unsent,
+            unread=receiver.ready_octets if receiver is not None else 0,
+            lost=sender.board.lost.octets,
+            resent=sender.octets_resent,
+            bytes_acked=max(sender.snd_una - sender.iss - 1 - sender.fin_acked, 0),
+            bytes_received=(
+                receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_received if receiver else 0
+            ),
+            segments_in=tcb.segments_in,
+            segments_out=tcb.segments_out,
+            backoffs=rtt.backoffs,
+            sack=receiver is not None and receiver.sack,
+            timestamps=tcb.timestamps,
+            window_scaling=tcb.scaling,
+            snd_shift=tcb.snd_shift,
+            rcv_shift=receiver.shift if receiver is not None else 0,
+            congestion=type(sender.controller).__name__,
+            soft_error=tcb.soft_error,
+        )
+
+    # -- what may change while it runs -----------------------------------------------------------
+
+    @property
+    def nodelay(self) -> bool:
+        """Whether Nagle's algorithm is off (RFC 9293 MUST-17)."""
+        return self._tcb.sender.nodelay
+
+    @nodelay.setter
+    def nodelay(self, value: bool) -> None:
+        self._tcb.sender.nodelay = value
+
+    @property
+    def user_timeout(self) -> float | None:
+        """R2 in seconds, None for never (RFC 9293 MUST-21)."""
+        return self._tcb.sender.user_timeout
+
+    @user_timeout.setter
+    def user_timeout(self, value: float | None) -> None:
+        self._tcb.sender.user_timeout = value
+
+    @property
+    def keepalive(self) -> tuple[bool, float, float, int]:
+        """Keep-alive: on, idle seconds, interval seconds, count (RFC 9293 §3.8.4)."""
+        tcb = self._tcb
+        return tcb.keepalive, tcb.keepalive_idle, tcb.keepalive_interval, tcb.keepalive_count
+
+    def set_keepalive(self, on: bool, idle: float, interval: float, count: int) -> None:
+        """Change all four; it takes effect at once."""
+        tcb = self._tcb
+        tcb.keepalive = on
+        tcb.keepalive_idle = idle
+        tcb.keepalive_interval = interval
+        tcb.keepalive_count = count
+        tcb.start_keepalive()
+
+    # -- what happened ---------------------------------------------------------------------------
+
+    def handle_segments(self, run: Run, now: float) -> None:
+        """SEGMENT ARRIVES (RFC 9293 §3.10.7)."""
+        segment_arrives(self._tcb, run, now)
+
+    def handle_icmp(self, code: int, quoted_seq: int | None, now: float) -> None:
+        """An ICMP error came back for a datagram of ours; *code* is an :mod:`errno` number.
+
+        *quoted_seq*: the SEG.SEQ it quotes, 32 bits, or None if it quotes too little.  Hard errors
+        end an open that is still under way; later on everything is soft, for an attacker can
+        forge them (RFC 5927, SHLD-26).
+        """
+        tcb = self._tcb
+        sender = tcb.sender
+        if tcb.state is State.CLOSED:
+            return
+        if quoted_seq is not None:
+            offset = (quoted_seq - sender.snd_una) & 0xFFFF_FFFF
+            if offset >= sender.flight_size:
+                tcb.counters[Count.ICMP_IGNORED] += 1
+                return
+        if code == errno.ECONNREFUSED and not tcb.syn_acked:
+            if tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
+                tcb.die(None, now)
+            else:
+                tcb.die(refused(), now)
+            return
+        tcb.soft_error = OSError(code, os.strerror(code))
+        tcb.events |= SOFT_ERROR
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at *now* (RFC 9293 §3.10.8)."""
+        tcb = self._tcb
+        timers = tcb.timers
+        if timers.open <= now:
+            tcb.die(timed_out(), now)
+            return
+        if timers.ack <= now and tcb.receiver is not None:
+            tcb.receiver.on_ack_timeout()
+        if timers.loss <= now:
+            timers.loss = OFF
+            self._loss_timeout(now)
+        if timers.idle <= now:
+            timers.idle = OFF
+            self._idle_timeout(now)
+
+    def _loss_timeout(self, now: float) -> None:
+        tcb = self._tcb
+        sender = tcb.sender
+        if not tcb.syn_acked:
+            self._syn_timeout(now)
+            return
+        if sender.gave_up(now):
+            self._owe_reset()  # a courtesy; nothing more is said if it is lost
+            tcb.die(timed_out(), now)
+            return
+        if tcb.timers.loss_kind is LossTimer.PERSIST:
+            self._probe_due = True
+            return
+        sender.on_retransmission_timeout(now)
+        if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
+            tcb.soft_error = timed_out()
+            tcb.events |= SOFT_ERROR
+
+    def _syn_timeout(self, now: float) -> None:
+        tcb = self._tcb
+        passive = tcb.opened is Opened.PASSIVE
+        retries = SYN_ACK_RETRIES if passive else tcb.config.syn_retries
+        if tcb.syn_transmissions > retries:
+            tcb.die(None if passive else timed_out(), now)
+            return
+        tcb.sender.on_syn_timeout(now)
+        tcb.syn_due = True
+        tcb.timers.loss = now + min(tcb.sender.rtt.rto, SYN_MAX_RTO)
+
+    def _idle_timeout(self, now: float) -> None:
+        tcb = self._tcb
+        if not tcb.reading and tcb.state is State.FIN_WAIT_2:
+            tcb.die(None, now)  # ST-46: the peer had its time to close
+            return
+        if not tcb.keepalive:
+            return
+        due = tcb.last_heard + tcb.keepalive_idle
+        if not tcb.keepalive_probes and (now < due or tcb.sender.flight_size):
+            tcb.timers.idle = max(due, now + tcb.keepalive_interval) if now >= due else due
+            return
+        if tcb.keepalive_probes >= tcb.keepalive_count:
+            self._owe_reset()
+            tcb.die(timed_out(), now)
+            return
+        tcb.keepalive_probes += 1
+        self._keepalive_due = True
+        tcb.timers.idle = now + tcb.keepalive_interval
+
+    # -- what to do ------------------------------------------------------------------------------
+
+    def poll_events(self) -> int:
+        """Return the event bits of :mod:`rudp.core.tcb` since the last call."""
+        events = self._tcb.events
+        self._tcb.events = 0
+        return events
+
+    def poll_transmit(self, now: float, max_segments: int) -> Transmit | None:
+        """Return the next run to be sent, None if there is nothing; call until None."""
+        tcb = self._tcb
+        if tcb.reset is not None:
+            seq, ack, flags = tcb.reset
+            tcb.reset = None
+            tcb.counters[Count.RST_SENT] += 1
+            opts = self._options(now, 0) if tcb.timestamps and flags & ACK else b""
+            return self._segment(seq, ack, flags, 0, opts, now)
+        if tcb.state is State.CLOSED:
+            return None
+        if tcb.syn_due:
+            return self._syn(now)
+        receiver = tcb.receiver
+        if receiver is None or tcb.sender.snd_una == tcb.sender.iss:
+            if receiver is not None and receiver.ack_due is AckDue.NOW:
+                return self._pure_ack(receiver, now)
+            return None
+        if self._probe_due:
+            self._probe_due = False
+            probe = tcb.sender.on_persist_timeout(now)
+            if probe is not None:
+                tcb.sender.on_probe_sent(probe[0], probe[1], now)
+                return self._run(receiver, probe[0], probe[1], tcb.segment_limit, b"", now)
+        if self._keepalive_due:
+            self._keepalive_due = False
+            seq = to_wire(tcb.sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
+            return self._ack_segment(receiver, seq, now)
+        sender = tcb.sender
+        if sender.has_work:
+            opts = self._options(now, len(receiver.queue))
+            mss = tcb.segment_limit - len(opts)
+            most = min(max_segments, wire.RUN_OCTETS_MAX // (mss + wire.HEADER_SIZE + len(opts)))
+            if sender.snd_up > sender.snd_una:
+                most = 1  # each header points to the urgent octet from where it stands
+            run = sender.next_run(now, max(most, 1), mss)
+            if run is not None:
+                sender.on_sent(run[0], run[1], now)
+                return self._run(receiver, run[0], run[1], mss, opts, now)
+        if receiver.ack_due is AckDue.NOW:
+            return self._pure_ack(receiver, now)
+        sender.watch_window(now)
+        return None
+
+    def _options(self, now: float, queued: int) -> bytes:
+        """Return the options of a segment without SYN; *queued*: octets out of order."""
+        tcb = self._tcb
+        receiver = tcb.receiver
+        assert receiver is not None
+        stamps = (tcb.ts_clock(now), receiver.ts_recent or 0) if tcb.timestamps else None
+        if not queued or not receiver.sack:
+            return options.encode(stamps)
+        most = (
+            options.SACK_BLOCKS_MAX if stamps is None else options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
+        )
+        return options.encode(stamps, receiver.sack_blocks(most))
+
+    def _run(
+        self, receiver: Receiver, seq: int, end: int, mss: int, opts: bytes, now: float
+    ) -> Transmit:
+        """Return octets ``[seq, end)``, our FIN perhaps among them, as a run."""
+        tcb = self._tcb
+        sender = tcb.sender
+        opts = opts or self._options(now, 0)
+        flags = ACK
+        right = end
+        if sender.fin_seq is not None and end > sender.fin_seq:
+            flags |= FIN
+            right = sender.fin_seq
+        if right == sender.buffer.end and right > seq:
+            flags |= PSH  # the last of what is buffered (MUST-61)
+        urgent = sender.urgent_pointer(seq)
+        if urgent:
+            flags |= URG
+        length = right - seq
+        window = receiver.window_field()
+        receiver.ack_sent()
+        chunks = sender.buffer.slices(seq, right)
+        ack = to_wire(receiver.rcv_nxt)
+        if urgent:
+            head = wire.pack_segment(tcb.ports, to_wire(seq), ack, flags, window, opts, urgent)
+            buffers: list[bytes | memoryview] = [head, *chunks]
+        else:
+            buffers = wire.pack_run(
+                tcb.ports, to_wire(seq), ack, flags, window, opts, chunks, length, mss
+            )
+        header = wire.HEADER_SIZE + len(opts)
+        segments = max(1, -(-length // mss))
+        return self._transmit(buffers, header + mss, header * segments + length, segments, now)
+
+    def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
+        return self._ack_segment(receiver, to_wire(self._tcb.sender.snd_nxt), now)
+
+    def _ack_segment(self, receiver: Receiver, seq: int, now: float) -> Transmit:
+        opts = self._options(now, len(receiver.queue))
+        window = receiver.window_field()
+        receiver.ack_sent()
+        return self._segment(seq, to_wire(receiver.rcv_nxt), ACK, window, opts, now)
+
+    def _syn(self, now: float) -> Transmit | None:
+        """Return our SYN, or SYN,ACK once the peer's SYN is here."""
+        tcb = self._tcb
+        tcb.syn_due = False
+        config = tcb.config
+        receiver = tcb.receiver
+        if receiver is None:
+            flags, ack = SYN, 0
+            window = min(config.recv_buffer, 0xFFFF)
+            shift = window_shift(config.recv_buffer) if config.window_scaling else None
+            sack = config.sack
+            stamps = (tcb.ts_clock(now), 0) if config.timestamps else None
+        else:
+            flags, ack = SYN | ACK, to_wire(receiver.rcv_nxt)
+            window = receiver.syn_window_field()
+            shift = receiver.shift if tcb.scaling else None  # only what the SYN offered (W-30)
+            sack = receiver.sack
+            stamps = (tcb.ts_clock(now), receiver.ts_recent or 0) if tcb.timestamps else None
+        opts = options.encode_syn(
+            tcb.announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
+        )
+        size = wire.HEADER_SIZE + len(opts)
+        if tcb.credit is not None:
+            if tcb.credit < size:
+                tcb.counters[Count.AMPLIFICATION_LIMIT] += 1
+                return None
+            tcb.credit -= size
+        tcb.syn_transmissions += 1
+        tcb.sender.syn_sent(now)
+        if tcb.timers.loss == OFF:
+            tcb.timers.loss = now + min(tcb.sender.rtt.rto, SYN_MAX_RTO)
+        if receiver is not None:
+            receiver.ack_sent()
+        return self._segment(to_wire(tcb.sender.iss), ack, flags, window, opts, now)
+
+    def _segment(
+        self, seq: int, ack: int, flags: int, window: int, opts: bytes, now: float
+    ) -> Transmit:
+        head = wire.pack_segment(self._tcb.ports, seq, ack, flags, window, opts)
+        return self._transmit([head], len(head), len(head), 1, now)
+
+    def _transmit(
+        self,
+        buffers: list[bytes | memoryview],
+        size: int,
+        total: int,
+        segments: int,
+        now: float,
+    ) -> Transmit:
+        tcb = self._tcb
+        tcb.segments_out += segments
+        transmit = Transmit(tcb.path, buffers, size, total, self.dscp, self.ttl)
+        if tcb.tracer is not None:
+            tcb.tracer.run_sent(tcb.ports, transmit, tcb.state, now)
+        return transmit

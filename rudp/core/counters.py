@@ -1,0 +1,48 @@
+"""What was dropped, refused or cut short, and how often.
+
+Input from the network is never an error to the program: it is counted under a reason and thrown
+away.  The reasons are a closed list, so the counters cannot grow.
+"""
+
+import enum
+
+
+class Count(enum.StrEnum):
+    """A reason to count something."""
+
+    SHORT = "segment_shorter_than_header"
+    BAD_OFFSET = "data_offset_invalid"
+    BAD_OPTION = "option_length_invalid"
+    BAD_PORT = "port_zero"
+    BAD_SOURCE = "source_address_invalid"
+    NO_CONNECTION = "no_connection"
+    RST_SENT = "rst_sent"
+    RST_THROTTLED = "rst_throttled"
+    RST_IGNORED = "rst_ignored"
+    LISTEN_DROPPED = "listen_dropped"
+    HALF_OPEN_OVERFLOW = "half_open_overflow"
+    ACCEPT_OVERFLOW = "accept_overflow"
+    AMPLIFICATION_LIMIT = "amplification_limit"
+    PAWS = "paws_rejected"
+    TIMESTAMP_MISSING = "timestamp_missing"
+    UNACCEPTABLE = "sequence_unacceptable"
+    ACK_UNACCEPTABLE = "ack_unacceptable"
+    ACK_MISSING = "ack_bit_off"
+    ACK_THROTTLED = "ack_throttled"
+    CHALLENGE_ACK = "challenge_ack_sent"
+    REASSEMBLY_OVERFLOW = "reassembly_overflow"
+    SACK_INVALID = "sack_block_invalid"
+    TIME_WAIT_OVERFLOW = "time_wait_overflow"
+    TIME_WAIT_DROPPED = "time_wait_dropped"
+    CONNECTION_OVERFLOW = "connection_overflow"
+    ICMP_IGNORED = "icmp_ignored"
+    SEND_DROPPED = "datagram_not_sent"
+
+
+class Counters(dict[Count, int]):
+    """How often each :class:`Count` happened; what never happened reads as 0."""
+
+    __slots__ = ()
+
+    def __missing__(self, reason: Count) -> int:
+        return 0

@@ -1,0 +1,145 @@
+"""TCP options: five kinds understood, all others skipped by their length (RFC 9293 §3.2).
+
+Decoding keeps the numbers as they stand on the wire, and decides nothing: whether an option may
+be used (SYN only, negotiated only) is for the connection to say.  An option with an impossible
+length makes the whole segment worthless (M-3); a known kind with the wrong length is skipped (M-4);
+of two of a kind the first counts.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+EOL: Final = 0
+NOP: Final = 1
+MSS: Final = 2
+WINDOW_SCALE: Final = 3
+SACK_PERMITTED: Final = 4
+SACK: Final = 5
+TIMESTAMPS: Final = 8
+
+OPTIONS_MAX: Final = 40
+"""Octets of options that fit between the fixed header and a data offset of 15."""
+
+SACK_BLOCKS_MAX: Final = 4
+SACK_BLOCKS_MAX_WITH_TIMESTAMPS: Final = 3
+
+_TIMESTAMPS_ALONE: Final = 0x0101080A
+_ALONE: Final = struct.Struct("!III")
+_PAIR: Final = struct.Struct("!II")
+_SHORT: Final = struct.Struct("!H")
+
+
+class Options:
+    """The options of one segment; what was absent is None (or no blocks)."""
+
+    __slots__ = ("mss", "sack_blocks", "sack_permitted", "tsecr", "tsval", "window_scale")
+
+    def __init__(self) -> None:
+        self.mss: int | None = None
+        self.window_scale: int | None = None
+        self.sack_permitted = False
+        self.sack_blocks: list[tuple[int, int]] = []
+        self.tsval: int | None = None
+        self.tsecr = 0
+
+    def __repr__(self) -> str:
+        present = [
+            f"{name}={value!r}"
+            for name in ("mss", "window_scale", "sack_permitted", "sack_blocks", "tsval", "tsecr")
+            if (value := getattr(self, name)) not in (None, False, [])
+        ]
+        return f"Options({', '.join(present)})"
+
+
+NO_OPTIONS: Final = Options()
+"""What a bare 20-octet header carries.  Shared: nobody writes to it."""
+
+
+def decode(data: bytes) -> Options | None:
+    """Return the options in *data*, the octets between fixed header and data, or None.
+
+    None means an option whose length is 0, 1 or beyond the end (MUST-7).
+    """
+    if not data:
+        return NO_OPTIONS
+    options = Options()
+    if len(data) == 12:  # the layout that RFC 7323 Appendix A recommends, and nearly all send
+        layout, tsval, tsecr = _ALONE.unpack(data)
+        if layout == _TIMESTAMPS_ALONE:
+            options.tsval = tsval
+            options.tsecr = tsecr
+            return options
+    at = 0
+    end = len(data)
+    seen = set()
+    while at < end:
+        kind = data[at]
+        if kind == EOL:
+            break
+        if kind == NOP:
+            at += 1
+            continue
+        if at + 1 >= end:
+            return None
+        length = data[at + 1]
+        if length < 2 or at + length > end:
+            return None
+        if kind not in seen and _read(options, kind, data[at + 2 : at + length]):
+            seen.add(kind)
+        at += length
+    return options
+
+
+def _read(options: Options, kind: int, value: bytes) -> bool:
+    """Put one option into *options*; return whether it was of a known kind and length."""
+    size = len(value)
+    if kind == MSS and size == 2:
+        (options.mss,) = _SHORT.unpack(value)
+    elif kind == WINDOW_SCALE and size == 1:
+        options.window_scale = value[0]
+    elif kind == SACK_PERMITTED and size == 0:
+        options.sack_permitted = True
+    elif kind == SACK and size and size % 8 == 0:
+        options.sack_blocks = list(_PAIR.iter_unpack(value))
+    elif kind == TIMESTAMPS and size == 8:
+        options.tsval, options.tsecr = _PAIR.unpack(value)
+    else:
+        return False
+    return True
+
+
+def encode_syn(
+    mss: int, *, window_scale: int | None, sack_permitted: bool, timestamps: tuple[int, int] | None
+) -> bytes:
+    """Return the options of a SYN: MSS always, the others where given (W-30).
+
+    *timestamps* is (TSval, TSecr), both 32-bit numbers.
+    """
+    parts = [_SHORT.pack(MSS << 8 | 4), _SHORT.pack(mss)]
+    if sack_permitted:
+        parts.append(bytes((SACK_PERMITTED, 2)))
+    if timestamps is not None:
+        parts.append(bytes((TIMESTAMPS, 10)) + _PAIR.pack(*timestamps))
+    if window_scale is not None:
+        parts.append(bytes((NOP, WINDOW_SCALE, 3, window_scale)))
+    return _padded(b"".join(parts))
+
+
+def encode(
+    timestamps: tuple[int, int] | None, sack_blocks: Sequence[tuple[int, int]] = ()
+) -> bytes:
+    """Return the options of a segment without SYN (W-31).
+
+    *sack_blocks* holds as many 32-bit (left, right) pairs as fit: four, or three beside timestamps.
+    """
+    head = _ALONE.pack(_TIMESTAMPS_ALONE, *timestamps) if timestamps is not None else b""
+    if not sack_blocks:
+        return head
+    sack = bytes((NOP, NOP, SACK, 2 + 8 * len(sack_blocks)))
+    return head + sack + b"".join([_PAIR.pack(left, right) for left, right in sack_blocks])
+
+
+def _padded(data: bytes) -> bytes:
+    """Return *data* filled with zeros, that is EOL, to a whole number of words (MUST-69)."""
+    return data + bytes(-len(data) % 4)

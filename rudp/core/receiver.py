@@ -1,0 +1,289 @@
+"""RCV.*: everything about octets coming in (RFC 9293 §3.3.1, §3.8.6).
+
+Octets in order wait in a list for the reader, octets ahead of their time in the reassembly queue.
+The window promises only what the buffer can hold, and a promise is never taken back: the right
+edge moves in steps worth a segment (silly-window avoidance) and never to the left.  An
+acknowledgement is due at once, after a short delay, or not at all; several reasons make one.
+"""
+
+import enum
+from typing import Final
+
+from rudp.config import Config
+from rudp.core.reassembly import Reassembly
+from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
+from rudp.core.timers import OFF, Timers
+from rudp.core.wire import RUN_SEGMENTS_MAX, Run
+
+QUICK_ACKS: Final = 16
+"""Full-sized segments that are acknowledged at once, while the peer is in slow start (DACK-5)."""
+
+PAWS_VALIDITY: Final = 24 * 86_400.0
+"""Seconds after which TS.Recent says nothing any more (RFC 7323 §5.5)."""
+
+SLACK: Final = 2
+"""The reassembly queue may cost this many receive buffers, overhead included.  Segments of usual
+size stay far below it; what exceeds it is an attack with tiny fragments."""
+
+
+class AckDue(enum.Enum):
+    """Whether the peer is owed an acknowledgement."""
+
+    NO = "nothing to acknowledge"
+    LATER = "may wait for company"
+    NOW = "at once"
+
+
+def window_shift(recv_buffer: int) -> int:
+    """Return the window scale that lets 16 bits announce *recv_buffer* (WS-1), 0 to 14."""
+    shift = 0
+    while recv_buffer >> shift > 0xFFFF and shift < 14:
+        shift += 1
+    return shift
+
+
+class Receiver:
+    """The receiving half of a connection; it begins when the peer's SYN arrived."""
+
+    __slots__ = (
+        "_config",
+        "_edge_shown",
+        "_promised",
+        "_quick_acks",
+        "_ready",
+        "_timers",
+        "_unacked_octets",
+        "ack_due",
+        "delivered",
+        "duplicate_acks",
+        "fin_seq",
+        "irs",
+        "last_ack_sent",
+        "queue",
+        "rcv_nxt",
+        "rcv_up",
+        "ready_octets",
+        "recv_buffer",
+        "rmss",
+        "sack",
+        "shift",
+        "ts_recent",
+        "ts_recent_at",
+    )
+
+    def __init__(self, irs: int, config: Config, timers: Timers) -> None:
+        self._config = config
+        self._timers = timers
+        self.irs = irs
+        self.rcv_nxt = irs + 1
+        self.rcv_up = irs + 1
+        self.recv_buffer = config.recv_buffer
+        self.queue = Reassembly(SLACK * config.recv_buffer)
+        self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
+        self.sack = False
+        self.rmss = 536  # what counts as a full-sized segment
+        self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
+        self.delivered = 0  # octets handed to the reader
+        self.ready_octets = 0
+        self._ready: list[bytes] = []
+        self._promised = irs + 1  # the right edge that was granted
+        self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
+        self.ack_due = AckDue.NO
+        self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due
+        self.last_ack_sent = irs + 1
+        self._unacked_octets = 0
+        self._quick_acks = QUICK_ACKS
+        self.ts_recent: int | None = None
+        self.ts_recent_at = 0.0
+
+    # -- the window ------------------------------------------------------------------------------
+
+    @property
+    def rcv_wnd(self) -> int:
+        """RCV.WND: octets from RCV.NXT to the highest right edge ever shown."""
+        return self._edge_shown - self.rcv_nxt
+
+    @property
+    def right_edge(self) -> int:
+        """The sequence number after the last octet the peer may send."""
+        return self._edge_shown
+
+    def _grant(self) -> int:
+        """Return the right edge that the buffer allows now, or the old one if it is not worth it.
+
+        Clark's rule (RFC 9293 §3.8.6.2.2): the edge moves by a segment or half the buffer.
+        """
+        edge = self.rcv_nxt + max(self.recv_buffer - self.ready_octets, 0)
+        step = min(self.recv_buffer // 2, self.rmss)
+        return edge if edge - self._promised >= step else self._promised
+
+    def window_field(self) -> int:
+        """Return SEG.WND for a segment sent now, and remember what it promises.
+
+        New space is rounded down to what the shift can express; a promise that stands is rounded
+        up, so that the right edge never moves to the left (SHLD-14, SWS-5).
+        """
+        shift = self.shift
+        edge = self._grant()
+        if edge > self._promised:
+            field = min((edge - self.rcv_nxt) >> shift, 0xFFFF)
+            self._promised = max(self._promised, self.rcv_nxt + (field << shift))
+        field = min((self._promised - self.rcv_nxt + (1 << shift) - 1) >> shift, 0xFFFF)
+        self._edge_shown = max(self._edge_shown, self.rcv_nxt + (field << shift))
+        return field
+
+    def syn_window_field(self) -> int:
+        """Return SEG.WND for a SYN: never scaled (RFC 7323 §2.2)."""
+        field = min(self.recv_buffer, 0xFFFF)
+        self._promised = max(self._promised, self.rcv_nxt + field)
+        self._edge_shown = max(self._edge_shown, self._promised)
+        return field
+
+    def is_acceptable(self, seq: int, length: int) -> bool:
+        """Return whether a segment lies in the window: the four cases of RFC 9293 §3.4, Table 5."""
+        nxt = self.rcv_nxt
+        edge = self._edge_shown
+        if not length:
+            return nxt <= seq < edge or seq == nxt
+        return edge > nxt and seq < edge and seq + length > nxt
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def accept(self, seq: int, run: Run, now: float) -> bool:
+        """Take the data of *run*, an acceptable one that begins at *seq*.
+
+        Return False if some of it found no room in the reassembly queue.
+        """
+        nxt = self.rcv_nxt
+        stop = min(seq + run.length, self._edge_shown)
+        if self.fin_seq is not None:
+            stop = min(stop, self.fin_seq)
+        if stop <= nxt:
+            self.ack_now(run.segments)  # a duplicate: our acknowledgement may have been lost
+            return True
+        if seq > nxt:
+            kept = self.queue.insert(seq, run.octets(0, stop - seq))
+            self.ack_now(run.segments)
+            return kept
+        self._ready.append(run.octets(nxt - seq, stop - seq))
+        self.rcv_nxt = stop
+        if len(self.queue):
+            for piece in self.queue.take(stop):
+                self._ready.append(piece)
+                self.rcv_nxt += len(piece)
+            self.ack_now()  # a gap was filled, all or in part (RFC 5681 §4.2)
+        self.ready_octets += self.rcv_nxt - nxt
+        self._count(stop - nxt, now)
+        return True
+
+    def _count(self, octets: int, now: float) -> None:
+        """Decide when in-order data is acknowledged (RFC 5681 §4.2)."""
+        self._unacked_octets += octets
+        if self.ack_due is AckDue.NOW:
+            return
+        if self._unacked_octets >= 2 * self.rmss:  # SHLD-19
+            self.ack_due = AckDue.NOW
+        elif octets >= self.rmss and self._quick_acks:
+            self._quick_acks -= 1
+            self.ack_due = AckDue.NOW
+        else:
+            self.ack_due = AckDue.LATER
+            if self._timers.ack == OFF:
+                self._timers.ack = now + self._config.delayed_ack
+
+    def read(self) -> bytes:
+        """Return all octets that are in order, and make room for more."""
+        ready = self._ready
+        if not ready:
+            return b""
+        data = ready[0] if len(ready) == 1 else b"".join(ready)
+        ready.clear()
+        self.delivered += len(data)
+        self.ready_octets = 0
+        if self.fin_seq is None and self._opens_window():
+            self.ack_now()
+        return data
+
+    def _opens_window(self) -> bool:
+        """Return whether reading freed enough for a window update of its own (SWS-4)."""
+        edge = self._grant()
+        if edge <= self._promised:
+            return False
+        left = self._promised - self.rcv_nxt
+        return left <= 0 or edge - self._promised >= max(2 * self.rmss, self.recv_buffer // 2)
+
+    def discard(self) -> None:
+        """Throw away what nobody will read."""
+        self._ready.clear()
+        self.ready_octets = 0
+        self.queue.clear()
+
+    @property
+    def fin_received(self) -> bool:
+        """Whether the peer's FIN, and all before it, has arrived."""
+        return self.fin_seq is not None and self.rcv_nxt > self.fin_seq
+
+    def note_fin(self, seq: int) -> None:
+        """Remember that the peer's FIN has the number *seq*; the first one seen counts."""
+        if self.fin_seq is None and seq >= self.rcv_nxt:
+            self.fin_seq = seq
+
+    def take_fin(self) -> bool:
+        """Move RCV.NXT over the FIN if it is next; return whether it was."""
+        if self.fin_seq != self.rcv_nxt:
+            return False
+        self.rcv_nxt += 1
+        self.ack_now()
+        return True
+
+    # -- acknowledgements ------------------------------------------------------------------------
+
+    def ack_now(self, segments: int = 1) -> None:
+        """An acknowledgement is due at once.
+
+        Without SACK a sender counts duplicates, so each of *segments* deserves its own (DACK-4).
+        """
+        if not self.sack and len(self.queue):
+            copies = segments if self.ack_due is AckDue.NOW else segments - 1
+            self.duplicate_acks = min(self.duplicate_acks + copies, RUN_SEGMENTS_MAX)
+        self.ack_due = AckDue.NOW
+
+    def ack_sent(self) -> None:
+        """A segment with ACK left: nothing is owed any more (DACK-6, DACK-7)."""
+        self.last_ack_sent = self.rcv_nxt
+        self._unacked_octets = 0
+        self._timers.ack = OFF
+        if self.duplicate_acks:
+            self.duplicate_acks -= 1
+        else:
+            self.ack_due = AckDue.NO
+
+    def on_ack_timeout(self) -> None:
+        """The delayed acknowledgement has waited long enough."""
+        self._timers.ack = OFF
+        if self.ack_due is AckDue.LATER:
+            self.ack_due = AckDue.NOW
+
+    def sack_blocks(self, most: int) -> list[tuple[int, int]]:
+        """Return the SACK blocks for an acknowledgement, as 32-bit numbers."""
+        return [(to_wire(left), to_wire(right)) for left, right in self.queue.sack_blocks(most)]
+
+    # -- timestamps ------------------------------------------------------------------------------
+
+    def is_old(self, tsval: int, now: float) -> bool:
+        """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1)."""
+        if self.ts_recent is None or not wire_after(self.ts_recent, tsval):
+            return False
+        return now - self.ts_recent_at < PAWS_VALIDITY
+
+    def note_timestamp(self, tsval: int, seq: int, now: float) -> None:
+        """Update TS.Recent from an acceptable segment at *seq* (RFC 7323 §4.3, TS-3)."""
+        if seq > self.last_ack_sent:
+            return
+        if (
+            self.ts_recent is None
+            or not wire_after(self.ts_recent, tsval)
+            or now - self.ts_recent_at >= PAWS_VALIDITY
+        ):
+            self.ts_recent = tsval & SEQ_MASK
+            self.ts_recent_at = now

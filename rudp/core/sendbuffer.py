@@ -1,0 +1,103 @@
+"""The octets from SND.UNA on: what was sent and not acknowledged, then what was not sent yet.
+
+The application's chunks are kept as they came and handed out as slices, never copied; small
+writes are gathered first, so that a thousand of them do not make a thousand buffers.  Octets are
+named by their sequence numbers.
+"""
+
+from bisect import bisect_right
+from typing import Final
+
+SMALL: Final = 4096
+"""Octets.  Chunks below this are joined with their neighbours: copying them is cheaper than
+keeping a buffer for each, in memory and in the system call."""
+
+
+class SendBuffer:
+    """A queue of octets with random access; ``start`` and ``end`` are sequence numbers."""
+
+    __slots__ = ("_chunks", "_gathered", "_gathered_octets", "_starts", "end", "start")
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.end = start
+        self._chunks: list[memoryview] = []
+        self._starts: list[int] = []
+        self._gathered: list[bytes] = []
+        self._gathered_octets = 0
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def append(self, chunk: bytes) -> None:
+        """Queue *chunk*, which must not change any more."""
+        size = len(chunk)
+        if not size:
+            return
+        if size >= SMALL:
+            self._settle()
+            self._keep(chunk, self.end)
+        else:
+            self._gathered.append(chunk)
+            self._gathered_octets += size
+            if self._gathered_octets >= 16 * SMALL:
+                self.end += size
+                self._settle()
+                return
+        self.end += size
+
+    def slices(self, left: int, right: int) -> list[memoryview]:
+        """Return the octets ``[left, right)`` as slices of the chunks that hold them."""
+        if right > self.end - self._gathered_octets:
+            self._settle()
+        if left >= right:
+            return []
+        i = bisect_right(self._starts, left) - 1
+        at = left - self._starts[i]
+        first = self._chunks[i][at : at + right - left]
+        found = [first]
+        left += len(first)
+        while left < right:
+            i += 1
+            piece = self._chunks[i][: right - left]
+            found.append(piece)
+            left += len(piece)
+        return found
+
+    def release(self, upto: int) -> None:
+        """Forget the octets below *upto*: they are acknowledged."""
+        upto = min(upto, self.end)
+        if upto <= self.start:
+            return
+        self.start = upto
+        if upto > self.end - self._gathered_octets:
+            self._settle()
+        # The last chunk that begins at or below upto still holds octets, unless it ends there.
+        n = bisect_right(self._starts, upto) - 1
+        if n >= 0 and upto >= self._starts[n] + len(self._chunks[n]):
+            n += 1
+        if n > 0:
+            del self._chunks[:n]
+            del self._starts[:n]
+
+    def clear(self) -> None:
+        """Forget everything that is queued."""
+        self.start = self.end
+        self._chunks.clear()
+        self._starts.clear()
+        self._gathered.clear()
+        self._gathered_octets = 0
+
+    def _keep(self, chunk: bytes, start: int) -> None:
+        self._chunks.append(memoryview(chunk))
+        self._starts.append(start)
+
+    def _settle(self) -> None:
+        """Make one chunk of the small writes gathered so far."""
+        if not self._gathered:
+            return
+        start = self.end - self._gathered_octets
+        chunk = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+        self._keep(chunk, start)
+        self._gathered.clear()
+        self._gathered_octets = 0

@@ -1,0 +1,511 @@
+"""Everything behind one UDP socket: who gets a segment, who may send, whose time has come.
+
+A connection is found by six numbers: the peer's UDP address, the local host it sent to, and the
+two TCP ports (W-40).  What matches neither a connection, a TIME-WAIT record nor a listener is
+answered as RFC 9293 §3.10.7.1 says, within limits.  Work is done only for connections that moved:
+a ready set for sending, a heap with lazy entries for deadlines, never a scan.
+"""
+
+import errno
+import heapq
+import ipaddress
+import os
+import random
+from collections import OrderedDict, deque
+from typing import Final
+
+from rudp.config import Config
+from rudp.core import options, wire
+from rudp.core.connection import Connection
+from rudp.core.counters import Count, Counters
+from rudp.core.isn import IsnSource
+from rudp.core.listener import Listener
+from rudp.core.seqnum import SEQ_MASK
+from rudp.core.state import State
+from rudp.core.tcb import Opened
+from rudp.core.timers import OFF
+from rudp.core.timewait import Reaction, TimeWaitRecord
+from rudp.core.tracer import Tracer
+from rudp.core.transmit import Path, Transmit
+from rudp.core.wire import ACK, FIN, RST, SYN, Run
+
+BASE_PAYLOAD_IPV4: Final = 1200
+BASE_PAYLOAD_IPV6: Final = 1232
+"""Octets of UDP payload that any path is trusted to carry (PMTU-1, PMTU-2)."""
+
+RECEIVE_PAYLOAD_IPV4: Final = 1500 - 20 - 8
+RECEIVE_PAYLOAD_IPV6: Final = 1500 - 40 - 8
+"""Octets of UDP payload that we announce: what fits an Ethernet frame (W-50)."""
+
+DYNAMIC_PORTS: Final = range(49_152, 65_536)
+"""Ports for active opens (RFC 6056 §3.2, W-42)."""
+
+RESETS_PER_SECOND: Final = 100
+RESETS_PER_SOURCE: Final = 10
+"""RSTs a second that answer strays, in all and to one address (UDP-23)."""
+
+CONNECTIONS_MAX: Final = 1 << 17
+TIME_WAIT_MAX: Final = 1 << 16
+REPLIES_MAX: Final = 1024
+"""Bounds of this table: connections, records (TW-8), answers not yet sent."""
+
+Key = tuple[Path, int]
+
+
+class ConnectionTable:
+    """All connections, listeners and TIME-WAIT records of one UDP socket.
+
+    *secret*: 16 random octets or more, for ISNs (RFC 6528); *random* draws ports.
+    *loopback_payload*: the largest UDP payload that loopback carries whole, None if that is not
+    known.  Times are seconds on one monotonic clock.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        secret: bytes,
+        random: random.Random,
+        loopback_payload: int | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.config = config
+        self.counters = Counters()
+        self.tracer = tracer
+        self._isn = IsnSource(secret)
+        self._random = random
+        self._loopback_payload = loopback_payload
+        self._entries: dict[Key, Connection | TimeWaitRecord] = {}
+        self._listeners: dict[int, Listener] = {}
+        self._opening: set[Connection] = set()  # active opens under way
+        self._half_open: dict[Connection, Listener] = {}
+        self._predecessors: dict[Connection, TimeWaitRecord] = {}
+        self._ready: OrderedDict[Connection, None] = OrderedDict()
+        self._eventful: dict[Connection, None] = {}
+        self._replies: deque[Transmit] = deque()
+        self._heap: list[tuple[float, int, Connection]] = []
+        self._heap_count = 0
+        # Records of equal lifetime expire in the order of their making, so a queue for each
+        # lifetime needs no heap.
+        self._time_wait: dict[float, OrderedDict[Key, TimeWaitRecord]] = {}
+        self._records = 0
+        self._reset_second = -1
+        self._resets: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return (
+            f"<ConnectionTable connections={self.connections} time_wait={self._records} "
+            f"listeners={sorted(self._listeners)}>"
+        )
+
+    @property
+    def connections(self) -> int:
+        """The number of connections in any state but TIME-WAIT."""
+        return len(self._entries) - self._records
+
+    @property
+    def time_wait_records(self) -> int:
+        """The number of TIME-WAIT records."""
+        return self._records
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left: no connection, no record, no listener, nothing to be sent."""
+        return not (self._entries or self._listeners or self._replies or self._ready)
+
+    # -- user calls ------------------------------------------------------------------------------
+
+    def open_active(
+        self,
+        path: Path,
+        remote_port: int,
+        now: float,
+        *,
+        local_port: int | None = None,
+        config: Config | None = None,
+    ) -> Connection:
+        """OPEN, active, to TCP port *remote_port* behind *path* (ST-2).
+
+        *local_port*: our TCP port, None for a random free one.  Raises :class:`OSError`:
+        EADDRNOTAVAIL for an address nobody can connect to, EADDRINUSE if the port, or every
+        port, is taken.
+        """
+        if not _is_unicast(path) or not 0 < remote_port <= 0xFFFF:
+            raise OSError(errno.EADDRNOTAVAIL, f"cannot connect to {path[0]}")
+        if local_port is None:
+            local_port = self._free_port(path, remote_port)
+        elif (path, remote_port << 16 | local_port) in self._entries:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        ports = local_port << 16 | remote_port
+        connection = self._new(path, ports, config or self.config, Opened.ACTIVE, None, now)
+        connection.open_active(now)
+        self._opening.add(connection)
+        self.touch(connection)
+        return connection
+
+    def listen(self, port: int, *, backlog: int = 100, config: Config | None = None) -> Listener:
+        """OPEN, passive, at TCP port *port* (ST-1).
+
+        Raises :class:`OSError` with EADDRINUSE if there is a listener already.
+        """
+        if port in self._listeners:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        listener = self._listeners[port] = Listener(port, backlog, config or self.config)
+        return listener
+
+    def unlisten(self, listener: Listener, now: float) -> None:
+        """Close *listener*: children that nobody has accepted are reset (n6), others live on."""
+        if self._listeners.get(listener.port) is listener:
+            del self._listeners[listener.port]
+        for child in [*listener.half_open, *listener.accepted]:
+            child.abort(now)
+            self._attend(child)
+        listener.accepted.clear()
+
+    def touch(self, connection: Connection) -> None:
+        """Note that *connection* may have something to send or to tell."""
+        self._ready[connection] = None
+
+    # -- what happened ---------------------------------------------------------------------------
+
+    def handle_datagrams(
+        self, data: bytes | memoryview, stride: int, path: Path, now: float
+    ) -> None:
+        """Process one read from the socket: datagrams of *stride* octets, the last may be shorter.
+
+        Everything in it is processed before any acknowledgement goes out (MUST-58, MUST-59).
+        """
+        for run in wire.read_runs(memoryview(data), stride, self.counters):
+            entry = self._entries.get((path, run.ports))
+            if isinstance(entry, Connection):
+                entry.handle_segments(run, now)
+                self._attend(entry)
+            elif entry is None:
+                self._stray(run, path, now)
+            else:
+                self._late(entry, run, path, now)
+
+    def handle_icmp(self, code: int, quote: bytes, path: Path, now: float) -> None:
+        """An ICMP error, an :mod:`errno` number, came back from *path* (MUST-54).
+
+        *quote*: the beginning of the datagram it is about, ``b""`` if the system does not tell;
+        then it is held against opens under way only (ICMP-1).
+        """
+        if len(quote) < 8:
+            for connection in [c for c in self._opening if c.path[0] == path[0]]:
+                connection.handle_icmp(code, None, now)
+                self._attend(connection)
+            return
+        local, remote = quote[0] << 8 | quote[1], quote[2] << 8 | quote[3]
+        entry = self._entries.get((path, remote << 16 | local))
+        if isinstance(entry, Connection):
+            entry.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now)
+            self._attend(entry)
+        else:
+            self.counters[Count.ICMP_IGNORED] += 1
+
+    def handle_timeouts(self, now: float) -> None:
+        """Do what is due at *now*, for whom it is due."""
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            deadline, _, connection = heapq.heappop(heap)
+            if deadline != connection.scheduled:
+                continue  # an earlier deadline took its place, or the connection is gone
+            connection.scheduled = OFF
+            if connection.next_deadline <= now:
+                connection.handle_timeout(now)
+                self._attend(connection)
+            else:
+                self._schedule(connection)
+        for queue in self._time_wait.values():
+            while queue and next(iter(queue.values())).expires <= now:
+                key, _ = queue.popitem(last=False)
+                del self._entries[key]
+                self._records -= 1
+
+    # -- what to do ------------------------------------------------------------------------------
+
+    @property
+    def next_deadline(self) -> float:
+        """When :meth:`handle_timeouts` should be called next; infinity if never."""
+        deadline = self._heap[0][0] if self._heap else OFF
+        for queue in self._time_wait.values():
+            if queue:
+                deadline = min(deadline, next(iter(queue.values())).expires)
+        return deadline
+
+    def poll_transmit(self, now: float, max_segments: int = 64) -> Transmit | None:
+        """Return the next run to be sent, *max_segments* at most; None if there is nothing.
+
+        Connections that have something take turns.
+        """
+        if self._replies:
+            return self._replies.popleft()
+        ready = self._ready
+        while ready:
+            connection, _ = ready.popitem(last=False)
+            transmit = connection.poll_transmit(now, max_segments)
+            if transmit is not None:
+                ready[connection] = None
+                return transmit
+            self._settle(connection, now)
+        return None
+
+    def poll_events(self) -> list[Connection]:
+        """Return the connections that may have event bits, since the last call."""
+        if not self._eventful:
+            return []
+        connections = list(self._eventful)
+        self._eventful.clear()
+        return connections
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _new(
+        self, path: Path, ports: int, config: Config, opened: Opened, iss: int | None, now: float
+    ) -> Connection:
+        if self.connections >= CONNECTIONS_MAX:
+            self.counters[Count.CONNECTION_OVERFLOW] += 1
+            raise OSError(errno.ENOBUFS, "too many connections")
+        connection = Connection(
+            path,
+            ports,
+            config,
+            opened,
+            self._isn,
+            iss,
+            self._payloads(path),
+            self.counters,
+            self.tracer,
+            now,
+        )
+        self._entries[_key(connection)] = connection
+        return connection
+
+    def _payloads(self, path: Path) -> tuple[int, int]:
+        """Return MMS_S and MMS_R for *path*: the UDP payloads we send, and announce."""
+        host = str(path[0][0])
+        if self._loopback_payload is not None and (host.startswith("127.") or host == "::1"):
+            return self._loopback_payload, self._loopback_payload
+        if ":" in host:
+            return BASE_PAYLOAD_IPV6, RECEIVE_PAYLOAD_IPV6
+        return BASE_PAYLOAD_IPV4, RECEIVE_PAYLOAD_IPV4
+
+    def _free_port(self, path: Path, remote_port: int) -> int:
+        """Return a free local port: random start, then linear (RFC 6056 §3.3.1, ISN-5)."""
+        start = self._random.randrange(len(DYNAMIC_PORTS))
+        for n in range(len(DYNAMIC_PORTS)):
+            port = DYNAMIC_PORTS[(start + n) % len(DYNAMIC_PORTS)]
+            if (path, remote_port << 16 | port) not in self._entries:
+                return port
+        raise OSError(errno.EADDRINUSE, "no free port towards this peer")
+
+    def _attend(self, connection: Connection) -> None:
+        """Something happened to *connection*: let it send, tell its user, watch its birth."""
+        self._ready[connection] = None
+        self._eventful[connection] = None
+        if self._half_open and connection in self._half_open:
+            self._child_moved(connection)
+
+    def _child_moved(self, child: Connection) -> None:
+        """A half-open child may have grown up or died."""
+        if child.state is State.SYN_RECEIVED:
+            return
+        listener = self._half_open.pop(child)
+        listener.half_open.discard(child)
+        if child.state is State.CLOSED:
+            record = self._predecessors.pop(child, None)
+            if record is not None:  # the SYN was an old duplicate after all (TW-6)
+                self._entries[_key(child)] = record
+                self._remember(record)
+            return
+        self._predecessors.pop(child, None)
+        listener.accepted.append(child)
+
+    def _settle(self, connection: Connection, now: float) -> None:
+        """*connection* has nothing more to send: set its deadline, or bury it."""
+        state = connection.state
+        if state is State.CLOSED:
+            self._remove(connection)
+        elif state is State.TIME_WAIT:
+            self._remove(connection)
+            self._keep_record(connection, now)
+        else:
+            self._schedule(connection)
+            if self._opening and state is not State.SYN_SENT:
+                self._opening.discard(connection)
+
+    def _remove(self, connection: Connection) -> None:
+        key = _key(connection)
+        if self._entries.get(key) is connection:
+            del self._entries[key]
+        self._opening.discard(connection)
+        connection.scheduled = OFF
+
+    def _keep_record(self, connection: Connection, now: float) -> None:
+        config = connection.config
+        record = TimeWaitRecord(
+            connection.path,
+            connection.ports,
+            connection.time_wait_facts,
+            2 * config.msl,
+            config.rfc1337,
+            now,
+        )
+        if self._records >= TIME_WAIT_MAX:
+            self.counters[Count.TIME_WAIT_OVERFLOW] += 1
+            queue = min(
+                (queue for queue in self._time_wait.values() if queue),
+                key=lambda queue: next(iter(queue.values())).expires,
+            )
+            oldest, _ = queue.popitem(last=False)
+            del self._entries[oldest]
+            self._records -= 1
+        self._entries[_key(connection)] = record
+        self._remember(record)
+
+    def _remember(self, record: TimeWaitRecord) -> None:
+        queue = self._time_wait.setdefault(record.lifetime, OrderedDict())
+        queue[record.path, _swap(record.ports)] = record
+        self._records += 1
+
+    def _forget(self, record: TimeWaitRecord) -> None:
+        key = record.path, _swap(record.ports)
+        del self._time_wait[record.lifetime][key]
+        del self._entries[key]
+        self._records -= 1
+
+    def _schedule(self, connection: Connection) -> None:
+        """Make sure that the heap wakes us for *connection* in time.
+
+        A deadline that moved to later needs nothing: the entry that is there finds out.
+        """
+        deadline = connection.next_deadline
+        if deadline >= connection.scheduled:
+            return
+        connection.scheduled = deadline
+        self._heap_count += 1
+        heapq.heappush(self._heap, (deadline, self._heap_count, connection))
+        if len(self._heap) > 2 * len(self._entries) + 64:
+            self._heap = [entry for entry in self._heap if entry[0] == entry[2].scheduled]
+            heapq.heapify(self._heap)
+
+    def _late(self, record: TimeWaitRecord, run: Run, path: Path, now: float) -> None:
+        """A segment for a connection in TIME-WAIT."""
+        reaction = record.react(run, now)
+        if reaction is Reaction.REOPEN:
+            listener = self._listeners.get(run.ports & 0xFFFF)
+            if listener is None or run.flags & FIN:
+                self.counters[Count.TIME_WAIT_DROPPED] += 1
+                return
+            self._forget(record)
+            self._accept_syn(listener, run, path, now, record)
+        elif reaction is Reaction.DELETE:
+            self._forget(record)
+        elif reaction is Reaction.DROP:
+            self.counters[Count.TIME_WAIT_DROPPED] += run.segments
+        else:
+            if reaction is Reaction.RESTART:
+                record.expires = now + record.lifetime
+                self._time_wait[record.lifetime].move_to_end((path, run.ports))
+            self._reply(path, record.acknowledgment(now))
+
+    def _stray(self, run: Run, path: Path, now: float) -> None:
+        """A segment that belongs to no connection: LISTEN or CLOSED (§3.10.7.1, §3.10.7.2)."""
+        flags = run.flags
+        listener = self._listeners.get(run.ports & 0xFFFF)
+        if flags & RST:
+            self.counters[Count.RST_IGNORED] += 1
+        elif listener is None or flags & ACK:
+            self.counters[Count.NO_CONNECTION] += run.segments
+            self._refuse(run, path, now)
+        elif not flags & SYN or flags & FIN:
+            self.counters[Count.LISTEN_DROPPED] += run.segments
+        elif not _is_unicast(path):  # MUST-57, MUST-63
+            self.counters[Count.BAD_SOURCE] += 1
+        else:
+            self._accept_syn(listener, run, path, now, None)
+
+    def _accept_syn(
+        self,
+        listener: Listener,
+        syn: Run,
+        path: Path,
+        now: float,
+        predecessor: TimeWaitRecord | None,
+    ) -> None:
+        """Make a half-open child for *syn*, if there is room (ST-12)."""
+        if len(listener.half_open) >= listener.limit:
+            self.counters[Count.HALF_OPEN_OVERFLOW] += 1
+            return
+        if len(listener.accepted) >= listener.limit:
+            self.counters[Count.ACCEPT_OVERFLOW] += 1
+            return
+        ports = _swap(syn.ports)
+        iss = None
+        if predecessor is not None:
+            iss = predecessor.successor_iss(self._isn.iss(path, ports, now))
+        try:
+            child = self._new(path, ports, listener.config, Opened.PASSIVE, iss, now)
+        except OSError:
+            return  # counted there
+        child.open_passive(syn, now)
+        listener.half_open.add(child)
+        self._half_open[child] = listener
+        if predecessor is not None:
+            self._predecessors[child] = predecessor
+        self.touch(child)
+
+    def _refuse(self, run: Run, path: Path, now: float) -> None:
+        """Answer *run* with a RST, unless too many were sent this second (ST-9, ST-11)."""
+        second = int(now)
+        if second != self._reset_second:
+            self._reset_second = second
+            self._resets.clear()
+        source = str(path[0][0])
+        to_source = self._resets.get(source, 0)
+        if to_source >= RESETS_PER_SOURCE or sum(self._resets.values()) >= RESETS_PER_SECOND:
+            self.counters[Count.RST_THROTTLED] += 1
+            return
+        self._resets[source] = to_source + 1
+        self.counters[Count.RST_SENT] += 1
+        tsval = run.options.tsval
+        opts = b"" if tsval is None else options.encode((0, tsval))
+        ports = _swap(run.ports)
+        if run.flags & ACK:
+            segment = wire.pack_segment(ports, run.ack, 0, RST, 0, opts)
+        else:
+            length = run.length + bool(run.flags & SYN) + bool(run.flags & FIN)
+            ack = (run.seq + length) & SEQ_MASK
+            segment = wire.pack_segment(ports, 0, ack, RST | ACK, 0, opts)
+        self._reply(path, segment)
+
+    def _reply(self, path: Path, segment: bytes) -> None:
+        if len(self._replies) >= REPLIES_MAX:
+            self.counters[Count.SEND_DROPPED] += 1
+            return
+        size = len(segment)
+        config = self.config
+        self._replies.append(Transmit(path, [segment], size, size, config.dscp, config.ttl))
+
+
+def _swap(ports: int) -> int:
+    """Return *ports* with source and destination exchanged."""
+    return (ports & 0xFFFF) << 16 | ports >> 16
+
+
+def _key(connection: Connection) -> Key:
+    """Return where segments find *connection*: its path and the ports as they will read them."""
+    return connection.path, _swap(connection.ports)
+
+
+def _is_unicast(path: Path) -> bool:
+    """Return whether *path* leads to one host: not multicast, broadcast, unspecified, port 0."""
+    host, port = path[0][0], path[0][1]
+    try:
+        address = ipaddress.ip_address(str(host))
+    except ValueError:
+        return bool(port)  # not an Internet address: a simulated network's, perhaps
+    if address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255":
+        return False
+    return bool(port)

@@ -1,0 +1,315 @@
+"""The transmission control block: all that one connection remembers (RFC 9293 §3.3.1).
+
+It owns the state, the two halves and what the handshake settled.  It knows how to move along the
+state diagram, to negotiate options and to die; the procedures that decide when are
+:mod:`rudp.core.arrival` for segments and :mod:`rudp.core.connection` for the user and the clock.
+"""
+
+import enum
+import errno
+import os
+from typing import Final
+
+from rudp.config import MSS_FLOOR, Config
+from rudp.core import options, wire
+from rudp.core.counters import Count, Counters
+from rudp.core.receiver import Receiver, window_shift
+from rudp.core.sender import Sender
+from rudp.core.seqnum import SEQ_HALF, SEQ_MASK
+from rudp.core.state import Cause, State, after
+from rudp.core.timers import OFF, Timers
+from rudp.core.tracer import Tracer
+from rudp.core.transmit import Path
+
+ESTABLISHED: Final = 1
+READABLE: Final = 2
+WRITABLE: Final = 4
+EOF: Final = 8
+ACKED_FIN: Final = 16
+CLOSED: Final = 32
+SOFT_ERROR: Final = 64
+URGENT: Final = 128
+
+DEFAULT_MSS_IPV4: Final = 536
+DEFAULT_MSS_IPV6: Final = 1220
+"""Octets, where the peer's SYN names no MSS (RFC 9293 MUST-15)."""
+
+TIMESTAMP_OCTETS: Final = 12
+"""What the timestamps option takes of every data segment, padding included."""
+
+CHALLENGES: Final = 10
+CHALLENGE_PERIOD: Final = 5.0
+"""At most 10 challenge ACKs in 5 seconds, counted for each connection alone (RFC 5961 §7)."""
+
+INVALID_PERIOD: Final = 0.5
+"""Seconds between answers to segments outside the window that carry nothing (CHAL-4)."""
+
+AMPLIFICATION: Final = 3
+"""Octets we send for each octet received, until the peer has proved its address (UDP-21)."""
+
+
+class Opened(enum.Enum):
+    """How a connection began; it must be remembered until it is established (MUST-11)."""
+
+    ACTIVE = "by our OPEN"
+    PASSIVE = "by the peer's SYN"
+
+
+class Tcb:
+    """One connection's variables.
+
+    ``path`` and ``ports`` (local << 16 | remote) say who the peer is.  ``mms_s`` is the largest UDP
+    payload we send to it, ``mms_r`` the largest we are ready to receive.
+    """
+
+    __slots__ = (
+        "_challenge_count",
+        "_challenge_since",
+        "_invalid_answered",
+        "config",
+        "counters",
+        "credit",
+        "error",
+        "events",
+        "ipv6",
+        "keepalive",
+        "keepalive_count",
+        "keepalive_idle",
+        "keepalive_interval",
+        "keepalive_probes",
+        "last_heard",
+        "mms_r",
+        "mms_s",
+        "opened",
+        "path",
+        "peer_mss",
+        "ports",
+        "reading",
+        "receiver",
+        "reset",
+        "scaling",
+        "segments_in",
+        "segments_out",
+        "sender",
+        "snd_shift",
+        "soft_error",
+        "state",
+        "syn_due",
+        "syn_transmissions",
+        "timers",
+        "timestamps",
+        "tracer",
+        "ts_offset",
+        "ts_start",
+    )
+
+    def __init__(
+        self,
+        path: Path,
+        ports: int,
+        config: Config,
+        opened: Opened,
+        iss: int,
+        ts_offset: int,
+        mms_s: int,
+        mms_r: int,
+        counters: Counters,
+        tracer: Tracer | None,
+        now: float,
+    ) -> None:
+        self.path = path
+        self.ports = ports
+        self.config = config
+        self.opened = opened
+        self.counters = counters
+        self.tracer = tracer
+        self.mms_s = mms_s
+        self.mms_r = mms_r
+        self.ipv6 = ":" in str(path[0][0])
+        self.state = State.CLOSED
+        self.timers = Timers()
+        self.sender = Sender(iss, config, self.timers)
+        self.receiver: Receiver | None = None  # made from the peer's SYN
+        self.error: OSError | None = None
+        self.soft_error: OSError | None = None
+        self.events = 0
+        self.reading = True  # False once the user will take no more octets
+        self.reset: tuple[int, int, int] | None = None  # a RST to be sent: SEQ, ACK, flags
+        self.syn_due = False
+        self.syn_transmissions = 0
+        self.credit: int | None = None  # octets we may still send to an address not proved yet
+        self.peer_mss = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
+        self.scaling = False
+        self.snd_shift = 0
+        self.timestamps = False
+        self.ts_offset = ts_offset
+        self.ts_start = self.ts_clock(now)
+        self.last_heard = now
+        self.keepalive = config.keepalive
+        self.keepalive_idle = config.keepalive_idle
+        self.keepalive_interval = config.keepalive_interval
+        self.keepalive_count = config.keepalive_count
+        self.keepalive_probes = 0
+        self.segments_in = 0
+        self.segments_out = 0
+        self._challenge_since = -CHALLENGE_PERIOD
+        self._challenge_count = 0
+        self._invalid_answered = -INVALID_PERIOD
+
+    # -- the state diagram -----------------------------------------------------------------------
+
+    def move(self, cause: Cause, now: float) -> None:
+        """Go along the arrow *cause*; leaving SYN-RECEIVED for good proves the peer's address."""
+        before = self.state
+        self.state = after(before, cause)
+        if self.tracer is not None and self.state is not before:
+            self.tracer.state_moved(self.ports, before, self.state, now)
+
+    def die(self, error: OSError | None, now: float) -> None:
+        """Delete the connection: stop the timers and tell the user why."""
+        if self.state is State.CLOSED:
+            return
+        self.move(Cause.DELETE, now)
+        self.bury(error)
+
+    def bury(self, error: OSError | None) -> None:
+        """Leave nothing running behind a connection that has reached CLOSED."""
+        self.error = self.error or error
+        self.timers.stop()
+        self.sender.buffer.clear()
+        if self.receiver is not None:
+            self.receiver.queue.clear()
+        self.events |= CLOSED
+
+    @property
+    def syn_acked(self) -> bool:
+        """Whether the peer has acknowledged our SYN."""
+        return self.sender.snd_una > self.sender.iss
+
+    # -- negotiation -----------------------------------------------------------------------------
+
+    def meet(self, irs: int, offer: options.Options, now: float) -> Receiver:
+        """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
+        config = self.config
+        receiver = self.receiver = Receiver(irs, config, self.timers)
+        if offer.mss is not None:
+            self.peer_mss = max(offer.mss, MSS_FLOOR)
+        if config.window_scaling and offer.window_scale is not None:
+            self.scaling = True
+            self.snd_shift = min(offer.window_scale, 14)
+            receiver.shift = window_shift(config.recv_buffer)
+        receiver.sack = config.sack and offer.sack_permitted
+        if config.timestamps and offer.tsval is not None:
+            self.timestamps = True
+            receiver.ts_recent = offer.tsval
+            receiver.ts_recent_at = now
+        receiver.rmss = self._data_octets(self.announced_mss)
+        return receiver
+
+    def establish(self, window: int, seg_seq: int, seg_ack: int, now: float) -> None:
+        """Our SYN is acknowledged: the peer's first window counts, and data may flow (s5)."""
+        sender = self.sender
+        sender.snd_wnd = sender.max_snd_wnd = window
+        sender.snd_wl1 = seg_seq
+        sender.snd_wl2 = seg_ack
+        assert self.receiver is not None
+        sender.established(
+            self._data_octets(self.segment_limit),
+            sack=self.receiver.sack,
+            syn_transmissions=self.syn_transmissions,
+            now=now,
+        )
+        self.credit = None
+        self.timers.open = OFF
+        self.last_heard = now
+        self.start_keepalive()
+        self.events |= ESTABLISHED | WRITABLE
+
+    @property
+    def announced_mss(self) -> int:
+        """The value of our MSS option: what we can receive, less the fixed header (W-50, W-51)."""
+        mss = self.mms_r - wire.HEADER_SIZE
+        return mss if self.config.mss is None else min(mss, self.config.mss)
+
+    @property
+    def segment_limit(self) -> int:
+        """Octets of options and data in a segment we send: min(SendMSS + 20, MMS_S) - 20 (W-53)."""
+        limit = min(self.peer_mss, self.mms_s - wire.HEADER_SIZE)
+        return limit if self.config.mss is None else min(limit, self.config.mss)
+
+    def _data_octets(self, limit: int) -> int:
+        return limit - TIMESTAMP_OCTETS if self.timestamps else limit
+
+    def start_keepalive(self) -> None:
+        """Set the keep-alive deadline, if the user wants one (RFC 9293 §3.8.4)."""
+        if self.keepalive and self.syn_acked and self.state is not State.CLOSED:
+            self.timers.idle = self.last_heard + self.keepalive_idle
+        elif self.reading:
+            self.timers.idle = OFF
+        self.keepalive_probes = 0
+
+    # -- timestamps ------------------------------------------------------------------------------
+
+    def ts_clock(self, now: float) -> int:
+        """Return TSval at *now*: milliseconds plus the connection's offset, 32 bits (TS-1)."""
+        return (int(now * 1000) + self.ts_offset) & SEQ_MASK
+
+    def echo_rtt(self, tsecr: int, now: float) -> float | None:
+        """Return the round trip that an echoed timestamp shows, None if we never sent it (M-13)."""
+        clock = self.ts_clock(now)
+        ticks = (clock - tsecr) & SEQ_MASK
+        if ticks >= SEQ_HALF or ticks > (clock - self.ts_start) & SEQ_MASK:
+            return None
+        return ticks / 1000
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def answer(self, empty: bool, now: float) -> None:
+        """Owe an ACK to an unacceptable segment; one without content gets it only now and then.
+
+        Without the throttle two sides that disagree would acknowledge each other for ever (CHAL-4).
+        """
+        if empty:
+            if now - self._invalid_answered < INVALID_PERIOD:
+                self.counters[Count.ACK_THROTTLED] += 1
+                return
+            self._invalid_answered = now
+        if self.receiver is not None:
+            self.receiver.ack_now()
+
+    def challenge(self, now: float) -> None:
+        """Owe a challenge ACK (RFC 5961 §3.2, §4.2), within this connection's own budget."""
+        if now - self._challenge_since >= CHALLENGE_PERIOD:
+            self._challenge_since = now
+            self._challenge_count = 0
+        if self._challenge_count >= CHALLENGES:
+            self.counters[Count.ACK_THROTTLED] += 1
+            return
+        self._challenge_count += 1
+        self.counters[Count.CHALLENGE_ACK] += 1
+        if self.receiver is not None:
+            self.receiver.ack_now()
+
+    def refuse_ack(self, seg_ack: int) -> None:
+        """Owe a RST that bears the number of an impossible acknowledgement."""
+        self.reset = seg_ack & SEQ_MASK, 0, wire.RST
+
+
+def reset_by_peer() -> ConnectionResetError:
+    """Return the error of a connection that the peer has reset."""
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+
+def refused() -> ConnectionRefusedError:
+    """Return the error of an open that nobody listened to."""
+    return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
+def timed_out() -> TimeoutError:
+    """Return the error of a connection that made no progress for too long."""
+    return TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+def aborted() -> ConnectionAbortedError:
+    """Return the error of a connection that we gave up ourselves."""
+    return ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))

@@ -1,0 +1,50 @@
+"""What goes to the socket: one run of datagrams as a list of buffers.
+
+All datagrams of a run have the same size, save that the last may be shorter; this is the shape
+that one system call with UDP_SEGMENT can send.  The buffers alternate between headers made here
+and slices of what the application wrote, so no octet of data is copied on the way.
+"""
+
+from typing import Any
+
+Address = tuple[Any, ...]
+"""A socket address as :mod:`socket` gives it: (host, port) or (host, port, flow, scope)."""
+
+Path = tuple[Address, str]
+"""The peer's UDP address, and the local host it sent to, ``""`` where that is not known."""
+
+
+class Transmit:
+    """One outgoing run for one peer.
+
+    ``buffers`` concatenated are the datagrams in order, ``size`` octets each, ``total`` in all.
+    ``dscp`` (0 to 63) and ``ttl`` (None: the system's) belong into the IP header.
+    """
+
+    __slots__ = ("buffers", "dscp", "path", "size", "total", "ttl")
+
+    def __init__(
+        self,
+        path: Path,
+        buffers: list[bytes | memoryview],
+        size: int,
+        total: int,
+        dscp: int = 0,
+        ttl: int | None = None,
+    ) -> None:
+        self.path = path
+        self.buffers = buffers
+        self.size = size
+        self.total = total
+        self.dscp = dscp
+        self.ttl = ttl
+
+    def datagrams(self) -> list[bytes]:
+        """Return the datagrams one by one, each joined from its buffers."""
+        whole = b"".join(self.buffers)
+        if self.total <= self.size:
+            return [whole]
+        return [whole[at : at + self.size] for at in range(0, self.total, self.size)]
+
+    def __repr__(self) -> str:
+        return f"<Transmit {self.total} octets in {self.size}s to {self.path[0]}>"
