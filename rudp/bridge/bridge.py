@@ -26,11 +26,14 @@ SOCKET_BUFFER: Final = 4 << 20
 """Octets to ask for, each way; a TCP sends a window at once (BUF-7)."""
 
 _IP_MTU_DISCOVER: Final = 10
-_IP_PMTUDISC_DO: Final = 2
+_IP_PMTUDISC_PROBE: Final = 3
+_IP_RECVERR: Final = 11
 _IP_RECVTTL: Final = 12
 _IP_RECVTOS: Final = 13
 _INT: Final = struct.Struct("=i")
-_ANCILLARY_SIZE: Final = 2 * socket.CMSG_SPACE(_INT.size)
+_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")  # errno, origin, type, code, info, data
+_ORIGIN_ICMP: Final = 2
+_ANCILLARY_SIZE: Final = 256  # TTL, TOS, and an extended error with the address it came from
 _TTL_UNKNOWN: Final = 64
 
 
@@ -51,7 +54,10 @@ class Bridge:
         self._translator = Translator(plan)
         sock.setblocking(False)
         for option, value in (
-            (_IP_MTU_DISCOVER, _IP_PMTUDISC_DO),  # UDP-5: DF, as the kernel's TCP sets it
+            # DF, as the kernel's TCP sets it (UDP-5).  It is that TCP which remembers how narrow
+            # the path is; our socket must not, or nobody would tell the next connection.
+            (_IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE),
+            (_IP_RECVERR, 1),
             (_IP_RECVTOS, 1),
             (_IP_RECVTTL, 1),
         ):
@@ -80,11 +86,9 @@ class Bridge:
                     RECEIVE_SIZE, _ANCILLARY_SIZE
                 )
             except BlockingIOError:
-                return
+                break
             except OSError:
-                # What an ICMP message about an earlier datagram left behind.
-                self.counters[Drop.UDP_REFUSED] += 1
-                continue
+                continue  # an ICMP error announces itself so; it waits in the error queue
             if host != self._peer_host:
                 self.counters[Drop.ADDRESS] += 1
                 continue
@@ -94,6 +98,7 @@ class Bridge:
                 self.counters[packet] += 1
             else:
                 self._write(packet)
+        self._pump_errors()
 
     async def run(self) -> None:
         """Pump until cancelled.  Raises OSError when the device is gone."""
@@ -121,11 +126,41 @@ class Bridge:
             (socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(tos)),
             (socket.IPPROTO_IP, socket.IP_TTL, _INT.pack(ttl)),
         ]
-        try:
-            self._sock.sendmsg([segment], ancillary, 0, (self._peer_host, port))
-        except OSError:
-            # A full queue, no route, too long for the path: to TCP it is a lost packet.
-            self.counters[Drop.UDP_REFUSED] += 1
+        for _ in range(2):  # the first error may be an ICMP error about another datagram
+            try:
+                self._sock.sendmsg([segment], ancillary, 0, (self._peer_host, port))
+            except BlockingIOError:
+                break
+            except OSError:
+                continue
+            return
+        # A full queue, no route, too long for the interface: to TCP it is a lost packet.
+        self.counters[Drop.UDP_REFUSED] += 1
+
+    def _pump_errors(self) -> None:
+        """Pass on what ICMP said about datagrams we sent."""
+        for _ in range(BATCH):
+            try:
+                segment, ancillary, _, (_, port) = self._sock.recvmsg(
+                    RECEIVE_SIZE, _ANCILLARY_SIZE, socket.MSG_ERRQUEUE
+                )
+            except OSError:
+                return
+            for level, kind, data in ancillary:
+                if level == socket.IPPROTO_IP and kind == _IP_RECVERR:
+                    self._report(data, segment, port)
+
+    def _report(self, extended_error: bytes, segment: bytes, port: int) -> None:
+        _, origin, kind, code, info, _ = _EXTENDED_ERROR.unpack_from(extended_error)
+        packet: bytes | Drop = Drop.ICMP
+        if origin == _ORIGIN_ICMP:
+            packet = self._translator.to_icmp(
+                kind, code, info, Datagram(segment, port, 0, _TTL_UNKNOWN)
+            )
+        if isinstance(packet, Drop):
+            self.counters[packet] += 1
+        else:
+            self._write(packet)
 
     def _write(self, packet: bytes) -> None:
         try:

@@ -3,7 +3,8 @@
 The pure half of the bridge: octets and addresses in, octets and addresses out.  There is nothing
 to remember between two packets, because a virtual IPv4 address *is* a UDP port: with the network
 10.77.0.0/16 the peer's UDP port 0x1234 is the host 10.77.18.52.  TTL, DSCP and ECN bits go over
-unchanged.
+unchanged.  An ICMP error about a datagram becomes one about the packet it was made from, so the
+kernel's TCP learns of a closed port or a narrow path as it would without UDP.
 
 What does not have exactly the expected form is dropped for one of the reasons in :class:`Drop`.
 That includes a wrong TCP checksum: the datagram carries none (W-9), so whatever passed here would
@@ -34,7 +35,16 @@ PACKET_SIZE_MAX: Final = 0xFFFF
 PREFIX_LENGTH: Final = 16
 """Bits of the virtual network's prefix: the rest of an address is just wide enough for a port."""
 
+UDP_HEADER_SIZE: Final = 8
+"""Octets by which a segment grows when UDP carries it."""
+
 _IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
+_ICMP: Final = struct.Struct("!BBHHH")
+_PROTOCOL_ICMP: Final = 1
+_UNREACHABLE: Final = 3  # RFC 792
+_TIME_EXCEEDED: Final = 11
+_QUOTED_SIZE: Final = 8  # octets behind the IP header that tell a TCP which segment it was
+_TTL: Final = 64
 _VERSION_4: Final = 4
 _VERSION_AND_LENGTH: Final = 0x45
 _DONT_FRAGMENT: Final = 0x4000
@@ -55,6 +65,7 @@ class Drop(enum.Enum):
     TCP_LENGTH = "TCP header does not fit"
     TCP_CHECKSUM = "TCP checksum wrong"
     UDP_REFUSED = "datagram refused by the socket"
+    ICMP = "ICMP error that says nothing to TCP"
     TUN_REFUSED = "packet refused by the device"
 
 
@@ -143,16 +154,43 @@ class Translator:
             return Drop.ADDRESS
         if not ttl:
             return Drop.TTL
-        length = IPV4_HEADER_SIZE + len(segment)
-        if length > PACKET_SIZE_MAX:
+        if IPV4_HEADER_SIZE + len(segment) > PACKET_SIZE_MAX:
             return Drop.IP_LENGTH
         if not _header_fits(segment):
             return Drop.TCP_LENGTH
-        source = self._prefix + port.to_bytes(2, "big")
-        fields = (_VERSION_AND_LENGTH, tos, length, 0, _DONT_FRAGMENT, ttl, PROTOCOL_TCP)
-        checksum = internet_checksum(_IPV4.pack(*fields, 0, source, self._kernel))
-        header = _IPV4.pack(*fields, checksum, source, self._kernel)
+        source = self._address(port)
+        header = _ipv4_header(source, self._kernel, PROTOCOL_TCP, len(segment), tos, ttl)
         return header + _with_checksum(segment, tcp_checksum(source, self._kernel, segment))
+
+    def to_icmp(self, kind: int, code: int, mtu: int, datagram: Datagram) -> bytes | Drop:
+        """Return the ICMP error packet for one that *datagram* met on its way to a peer.
+
+        *kind* and *code* are those of RFC 792; *mtu* is the path's with "fragmentation needed"
+        (RFC 1191) and else 0.  Of the segment its first 8 octets are enough.
+        """
+        segment, port, tos, ttl = datagram
+        if kind not in (_UNREACHABLE, _TIME_EXCEEDED) or len(segment) < _QUOTED_SIZE:
+            return Drop.ICMP
+        peer = self._address(port)
+        quoted = _ipv4_header(self._kernel, peer, PROTOCOL_TCP, len(segment), tos, ttl)
+        quoted += segment[:_QUOTED_SIZE]
+        room = max(0, mtu - UDP_HEADER_SIZE)
+        checksum = internet_checksum(_ICMP.pack(kind, code, 0, 0, room) + quoted)
+        message = _ICMP.pack(kind, code, checksum, 0, room) + quoted
+        return _ipv4_header(peer, self._kernel, _PROTOCOL_ICMP, len(message), 0, _TTL) + message
+
+    def _address(self, port: int) -> bytes:
+        return self._prefix + port.to_bytes(2, "big")
+
+
+def _ipv4_header(
+    source: bytes, destination: bytes, protocol: int, length: int, tos: int, ttl: int
+) -> bytes:
+    """Return the header of a packet with *length* octets of payload, and DF set."""
+    total = IPV4_HEADER_SIZE + length
+    fields = (_VERSION_AND_LENGTH, tos, total, 0, _DONT_FRAGMENT, ttl, protocol)
+    checksum = internet_checksum(_IPV4.pack(*fields, 0, source, destination))
+    return _IPV4.pack(*fields, checksum, source, destination)
 
 
 def _header_fits(segment: bytes) -> bool:

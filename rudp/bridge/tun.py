@@ -6,14 +6,17 @@ that opened it when the interface moves to another network namespace; so the ker
 locked in a namespace of its own while our UDP socket stays outside.
 """
 
-import fcntl
+import errno
 import os
 import socket
 import struct
+import sys
 from typing import Final
 
-UDP_HEADER_SIZE: Final = 8
-"""Octets by which a segment grows when UDP carries it."""
+from rudp.bridge.translate import UDP_HEADER_SIZE
+
+if sys.platform == "linux":
+    import fcntl
 
 NAME_SIZE_MAX: Final = 15
 """Octets of an interface name (IFNAMSIZ less the final zero)."""
@@ -40,6 +43,8 @@ def open_tun(name: str, path_mtu: int = 1500) -> int:
     Linux only, and it needs the capability CAP_NET_ADMIN: OSError where one or the other is
     missing or the name is taken, ValueError for a name or an MTU that no interface can have.
     """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, "a TUN device of this kind is a thing of Linux")
     encoded = name.encode()
     if not 0 < len(encoded) <= NAME_SIZE_MAX:
         raise ValueError(f"an interface name has 1 to {NAME_SIZE_MAX} octets: {name!r}")

@@ -8,19 +8,20 @@ from tests.interop.kernel import Kernel, kernel, missing
 
 
 @pytest.fixture(scope="session")
-def _kernel_possible() -> None:
+def kernel_possible() -> None:
+    """Skip where no namespace or TUN device can be had."""
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
 
 
 @pytest.fixture(name="kernel")
-def _kernel(_kernel_possible: None) -> Iterator[Kernel]:
+def _kernel(kernel_possible: None) -> Iterator[Kernel]:
     with kernel() as made:
         yield made
 
 
 @pytest.fixture
-def other_kernel(_kernel_possible: None) -> Iterator[Kernel]:
+def other_kernel(kernel_possible: None) -> Iterator[Kernel]:
     with kernel() as made:
         yield made

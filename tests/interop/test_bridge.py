@@ -2,11 +2,16 @@
 
 import asyncio
 import hashlib
+import os
 import random
+import socket
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from tests.interop.kernel import ADDRESS, Kernel
+from rudp.bridge import AddressPlan, Bridge, open_tun
+from rudp.bridge.tun import NAME_SIZE_MAX
+from tests.interop.kernel import ADDRESS, PREFIX, Kernel, ip
 
 pytestmark = pytest.mark.interop
 
@@ -46,6 +51,16 @@ async def test_a_refused_port(kernel: Kernel, other_kernel: Kernel) -> None:
             await client.do("connect", at, port ^ 1)
 
 
+async def test_a_udp_port_where_nobody_is(kernel: Kernel) -> None:
+    """UDP-30: ICMP's "port unreachable" ends the attempt at once."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    async with kernel.socket() as client:
+        with pytest.raises(ConnectionRefusedError):
+            await client.do("connect", kernel.address_of(port), 80)
+
+
 async def test_an_abort(kernel: Kernel, other_kernel: Kernel) -> None:
     async with kernel.listener() as (server, port), other_kernel.socket() as client:
         at = kernel.address_of(kernel.udp_address[1])
@@ -53,3 +68,19 @@ async def test_an_abort(kernel: Kernel, other_kernel: Kernel) -> None:
         await server.do("abort")
         with pytest.raises(ConnectionResetError):
             await client.do("receive")
+
+
+@pytest.mark.usefixtures("kernel_possible")
+async def test_a_device_that_is_taken_away_ends_the_bridge() -> None:
+    name = f"rudp-gone{os.getpid()}"[:NAME_SIZE_MAX]
+    plan = AddressPlan(IPv4Address(ADDRESS), IPv4Network(PREFIX))
+    with (
+        os.fdopen(open_tun(name), "rb", buffering=0) as tun,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.bind(("127.0.0.1", 0))
+        running = asyncio.ensure_future(Bridge(tun.fileno(), sock, plan, "127.0.0.1").run())
+        ip("link", "set", name, "up")
+        ip("link", "delete", name)
+        with pytest.raises(OSError, match="bad state"):
+            await running

@@ -174,6 +174,30 @@ def test_datagrams_that_are_dropped(bad: Datagram, reason: Drop) -> None:
     assert TRANSLATOR.to_packet(bad) is reason
 
 
+def test_an_icmp_error_quotes_the_packet_of_the_kernel() -> None:
+    """UDP-30: "fragmentation needed" leaves room for the UDP header."""
+    got = TRANSLATOR.to_icmp(3, 4, 1400, Datagram(SEGMENT, 0x1234, 0x02, 64))
+    assert isinstance(got, bytes)
+    header, message = got[:20], got[20:]
+    assert header[:10] == bytes.fromhex("45000038 0000 4000 4001")
+    assert header[12:] == bytes([10, 77, 18, 52, 10, 76, 0, 1])
+    assert internet_checksum(header) == 0
+    assert internet_checksum(message) == 0
+    assert message[:2] + message[4:8] == b"\x03\x04" + (1392).to_bytes(4, "big")
+    quoted = message[8:]
+    assert quoted[:10] == bytes.fromhex("4502003c 0000 4000 4006")
+    assert quoted[12:20] == LINUX_SYN[12:20]
+    assert internet_checksum(quoted[:20]) == 0
+    assert quoted[20:] == SEGMENT[:8]
+
+
+@pytest.mark.parametrize(
+    ("kind", "segment"), [(5, SEGMENT), (0, SEGMENT), (3, SEGMENT[:7]), (11, b"")]
+)
+def test_icmp_that_is_not_passed_on(kind: int, segment: bytes) -> None:
+    assert TRANSLATOR.to_icmp(kind, 0, 0, Datagram(segment, 1, 0, 64)) is Drop.ICMP
+
+
 @given(st.binary(max_size=100), ports, octet, st.integers(1, 255))
 def test_no_datagram_raises(segment: bytes, port: int, tos: int, ttl: int) -> None:
     out = TRANSLATOR.to_packet(Datagram(segment, port, tos, ttl))
@@ -281,13 +305,25 @@ def test_a_stranger_is_dropped(rig: Rig) -> None:
     assert rig.bridge.counters == {Drop.ADDRESS: 1}
 
 
-def test_a_peer_that_is_gone_does_no_harm(rig: Rig) -> None:
-    packet_to_peer = rig.packet_to_peer()
+def test_a_peer_that_is_gone_is_reported_to_the_kernel(rig: Rig) -> None:
+    """UDP-30, UDP-19: ICMP goes over as well, and costs other peers nothing."""
+    packet_to_gone = rig.packet_to_peer()
+    gone_port = rig.peer_port
     rig.peer.close()
-    for _ in range(3):
-        rig.kernel.send(packet_to_peer)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        other.settimeout(5)
+        rig.peer_port = other.getsockname()[1]
+        for _ in range(3):
+            rig.kernel.send(packet_to_gone)
+            rig.kernel.send(rig.packet_to_peer())
         rig.bridge.pump_tun()
         rig.bridge.pump_socket()
+        for _ in range(3):
+            assert other.recv(100) == SEGMENT
+            got = rig.kernel.recv(100)
+            assert got == TRANSLATOR.to_icmp(3, 3, 0, Datagram(SEGMENT, gone_port, 0, 64))
+    assert not rig.bridge.counters
 
 
 def test_what_the_device_does_not_take_is_counted(rig: Rig) -> None:
