@@ -96,7 +96,8 @@ class Peer:
     def info(self) -> Result:
         info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
         options, scales = info[5], info[6]
-        _, _, snd_mss, rcv_mss = struct.unpack_from("=4I", info, 8)
+        snd_mss, rcv_mss = struct.unpack_from("=2I", info, 16)
+        (total_retrans,) = struct.unpack_from("=I", info, 100)
         return {
             "timestamps": bool(options & 1),
             "sack": bool(options & 2),
@@ -105,6 +106,7 @@ class Peer:
             "rcv_wscale": scales >> 4,
             "snd_mss": snd_mss,
             "rcv_mss": rcv_mss,
+            "total_retrans": total_retrans,
         }
 
     def close(self) -> Result:
