@@ -20,7 +20,7 @@ TABLE = """\
 cli
 rudp
 aio.streams → aio.connect → aio.server → aio.transport → aio.endpoint · aio.sockets
-udp.portable | udp.linux | sim | bridge
+udp.linux · udp.portable → udp.port · udp.fields | sim | bridge
 core.table → core.listener · core.timewait → core.connection
 core.arrival
 core.tcb → core.sender · core.receiver
@@ -96,8 +96,8 @@ def imports(tree: ast.Module) -> Iterator[Import]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        for name in names:
-            yield Import(resolve(name), node.lineno, node in guarded)
+        for target in {resolve(name) for name in names}:
+            yield Import(target, node.lineno, node in guarded)
 
 
 def resolve(name: str) -> str:
