@@ -89,7 +89,9 @@ class Reassembly:
         return blocks
 
     def _touch(self, seq: int) -> None:
-        if self._recent and self.held.range_at(self._recent[0]) == self.held.range_at(seq):
+        touched = self.held.range_at(seq)
+        if self._recent and self.held.range_at(self._recent[0]) == touched:
             return
-        self._recent.insert(0, seq)
-        del self._recent[8:]
+        # Each range once, or two that take turns would push the memory of the others out.
+        others = [n for n in self._recent if self.held.range_at(n) not in (touched, None)]
+        self._recent = [seq, *others[:7]]
