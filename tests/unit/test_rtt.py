@@ -1,0 +1,173 @@
+"""SRTT, RTTVAR and RTO; all expected figures are worked out by hand from RFC 6298 §2."""
+
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rudp.core.rtt import GRANULARITY, RTO_INITIAL, Rtt
+
+Form = Literal["linux", "rfc"]
+forms = pytest.mark.parametrize("form", ["linux", "rfc"])
+
+
+def estimator(form: Form = "rfc", floor: float = 0.001, ceiling: float = 60.0) -> Rtt:
+    return Rtt(floor, ceiling, form)
+
+
+@forms
+def test_before_the_first_sample(form: Form) -> None:
+    """RTO-1"""
+    rtt = estimator(form, floor=0.2)
+    assert (rtt.rto, rtt.srtt, rtt.min_rtt) == (1.0, None, None)
+    assert RTO_INITIAL == 1.0
+
+
+@forms
+def test_the_first_sample(form: Form) -> None:
+    """RTO-2: R = 400 ms gives SRTT 400, RTTVAR 200, RTO 400 + 4 * 200 = 1200 ms."""
+    rtt = estimator(form)
+    rtt.sample(0.4)
+    assert (rtt.srtt, rtt.rttvar) == (0.4, 0.2)
+    assert rtt.rto == pytest.approx(1.2)
+
+
+@forms
+def test_further_samples(form: Form) -> None:
+    """RTO-3, TRAP-6: RTTVAR first, with the old SRTT.
+
+    400 ms, then 600: RTTVAR = 3/4 * 200 + 1/4 * |400 - 600| = 200, SRTT = 7/8 * 400 + 1/8 * 600
+    = 425, RTO = 1225.  Then 300: RTTVAR = 150 + 1/4 * 125 = 181.25, SRTT = 7/8 * 425 + 37.5
+    = 409.375, RTO = 1134.375.  In the wrong order RTTVAR would be 193.75 after the second.
+    """
+    rtt = estimator(form)
+    rtt.sample(0.4)
+    rtt.sample(0.6)
+    assert rtt.rttvar == pytest.approx(0.2)
+    assert rtt.srtt == pytest.approx(0.425)
+    assert rtt.rto == pytest.approx(1.225)
+    rtt.sample(0.3)
+    assert rtt.rttvar == pytest.approx(0.18125)
+    assert rtt.srtt == pytest.approx(0.409375)
+    assert rtt.rto == pytest.approx(1.134375)
+
+
+def test_steady_path() -> None:
+    """RTO-2: when RTTVAR has gone, G remains in the RFC's form: RTO = SRTT + 1 ms."""
+    rtt = estimator("rfc")
+    for _ in range(200):
+        rtt.sample(0.5)
+    assert rtt.rttvar < 1e-9
+    assert rtt.rto == pytest.approx(0.5 + GRANULARITY)
+
+
+@pytest.mark.parametrize(
+    ("form", "floor", "expected"),
+    [
+        ("rfc", 1.0, 1.0),  # max(floor, SRTT + ...) = max(1, 0.501)
+        ("rfc", 0.2, 0.501),
+        ("linux", 0.2, 0.7),  # SRTT + max(4 * RTTVAR, floor)
+        ("linux", 1.0, 1.5),
+    ],
+)
+def test_the_floor(form: Form, floor: float, expected: float) -> None:
+    """RTO-5: Linux puts it below the variance term, the RFC below the sum."""
+    rtt = estimator(form, floor)
+    for _ in range(200):
+        rtt.sample(0.5)
+    assert rtt.rto == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("form", "expected"), [("linux", 0.2001), ("rfc", 1.0)])
+def test_the_floor_on_a_short_path(form: Form, expected: float) -> None:
+    """RTO-5: 100 us to the peer."""
+    rtt = estimator(form, 0.2 if form == "linux" else 1.0)
+    for _ in range(200):
+        rtt.sample(0.0001)
+    assert rtt.rto == pytest.approx(expected)
+
+
+@forms
+def test_the_ceiling(form: Form) -> None:
+    """RTO-6"""
+    rtt = estimator(form)
+    rtt.sample(30.0)  # 30 + 4 * 15
+    assert rtt.rto == 60.0
+
+
+def test_back_off_doubles_to_the_ceiling() -> None:
+    """RTO-11, RTO-6, DEF-5"""
+    rtt = estimator()
+    seen = []
+    for _ in range(8):
+        rtt.back_off()
+        seen.append(rtt.rto)
+    assert seen == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    assert rtt.backoffs == 8
+
+
+@forms
+def test_back_off_stays_until_a_sample(form: Form) -> None:
+    """RTO-12: the next valid sample, and nothing else, brings the RTO back."""
+    rtt = estimator(form, floor=0.2)
+    rtt.sample(0.1)  # RTTVAR 50 ms: linux 100 + 200, rfc max(200, 300)
+    assert rtt.rto == pytest.approx(0.3)
+    rtt.back_off()
+    rtt.back_off()
+    assert rtt.rto == pytest.approx(1.2)
+    assert (rtt.srtt, rtt.backoffs) == (0.1, 2)
+    rtt.sample(0.1)  # RTTVAR 37.5 ms
+    assert rtt.rto == pytest.approx(0.3 if form == "linux" else 0.25)
+    assert rtt.backoffs == 0
+
+
+def test_a_lost_syn() -> None:
+    """RTO-13: data begins with an RTO of 3 s, and the first sample takes over."""
+    rtt = estimator()
+    rtt.back_off()
+    rtt.syn_was_lost()
+    assert (rtt.rto, rtt.backoffs) == (3.0, 0)
+    rtt.sample(0.1)
+    assert rtt.rto == pytest.approx(0.3)
+
+
+def test_a_lost_syn_and_a_low_ceiling() -> None:
+    """RTO-13, RTO-6: the ceiling counts, too."""
+    rtt = estimator(ceiling=2.0)
+    rtt.syn_was_lost()
+    assert rtt.rto == 2.0
+
+
+def test_the_smallest_sample_is_remembered() -> None:
+    rtt = estimator()
+    for r in (0.5, 0.2, 0.9):
+        rtt.sample(r)
+    assert rtt.min_rtt == 0.2
+
+
+def test_a_sample_is_never_negative() -> None:
+    """RTO-3: a clock that does not move gives 0, and a timestamp may lag by a tick."""
+    rtt = estimator()
+    rtt.sample(-0.001)
+    assert (rtt.srtt, rtt.min_rtt) == (0.0, 0.0)
+
+
+@given(
+    st.lists(st.floats(0, 100) | st.none(), max_size=50),
+    st.sampled_from(["linux", "rfc"]),
+    st.sampled_from([0.001, 0.2, 1.0]),
+)
+def test_rto_stays_between_its_bounds(events: list[float | None], form: Form, floor: float) -> None:
+    """RTO-5, RTO-6: whatever comes; None is a time-out."""
+    rtt = estimator(form, floor, 60.0)
+    for event in events:
+        if event is None:
+            rtt.back_off()
+        else:
+            rtt.sample(event)
+            assert rtt.srtt is not None
+            assert rtt.min_rtt is not None
+            assert rtt.rto >= min(rtt.srtt, 60.0)
+            assert rtt.min_rtt <= rtt.srtt * (1 + 1e-9)
+        assert floor <= rtt.rto <= 60.0
