@@ -1,1 +1,31 @@
-"""Reliable byte streams for asyncio: TCP segments (RFC 9293), verbatim, inside UDP datagrams."""
+"""rudp: TCP over UDP for asyncio.
+
+Reliable byte streams whose segments are RFC 9293's own, carried as the payload of UDP datagrams.
+The functions below take the place of asyncio's::
+
+    reader, writer = await rudp.open_connection("127.0.0.1", 9000)
+"""
+
+from rudp.aio.connect import create_connection
+from rudp.aio.server import Server, create_server
+from rudp.aio.streams import open_connection, start_server
+from rudp.aio.transport import Transport
+from rudp.config import Config
+from rudp.core.info import ConnectionInfo
+from rudp.core.state import State
+from rudp.core.tracer import Tracer
+
+__all__ = [
+    "Config",
+    "ConnectionInfo",
+    "Server",
+    "State",
+    "Tracer",
+    "Transport",
+    "create_connection",
+    "create_server",
+    "open_connection",
+    "start_server",
+]
+
+__version__ = "0.1.0"

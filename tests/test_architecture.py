@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = """\
 cli
 rudp
-aio.streams → aio.connect → aio.server → aio.transport → aio.endpoint · aio.sockets
-udp.linux · udp.portable → udp.port · udp.fields | sim | bridge
+aio.streams → aio.connect · aio.server → aio.transport · aio.registry → aio.endpoint · aio.sockets · aio.resolve
+udp.linux · udp.portable → udp.port · udp.fields | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
 core.arrival
 core.tcb → core.sender · core.receiver
@@ -31,10 +31,11 @@ core.seqnum | core.state | core.counters | core.transmit | config
 """
 
 KNOWS = {
-    "cli": {"rudp", "sim", "bridge"},
-    "rudp": {"aio", "config", "core.info", "core.state"},
+    "cli": {"rudp", "sim", "bridge", "trace"},
+    "rudp": {"aio", "config", "core.info", "core.state", "core.tracer"},
     "udp": {"config", "core.transmit"},
     "sim": {"config", "core.table", "core.transmit"},
+    "trace": {"core.state", "core.tracer", "core.transmit", "core.wire"},
     "bridge": {"core.checksum", "core.wire"},
 }
 """Rooms that are shown less than all the rows below them, and what they are shown."""

@@ -21,6 +21,7 @@ from rudp.core.state import Cause, State
 from rudp.core.tcb import (
     AMPLIFICATION,
     SOFT_ERROR,
+    WRITABLE,
     Opened,
     Tcb,
     aborted,
@@ -320,6 +321,35 @@ class Connection:
         self._tcb.sender.nodelay = value
 
     @property
+    def send_buffer(self) -> int:
+        """Octets that may be sent and not acknowledged, at most."""
+        return self._tcb.sender.send_buffer
+
+    @send_buffer.setter
+    def send_buffer(self, value: int) -> None:
+        self._tcb.sender.send_buffer = value
+
+    @property
+    def recv_buffer(self) -> int:
+        """Octets kept for a reader that is not reading; what was promised stays promised."""
+        receiver = self._tcb.receiver
+        return self._tcb.config.recv_buffer if receiver is None else receiver.recv_buffer
+
+    @recv_buffer.setter
+    def recv_buffer(self, value: int) -> None:
+        if self._tcb.receiver is not None:
+            self._tcb.receiver.recv_buffer = value
+
+    @property
+    def mss(self) -> int:
+        """Octets of data in a full segment we send."""
+        return self._tcb.sender.smss
+
+    @mss.setter
+    def mss(self, value: int) -> None:
+        self._tcb.sender.resize(min(value, self._tcb.sender.smss))
+
+    @property
     def user_timeout(self) -> float | None:
         """R2 in seconds, None for never (RFC 9293 MUST-21)."""
         return self._tcb.sender.user_timeout
@@ -348,6 +378,18 @@ class Connection:
     def handle_segments(self, run: Run, now: float) -> None:
         """SEGMENT ARRIVES (RFC 9293 §3.10.7)."""
         segment_arrives(self._tcb, run, now)
+
+    def handle_send_error(self, code: int, now: float) -> None:
+        """The system refused to send a datagram of ours; *code* is an :mod:`errno` number.
+
+        It counts as lost.  An open that cannot even send its SYN fails at once.
+        """
+        tcb = self._tcb
+        if tcb.state is State.SYN_SENT:
+            tcb.die(OSError(code, os.strerror(code)), now)
+        elif tcb.state is not State.CLOSED:
+            tcb.soft_error = OSError(code, os.strerror(code))
+            tcb.events |= SOFT_ERROR
 
     def handle_icmp(self, code: int, quoted_seq: int | None, now: float) -> None:
         """An ICMP error came back for a datagram of ours; *code* is an :mod:`errno` number.
@@ -477,13 +519,14 @@ class Connection:
         sender = tcb.sender
         if sender.has_work:
             opts = self._options(now, len(receiver.queue))
-            mss = tcb.segment_limit - len(opts)
+            mss = min(sender.smss, tcb.segment_limit - len(opts))
             most = min(max_segments, wire.RUN_OCTETS_MAX // (mss + wire.HEADER_SIZE + len(opts)))
             if sender.snd_up > sender.snd_una:
                 most = 1  # each header points to the urgent octet from where it stands
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
                 sender.on_sent(run[0], run[1], now)
+                tcb.events |= WRITABLE
                 return self._run(receiver, run[0], run[1], mss, opts, now)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)

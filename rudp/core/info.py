@@ -9,17 +9,17 @@ from rudp.core.state import State
 class ConnectionInfo:
     """What STATUS returns (RFC 9293 §3.10.6).  Sizes are octets, times seconds.
 
-    ``state``: RFC 9293 §3.3.2.  ``mss``: the data of a full segment we send, options beside it;
-    ``peer_mss``: what the peer's MSS option said.  ``srtt``, ``rttvar``, ``rto``: RFC 6298, the
-    former two None before a sample; ``min_rtt``: the smallest sample.  ``cwnd``, ``ssthresh``: RFC 5681.
-    ``snd_wnd``: what the peer lets us have outstanding; ``rcv_wnd``: what we let it.  ``in_flight``:
-    RFC 6675's pipe; ``unacked``: sent and not acknowledged; ``unsent``: not sent yet; ``unread``:
-    received and not read.  ``lost``: called lost and not resent yet.  ``resent``: octets sent more
-    than once, in all.  ``bytes_acked`` and ``bytes_received``: data that arrived, there and here.
-    ``segments_in``, ``segments_out``: RFC 4898.  ``backoffs``: time-outs in a row.  ``sack``,
-    ``timestamps``, ``window_scaling``: what both sides agreed on; ``snd_shift``, ``rcv_shift``: the
-    window scales.  ``congestion``: the name of the controller's class.  ``soft_error``: the latest
-    trouble that did not end the connection (RFC 9293 §3.9.1.8).
+    ``state``: RFC 9293 §3.3.2. ``mss``: the data of a full segment we send, options beside it;
+    ``peer_mss``: what the peer's MSS option said. ``srtt``, ``rttvar``, ``rto``: RFC 6298, the
+    former two None before a sample; ``min_rtt``: the smallest sample. ``cwnd``, ``ssthresh``: RFC
+    5681. ``snd_wnd``: what the peer lets us have outstanding; ``rcv_wnd``: what we let it.
+    ``in_flight``: RFC 6675's pipe; ``unacked``: sent and not acknowledged; ``unsent``: not sent
+    yet; ``unread``: received and not read. ``lost``: called lost and not resent yet. ``resent``:
+    octets sent more than once, in all. ``bytes_acked`` and ``bytes_received``: data that arrived,
+    there and here. ``segments_in``, ``segments_out``: RFC 4898. ``backoffs``: time-outs in a row.
+    ``sack``, ``timestamps``, ``window_scaling``: what both sides agreed on; ``snd_shift``,
+    ``rcv_shift``: the window scales. ``congestion``: the name of the controller's class.
+    ``soft_error``: the latest trouble that did not end the connection (RFC 9293 §3.9.1.8).
     """
 
     state: State

@@ -9,6 +9,7 @@ from typing import Final
 
 from rudp.config import Config
 from rudp.core.connection import Connection
+from rudp.core.tracer import Tracer
 
 QUEUE_MIN: Final = 128
 """Half-open children, and established ones that nobody has accepted yet, that are always allowed.
@@ -18,10 +19,11 @@ An asyncio program accepts at once, so a smaller backlog would only cost it conn
 class Listener:
     """A passive OPEN at *port*; *backlog* bounds both queues, :data:`QUEUE_MIN` at the least."""
 
-    __slots__ = ("accepted", "config", "half_open", "limit", "port")
+    __slots__ = ("accepted", "config", "half_open", "limit", "port", "tracer")
 
-    def __init__(self, port: int, backlog: int, config: Config) -> None:
+    def __init__(self, port: int, backlog: int, config: Config, tracer: Tracer | None) -> None:
         self.port = port
+        self.tracer = tracer
         self.config = config
         self.limit = max(backlog, QUEUE_MIN)
         self.half_open: set[Connection] = set()

@@ -58,6 +58,7 @@ class Sender:
         "octets_resent",
         "recovery",
         "rtt",
+        "send_buffer",
         "smss",
         "snd_sml",
         "snd_up",
@@ -86,6 +87,7 @@ class Sender:
         self.fin_seq: int | None = None  # the sequence number of our FIN, once CLOSE was called
         self.nodelay = config.nodelay
         self.user_timeout = config.user_timeout
+        self.send_buffer = config.send_buffer
         self.octets_resent = 0
         self._sample_from = iss  # an ACK above this may give the next RTT sample
         self._stalled_since: float | None = None  # outstanding since then without progress
@@ -291,7 +293,7 @@ class Sender:
         if nxt == board.snd_una:
             self._restart_after_idle(now)
         usable = board.snd_una + self.snd_wnd - nxt
-        budget = max(self._config.send_buffer, 2 * mss) - (nxt - board.snd_una)
+        budget = max(self.send_buffer, 2 * mss) - (nxt - board.snd_una)
         room = self.controller.cwnd - board.in_flight
         size = min(unsent, usable, budget, max_segments * mss)
         if size > room:

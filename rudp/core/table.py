@@ -38,7 +38,8 @@ RECEIVE_PAYLOAD_IPV6: Final = 1500 - 40 - 8
 """Octets of UDP payload that we announce: what fits an Ethernet frame (W-50)."""
 
 DYNAMIC_PORTS: Final = range(49_152, 65_536)
-"""Ports for active opens (RFC 6056 §3.2, W-42)."""
+OTHER_PORTS: Final = range(1024, 49_152)
+"""Ports for active opens: dynamic ones first, then all that are not reserved (RFC 6056 §3.2)."""
 
 RESETS_PER_SECOND: Final = 100
 RESETS_PER_SOURCE: Final = 10
@@ -123,6 +124,7 @@ class ConnectionTable:
         *,
         local_port: int | None = None,
         config: Config | None = None,
+        tracer: Tracer | None = None,
     ) -> Connection:
         """OPEN, active, to TCP port *remote_port* behind *path* (ST-2).
 
@@ -137,20 +139,29 @@ class ConnectionTable:
         elif (path, remote_port << 16 | local_port) in self._entries:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         ports = local_port << 16 | remote_port
-        connection = self._new(path, ports, config or self.config, Opened.ACTIVE, None, now)
+        connection = self._new(path, ports, config or self.config, Opened.ACTIVE, None, tracer, now)
         connection.open_active(now)
         self._opening.add(connection)
         self.touch(connection)
         return connection
 
-    def listen(self, port: int, *, backlog: int = 100, config: Config | None = None) -> Listener:
+    def listen(
+        self,
+        port: int,
+        *,
+        backlog: int = 100,
+        config: Config | None = None,
+        tracer: Tracer | None = None,
+    ) -> Listener:
         """OPEN, passive, at TCP port *port* (ST-1).
 
         Raises :class:`OSError` with EADDRINUSE if there is a listener already.
         """
         if port in self._listeners:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        listener = self._listeners[port] = Listener(port, backlog, config or self.config)
+        listener = self._listeners[port] = Listener(
+            port, backlog, config or self.config, tracer or self.tracer
+        )
         return listener
 
     def unlisten(self, listener: Listener, now: float) -> None:
@@ -204,6 +215,15 @@ class ConnectionTable:
         else:
             self.counters[Count.ICMP_IGNORED] += 1
 
+    def handle_send_error(self, code: int, transmit: Transmit, now: float) -> None:
+        """The system refused *transmit* with the :mod:`errno` number *code*: it counts as lost."""
+        self.counters[Count.SEND_DROPPED] += 1
+        ports = int.from_bytes(transmit.buffers[0][:4], "big")
+        entry = self._entries.get((transmit.path, _swap(ports)))
+        if isinstance(entry, Connection):
+            entry.handle_send_error(code, now)
+            self._attend(entry)
+
     def handle_timeouts(self, now: float) -> None:
         """Do what is due at *now*, for whom it is due."""
         heap = self._heap
@@ -247,6 +267,7 @@ class ConnectionTable:
             transmit = connection.poll_transmit(now, max_segments)
             if transmit is not None:
                 ready[connection] = None
+                self._eventful[connection] = None
                 return transmit
             self._settle(connection, now)
         return None
@@ -262,7 +283,14 @@ class ConnectionTable:
     # -- inside ----------------------------------------------------------------------------------
 
     def _new(
-        self, path: Path, ports: int, config: Config, opened: Opened, iss: int | None, now: float
+        self,
+        path: Path,
+        ports: int,
+        config: Config,
+        opened: Opened,
+        iss: int | None,
+        tracer: Tracer | None,
+        now: float,
     ) -> Connection:
         if self.connections >= CONNECTIONS_MAX:
             self.counters[Count.CONNECTION_OVERFLOW] += 1
@@ -276,7 +304,7 @@ class ConnectionTable:
             iss,
             self._payloads(path),
             self.counters,
-            self.tracer,
+            tracer or self.tracer,
             now,
         )
         self._entries[_key(connection)] = connection
@@ -293,11 +321,12 @@ class ConnectionTable:
 
     def _free_port(self, path: Path, remote_port: int) -> int:
         """Return a free local port: random start, then linear (RFC 6056 §3.3.1, ISN-5)."""
-        start = self._random.randrange(len(DYNAMIC_PORTS))
-        for n in range(len(DYNAMIC_PORTS)):
-            port = DYNAMIC_PORTS[(start + n) % len(DYNAMIC_PORTS)]
-            if (path, remote_port << 16 | port) not in self._entries:
-                return port
+        for ports in (DYNAMIC_PORTS, OTHER_PORTS):
+            start = self._random.randrange(len(ports))
+            for n in range(len(ports)):
+                port = ports[(start + n) % len(ports)]
+                if (path, remote_port << 16 | port) not in self._entries:
+                    return port
         raise OSError(errno.EADDRINUSE, "no free port towards this peer")
 
     def _attend(self, connection: Connection) -> None:
@@ -446,7 +475,9 @@ class ConnectionTable:
         if predecessor is not None:
             iss = predecessor.successor_iss(self._isn.iss(path, ports, now))
         try:
-            child = self._new(path, ports, listener.config, Opened.PASSIVE, iss, now)
+            child = self._new(
+                path, ports, listener.config, Opened.PASSIVE, iss, listener.tracer, now
+            )
         except OSError:
             return  # counted there
         child.open_passive(syn, now)

@@ -1,0 +1,225 @@
+"""create_connection: from a name to an open connection, as ``loop.create_connection`` does it."""
+
+import asyncio
+import errno
+import functools
+import itertools
+import socket
+from asyncio import staggered
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from rudp.aio.endpoint import Endpoint
+from rudp.aio.registry import Registry, registry_of
+from rudp.aio.resolve import AddressInfo, resolve
+from rudp.aio.transport import Transport
+from rudp.config import Config
+from rudp.core.connection import Connection
+from rudp.core.tracer import Tracer
+from rudp.core.transmit import Address
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+P_co = TypeVar("P_co", bound=asyncio.BaseProtocol, covariant=True)
+
+
+class Open(Protocol[P_co]):
+    """Opens one connection from an endpoint to an address; :func:`_open` with its first half."""
+
+    async def __call__(
+        self, endpoint: Endpoint, remote: Address, *, local_port: int | None = None
+    ) -> tuple[Transport, P_co]: ...
+
+
+async def create_connection(
+    protocol_factory: Callable[[], P],
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    ssl: None = None,
+    family: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+    sock: socket.socket | None = None,
+    local_addr: tuple[str, int] | None = None,
+    server_hostname: str | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+    happy_eyeballs_delay: float | None = None,
+    interleave: int | None = None,
+    all_errors: bool = False,
+    inner_port: int | None = None,
+    config: Config | None = None,
+    tracer: Tracer | None = None,
+) -> tuple[Transport, P]:
+    """Open a connection to *host* and UDP port *port*; return ``(transport, protocol)``.
+
+    The arguments are those of :meth:`asyncio.loop.create_connection`, and three more: *config*,
+    *inner_port*, the peer's TCP port where it differs from its UDP port, and *tracer*, which is
+    told what the connection does.  *sock*: a UDP socket
+    that is connected already, and then belongs to the transport.  *local_addr* gives the connection
+    a socket of its own; otherwise connections to the same address share one.
+
+    Raises :class:`ConnectionRefusedError`, :class:`TimeoutError` and other :class:`OSError` as
+    asyncio's TCP does, :class:`socket.gaierror` for an unknown name, :class:`ValueError` for
+    arguments that do not go together.  Cancelling it leaves nothing behind.
+    """
+    _check_tls(ssl, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+    loop = asyncio.get_running_loop()
+    registry = registry_of(loop)
+    config = config or Config()
+    open_: Open[P] = functools.partial(_open, loop, protocol_factory, config, inner_port, tracer)
+    if sock is not None:
+        if host is not None or port is not None:
+            raise ValueError("host/port and sock can not be specified at the same time")
+        return await _over_socket(registry, sock, config, open_)
+    if host is None and port is None:
+        raise ValueError("host and port was not specified and no sock specified")
+    infos = await resolve(loop, host, port, family=family, proto=proto, flags=flags)
+    locals_ = None
+    if local_addr is not None:
+        locals_ = await resolve(loop, *local_addr, family=family, proto=proto, flags=flags)
+    if interleave is None:
+        interleave = 1 if happy_eyeballs_delay is not None else 0
+    if interleave:
+        infos = _interleave(infos, interleave)
+    errors: list[BaseException] = []
+
+    async def attempt(info: AddressInfo) -> tuple[Transport, P]:
+        return await _to_address(registry, info, locals_, config, open_)
+
+    if happy_eyeballs_delay is None:
+        for info in infos:
+            try:
+                return await attempt(info)
+            except OSError as error:
+                errors.append(error)
+    else:
+        winner, _, raised = await staggered.staggered_race(
+            [functools.partial(attempt, info) for info in infos], happy_eyeballs_delay
+        )
+        if winner is not None:
+            result: tuple[Transport, P] = winner
+            return result
+        errors = [error for error in raised if error is not None]
+    raise _summary(errors, all_errors)
+
+
+async def _to_address(
+    registry: Registry,
+    info: AddressInfo,
+    locals_: list[AddressInfo] | None,
+    config: Config,
+    open_: "Open[P]",
+) -> tuple[Transport, P]:
+    """Try one address of the peer."""
+    family, remote = info
+    if locals_ is not None:
+        local = next((address for kind, address in locals_ if kind == family), None)
+        if local is None:
+            raise OSError(errno.EAFNOSUPPORT, f"no matching local address with family={family}")
+        endpoint = await registry.own(config, family, remote, local)
+        return await open_(endpoint, remote, local_port=int(endpoint.sockname[1]))
+    endpoint = await registry.client(family, remote, config)
+    try:
+        return await open_(endpoint, remote)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    endpoint = await registry.client(family, remote, config, fresh=True)
+    return await open_(endpoint, remote)
+
+
+async def _over_socket(
+    registry: Registry, sock: socket.socket, config: Config, open_: "Open[P]"
+) -> tuple[Transport, P]:
+    """Use the application's own socket."""
+    if sock.type != socket.SOCK_DGRAM:
+        raise ValueError(f"A UDP socket was expected, got {sock!r}")
+    try:
+        remote = sock.getpeername()
+    except OSError as error:
+        raise ValueError(f"A connected UDP socket was expected, got {sock!r}") from error
+    endpoint = await registry.adopt(config, sock, remote)
+    return await open_(endpoint, remote, local_port=int(endpoint.sockname[1]))
+
+
+async def _open(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], P],
+    config: Config,
+    inner_port: int | None,
+    tracer: Tracer | None,
+    endpoint: Endpoint,
+    remote: Address,
+    *,
+    local_port: int | None = None,
+) -> tuple[Transport, P]:
+    """Open one connection from *endpoint* and wait for the handshake."""
+    waiter: asyncio.Future[None] = loop.create_future()
+    protocol = protocol_factory()
+
+    def sink(connection: Connection) -> Transport:
+        return Transport(loop, endpoint, connection, protocol, waiter=waiter)
+
+    try:
+        transport = endpoint.connect(
+            remote,
+            inner_port or int(remote[1]),
+            sink,
+            config=config,
+            local_port=local_port,
+            tracer=tracer,
+        )
+    except BaseException:
+        endpoint.wake()  # it may have been made for this connection alone
+        raise
+    assert isinstance(transport, Transport)
+    try:
+        await waiter
+    except BaseException:
+        transport.abort()
+        raise
+    return transport, protocol
+
+
+def _check_tls(
+    ssl: object,
+    server_hostname: str | None,
+    handshake_timeout: float | None,
+    shutdown_timeout: float | None,
+) -> None:
+    """Refuse arguments that need TLS, which does not exist yet."""
+    if ssl:
+        raise NotImplementedError("ssl= is not supported yet")
+    if server_hostname is not None:
+        raise ValueError("server_hostname is only meaningful with ssl")
+    if handshake_timeout is not None:
+        raise ValueError("ssl_handshake_timeout is only meaningful with ssl")
+    if shutdown_timeout is not None:
+        raise ValueError("ssl_shutdown_timeout is only meaningful with ssl")
+
+
+def _interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:
+    """Alternate between families after *first* addresses of the first one (RFC 8305 §4)."""
+    by_family: dict[int, list[AddressInfo]] = {}
+    for info in infos:
+        by_family.setdefault(info[0], []).append(info)
+    lists = list(by_family.values())
+    head = lists[0][: first - 1]
+    lists[0] = lists[0][first - 1 :]
+    mixed = itertools.chain.from_iterable(itertools.zip_longest(*lists))
+    return head + [info for info in mixed if info is not None]
+
+
+def _summary(errors: list[BaseException], all_errors: bool) -> BaseException:
+    """Return the one exception that stands for *errors*, as asyncio words it."""
+    if all_errors:
+        return ExceptionGroup(
+            "create_connection failed", [error for error in errors if isinstance(error, Exception)]
+        )
+    if len(errors) == 1:
+        return errors[0]
+    first = str(errors[0])
+    if all(str(error) == first for error in errors):
+        return errors[0]
+    return OSError("Multiple exceptions: " + ", ".join(str(error) for error in errors))

@@ -1,0 +1,300 @@
+"""One UDP socket, the table behind it, one alarm, and one flush for each turn of the loop.
+
+The endpoint carries datagrams into the table, runs what is due, and sends what the table has to
+send.  Sending waits until the callbacks of this turn have run, so everything an application writes
+in one turn leaves together and an acknowledgement can ride on the answer.  It knows a transport
+only as a :class:`Sink`, and who accepts connections only as a callable.
+"""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from rudp.config import Config
+from rudp.core.connection import Connection
+from rudp.core.listener import Listener
+from rudp.core.table import ConnectionTable
+from rudp.core.timers import OFF
+from rudp.core.tracer import Tracer
+from rudp.core.transmit import Address, Path, Transmit
+from rudp.udp.port import Port
+
+RUNS_PER_FLUSH: Final = 64
+"""Runs sent before the loop gets its turn."""
+
+EARLY: Final = 0.001
+"""Seconds to wait on when the loop's timer fired before its time: loops round to milliseconds."""
+
+LOOPBACK_PAYLOAD: Final = 65_536 - 40 - 8
+"""Octets of UDP payload that Linux's loopback interface carries in one packet."""
+
+
+class Sink(Protocol):
+    """What an endpoint knows of a transport."""
+
+    def pump(self) -> None:
+        """The connection may have events, octets to read, or room to write."""
+
+
+Acceptor = Callable[[Connection], Sink | None]
+"""Makes the sink for a connection that a listener has accepted; None if it wants none."""
+
+
+class Endpoint:
+    """The connections of one UDP socket on one event loop.
+
+    *connected*: the one peer of a connected socket, or None.  *on_empty* is called once, when
+    nothing is left and the socket is closed.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: Config,
+        *,
+        connected: Address | None,
+        real: bool,
+        on_empty: Callable[["Endpoint"], None],
+    ) -> None:
+        self.loop = loop
+        self.connected = connected
+        self.closed = False
+        self._real = real
+        self._table = ConnectionTable(
+            config,
+            secret=os.urandom(32),
+            random=random.SystemRandom(),
+            loopback_payload=LOOPBACK_PAYLOAD if real else None,
+        )
+        self._on_empty = on_empty
+        self._port: Port | None = None
+        self._sinks: dict[Connection, Sink] = {}
+        self._acceptors: dict[Listener, Acceptor] = {}
+        self._flushing: asyncio.Handle | None = None
+        self._blocked = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = OFF
+        self._local_host = ""
+
+    def __repr__(self) -> str:
+        where = self._port.sockname if self._port is not None else "unbound"
+        state = "closed " if self.closed else ""
+        return (
+            f"<Endpoint {state}{where} connections={self._table.connections} "
+            f"time_wait={self._table.time_wait_records}>"
+        )
+
+    def attach(self, port: Port) -> None:
+        """Take *port*, bound and open, as this endpoint's socket."""
+        self._port = port
+        if self.connected is not None:
+            self._local_host = str(port.sockname[0])
+
+    @property
+    def sockname(self) -> Address:
+        """The UDP address of the socket."""
+        assert self._port is not None
+        return self._port.sockname
+
+    @property
+    def socket(self) -> Any:
+        """The UDP socket, None on a loop without real ones."""
+        return self._port.socket if self._port is not None else None
+
+    def local_host_towards(self, peer: Address) -> str:
+        """Return our host as *peer* sees it, as far as the system can tell."""
+        host = str(self.sockname[0])
+        if not self._real or host not in ("0.0.0.0", "::"):
+            return host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(peer)  # sends nothing; the kernel looks up its route
+            except OSError:
+                return host
+            return str(probe.getsockname()[0])
+
+    def stats(self) -> dict[str, int]:
+        """Return the counters, and how much of everything there is."""
+        table = self._table
+        numbers = {str(reason): count for reason, count in table.counters.items()}
+        numbers["connections"] = table.connections
+        numbers["time_wait_records"] = table.time_wait_records
+        sock = self.socket
+        if sock is not None:
+            numbers["socket_receive_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            numbers["socket_send_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        return numbers
+
+    # -- connections and listeners ---------------------------------------------------------------
+
+    def connect(
+        self,
+        address: Address,
+        remote_port: int,
+        sink: Callable[[Connection], Sink],
+        *,
+        config: Config,
+        local_port: int | None = None,
+        tracer: Tracer | None = None,
+    ) -> Sink:
+        """Open a connection to TCP port *remote_port* behind *address*; return its sink.
+
+        Raises :class:`OSError` as :meth:`ConnectionTable.open_active` does.
+        """
+        path: Path = (address, self._local_host)
+        connection = self._table.open_active(
+            path,
+            remote_port,
+            self.loop.time(),
+            local_port=local_port,
+            config=config,
+            tracer=tracer,
+        )
+        made = self._sinks[connection] = sink(connection)
+        self.wake()
+        return made
+
+    def listen(
+        self,
+        port: int,
+        acceptor: Acceptor,
+        *,
+        backlog: int,
+        config: Config,
+        tracer: Tracer | None = None,
+    ) -> Listener:
+        """Accept connections to TCP port *port*; OSError with EADDRINUSE if it is taken."""
+        listener = self._table.listen(port, backlog=backlog, config=config, tracer=tracer)
+        self._acceptors[listener] = acceptor
+        return listener
+
+    def has_listener(self, port: int) -> bool:
+        """Return whether somebody listens at TCP port *port*."""
+        return any(listener.port == port for listener in self._acceptors)
+
+    def unlisten(self, listener: Listener) -> None:
+        """Stop accepting; connections that were accepted live on."""
+        if self._acceptors.pop(listener, None) is not None:
+            self._table.unlisten(listener, self.loop.time())
+            self.wake()
+
+    def touch(self, connection: Connection) -> None:
+        """*connection* may have something to send: see to it at the end of this turn."""
+        self._table.touch(connection)
+        self.wake()
+
+    def drop(self, connection: Connection) -> None:
+        """Forget the sink of *connection*; what remains of it is the table's."""
+        self._sinks.pop(connection, None)
+        self.wake()
+
+    def wake(self) -> None:
+        """Flush once before the loop waits again, however often this is called."""
+        if self._flushing is None and not self.closed and not self.loop.is_closed():
+            self._flushing = self.loop.call_soon(self._flush)
+
+    # -- what the port tells ---------------------------------------------------------------------
+
+    def datagrams_received(
+        self, data: bytes | memoryview, stride: int, address: Address, local: str
+    ) -> None:
+        """One read from the socket."""
+        now = self.loop.time()
+        path = (address, local or self._local_host)
+        self._table.handle_datagrams(data, stride, path, now)
+
+    def batch_received(self) -> None:
+        """All that had arrived is in the table: tell the transports, then answer."""
+        self._deliver()
+        self.wake()
+
+    def icmp_received(self, code: int, quote: bytes, address: Address | None) -> None:
+        """An ICMP error came back."""
+        if address is not None:
+            path = (address, self._local_host)
+            self._table.handle_icmp(code, quote, path, self.loop.time())
+            self.batch_received()
+
+    def send_failed(self, code: int, transmit: Transmit) -> None:
+        """The system refused a datagram."""
+        self._table.handle_send_error(code, transmit, self.loop.time())
+        self.wake()
+
+    def ready_to_send(self) -> None:
+        """The socket takes datagrams again."""
+        self._blocked = False
+        self.wake()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _deliver(self) -> None:
+        """Give every transport its events, and every new connection its transport."""
+        for listener, acceptor in list(self._acceptors.items()):
+            while listener.accepted:
+                connection = listener.accepted.popleft()
+                sink = acceptor(connection)
+                if sink is not None:
+                    self._sinks[connection] = sink
+        for connection in self._table.poll_events():
+            sink = self._sinks.get(connection)
+            if sink is not None:
+                sink.pump()
+
+    def _flush(self) -> None:
+        """Send what may be sent, within bounds; then set the alarm."""
+        self._flushing = None
+        if self.closed or self._port is None:
+            return
+        now = self.loop.time()
+        table, port = self._table, self._port
+        for _ in range(RUNS_PER_FLUSH):
+            if self._blocked:
+                break
+            transmit = table.poll_transmit(now)
+            if transmit is None:
+                break
+            self._blocked = not port.send(transmit)
+        else:
+            self.wake()
+        self._deliver()
+        self._set_alarm(now)
+        if table.is_empty and not self._sinks:
+            self.close()
+
+    def _set_alarm(self, now: float) -> None:
+        deadline = self._table.next_deadline
+        if deadline >= self._alarm_at:
+            return  # the alarm that is set will find out
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = deadline
+        self._alarm = self.loop.call_at(max(deadline, now), self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self._alarm_at = OFF
+        now = self.loop.time()
+        if now < self._table.next_deadline < now + EARLY:
+            self._alarm_at = now + EARLY
+            self._alarm = self.loop.call_at(self._alarm_at, self._on_alarm)
+            return
+        self._table.handle_timeouts(now)
+        self._deliver()
+        self.wake()
+
+    def close(self) -> None:
+        """Close the socket at once; connections that are left say nothing more.  Idempotent."""
+        if self.closed:
+            return
+        self.closed = True
+        for handle in (self._alarm, self._flushing):
+            if handle is not None:
+                handle.cancel()
+        self._alarm = self._flushing = None
+        if self._port is not None:
+            self._port.close()
+        self._on_empty(self)

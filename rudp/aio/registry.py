@@ -1,0 +1,236 @@
+"""Which endpoints an event loop has, and how a new one gets its socket.
+
+Clients of one remote address share a connected socket, so that a thousand opens and closes cost
+a thousand TIME-WAIT records and one descriptor; a server that is bound again while its old
+connections live takes its socket over.  An endpoint goes away with its last connection and record,
+or quietly with the loop.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from rudp.aio.endpoint import Endpoint
+from rudp.config import Config
+from rudp.core.transmit import Address
+from rudp.udp.linux import LinuxPort, QuietSocket
+from rudp.udp.port import RECEIVE_BUFFER, SEND_BUFFER
+from rudp.udp.portable import PortablePort
+
+_ATTRIBUTE = "_rudp_registry"
+
+
+def registry_of(loop: asyncio.AbstractEventLoop) -> "Registry":
+    """Return the registry of *loop*, made when it is first asked for.
+
+    It hangs on the loop itself: a table of loops elsewhere would keep every loop alive, because an
+    endpoint knows its loop.
+    """
+    registry = getattr(loop, _ATTRIBUTE, None)
+    if not isinstance(registry, Registry):
+        registry = Registry(loop)
+        setattr(loop, _ATTRIBUTE, registry)
+    return registry
+
+
+def _is_uvloop(loop: asyncio.AbstractEventLoop) -> bool:
+    return type(loop).__module__.partition(".")[0] == "uvloop"
+
+
+class Registry:
+    """The endpoints of one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        # Exactly these types: a subclass may have changed what time or a socket is.
+        self._real = _is_uvloop(loop) or type(loop) is asyncio.SelectorEventLoop
+        self._clients: dict[tuple[Address, bool], Endpoint] = {}
+        self._servers: dict[tuple[Address, bool], Endpoint] = {}
+        self._endpoints: set[Endpoint] = set()
+        self._opening: dict[tuple[Address, bool], asyncio.Lock] = {}
+        self._keeper: AsyncGenerator[None, None] | None = None
+
+    # -- what connect and server ask -------------------------------------------------------------
+
+    async def client(
+        self, family: int, remote: Address, config: Config, *, fresh: bool = False
+    ) -> Endpoint:
+        """Return the endpoint whose socket is connected to *remote*.
+
+        *fresh*: make another one, the old having no free port left.  Raises :class:`OSError`.
+        """
+        key = remote, self._is_portable(config)
+        lock = self._opening.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:
+                endpoint = self._clients.get(key)
+                if endpoint is None or endpoint.closed or fresh:
+                    endpoint = await self._open(config, family, remote=remote)
+                    self._clients[key] = endpoint
+                return endpoint
+        finally:
+            if not lock.locked():
+                self._opening.pop(key, None)
+
+    async def own(self, config: Config, family: int, remote: Address, local: Address) -> Endpoint:
+        """Return a new endpoint bound to *local* and connected to *remote*."""
+        return await self._open(config, family, local=local, remote=remote)
+
+    async def adopt(self, config: Config, sock: socket.socket, remote: Address | None) -> Endpoint:
+        """Return a new endpoint for *sock*, a UDP socket, connected to *remote* if that is given.
+
+        The endpoint owns the socket from now on.
+        """
+        return await self._open(config, sock.family, sock=sock, remote=remote)
+
+    async def server(
+        self, family: int, local: Address, config: Config, *, port: int | None, reuse_port: bool
+    ) -> Endpoint:
+        """Return an endpoint bound to *local*, new or left over from a closed server.
+
+        *port*: the TCP port that must be free on it, None for the number of the UDP port.
+        """
+        key = local, self._is_portable(config)
+        endpoint = self._servers.get(key)
+        if endpoint is not None and not endpoint.closed and local[1]:
+            if endpoint.has_listener(port or int(endpoint.sockname[1])):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            return endpoint
+        endpoint = await self._open(config, family, local=local, reuse_port=reuse_port)
+        self._servers[endpoint.sockname, key[1]] = endpoint
+        return endpoint
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _is_portable(self, config: Config) -> bool:
+        return (
+            config.datagram_io == "portable"
+            or not self._real
+            or not sys.platform.startswith("linux")
+        )
+
+    async def _open(
+        self,
+        config: Config,
+        family: int,
+        *,
+        local: Address | None = None,
+        remote: Address | None = None,
+        sock: socket.socket | None = None,
+        reuse_port: bool = False,
+    ) -> Endpoint:
+        """Make an endpoint and its socket."""
+        await self._keep()
+        loop = self._loop
+        endpoint = Endpoint(loop, config, connected=remote, real=self._real, on_empty=self._forget)
+        if self._real and sock is None:
+            sock = _make_socket(family, local, remote, reuse_port)
+        if self._is_portable(config):
+            await self._open_portable(endpoint, sock, family, local, remote, reuse_port)
+        else:
+            assert sock is not None
+            endpoint.attach(LinuxPort(loop, _own(sock), endpoint, remote))
+        self._endpoints.add(endpoint)
+        return endpoint
+
+    async def _open_portable(
+        self,
+        endpoint: Endpoint,
+        sock: socket.socket | None,
+        family: int,
+        local: Address | None,
+        remote: Address | None,
+        reuse_port: bool,
+    ) -> None:
+        def factory() -> PortablePort:
+            return PortablePort(endpoint, remote)
+
+        options: dict[str, Any] = {}
+        if sock is not None:
+            options["sock"] = sock
+        else:
+            options["family"] = family
+            if local is not None:
+                options["local_addr"] = local[:2]
+            if remote is not None:
+                options["remote_addr"] = remote[:2]
+            if reuse_port:
+                options["reuse_port"] = True
+        try:
+            _, port = await self._loop.create_datagram_endpoint(factory, **options)
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+        endpoint.attach(port)
+
+    def _forget(self, endpoint: Endpoint) -> None:
+        self._endpoints.discard(endpoint)
+        for table in (self._clients, self._servers):
+            for key in [key for key, value in table.items() if value is endpoint]:
+                del table[key]
+
+    async def _keep(self) -> None:
+        """Have the loop tell us when it shuts down.
+
+        The only notice a loop gives is ``shutdown_asyncgens()``, which ``asyncio.run`` calls: it
+        finishes every generator that is still waiting, this one among them.
+        """
+        if self._keeper is None:
+            self._keeper = self._wait_for_shutdown()
+            await anext(self._keeper)
+
+    async def _wait_for_shutdown(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            for endpoint in list(self._endpoints):
+                endpoint.close()
+            self._keeper = None
+            await asyncio.sleep(0)  # the loop's own transports close one turn later
+
+
+def _own(sock: socket.socket) -> socket.socket:
+    """Return *sock* as a socket that nobody has to close in a hurry."""
+    if isinstance(sock, QuietSocket):
+        return sock
+    return QuietSocket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+
+
+def _make_socket(
+    family: int, local: Address | None, remote: Address | None, reuse_port: bool
+) -> socket.socket:
+    """Return a UDP socket, bound and connected as asked.
+
+    Raises :class:`OSError`; for an address that cannot be bound with asyncio's words.
+    """
+    sock = QuietSocket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if reuse_port:
+            if not hasattr(socket, "SO_REUSEPORT"):
+                raise ValueError("reuse_port not supported by socket module")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if local is not None:
+            try:
+                sock.bind(local)
+            except OSError as error:
+                raise OSError(
+                    error.errno,
+                    f"error while attempting to bind on address {local!r}: "
+                    f"{(error.strerror or '').lower()}",
+                ) from None
+        if remote is not None:
+            sock.connect(remote)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,276 @@
+"""Listening: create_server and the object it returns, with asyncio's whole server interface."""
+
+import asyncio
+import dataclasses
+import functools
+import socket
+import weakref
+from asyncio import trsock
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
+
+from rudp.aio.endpoint import Endpoint
+from rudp.aio.registry import registry_of
+from rudp.aio.resolve import AddressInfo, resolve
+from rudp.aio.sockets import BoundSocket
+from rudp.aio.transport import Transport
+from rudp.config import Config
+from rudp.core.connection import Connection
+from rudp.core.listener import Listener
+from rudp.core.tracer import Tracer
+
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+
+
+class Server(asyncio.AbstractServer):
+    """Accepts connections on one or more UDP sockets.
+
+    ``async with`` closes it at the end.  After :meth:`close` the connections live on;
+    :meth:`wait_closed` returns when they are gone.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoints: Sequence[Endpoint],
+        protocol_factory: ProtocolFactory,
+        backlog: int,
+        config: Config,
+        inner_port: int | None,
+        tracer: Tracer | None,
+    ) -> None:
+        self._loop = loop
+        self._endpoints = list(endpoints)
+        self._protocol_factory = protocol_factory
+        self._backlog = backlog
+        self._config = config
+        self._inner_port = inner_port
+        self._tracer = tracer
+        self._listeners: list[tuple[Endpoint, Listener]] = []
+        self._transports: weakref.WeakSet[Transport] = weakref.WeakSet()
+        self._active = 0
+        self._serving = False
+        self._closed = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._serving_forever: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<rudp.Server sockets={self.sockets!r}>"
+
+    # -- what a transport tells ------------------------------------------------------------------
+
+    def attach(self, transport: Transport) -> None:
+        """*transport* belongs to this server."""
+        self._transports.add(transport)
+        self._active += 1
+
+    def detach(self, transport: Transport) -> None:
+        """*transport* is closed."""
+        self._transports.discard(transport)
+        self._active -= 1
+        if self._closed and not self._active:
+            self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _accept(self, endpoint: Endpoint, connection: Connection) -> Transport | None:
+        """Make the transport of a new connection."""
+        try:
+            protocol = self._protocol_factory()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            connection.abort(self._loop.time())
+            endpoint.touch(connection)
+            self._loop.call_exception_handler(
+                {"message": "Error on accepting a connection", "exception": error}
+            )
+            return None
+        return Transport(self._loop, endpoint, connection, protocol, server=self)
+
+    # -- asyncio.Server --------------------------------------------------------------------------
+
+    @property
+    def sockets(self) -> tuple[Any, ...]:
+        """The UDP sockets it listens on; empty once it is closed."""
+        if self._closed:
+            return ()
+        found: list[Any] = []
+        for endpoint in self._endpoints:
+            sock = endpoint.socket
+            if sock is None:
+                found.append(BoundSocket(endpoint.sockname))
+            elif isinstance(sock, trsock.TransportSocket):
+                found.append(sock)
+            else:
+                found.append(trsock.TransportSocket(sock))
+        return tuple(found)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop it serves on."""
+        return self._loop
+
+    def is_serving(self) -> bool:
+        """Return whether it accepts connections."""
+        return self._serving
+
+    async def start_serving(self) -> None:
+        """Begin to accept.  Idempotent; RuntimeError once it is closed."""
+        self._start()
+        await asyncio.sleep(0)
+
+    def _start(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"server {self!r} is closed")
+        if self._serving:
+            return
+        self._serving = True
+        for endpoint in self._endpoints:
+            listener = endpoint.listen(
+                self._inner_port or int(endpoint.sockname[1]),
+                functools.partial(self._accept, endpoint),
+                backlog=self._backlog,
+                config=self._config,
+                tracer=self._tracer,
+            )
+            self._listeners.append((endpoint, listener))
+
+    async def serve_forever(self) -> None:
+        """Accept until cancelled, then close."""
+        if self._serving_forever is not None:
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
+        self._start()
+        self._serving_forever = self._loop.create_future()
+        try:
+            await self._serving_forever
+        except asyncio.CancelledError:
+            try:
+                self.close()
+                await self.wait_closed()
+            finally:
+                raise
+        finally:
+            self._serving_forever = None
+
+    def close(self) -> None:
+        """Accept no more and free the address.  Connections live on.  Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._serving = False
+        for endpoint, listener in self._listeners:
+            endpoint.unlisten(listener)
+        for endpoint in self._endpoints:
+            endpoint.wake()  # one without connections closes its socket now
+        self._listeners.clear()
+        self._endpoints.clear()
+        if self._serving_forever is not None and not self._serving_forever.done():
+            self._serving_forever.cancel()
+        if not self._active:
+            self._wake()
+
+    def close_clients(self) -> None:
+        """Close all transports of this server in order."""
+        for transport in list(self._transports):
+            transport.close()
+
+    def abort_clients(self) -> None:
+        """Reset all connections of this server."""
+        for transport in list(self._transports):
+            transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until :meth:`close` was called and the last connection is gone."""
+        if self._closed and not self._active:
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.close()
+        await self.wait_closed()
+
+
+async def create_server(
+    protocol_factory: ProtocolFactory,
+    host: str | Iterable[str] | None = None,
+    port: int | None = None,
+    *,
+    family: int = socket.AF_UNSPEC,
+    flags: int = socket.AI_PASSIVE,
+    sock: socket.socket | None = None,
+    backlog: int = 100,
+    ssl: None = None,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    keep_alive: bool | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+    start_serving: bool = True,
+    inner_port: int | None = None,
+    config: Config | None = None,
+    tracer: Tracer | None = None,
+) -> Server:
+    """Listen on UDP port *port* of *host*; return a :class:`Server`.
+
+    The arguments are those of :meth:`asyncio.loop.create_server`, and three more: *config*,
+    *inner_port*, the TCP port where it is to differ from the UDP port, and *tracer*, which is told
+    what the accepted connections do.  *host*: a name, several,
+    or None for all interfaces of both families.  *sock*: a UDP socket that is bound already.
+    *reuse_address* is accepted and has no meaning for UDP; *keep_alive* switches keep-alive on.
+
+    Raises :class:`OSError` with EADDRINUSE if the address is taken, :class:`ValueError` and
+    :class:`TypeError` for arguments that do not go together.
+    """
+    if isinstance(ssl, bool):
+        raise TypeError("ssl argument must be an SSLContext or None")
+    if ssl is not None:
+        raise NotImplementedError("ssl= is not supported yet")
+    if ssl_handshake_timeout is not None:
+        raise ValueError("ssl_handshake_timeout is only meaningful with ssl")
+    if ssl_shutdown_timeout is not None:
+        raise ValueError("ssl_shutdown_timeout is only meaningful with ssl")
+    loop = asyncio.get_running_loop()
+    registry = registry_of(loop)
+    config = config or Config()
+    if keep_alive:
+        config = dataclasses.replace(config, keepalive=True)
+    endpoints: list[Endpoint] = []
+    if sock is not None:
+        if host is not None or port is not None:
+            raise ValueError("host/port and sock can not be specified at the same time")
+        if sock.type != socket.SOCK_DGRAM:
+            raise ValueError(f"A UDP socket was expected, got {sock!r}")
+        endpoints.append(await registry.adopt(config, sock, None))
+    else:
+        if host is None and port is None:
+            raise ValueError("Neither host/port nor sock were specified")
+        hosts = [host or None] if host is None or isinstance(host, str) else list(host)
+        infos: dict[AddressInfo, None] = {}
+        for name in hosts:
+            infos.update(
+                dict.fromkeys(await resolve(loop, name, port or 0, family=family, flags=flags))
+            )
+        try:
+            for kind, address in infos:
+                endpoints.append(
+                    await registry.server(
+                        kind, address, config, port=inner_port, reuse_port=bool(reuse_port)
+                    )
+                )
+        except BaseException:
+            for endpoint in endpoints:
+                endpoint.wake()
+            raise
+    server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, tracer)
+    if start_serving:
+        await server.start_serving()
+    return server

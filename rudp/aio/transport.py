@@ -1,0 +1,422 @@
+"""One connection as asyncio sees it: a :class:`asyncio.Transport`.
+
+The core says what happened in bits, :meth:`Transport.pump` turns them into the protocol's
+callbacks, in asyncio's order and never from inside a call of the application.  Back-pressure goes
+both ways: unsent octets above the high-water mark pause the writer, and a paused reader leaves the
+octets in the core, whose window then closes by itself.
+"""
+
+import asyncio
+import functools
+import logging
+from asyncio import constants, transports
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rudp.aio.endpoint import Endpoint
+from rudp.aio.sockets import ConnectionSocket
+from rudp.core import tcb
+from rudp.core.connection import Connection
+from rudp.core.info import ConnectionInfo
+from rudp.core.state import State
+from rudp.core.transmit import Address
+
+logger = logging.getLogger("rudp")
+
+WRITE_WARNINGS = 5
+"""Writes to a dead connection that are ignored in silence, as asyncio does."""
+
+
+class TransportOwner(Protocol):
+    """A server, as its transports know it."""
+
+    def attach(self, transport: "Transport") -> None:
+        """*transport* belongs to the server."""
+
+    def detach(self, transport: "Transport") -> None:
+        """*transport* is closed."""
+
+
+class Transport(transports._FlowControlMixin, asyncio.Transport):
+    """A reliable byte stream over UDP, with the whole contract of asyncio's TCP transports.
+
+    Besides the standard names, ``get_extra_info`` knows ``tcp_info`` (a :class:`ConnectionInfo`),
+    ``udp_sockname`` and ``udp_peername``.  A protocol may have two more callbacks:
+    ``error_received(exc)`` hears of trouble that does not end the connection (RFC 9293 §3.9.1.8),
+    ``urgent_received(octets)`` of urgent data ahead (§3.8.5).
+    """
+
+    _loop: asyncio.AbstractEventLoop
+    _extra: dict[str, Any]
+    _protocol_paused: bool
+    if TYPE_CHECKING:  # the mixin's, which the type stubs leave out
+
+        def _maybe_pause_protocol(self) -> None: ...
+
+        def _maybe_resume_protocol(self) -> None: ...
+
+    _sendfile_compatible = constants._SendfileMode.FALLBACK
+    _start_tls_compatible = True
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        connection: Connection,
+        protocol: asyncio.BaseProtocol,
+        *,
+        waiter: "asyncio.Future[None] | None" = None,
+        server: TransportOwner | None = None,
+    ) -> None:
+        udp_peer, local_host = connection.path
+        own = endpoint.sockname
+        host = local_host or endpoint.local_host_towards(udp_peer)
+        local_port, remote_port = connection.ports >> 16, connection.ports & 0xFFFF
+        sockname: Address = (host, local_port, *own[2:])
+        peername: Address = (udp_peer[0], remote_port, *udp_peer[2:])
+        self._sock = ConnectionSocket(
+            connection, sockname, peername, functools.partial(endpoint.touch, connection)
+        )
+        super().__init__(
+            {
+                "sockname": sockname,
+                "peername": peername,
+                "udp_sockname": own,
+                "udp_peername": udp_peer,
+                "socket": self._sock,
+            },
+            loop,
+        )
+        self._endpoint = endpoint
+        self._connection = connection
+        self._protocol: asyncio.BaseProtocol | None = protocol
+        self._waiter = waiter
+        self._server = server
+        self._opened = False  # the handshake is over and connection_made is on its way
+        self._started = False  # connection_made has run, data may follow
+        self._paused = False
+        self._closing = False
+        self._close_deferred = False
+        self._eof_written = False
+        self._eof_delivered = False
+        self._lost = False
+        self._writes_ignored = 0
+        self._pumping: asyncio.Handle | None = None
+        if server is not None:
+            server.attach(self)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._lost else "closing" if self._closing else "open"
+        return (
+            f"<rudp.Transport {state} {self._connection.state} "
+            f"{self._extra['sockname']} -> {self._extra['peername']}>"
+        )
+
+    def _touch(self) -> None:
+        self._endpoint.touch(self._connection)
+
+    # -- from the core to the protocol -----------------------------------------------------------
+
+    def pump(self) -> None:
+        """Act on what happened to the connection.  Called by the endpoint."""
+        events = self._connection.poll_events()
+        if self._lost:
+            return
+        if events & tcb.ESTABLISHED and not self._opened:
+            self._open()
+        if self._started:
+            if events & tcb.SOFT_ERROR:
+                self._tell("error_received", self._connection.soft_error)
+            if events & tcb.URGENT:
+                self._tell("urgent_received", self._connection.urgent_octets)
+            self._read()
+            self._drain()
+        if self._connection.state is State.CLOSED:
+            self._ended(self._connection.error)
+        elif self._closing and not self._close_deferred and self._connection.fin_acked:
+            self._ended(None)  # delivered; what is left of the connection needs no transport
+
+    def _open(self) -> None:
+        self._opened = True
+        self._loop.call_soon(self._made)
+
+    def _made(self) -> None:
+        """connection_made, then the task that waits for it, then data: asyncio's order."""
+        if self._protocol is None:
+            return
+        if self._waiter is not None:
+            self._loop.call_soon(_wake, self._waiter)
+            self._waiter = None
+        self._loop.call_soon(self._begin)
+        self._protocol.connection_made(self)
+
+    def _begin(self) -> None:
+        # The waiting task is woken one turn after its future: start behind it.
+        self._loop.call_soon(self._start)
+
+    def _start(self) -> None:
+        self._started = True
+        self.pump()
+
+    def _tell(self, name: str, value: Any) -> None:
+        callback = getattr(self._protocol, name, None)
+        if callback is not None:
+            try:
+                callback(value)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self._fatal_error(error, f"Fatal error: protocol.{name}() call failed.")
+
+    def _read(self) -> None:
+        """Hand over what is in order, then the end of the stream."""
+        connection = self._connection
+        if self._paused or self._closing:
+            return
+        data = connection.receive()
+        if data:
+            self._touch()  # the window may have opened
+            try:
+                if isinstance(self._protocol, asyncio.BufferedProtocol):
+                    self._fill(self._protocol, data)
+                else:
+                    self._protocol.data_received(data)  # type: ignore[union-attr]
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self._fatal_error(error, "Fatal error: protocol.data_received() call failed.")
+                return
+        if (
+            self.is_reading()
+            and not self._eof_delivered
+            and connection.fin_received
+            and not connection.readable_octets
+        ):
+            self._end_of_stream()
+
+    def _end_of_stream(self) -> None:
+        self._eof_delivered = True
+        try:
+            keep_open = self._protocol.eof_received()  # type: ignore[union-attr]
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._fatal_error(error, "Fatal error: protocol.eof_received() call failed.")
+            return
+        if not keep_open:
+            self.close()
+
+    def _fill(self, protocol: asyncio.BufferedProtocol, data: bytes) -> None:
+        """Copy *data* into the buffers of a BufferedProtocol."""
+        view = memoryview(data)
+        while view:
+            buffer = memoryview(protocol.get_buffer(len(view)))
+            if not len(buffer):
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            size = min(len(buffer), len(view))
+            buffer[:size] = view[:size]
+            protocol.buffer_updated(size)
+            view = view[size:]
+
+    def _drain(self) -> None:
+        """Wake a paused writer if enough has left; close if that was waited for."""
+        if self._protocol_paused:
+            self._maybe_resume_protocol()
+        if self._close_deferred and not self._protocol_paused:
+            self._close_deferred = False
+            self._connection.close(self._loop.time())
+            self._touch()
+
+    def _ended(self, error: BaseException | None) -> None:
+        """The connection is over: tell the protocol once, soon."""
+        if self._lost:
+            return
+        self._lost = True
+        self._closing = True
+        self._endpoint.drop(self._connection)
+        if self._waiter is not None:
+            # It never was established: the one who waits hears why, the protocol nothing.
+            if not self._waiter.done():
+                self._waiter.set_exception(error or tcb.aborted())
+            self._waiter = None
+            self._forget()
+        elif self._opened:
+            self._loop.call_soon(self._call_connection_lost, error)
+        else:
+            self._forget()
+
+    def _call_connection_lost(self, error: BaseException | None) -> None:
+        protocol = self._protocol
+        try:
+            if protocol is not None:
+                protocol.connection_lost(error)  # type: ignore[arg-type]
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Break every tie, so that nothing lives on through this transport."""
+        self._protocol = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.detach(self)
+
+    def _fatal_error(self, error: BaseException, message: str) -> None:
+        if isinstance(error, OSError):
+            if self._loop.get_debug():
+                logger.debug("%r: %s", self, message, exc_info=True)
+        else:
+            self._loop.call_exception_handler(
+                {
+                    "message": message,
+                    "exception": error,
+                    "transport": self,
+                    "protocol": self._protocol,
+                }
+            )
+        self._force_close(error)
+
+    def _force_close(self, error: BaseException | None) -> None:
+        """Abort, and give *error* to connection_lost.  Also called by asyncio's TLS layer."""
+        if self._lost:
+            return
+        self._connection.abort(self._loop.time())
+        self._touch()
+        self._ended(error)
+
+    # -- asyncio.BaseTransport -------------------------------------------------------------------
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return ``sockname``, ``peername``, ``socket``, ``tcp_info`` and others, or *default*."""
+        if name == "tcp_info":
+            return self.info()
+        return self._extra.get(name, default)
+
+    def info(self) -> ConnectionInfo:
+        """Return a snapshot of the connection."""
+        return self._connection.info()
+
+    def is_closing(self) -> bool:
+        """Return whether the transport is closed or about to be."""
+        return self._closing
+
+    def close(self) -> None:
+        """Send what is buffered, then FIN; ``connection_lost(None)`` when all is acknowledged.
+
+        If octets are left unread, or ``SO_LINGER`` says so, the connection is reset instead.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        if self._sock.aborts_on_close:
+            self._force_close(None)
+            return
+        if self._protocol_paused:
+            # resume_writing may still write (a TLS layer's farewell): FIN has to wait for it.
+            self._close_deferred = True
+        else:
+            self._connection.close(self._loop.time())
+        self._touch()
+        self._pump_soon()
+
+    def abort(self) -> None:
+        """Forget what is buffered and send a RST: the peer must not take the stream for whole."""
+        self._closing = True
+        self._force_close(None)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Let *protocol* have the callbacks from now on."""
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Return the protocol; None once the connection is lost."""
+        return self._protocol  # type: ignore[return-value]
+
+    # -- asyncio.ReadTransport -------------------------------------------------------------------
+
+    def is_reading(self) -> bool:
+        """Return whether data is delivered: neither paused nor closing."""
+        return not self._paused and not self._closing
+
+    def pause_reading(self) -> None:
+        """Deliver nothing until ``resume_reading``.  Idempotent."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Deliver again.  Idempotent; nothing is delivered from inside this call."""
+        if not self._paused:
+            return
+        self._paused = False
+        if not self._closing:
+            self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        if self._pumping is None and not self._lost:
+            self._pumping = self._loop.call_soon(self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._pumping = None
+        self.pump()
+
+    # -- asyncio.WriteTransport ------------------------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Queue *data*; never blocks.  Raises RuntimeError after ``write_eof``."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"data argument must be a bytes-like object, not {type(data).__name__!r}"
+            )
+        if self._eof_written:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if not data:
+            return
+        if self._lost or (self._closing and not self._close_deferred):
+            self._ignore_write()
+            return
+        connection = self._connection
+        if connection.state is State.CLOSED:
+            self._ignore_write()  # it died in this very turn; pump() is about to say so
+            return
+        connection.send(data if type(data) is bytes else bytes(data))
+        self._touch()
+        self._maybe_pause_protocol()
+
+    def _ignore_write(self) -> None:
+        if self._writes_ignored >= WRITE_WARNINGS:
+            logger.warning("%r: write to a closed connection", self)
+        self._writes_ignored += 1
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Queue all of *list_of_data*."""
+        self.write(b"".join(list_of_data))
+
+    def write_urgent(self, data: bytes) -> None:
+        """Queue *data* and point the peer to its end (RFC 9293 §3.8.5).
+
+        New applications should not use it (SHLD-13); the data stays in the stream.
+        """
+        if self._lost or self._closing or self._eof_written:
+            raise RuntimeError("Cannot call write_urgent() on a closed transport")
+        self._connection.send(bytes(data), urgent=True)
+        self._touch()
+        self._maybe_pause_protocol()
+
+    def write_eof(self) -> None:
+        """Send FIN after what is buffered; reading goes on.  Idempotent."""
+        if self._closing or self._eof_written:
+            return
+        self._eof_written = True
+        self._connection.shutdown(self._loop.time())
+        self._touch()
+
+    def can_write_eof(self) -> bool:
+        """Return True."""
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many octets wait to be sent for the first time."""
+        return self._connection.unsent_octets
+
+
+def _wake(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,263 @@
+"""UDP on Linux: whole runs in one system call, each way.
+
+``UDP_SEGMENT`` lets one ``sendmsg`` carry up to 64 datagrams as a list of buffers, and ``UDP_GRO``
+lets one ``recvmsg`` return as many; a segment then costs a fraction of a system call.  Errors come
+from the socket's error queue together with the datagram they are about.  A wildcard socket is
+told, and tells, which of the host's addresses a datagram belongs to (W-46).
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import struct
+from typing import Any, Final
+
+from rudp.core.transmit import Address, Transmit
+from rudp.udp.fields import IpFields
+from rudp.udp.port import RECEIVE_BUFFER, SEND_BUFFER, Receiver
+
+# From <linux/udp.h>, <linux/in.h> and <linux/in6.h>; the socket module lacks the names.
+SOL_UDP: Final = 17
+UDP_SEGMENT: Final = 103
+UDP_GRO: Final = 104
+IP_PKTINFO: Final = 8
+IP_MTU_DISCOVER: Final = 10
+IP_RECVERR: Final = 11
+IPV6_MTU_DISCOVER: Final = 23
+IPV6_RECVERR: Final = 25
+PMTUDISC_PROBE: Final = 3  # DF set, and no cached path MTU in the way (PMTU-13)
+MSG_ERRQUEUE: Final = 0x2000
+
+DATAGRAM_MAX: Final = 65_535
+READS_PER_WAKE: Final = 16
+"""Reads in a row before the loop gets its turn; each may bring 64 segments."""
+
+ERRORS_PER_WAKE: Final = 64
+
+_INT: Final = struct.Struct("=i")
+_GSO: Final = struct.Struct("=H")
+_PKTINFO4: Final = struct.Struct("=i4s4s")
+_PKTINFO6: Final = struct.Struct("=16sI")
+_EXTENDED_ERR: Final = struct.Struct("=IBBBBII")
+
+_TRANSIENT: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EINTR})
+"""Errors of a send that say nothing about the peer: a datagram is lost, as any may be (UDP-19)."""
+
+
+class QuietSocket(socket.socket):
+    """A socket that closes itself without a warning when its loop is gone.
+
+    TIME-WAIT records may keep a socket open past the end of a program's last coroutine; a loop
+    that is closed then takes the socket with it, and nobody has forgotten anything.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class LinuxPort:
+    """A non-blocking UDP socket of our own, watched by *loop*.
+
+    *remote*: the address it is connected to, or None.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        receiver: Receiver,
+        remote: Address | None,
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._receiver = receiver
+        self._remote = remote
+        self.sockname: Address = sock.getsockname()
+        self._ipv6 = sock.family == socket.AF_INET6
+        self._wildcard = remote is None and self.sockname[0] in ("0.0.0.0", "::")
+        self._fields = IpFields(sock, ipv6=self._ipv6)
+        self._buffer = bytearray(DATAGRAM_MAX)
+        self._view = memoryview(self._buffer)
+        self._gso = True
+        self._pending: list[tuple[Transmit, list[bytes | memoryview], int]] = []
+        self._closed = False
+        self._prepare()
+        self._ancillary = socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
+        loop.add_reader(sock.fileno(), self._readable)
+
+    def _prepare(self) -> None:
+        sock = self._sock
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(SOL_UDP, UDP_GRO, 1)
+        if self._ipv6:
+            self._option(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
+            self._option(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+            if self._wildcard:
+                self._option(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            self._option(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
+            self._option(socket.IPPROTO_IP, IP_RECVERR, 1)
+            if self._wildcard:
+                self._option(socket.IPPROTO_IP, IP_PKTINFO, 1)
+
+    def _option(self, level: int, name: int, value: int) -> None:
+        with contextlib.suppress(OSError):  # an older kernel does without
+            self._sock.setsockopt(level, name, value)
+
+    @property
+    def socket(self) -> Any:
+        """The socket, not to be read, written or closed by others."""
+        return self._sock
+
+    # -- receiving -------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        receiver = self._receiver
+        for _ in range(READS_PER_WAKE):
+            if self._closed:
+                break
+            try:
+                size, ancillary, flags, address = self._sock.recvmsg_into(
+                    [self._buffer], self._ancillary
+                )
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                self._read_errors()
+                continue
+            if flags & socket.MSG_TRUNC:
+                continue  # M-20; cannot happen with a buffer of the largest size
+            stride = size
+            local = ""
+            for level, kind, data in ancillary:
+                if level == SOL_UDP and kind == UDP_GRO:
+                    (stride,) = _INT.unpack_from(data)
+                elif level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+                    local = socket.inet_ntop(socket.AF_INET, data[4:8])
+                elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+                    local = socket.inet_ntop(socket.AF_INET6, data[:16])
+            receiver.datagrams_received(
+                self._view[:size], stride, self._remote or _plain(address), local
+            )
+        receiver.batch_received()
+
+    def _read_errors(self) -> None:
+        """Empty the error queue: ICMP messages with the datagrams they quote (ICMP-1)."""
+        for _ in range(ERRORS_PER_WAKE):
+            try:
+                quote, ancillary, _, address = self._sock.recvmsg(1500, 512, MSG_ERRQUEUE)
+            except OSError:
+                return
+            for level, kind, data in ancillary:
+                if (level, kind) in (
+                    (socket.IPPROTO_IP, IP_RECVERR),
+                    (socket.IPPROTO_IPV6, IPV6_RECVERR),
+                ) and len(data) >= _EXTENDED_ERR.size:
+                    code = _EXTENDED_ERR.unpack_from(data)[0]
+                    self._receiver.icmp_received(code, quote, self._remote or _plain(address))
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def send(self, transmit: Transmit) -> bool:
+        """Send *transmit*; if the socket is full, keep it and return False."""
+        if self._closed:
+            self._receiver.send_failed(errno.EBADF, transmit)
+            return True
+        if self._pending:
+            self._pending.append((transmit, transmit.buffers, transmit.total))
+            return False
+        self._try(transmit, transmit.buffers, transmit.total)
+        return not self._pending
+
+    def _try(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
+        if total > transmit.size and not self._gso:
+            self._send_singly(transmit, b"".join(buffers))
+            return
+        try:
+            self._sendmsg(transmit, buffers, total)
+        except (BlockingIOError, InterruptedError):
+            self._keep(transmit, buffers, total)
+        except OSError as error:
+            if error.errno in (errno.EIO, errno.EINVAL) and total > transmit.size:
+                # The device, or the kernel, takes no batches: remember it, and send one by one.
+                self._gso = False
+                self._send_singly(transmit, b"".join(buffers))
+            else:
+                self._failed(error, transmit)
+
+    def _send_singly(self, transmit: Transmit, whole: bytes) -> None:
+        for at in range(0, len(whole), transmit.size):
+            datagram = whole[at : at + transmit.size]
+            try:
+                self._sendmsg(transmit, [datagram], len(datagram))
+            except (BlockingIOError, InterruptedError):
+                self._keep(transmit, [whole[at:]], len(whole) - at)
+                return
+            except OSError as error:
+                self._failed(error, transmit)
+
+    def _sendmsg(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
+        self._fields.apply(transmit.dscp, transmit.ttl)
+        ancillary: list[tuple[int, int, bytes]] = []
+        if total > transmit.size:
+            ancillary.append((SOL_UDP, UDP_SEGMENT, _GSO.pack(transmit.size)))
+        address, local = transmit.path
+        if local:
+            ancillary.append(self._source(local))
+        if self._remote is not None:
+            self._sock.sendmsg(buffers, ancillary)
+        else:
+            self._sock.sendmsg(buffers, ancillary, 0, address)
+
+    def _source(self, local: str) -> tuple[int, int, bytes]:
+        """Return the control message that makes *local* the source address (W-46)."""
+        if self._ipv6:
+            packed = socket.inet_pton(socket.AF_INET6, local)
+            return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(packed, 0)
+        packed = socket.inet_pton(socket.AF_INET, local)
+        return socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO4.pack(0, packed, bytes(4))
+
+    def _failed(self, error: OSError, transmit: Transmit) -> None:
+        code = error.errno or errno.EIO
+        if code in _TRANSIENT:
+            return  # lost, as any datagram may be; the sender will find out
+        if code == errno.ECONNREFUSED:
+            self._read_errors()  # the answer to an earlier datagram; this one was not sent
+            return
+        self._receiver.send_failed(code, transmit)
+
+    def _keep(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
+        if not self._pending:
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+        self._pending.append((transmit, buffers, total))
+
+    def _writable(self) -> None:
+        self._loop.remove_writer(self._sock.fileno())
+        pending, self._pending = self._pending, []
+        while pending and not self._pending:
+            self._try(*pending.pop(0))
+        self._pending.extend(pending)
+        if not self._pending:
+            self._receiver.ready_to_send()
+
+    def close(self) -> None:
+        """Close the socket and forget what it did not take."""
+        if self._closed:
+            return
+        self._closed = True
+        self._pending.clear()
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._sock.fileno())
+            self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+
+
+def _plain(address: Any) -> Address:
+    """Return *address* without the flow label of IPv6, which may change between datagrams."""
+    if len(address) == 4 and address[2]:
+        return address[0], address[1], 0, address[3]
+    return tuple(address)

@@ -1,0 +1,85 @@
+"""UDP on any loop: the loop's own datagram transport, one datagram for each call.
+
+This is the reference.  It asks nothing of the loop but ``create_datagram_endpoint``, and
+nothing of the transport but ``sendto`` and ``close``, so it also runs on loops of virtual time.
+"""
+
+import asyncio
+import errno
+from typing import Any
+
+from rudp.core.transmit import Address, Transmit
+from rudp.udp.fields import IpFields
+from rudp.udp.port import Receiver
+
+
+class PortablePort(asyncio.DatagramProtocol):
+    """A UDP socket behind ``loop.create_datagram_endpoint``; *remote* if it is connected."""
+
+    def __init__(self, receiver: Receiver, remote: Address | None) -> None:
+        self._receiver = receiver
+        self._remote = remote
+        self._transport: asyncio.DatagramTransport | None = None
+        self._fields: IpFields | None = None
+        self._blocked = False
+        self.sockname: Address = ()
+
+    # -- what the loop tells ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is bound."""
+        assert isinstance(transport, asyncio.DatagramTransport) or hasattr(transport, "sendto")
+        self._transport = transport  # type: ignore[assignment]
+        self.sockname = transport.get_extra_info("sockname") or ("", 0)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            self._fields = IpFields(sock, ipv6=":" in str(self.sockname[0]))
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        """One datagram is one batch."""
+        remote = self._remote if self._remote is not None else addr
+        self._receiver.datagrams_received(data, len(data), remote, "")
+        self._receiver.batch_received()
+
+    def error_received(self, exc: Exception) -> None:
+        """The system reports an error, and not for which datagram."""
+        if isinstance(exc, OSError) and exc.errno is not None:
+            self._receiver.icmp_received(exc.errno, b"", self._remote)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._blocked = True
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has drained."""
+        self._blocked = False
+        self._receiver.ready_to_send()
+
+    # -- what the endpoint asks ------------------------------------------------------------------
+
+    @property
+    def socket(self) -> Any:
+        """The transport's socket, None where there is none."""
+        return self._transport.get_extra_info("socket") if self._transport is not None else None
+
+    def send(self, transmit: Transmit) -> bool:
+        """Send *transmit* datagram by datagram; return False when the loop's buffer is full."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self._receiver.send_failed(errno.EBADF, transmit)
+            return True
+        if self._fields is not None:
+            self._fields.apply(transmit.dscp, transmit.ttl)
+        address = None if self._remote is not None else transmit.path[0]
+        for datagram in transmit.datagrams():
+            transport.sendto(datagram, address)
+        return not self._blocked
+
+    def close(self) -> None:
+        """Close the transport."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.close()
