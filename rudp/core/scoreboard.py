@@ -85,7 +85,7 @@ class Scoreboard:
                 break
             if run.transmissions > 1:
                 resent = True
-            if sent_at is None and not (sacked and run.seq in self.sacked):
+            if sent_at is None and (not sacked or self.sacked.gaps(run.seq, min(run.end, seg_ack))):
                 sent_at = run.sent_at
             if run.end > seg_ack:
                 run.seq = seg_ack
