@@ -96,7 +96,7 @@ def test_the_range_that_changed_last_comes_first() -> None:
 
 
 def test_rfc_2018_example() -> None:
-    """SACK-2: RFC 2018 §4, case 2: of eight segments of 500 octets from 5000 on the first is lost."""
+    """SACK-2: RFC 2018 §4, case 2: the first of eight segments of 500 octets is lost."""
     queue = Reassembly(PLENTY)
     for n in range(1, 8):
         queue.insert(5000 + 500 * n, bytes(500))
