@@ -357,19 +357,22 @@ class ConnectionTable:
         if state is State.CLOSED:
             self._remove(connection)
         elif state is State.TIME_WAIT:
-            self._remove(connection)
-            self._keep_record(connection, now)
+            if self._remove(connection):
+                self._keep_record(connection, now)
         else:
             self._schedule(connection)
             if self._opening and state is not State.SYN_SENT:
                 self._opening.discard(connection)
 
-    def _remove(self, connection: Connection) -> None:
-        key = _key(connection)
-        if self._entries.get(key) is connection:
-            del self._entries[key]
-        self._opening.discard(connection)
+    def _remove(self, connection: Connection) -> bool:
+        """Take *connection* out of the table; return whether it was still in."""
         connection.scheduled = OFF
+        self._opening.discard(connection)
+        key = _key(connection)
+        if self._entries.get(key) is not connection:
+            return False
+        del self._entries[key]
+        return True
 
     def _keep_record(self, connection: Connection, now: float) -> None:
         config = connection.config
