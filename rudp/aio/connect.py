@@ -156,12 +156,12 @@ async def _open(
 ) -> tuple[Transport, P]:
     """Open one connection from *endpoint* and wait for the handshake."""
     waiter: asyncio.Future[None] = loop.create_future()
-    protocol = protocol_factory()
 
     def sink(connection: Connection) -> Transport:
         return Transport(loop, endpoint, connection, protocol, waiter=waiter)
 
     try:
+        protocol = protocol_factory()
         transport = endpoint.connect(
             remote,
             inner_port or int(remote[1]),

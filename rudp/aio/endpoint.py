@@ -78,6 +78,7 @@ class Endpoint:
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = OFF
         self._local_host = ""
+        self._users = 0
 
     def __repr__(self) -> str:
         where = self._port.sockname if self._port is not None else "unbound"
@@ -192,6 +193,15 @@ class Endpoint:
         self._sinks.pop(connection, None)
         self.wake()
 
+    def retain(self) -> None:
+        """Keep the socket open, be there connections or not, until :meth:`release`."""
+        self._users += 1
+
+    def release(self) -> None:
+        """Undo one :meth:`retain`."""
+        self._users -= 1
+        self.wake()
+
     def wake(self) -> None:
         """Flush once before the loop waits again, however often this is called."""
         if self._flushing is None and not self.closed and not self.loop.is_closed():
@@ -262,7 +272,7 @@ class Endpoint:
             self.wake()
         self._deliver()
         self._set_alarm(now)
-        if table.is_empty and not self._sinks:
+        if not (self._users or self._sinks) and table.is_empty:
             self.close()
 
     def _set_alarm(self, now: float) -> None:

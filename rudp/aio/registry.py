@@ -90,7 +90,7 @@ class Registry:
     async def server(
         self, family: int, local: Address, config: Config, *, port: int | None, reuse_port: bool
     ) -> Endpoint:
-        """Return an endpoint bound to *local*, new or left over from a closed server.
+        """Return an endpoint bound to *local*, retained, new or left over from a closed server.
 
         *port*: the TCP port that must be free on it, None for the number of the UDP port.
         """
@@ -99,8 +99,10 @@ class Registry:
         if endpoint is not None and not endpoint.closed and local[1]:
             if endpoint.has_listener(port or int(endpoint.sockname[1])):
                 raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            endpoint.retain()
             return endpoint
         endpoint = await self._open(config, family, local=local, reuse_port=reuse_port)
+        endpoint.retain()
         self._servers[endpoint.sockname, key[1]] = endpoint
         return endpoint
 

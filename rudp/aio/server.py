@@ -165,7 +165,7 @@ class Server(asyncio.AbstractServer):
         for endpoint, listener in self._listeners:
             endpoint.unlisten(listener)
         for endpoint in self._endpoints:
-            endpoint.wake()  # one without connections closes its socket now
+            endpoint.release()  # one without connections closes its socket now
         self._listeners.clear()
         self._endpoints.clear()
         if self._serving_forever is not None and not self._serving_forever.done():
@@ -249,7 +249,9 @@ async def create_server(
             raise ValueError("host/port and sock can not be specified at the same time")
         if sock.type != socket.SOCK_DGRAM:
             raise ValueError(f"A UDP socket was expected, got {sock!r}")
-        endpoints.append(await registry.adopt(config, sock, None))
+        endpoint = await registry.adopt(config, sock, None)
+        endpoint.retain()
+        endpoints.append(endpoint)
     else:
         if host is None and port is None:
             raise ValueError("Neither host/port nor sock were specified")
@@ -268,7 +270,7 @@ async def create_server(
                 )
         except BaseException:
             for endpoint in endpoints:
-                endpoint.wake()
+                endpoint.release()
             raise
     server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, tracer)
     if start_serving:

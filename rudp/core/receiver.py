@@ -210,7 +210,7 @@ class Receiver:
         if edge <= self._promised:
             return False
         left = self._promised - self.rcv_nxt
-        return left <= 0 or edge - self._promised >= max(2 * self.rmss, self.recv_buffer // 2)
+        return left <= 0 or edge - self._promised >= max(2 * self.rmss, self.recv_buffer // 4)
 
     def discard(self) -> None:
         """Throw away what nobody will read."""
