@@ -130,6 +130,10 @@ class Recovery:
         if not dup_acks or una == board.snd_nxt or self.phase is Phase.TIMEOUT:
             return
         self._dup_acks += dup_acks
-        board.duplicates = min(board.duplicates + smss * dup_acks, board.snd_nxt - una)
-        if self.phase is Phase.OPEN and self._dup_acks >= DUP_THRESH and una > self.recover:
-            board.mark_lost(una, first)
+        most = board.snd_nxt - una
+        if self.phase is Phase.OPEN:
+            if self._dup_acks >= DUP_THRESH and una > self.recover:
+                board.mark_lost(una, first)
+            else:  # limited transmit: two segments beyond the window, no more (RFC 3042 §2)
+                most = min(most, (DUP_THRESH - 1) * smss)
+        board.duplicates = min(board.duplicates + smss * dup_acks, most)
