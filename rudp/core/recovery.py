@@ -122,7 +122,8 @@ class Recovery:
             self._dup_acks = 0
             if self.phase is Phase.FAST:  # a partial acknowledgement: the next hole begins at once
                 self._partial_acks += 1
-                board.duplicates = max(board.duplicates - acked + smss, 0)
+                back = smss if acked >= smss else 0
+                board.duplicates = max(board.duplicates - acked + back, 0)
                 board.mark_lost(una, first)
             else:
                 board.duplicates = 0

@@ -278,6 +278,17 @@ def test_a_partial_ack_names_the_next_hole() -> None:
     assert flight.board.in_flight == (16 - (10 - 4 + 1)) * SMSS
 
 
+def test_a_partial_ack_of_less_than_a_segment_adds_none() -> None:
+    """NR-5: else a receiver could blow up the window by acknowledging octet by octet."""
+    flight = Flight(20, sack=False)
+    for _ in range(10):
+        flight.duplicate()
+    flight.resend_lost()
+    flight.ack(0.5)
+    flight.resend_lost()
+    assert flight.board.in_flight == (19.5 - (10 - 0.5)) * SMSS
+
+
 def test_the_impatient_variant() -> None:
     """NR-5: the RTO timer is set anew for the first partial acknowledgement only."""
     flight = Flight(20, sack=False)
