@@ -296,6 +296,23 @@ class Endpoint:
         self._deliver()
         self.wake()
 
+    def shut_down(self) -> None:
+        """The loop is about to end: reset what is still open, as far as one try goes, and close.
+
+        A kernel would go on delivering what was written before ``close()``; nobody does that here,
+        so connections that are closing are left as they are, and their peers time out.
+        """
+        now = self.loop.time()
+        for connection in list(self._sinks):
+            if not connection.is_closing:
+                connection.abort(now)
+                self._table.touch(connection)
+        if self._port is not None and not self.closed and not self._blocked:
+            while (transmit := self._table.poll_transmit(now)) is not None:
+                if not self._port.send(transmit):
+                    break
+        self.close()
+
     def close(self) -> None:
         """Close the socket at once; connections that are left say nothing more.  Idempotent."""
         if self.closed:

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import sys
+import weakref
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -51,7 +52,10 @@ class Registry:
         self._clients: dict[tuple[Address, bool], Endpoint] = {}
         self._servers: dict[tuple[Address, bool], Endpoint] = {}
         self._endpoints: set[Endpoint] = set()
-        self._opening: dict[tuple[Address, bool], asyncio.Lock] = {}
+        # A lock lives as long as somebody holds it or waits for it.
+        self._opening: weakref.WeakValueDictionary[tuple[Address, bool], asyncio.Lock] = (
+            weakref.WeakValueDictionary()
+        )
         self._keeper: AsyncGenerator[None, None] | None = None
 
     # -- what connect and server ask -------------------------------------------------------------
@@ -65,16 +69,12 @@ class Registry:
         """
         key = remote, self._is_portable(config)
         lock = self._opening.setdefault(key, asyncio.Lock())
-        try:
-            async with lock:
-                endpoint = self._clients.get(key)
-                if endpoint is None or endpoint.closed or fresh:
-                    endpoint = await self._open(config, family, remote=remote)
-                    self._clients[key] = endpoint
-                return endpoint
-        finally:
-            if not lock.locked():
-                self._opening.pop(key, None)
+        async with lock:
+            endpoint = self._clients.get(key)
+            if endpoint is None or endpoint.closed or fresh:
+                endpoint = await self._open(config, family, remote=remote)
+                self._clients[key] = endpoint
+            return endpoint
 
     async def own(self, config: Config, family: int, remote: Address, local: Address) -> Endpoint:
         """Return a new endpoint bound to *local* and connected to *remote*."""
@@ -191,7 +191,7 @@ class Registry:
             yield
         finally:
             for endpoint in list(self._endpoints):
-                endpoint.close()
+                endpoint.shut_down()
             self._keeper = None
             await asyncio.sleep(0)  # the loop's own transports close one turn later
 

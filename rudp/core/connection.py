@@ -153,6 +153,11 @@ class Connection:
         return max(receiver.rcv_up - (receiver.rcv_nxt - receiver.ready_octets), 0)
 
     @property
+    def is_closing(self) -> bool:
+        """Whether CLOSE was called: our FIN is sent, or follows what is queued."""
+        return self._tcb.sender.fin_seq is not None
+
+    @property
     def fin_acked(self) -> bool:
         """Whether the peer has acknowledged all we sent, and our FIN."""
         return self._tcb.sender.fin_acked
