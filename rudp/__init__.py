@@ -7,6 +7,7 @@ The functions below take the place of asyncio's::
 """
 
 from rudp.aio.connect import create_connection
+from rudp.aio.endpoint import Endpoint
 from rudp.aio.server import Server, create_server
 from rudp.aio.streams import open_connection, start_server
 from rudp.aio.transport import Transport
@@ -18,6 +19,7 @@ from rudp.core.tracer import Tracer
 __all__ = [
     "Config",
     "ConnectionInfo",
+    "Endpoint",
     "Server",
     "State",
     "Tracer",

@@ -110,6 +110,11 @@ class Server(asyncio.AbstractServer):
                 found.append(trsock.TransportSocket(sock))
         return tuple(found)
 
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What is behind the sockets, for their ``stats()``; empty once it is closed."""
+        return tuple(self._endpoints)
+
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Return the event loop it serves on."""
         return self._loop

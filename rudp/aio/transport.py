@@ -41,7 +41,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     """A reliable byte stream over UDP, with the whole contract of asyncio's TCP transports.
 
     Besides the standard names, ``get_extra_info`` knows ``tcp_info`` (a :class:`ConnectionInfo`),
-    ``udp_sockname`` and ``udp_peername``.  A protocol may have two more callbacks:
+    ``udp_sockname``, ``udp_peername`` and ``endpoint``, whose ``stats()`` counts what the whole
+    socket has seen.  A protocol may have two more callbacks:
     ``error_received(exc)`` hears of trouble that does not end the connection (RFC 9293 §3.9.1.8),
     ``urgent_received(octets)`` of urgent data ahead (§3.8.5).
     """
@@ -83,6 +84,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                 "peername": peername,
                 "udp_sockname": own,
                 "udp_peername": udp_peer,
+                "endpoint": endpoint,
                 "socket": self._sock,
             },
             loop,
