@@ -1,0 +1,182 @@
+"""The standard congestion controller; all windows are worked out by hand from RFC 5681."""
+
+from rudp.config import WINDOW_MAX
+from rudp.core.congestion.newreno import SSTHRESH_INITIAL, NewReno
+
+SMSS = 1000
+
+
+def controller(iw: int = 10 * SMSS) -> NewReno:
+    return NewReno(SMSS, iw)
+
+
+def in_avoidance(window: int) -> NewReno:
+    """Return a controller in congestion avoidance with cwnd = ssthresh = *window*."""
+    reno = controller()
+    reno.on_loss(2 * window, 0.0)
+    assert (reno.cwnd, reno.ssthresh) == (window, window)
+    return reno
+
+
+def test_the_beginning() -> None:
+    """CC-1, CC-3: cwnd is IW, ssthresh as high as a window can be."""
+    reno = controller(14_600)
+    assert (reno.cwnd, reno.ssthresh) == (14_600, 1 << 30)
+    assert SSTHRESH_INITIAL == WINDOW_MAX == 1 << 30
+
+
+def test_slow_start_doubles_in_a_round_trip() -> None:
+    """CC-4, MUST-19: cwnd grows by what is acknowledged, ten segments to twenty to forty."""
+    reno = controller()
+    for expected in (20 * SMSS, 40 * SMSS):
+        for _ in range(reno.cwnd // SMSS):
+            reno.on_ack(SMSS, True, 0.0)
+        assert reno.cwnd == expected
+
+
+def test_slow_start_counts_octets() -> None:
+    """CC-4: a receiver gains nothing by acknowledging in small pieces."""
+    whole, pieces = controller(), controller()
+    whole.on_ack(SMSS, True, 0.0)
+    for _ in range(100):
+        pieces.on_ack(SMSS // 100, True, 0.0)
+    assert whole.cwnd == pieces.cwnd == 11 * SMSS
+
+
+def test_one_ack_for_a_batch() -> None:
+    """CC-4: and a stretch acknowledgement costs nothing."""
+    reno = controller()
+    reno.on_ack(10 * SMSS, True, 0.0)
+    assert reno.cwnd == 20 * SMSS
+
+
+def test_avoidance_adds_one_segment_for_each_window() -> None:
+    """CC-5, MUST-19: ten segments acknowledged make eleven, eleven make twelve."""
+    reno = in_avoidance(10 * SMSS)
+    for _ in range(9):
+        reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 10 * SMSS
+    reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 11 * SMSS
+    for _ in range(10):
+        reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 11 * SMSS
+    reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 12 * SMSS
+
+
+def test_avoidance_never_adds_more_than_one_segment_for_an_ack() -> None:
+    """CC-5"""
+    reno = in_avoidance(10 * SMSS)
+    reno.on_ack(10 * SMSS, True, 0.0)
+    assert reno.cwnd == 11 * SMSS
+
+
+def test_from_slow_start_into_avoidance() -> None:
+    """CC-4, CC-5: an acknowledgement that crosses ssthresh does not overshoot.
+
+    ssthresh is 4000.  1000 + 1000 = 2000; 3000 more: 2000 of them to ssthresh, the other 1000 are
+    a quarter of the next window; 3000 more complete it.
+    """
+    reno = controller()
+    reno.on_timeout(8 * SMSS, True, 0.0)
+    assert (reno.cwnd, reno.ssthresh) == (SMSS, 4 * SMSS)
+    reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 2 * SMSS
+    reno.on_ack(3 * SMSS, True, 0.0)
+    assert reno.cwnd == 4 * SMSS
+    reno.on_ack(2 * SMSS, True, 0.0)
+    assert reno.cwnd == 4 * SMSS
+    reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 5 * SMSS
+
+
+def test_no_growth_when_something_else_was_the_limit() -> None:
+    """CC-6, TRAP-10"""
+    reno = controller()
+    for _ in range(100):
+        reno.on_ack(SMSS, False, 0.0)
+    assert reno.cwnd == 10 * SMSS
+    reno = in_avoidance(10 * SMSS)
+    for _ in range(100):
+        reno.on_ack(SMSS, False, 0.0)
+    reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 10 * SMSS
+
+
+def test_cwnd_is_bounded() -> None:
+    """WS-3: no window exceeds 2**30."""
+    reno = controller()
+    for _ in range(40):
+        reno.on_ack(reno.cwnd, True, 0.0)
+    assert reno.cwnd == WINDOW_MAX
+
+
+def test_a_loss_halves_what_is_in_flight() -> None:
+    """CC-9, NR-3, TRAP-10: FlightSize counts, not cwnd."""
+    reno = controller(40 * SMSS)
+    reno.on_loss(16 * SMSS, 0.0)
+    assert (reno.ssthresh, reno.cwnd) == (8 * SMSS, 8 * SMSS)
+
+
+def test_ssthresh_is_two_segments_at_least() -> None:
+    """CC-9, NR-3, RTO-15"""
+    reno = controller()
+    reno.on_loss(SMSS, 0.0)
+    assert (reno.ssthresh, reno.cwnd) == (2 * SMSS, 2 * SMSS)
+    reno = controller()
+    reno.on_timeout(SMSS, True, 0.0)
+    assert (reno.ssthresh, reno.cwnd) == (2 * SMSS, SMSS)
+
+
+def test_a_loss_forgets_progress_in_avoidance() -> None:
+    """CC-5: the growth that was nearly earned belonged to a larger window."""
+    reno = in_avoidance(10 * SMSS)
+    reno.on_ack(9 * SMSS, True, 0.0)
+    reno.on_loss(10 * SMSS, 0.0)
+    assert reno.cwnd == 5 * SMSS
+    reno.on_ack(4 * SMSS, True, 0.0)
+    assert reno.cwnd == 5 * SMSS
+    reno.on_ack(SMSS, True, 0.0)
+    assert reno.cwnd == 6 * SMSS
+
+
+def test_leaving_fast_recovery() -> None:
+    """NR-6: cwnd = min(ssthresh, max(FlightSize, SMSS) + SMSS)."""
+    for flight_size, expected in (
+        (20 * SMSS, 8 * SMSS),
+        (3 * SMSS, 4 * SMSS),
+        (0, 2 * SMSS),
+        (SMSS // 2, 2 * SMSS),
+    ):
+        reno = controller()
+        reno.on_loss(16 * SMSS, 0.0)
+        reno.on_recovered(flight_size, 1.0)
+        assert (reno.cwnd, reno.ssthresh) == (expected, 8 * SMSS)
+
+
+def test_a_time_out() -> None:
+    """RTO-15, MUST-19: half of FlightSize is the threshold, the loss window one segment."""
+    reno = controller(30 * SMSS)
+    reno.on_timeout(30 * SMSS, True, 0.0)
+    assert (reno.ssthresh, reno.cwnd) == (15 * SMSS, SMSS)
+
+
+def test_a_repeated_time_out_leaves_ssthresh_alone() -> None:
+    """RTO-15, TRAP-6"""
+    reno = controller(30 * SMSS)
+    reno.on_timeout(30 * SMSS, True, 0.0)
+    for _ in range(5):
+        reno.on_timeout(SMSS, False, 1.0)
+    assert (reno.ssthresh, reno.cwnd) == (15 * SMSS, SMSS)
+
+
+def test_idle() -> None:
+    """CC-8: RW = min(IW, cwnd), and ssthresh stays."""
+    reno = controller()
+    reno.on_ack(10 * SMSS, True, 0.0)
+    reno.on_idle(100.0)
+    assert (reno.cwnd, reno.ssthresh) == (10 * SMSS, SSTHRESH_INITIAL)
+    reno = in_avoidance(4 * SMSS)
+    reno.on_idle(100.0)
+    assert (reno.cwnd, reno.ssthresh) == (4 * SMSS, 4 * SMSS)
