@@ -1,6 +1,7 @@
 """What passes over the loopback interface, and what Wireshark's dissectors make of it."""
 
 import contextlib
+import ctypes
 import pathlib
 import shutil
 import socket
@@ -15,7 +16,10 @@ LINKTYPE_ETHERNET = 1
 SNAPLEN = 1 << 18
 BUFFER = 32 << 20
 
+_SO_ATTACH_FILTER = 26
 _SO_RCVBUFFORCE = 33
+_SOL_PACKET = 263
+_PACKET_STATISTICS = 6
 
 
 def missing() -> str | None:
@@ -32,13 +36,13 @@ def missing() -> str | None:
 
 
 class Capture:
-    """The frames of loopback since the capture began, until :meth:`save` takes them."""
+    """The frames of one UDP port on loopback, from now on, until :meth:`save` takes them."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
-    def save(self, file: pathlib.Path, udp_port: int) -> None:
-        """Write what went to or came from *udp_port* to *file*, as pcap.
+    def save(self, file: pathlib.Path) -> None:
+        """Write the frames to *file*, as pcap.
 
         The frames are in order, but their times are those of the writing.
         """
@@ -48,29 +52,43 @@ class Capture:
                 while True:
                     frame, (_, _, direction, *_) = self._sock.recvfrom(SNAPLEN)
                     # Loopback shows each frame going out and coming in; one is enough.
-                    if direction != socket.PACKET_OUTGOING and _is_of(frame, udp_port):
+                    if direction != socket.PACKET_OUTGOING:
                         seconds, rest = divmod(time.time_ns(), 10**9)
                         size = len(frame)
                         out.write(struct.pack("=IIII", seconds, rest // 1000, size, size) + frame)
+        statistics = self._sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        assert struct.unpack("=II", statistics)[1] == 0, "the capture lost frames"
 
 
 @contextlib.contextmanager
-def capture() -> Iterator[Capture]:
-    """Capture in the background for the time of the block."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as sock:
+def capture(udp_port: int) -> Iterator[Capture]:
+    """Capture in the background what goes to or comes from *udp_port*."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
+        _filter(sock, udp_port)
         sock.bind(("lo", ETH_P_ALL))
         yield Capture(sock)
 
 
-def _is_of(frame: bytes, udp_port: int) -> bool:
-    """Return whether *frame* is IPv4 without options, UDP, and one port is *udp_port*."""
-    return (
-        frame[12:15] == b"\x08\x00\x45"
-        and frame[23] == socket.IPPROTO_UDP
-        and udp_port in struct.unpack_from("!HH", frame, 34)
-    )
+def _filter(sock: socket.socket, udp_port: int) -> None:
+    """Let *sock* have nothing but IPv4 with UDP from or to *udp_port* (classic BPF)."""
+    program = [
+        (0x28, 0, 0, 12),  # A = EtherType
+        (0x15, 0, 8, 0x0800),  # IPv4, or away
+        (0x30, 0, 0, 23),  # A = protocol
+        (0x15, 0, 6, socket.IPPROTO_UDP),
+        (0xB1, 0, 0, 14),  # X = length of the IPv4 header
+        (0x48, 0, 0, 14),  # A = source port
+        (0x15, 2, 0, udp_port),
+        (0x48, 0, 0, 16),  # A = destination port
+        (0x15, 0, 1, udp_port),
+        (0x06, 0, 0, SNAPLEN),  # the whole frame
+        (0x06, 0, 0, 0),  # nothing of it
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+    where = struct.pack("@HP", len(program), ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)
 
 
 def fields(file: pathlib.Path, udp_port: int, *names: str) -> list[dict[str, str]]:
@@ -91,7 +109,7 @@ def follow(file: pathlib.Path, udp_port: int, stream: int = 0) -> tuple[bytes, b
 
 def _tshark(file: pathlib.Path, udp_port: int, *arguments: str) -> str:
     ran = subprocess.run(
-        ["tshark", "-n", "-r", str(file), "-d", f"udp.port=={udp_port},tcp", *arguments],
+        ["tshark", "-2", "-n", "-r", str(file), "-d", f"udp.port=={udp_port},tcp", *arguments],
         capture_output=True,
         text=True,
         check=True,
