@@ -169,6 +169,8 @@ class Receiver:
         self.rcv_nxt = stop
         if len(self.queue):
             for piece in self.queue.take(stop):
+                if self.fin_seq is not None:
+                    piece = piece[: self.fin_seq - self.rcv_nxt]  # nothing follows a FIN (M-17)
                 self._ready.append(piece)
                 self.rcv_nxt += len(piece)
             self.ack_now()  # a gap was filled, all or in part (RFC 5681 §4.2)
