@@ -163,6 +163,29 @@ def test_a_window_that_closes_and_opens() -> None:
     assert half.send_ack() == BUFFER
 
 
+def test_a_window_update_has_to_be_worth_a_segment_of_its_own() -> None:
+    """SWS-4, DACK-3: two segments or a quarter of the buffer, whichever is more."""
+    half = Half(40_000)
+    half.arrive(half.start, 999, 10)
+    half.send_ack()
+    half.receiver.read()
+    assert half.due() is AckDue.NO
+    half.arrive(half.start + 9990, 10)
+    half.send_ack()
+    half.receiver.read()
+    assert half.due() is AckDue.NOW
+    assert half.send_ack() == 40_000
+    half = Half(4096)
+    half.arrive(half.start, 1999)
+    half.send_ack()
+    half.receiver.read()
+    assert half.due() is AckDue.NO
+    half.arrive(half.start + 1999, 1)
+    half.send_ack()
+    half.receiver.read()
+    assert half.due() is AckDue.NOW
+
+
 def test_no_window_update_after_the_peers_fin() -> None:
     """SWS-4: it will send nothing more."""
     half = Half()
