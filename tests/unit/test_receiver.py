@@ -163,27 +163,25 @@ def test_a_window_that_closes_and_opens() -> None:
     assert half.send_ack() == BUFFER
 
 
-def test_a_window_update_has_to_be_worth_a_segment_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("buffer", "read", "due"),
+    [
+        (40_000, 9_990, AckDue.NO),
+        (40_000, 10_000, AckDue.NOW),  # a quarter of the buffer
+        (4_096, 1_990, AckDue.NO),
+        (4_096, 2_000, AckDue.NOW),  # two segments
+    ],
+)
+def test_a_window_update_has_to_be_worth_a_segment_of_its_own(
+    buffer: int, read: int, due: AckDue
+) -> None:
     """SWS-4, DACK-3: two segments or a quarter of the buffer, whichever is more."""
-    half = Half(40_000)
-    half.arrive(half.start, 999, 10)
+    half = Half(buffer)
+    half.arrive(half.start, read // 10, 10)
     half.send_ack()
-    half.receiver.read()
     assert half.due() is AckDue.NO
-    half.arrive(half.start + 9990, 10)
-    half.send_ack()
     half.receiver.read()
-    assert half.due() is AckDue.NOW
-    assert half.send_ack() == 40_000
-    half = Half(4096)
-    half.arrive(half.start, 1999)
-    half.send_ack()
-    half.receiver.read()
-    assert half.due() is AckDue.NO
-    half.arrive(half.start + 1999, 1)
-    half.send_ack()
-    half.receiver.read()
-    assert half.due() is AckDue.NOW
+    assert half.due() is due
 
 
 def test_no_window_update_after_the_peers_fin() -> None:
