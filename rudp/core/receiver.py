@@ -18,6 +18,10 @@ from rudp.core.wire import RUN_SEGMENTS_MAX, Run
 QUICK_ACKS: Final = 16
 """Full-sized segments that are acknowledged at once, while the peer is in slow start (DACK-5)."""
 
+RMSS_INITIAL: Final = 536
+"""Octets: what counts as a full-sized segment before a larger one was seen.  What we announced
+says little: path or peer may allow less, and ACKs must not wait for segments that large."""
+
 PAWS_VALIDITY: Final = 24 * 86_400.0
 """Seconds after which TS.Recent says nothing any more (RFC 7323 §5.5)."""
 
@@ -43,7 +47,10 @@ def window_shift(recv_buffer: int) -> int:
 
 
 class Receiver:
-    """The receiving half of a connection; it begins when the peer's SYN arrived."""
+    """The receiving half of a connection; it begins when the peer's SYN arrived.
+
+    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.
+    """
 
     __slots__ = (
         "_config",
@@ -65,6 +72,7 @@ class Receiver:
         "ready_octets",
         "recv_buffer",
         "rmss",
+        "rmss_max",
         "sack",
         "shift",
         "ts_recent",
@@ -81,7 +89,8 @@ class Receiver:
         self.queue = Reassembly(SLACK * config.recv_buffer)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
-        self.rmss = 536  # what counts as a full-sized segment
+        self.rmss = RMSS_INITIAL
+        self.rmss_max = RMSS_INITIAL
         self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
         self.delivered = 0  # octets handed to the reader
         self.ready_octets = 0
@@ -113,7 +122,8 @@ class Receiver:
 
         Clark's rule (RFC 9293 §3.8.6.2.2): the edge moves by a segment or half the buffer.
         """
-        edge = self.rcv_nxt + max(self.recv_buffer - self.ready_octets, 0)
+        room = min(max(self.recv_buffer - self.ready_octets, 0), 0xFFFF << self.shift)
+        edge = self.rcv_nxt + room
         step = min(self.recv_buffer // 2, self.rmss)
         return edge if edge - self._promised >= step else self._promised
 
@@ -165,6 +175,8 @@ class Receiver:
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
             self.ack_now(run.segments)
             return kept
+        if run.segment_octets > self.rmss:
+            self.rmss = min(run.segment_octets, self.rmss_max)
         self._ready.append(run.octets(nxt - seq, stop - seq))
         self.rcv_nxt = stop
         if len(self.queue):
@@ -212,7 +224,8 @@ class Receiver:
         if edge <= self._promised:
             return False
         left = self._promised - self.rcv_nxt
-        return left <= 0 or edge - self._promised >= max(2 * self.rmss, self.recv_buffer // 4)
+        quarter = min(self.recv_buffer, 0xFFFF << self.shift) // 4
+        return left <= 0 or edge - self._promised >= max(2 * self.rmss, quarter)
 
     def discard(self) -> None:
         """Throw away what nobody will read."""

@@ -203,7 +203,7 @@ class Tcb:
             self.timestamps = True
             receiver.ts_recent = offer.tsval
             receiver.ts_recent_at = now
-        receiver.rmss = self._data_octets(self.announced_mss)
+        receiver.rmss_max = self._data_octets(self.announced_mss)
         return receiver
 
     def establish(self, window: int, seg_seq: int, seg_ack: int, now: float) -> None:

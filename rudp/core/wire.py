@@ -104,6 +104,11 @@ class Run:
         self._header = header
         self._stride = len(view)
 
+    @property
+    def segment_octets(self) -> int:
+        """Octets of data in the first segment, which is no shorter than the others."""
+        return self._stride - self._header
+
     def octets(self, start: int, stop: int) -> bytes:
         """Return the data from offset *start* up to *stop*, copied out of the receive buffer."""
         header = self._header
