@@ -342,8 +342,18 @@ class Sender:
             self.octets_resent += end - seq
             self._resend_now = False
         self._last_sent = now
+        if self._fills_window():
+            self._limited_by_cwnd = True
         if self._timers.loss == OFF or self._timers.loss_kind is LossTimer.PERSIST:
             self._start_loss_timer(now)
+
+    def _fills_window(self) -> bool:
+        """Return whether cwnd is in use: half of it in slow start, later all of it (CC-6)."""
+        cwnd = self.controller.cwnd
+        in_flight = self.board.in_flight
+        if cwnd < self.controller.ssthresh:
+            return 2 * in_flight >= cwnd
+        return in_flight + self.smss > cwnd
 
     def urgent_pointer(self, seq: int) -> int:
         """Return the urgent pointer of a segment at *seq*, 0 if nothing urgent is ahead (URG-1)."""

@@ -171,6 +171,20 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
     assert half.cwnd == 10_000
 
 
+def test_after_idle() -> None:
+    """CC-8, DEF-26: nothing sent for more than an RTO brings the restart window back."""
+    half = Half(narrow=True)
+    half.write(30_000)
+    half.flush()
+    half.ack(10_000)
+    half.flush(0.1)
+    half.ack(30_000, 0.2)
+    assert half.cwnd == 40_000
+    half.write(50_000)
+    assert half.flush(100.0) == [(30_000, 40_000)]
+    assert half.cwnd == 10_000
+
+
 def test_after_a_short_pause() -> None:
     """CC-8: up to one RTO is no idle time; and the rule can be switched off."""
     for now, restart in ((0.35, True), (100.0, False)):
@@ -394,6 +408,18 @@ def test_a_negative_usable_window() -> None:
     assert half.sender.snd_nxt == ONE + 10_000
     half.ack(5000, window=6000)
     assert half.flush() == [(10_000, 11_000)]
+
+
+def test_old_data_inside_a_shrunk_window_is_sent_again() -> None:
+    """SHLD-16, MAY-7: and none beyond it."""
+    half = Half(10_000)
+    half.write(30_000)
+    half.flush()
+    half.ack(2000, 0.1, window=3000)
+    half.fire()
+    assert half.flush(0.5) == [(2000, 3000)]
+    half.ack(3000, 0.6, window=2000)
+    assert half.flush(0.6) == [(3000, 5000)]
 
 
 def test_the_first_segment_is_sent_again_even_beyond_the_edge() -> None:
@@ -629,6 +655,24 @@ def test_the_rto_doubles() -> None:
         assert half.flush(times[-1])[0][0] == 0
     intervals = [b - a for a, b in itertools.pairwise(times)]
     assert intervals == pytest.approx([min(RTO * 2**n, 60.0) for n in range(10)])
+
+
+def test_a_time_out_starts_from_one_segment() -> None:
+    """RTO-15, RTO-16, MUST-19, CC-9: half of FlightSize, once; cwnd one segment; slow start."""
+    half = Half(narrow=True)
+    half.write(50_000)
+    half.flush()
+    half.fire()
+    assert (half.cwnd, half.sender.controller.ssthresh) == (1000, 5000)
+    assert half.flush(0.3) == [(0, 1000)]
+    half.fire()
+    assert (half.cwnd, half.sender.controller.ssthresh) == (1000, 5000)
+    assert half.flush(0.9) == [(0, 1000)]
+    half.ack(1000, 1.0)
+    assert half.cwnd == 2000
+    assert half.flush(1.0) == [(1000, 3000)]
+    half.ack(3000, 1.1)
+    assert half.flush(1.1) == [(3000, 7000)]
 
 
 def test_what_was_sacked_is_not_sent_again() -> None:
