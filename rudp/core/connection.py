@@ -129,6 +129,11 @@ class Connection:
         return self._tcb.config
 
     @property
+    def tracer(self) -> Tracer | None:
+        """Who watches it."""
+        return self._tcb.tracer
+
+    @property
     def readable_octets(self) -> int:
         """Octets in order that wait for :meth:`receive`."""
         receiver = self._tcb.receiver
@@ -459,7 +464,9 @@ class Connection:
         tcb = self._tcb
         passive = tcb.opened is Opened.PASSIVE
         retries = SYN_ACK_RETRIES if passive else tcb.config.syn_retries
-        if tcb.syn_transmissions > retries:
+        # Time-outs count, not transmissions: a peer that repeats its SYN, or one whose SYN has paid
+        # for no more answers, makes the two differ.
+        if tcb.sender.rtt.backoffs >= retries:
             tcb.die(None if passive else timed_out(), now)
             return
         tcb.sender.on_syn_timeout(now)

@@ -239,9 +239,7 @@ class ConnectionTable:
                 self._schedule(connection)
         for queue in self._time_wait.values():
             while queue and next(iter(queue.values())).expires <= now:
-                key, _ = queue.popitem(last=False)
-                del self._entries[key]
-                self._records -= 1
+                self._forget(next(iter(queue.values())), now)
 
     # -- what to do ------------------------------------------------------------------------------
 
@@ -382,6 +380,7 @@ class ConnectionTable:
             connection.time_wait_facts,
             2 * config.msl,
             config.rfc1337,
+            connection.tracer,
             now,
         )
         if self._records >= TIME_WAIT_MAX:
@@ -390,9 +389,7 @@ class ConnectionTable:
                 (queue for queue in self._time_wait.values() if queue),
                 key=lambda queue: next(iter(queue.values())).expires,
             )
-            oldest, _ = queue.popitem(last=False)
-            del self._entries[oldest]
-            self._records -= 1
+            self._forget(next(iter(queue.values())), now)
         self._entries[_key(connection)] = record
         self._remember(record)
 
@@ -401,11 +398,13 @@ class ConnectionTable:
         queue[record.path, _swap(record.ports)] = record
         self._records += 1
 
-    def _forget(self, record: TimeWaitRecord) -> None:
+    def _forget(self, record: TimeWaitRecord, now: float) -> None:
         key = record.path, _swap(record.ports)
         del self._time_wait[record.lifetime][key]
         del self._entries[key]
         self._records -= 1
+        if record.tracer is not None:
+            record.tracer.state_moved(record.ports, State.TIME_WAIT, State.CLOSED, now)
 
     def _schedule(self, connection: Connection) -> None:
         """Make sure that the heap wakes us for *connection* in time.
@@ -424,23 +423,28 @@ class ConnectionTable:
 
     def _late(self, record: TimeWaitRecord, run: Run, path: Path, now: float) -> None:
         """A segment for a connection in TIME-WAIT."""
+        tracer = record.tracer
+        if tracer is not None:
+            tracer.run_received(record.ports, run, State.TIME_WAIT, now)
         reaction = record.react(run, now)
         if reaction is Reaction.REOPEN:
             listener = self._listeners.get(run.ports & 0xFFFF)
             if listener is None or run.flags & FIN:
                 self.counters[Count.TIME_WAIT_DROPPED] += 1
                 return
-            self._forget(record)
+            self._forget(record, now)
             self._accept_syn(listener, run, path, now, record)
         elif reaction is Reaction.DELETE:
-            self._forget(record)
+            self._forget(record, now)
         elif reaction is Reaction.DROP:
             self.counters[Count.TIME_WAIT_DROPPED] += run.segments
         else:
             if reaction is Reaction.RESTART:
                 record.expires = now + record.lifetime
                 self._time_wait[record.lifetime].move_to_end((path, run.ports))
-            self._reply(path, record.acknowledgment(now))
+            reply = self._reply(path, record.acknowledgment(now))
+            if tracer is not None and reply is not None:
+                tracer.run_sent(record.ports, reply, State.TIME_WAIT, now)
 
     def _stray(self, run: Run, path: Path, now: float) -> None:
         """A segment that belongs to no connection: LISTEN or CLOSED (§3.10.7.1, §3.10.7.2)."""
@@ -514,13 +518,15 @@ class ConnectionTable:
             segment = wire.pack_segment(ports, 0, ack, RST | ACK, 0, opts)
         self._reply(path, segment)
 
-    def _reply(self, path: Path, segment: bytes) -> None:
+    def _reply(self, path: Path, segment: bytes) -> Transmit | None:
         if len(self._replies) >= REPLIES_MAX:
             self.counters[Count.SEND_DROPPED] += 1
-            return
+            return None
         size = len(segment)
         config = self.config
-        self._replies.append(Transmit(path, [segment], size, size, config.dscp, config.ttl))
+        reply = Transmit(path, [segment], size, size, config.dscp, config.ttl)
+        self._replies.append(reply)
+        return reply
 
 
 def _swap(ports: int) -> int:

@@ -12,6 +12,7 @@ from typing import Final
 from rudp.core import options, wire
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, wire_after
 from rudp.core.tcb import INVALID_PERIOD
+from rudp.core.tracer import Tracer
 from rudp.core.transmit import Path
 from rudp.core.wire import ACK, FIN, RST, SYN, Run
 
@@ -45,6 +46,7 @@ class TimeWaitRecord:
         "ports",
         "rcv_nxt",
         "snd_nxt",
+        "tracer",
     )
 
     def __init__(
@@ -54,6 +56,7 @@ class TimeWaitRecord:
         facts: tuple[int, int, int | None, int, int, int],
         lifetime: float,
         rfc1337: bool,
+        tracer: Tracer | None,
         now: float,
     ) -> None:
         snd_nxt, rcv_nxt, self._ts_recent, self._ts_offset, self._window, self._rcv_wnd = facts
@@ -63,6 +66,7 @@ class TimeWaitRecord:
         self.rcv_nxt = rcv_nxt & SEQ_MASK
         self.lifetime = lifetime
         self.expires = now + lifetime
+        self.tracer = tracer
         self._rfc1337 = rfc1337
         self._answered = now - INVALID_PERIOD
 

@@ -1,0 +1,63 @@
+"""What a tracer is told: every segment and move of a connection, its TIME-WAIT record included."""
+
+from rudp import sim
+from rudp.core import wire
+from rudp.core.state import State
+from rudp.core.transmit import Transmit
+from rudp.core.wire import ACK, FIN, SYN, Run
+
+
+class Notes:
+    """A tracer that keeps one word for each event."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def run_sent(self, ports: int, transmit: Transmit, state: State, now: float) -> None:
+        flags = transmit.buffers[0][13]
+        self.words.append(f"{state} sends {wire.flag_names(flags)}")
+
+    def run_received(self, ports: int, run: Run, state: State, now: float) -> None:
+        self.words.append(f"{state} gets {wire.flag_names(run.flags)}")
+
+    def state_moved(self, ports: int, before: State, after: State, now: float) -> None:
+        self.words.append(f"-> {after}")
+
+
+def test_a_tracer_is_told_of_the_whole_life_of_a_connection() -> None:
+    """TIME-WAIT, too, answers the repeated FIN before the eyes of the tracer (TW-10)."""
+    network = sim.Network(delay=0.01)
+    server, client = network.host(("10.0.0.2", 7000)), network.host(("10.0.0.1", 7000))
+    listener = server.table.listen(80)
+    notes = Notes()
+    ours = client.table.open_active(server.path, 80, network.clock.now, tracer=notes)
+    assert network.run_until(lambda: listener.accepted, limit=10.0)
+    theirs = listener.accepted.popleft()
+    ours.close(network.clock.now)
+    client.table.touch(ours)
+    assert network.run_until(lambda: theirs.fin_received, limit=10.0)
+    theirs.close(network.clock.now)
+    server.table.touch(theirs)
+    network.link("10.0.0.1", "10.0.0.2", loss=1.0)  # the ACK of the server's FIN is lost
+    assert network.run_until(lambda: client.table.time_wait_records, limit=10.0)
+    network.link("10.0.0.1", "10.0.0.2", loss=0.0)
+    assert network.run_until(lambda: client.table.is_empty, limit=300.0)
+
+    assert theirs.state is State.CLOSED
+    assert notes.words == [
+        "-> SYN-SENT",
+        f"SYN-SENT sends {wire.flag_names(SYN)}",
+        f"SYN-SENT gets {wire.flag_names(SYN | ACK)}",
+        "-> ESTABLISHED",
+        f"ESTABLISHED sends {wire.flag_names(ACK)}",
+        "-> FIN-WAIT-1",
+        f"FIN-WAIT-1 sends {wire.flag_names(FIN | ACK)}",
+        f"FIN-WAIT-1 gets {wire.flag_names(ACK)}",
+        "-> FIN-WAIT-2",
+        f"FIN-WAIT-2 gets {wire.flag_names(FIN | ACK)}",
+        "-> TIME-WAIT",
+        f"TIME-WAIT sends {wire.flag_names(ACK)}",
+        f"TIME-WAIT gets {wire.flag_names(FIN | ACK)}",
+        f"TIME-WAIT sends {wire.flag_names(ACK)}",
+        "-> CLOSED",
+    ]
