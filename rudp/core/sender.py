@@ -428,12 +428,15 @@ class Sender:
 
     def on_probe_sent(self, seq: int, end: int, now: float) -> None:
         """Record the probe ``[seq, end)`` and wait twice as long for the next (SHLD-30)."""
+        if self.snd_wnd:  # what the override released is data like any
+            self.on_sent(seq, end, now)
+            return
         if seq == self.snd_nxt:
             self.board.on_sent(seq, end, now)
         else:
             self.board.on_resent(seq, end, now)
         wait = min(self.rtt.rto * (1 << min(self._persists, 16)), self._config.max_rto)
-        self._timers.loss_kind = LossTimer.RTO if self.snd_wnd else LossTimer.PERSIST
+        self._timers.loss_kind = LossTimer.PERSIST
         self._timers.loss = self._not_after_r2(now + wait)
 
     @property

@@ -385,6 +385,23 @@ def test_the_override() -> None:
     assert half.fire() == (10_000, 10_300)
 
 
+def test_what_the_override_released_is_data_like_any() -> None:
+    """RTO-9, NAG-2: one RTO later it is sent again; and it counts as small."""
+    half = Half(10_000, nodelay=False)
+    half.write(10_400)
+    half.flush()
+    half.ack(10_000, 0.1, window=300)
+    half.flush(0.1)
+    rto = half.sender.rtt.rto
+    half.fire(0.3)
+    assert half.timers.loss == pytest.approx(0.3 + rto)
+    assert kind(half) is LossTimer.RTO
+    half.sender.update_window(0, half.sender.snd_una, 5000, 0.4)
+    assert half.flush(0.4) == []
+    half.ack(10_300, 0.5, window=5000)
+    assert half.flush(0.5) == [(10_300, 10_400)]
+
+
 def test_no_override_while_something_is_outstanding() -> None:
     """SWS-3: its acknowledgement will bring news."""
     half = Half(10_000)
