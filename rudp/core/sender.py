@@ -195,6 +195,8 @@ class Sender:
             self._stalled_since = now
             self._persists = 0
         newly_sacked = board.sack(sack_blocks) if sack_blocks else 0
+        if self._timers.loss_kind is LossTimer.PERSIST:
+            duplicate = False  # the answer to a window probe says nothing about loss (ZWP-4)
 
         verdict = self.recovery.on_ack(board, acked, newly_sacked, int(duplicate), self.smss)
         if verdict is Verdict.ENTER:

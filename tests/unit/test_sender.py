@@ -534,6 +534,16 @@ def test_no_probe_without_data() -> None:
     assert half.timers.loss == pytest.approx(500.0 + half.sender.rtt.rto)
 
 
+def test_a_probe_is_one_octet_sent_again_and_again() -> None:
+    """ZWP-2: SND.NXT moves the first time only."""
+    half = closed()
+    for _ in range(5):
+        assert half.fire() == (2000, 2001)
+        assert half.sender.snd_nxt == ONE + 2001
+        half.ack(2000, half.timers.loss - 0.01, window=0)
+        assert half.flush(half.timers.loss - 0.01) == []
+
+
 def test_probes_come_at_doubling_intervals() -> None:
     """ZWP-1, SHLD-30, DEF-17: one RTO, then twice as long each time, up to 60 s."""
     half = closed(user_timeout=None)
@@ -589,6 +599,18 @@ def test_an_open_window_is_used_at_once() -> None:
     assert half.flush(1.1) == [(2000, 6000)]
     assert kind(half) is LossTimer.RTO
     assert half.timers.loss == pytest.approx(1.1 + half.sender.rtt.rto)
+
+
+def test_an_open_window_after_refused_probes() -> None:
+    """ZWP-5, MUST-36: the octet that was refused goes again, and the rest with it."""
+    half = closed()
+    for _ in range(6):
+        half.fire()
+        half.ack(2000, half.timers.loss - 0.01, window=0)
+    now = half.timers.loss - 0.005
+    half.ack(2000, now, window=4000)
+    assert half.flush(now) == [(2000, 2001), (2001, 5001)]
+    assert half.timers.loss == pytest.approx(now + half.sender.rtt.rto)
 
 
 def test_a_probe_says_nothing_about_congestion() -> None:
