@@ -227,6 +227,10 @@ class Sender:
             return False
         changed = window != self.snd_wnd
         opened = window > self.snd_wnd
+        # What was sent, or sent again, while the window was shut has been refused.
+        refused = self._timers.loss_kind is LossTimer.PERSIST or (
+            not self.snd_wnd and self.rtt.backoffs > 0
+        )
         self.snd_wnd = window
         self.snd_wl1 = seg_seq
         self.snd_wl2 = seg_ack
@@ -234,11 +238,10 @@ class Sender:
         if self._stalled_since is not None and seg_ack + window <= self.snd_nxt - bool(window):
             # The peer lives and has no room: that may last for ever (MUST-37, SHLD-17).
             self._stalled_since = now
-        if opened and self._timers.loss_kind is LossTimer.PERSIST:
+        if opened and refused:
             self._persists = 0
             self._timers.loss = OFF
-            if self.flight_size:
-                # The probe's octet was refused while the window was shut: send it again at once.
+            if self.flight_size:  # send it again at once (ZWP-5)
                 self.board.mark_lost(self.snd_una, self.snd_nxt)
                 self._resend_now = True
                 self._start_loss_timer(now)

@@ -642,6 +642,23 @@ def test_a_window_that_closes_over_outstanding_data() -> None:
     assert half.cwnd == before
 
 
+def test_a_window_that_opens_over_outstanding_data() -> None:
+    """ZWP-5: what was refused while it was shut goes at once, not when the timer comes round."""
+    half = Half(10_000)
+    half.write(10_000)
+    half.flush()
+    half.ack(2000, 0.1, window=0)
+    for _ in range(6):
+        half.fire()
+        assert half.flush(half.timers.loss - 0.1) == [(2000, 3000)]
+        half.ack(2000, half.timers.loss - 0.05, window=0)
+    now = half.timers.loss - 5.0
+    half.ack(2000, now, window=8000)
+    sent = half.flush(now)
+    assert sent[0][0] == 2000
+    assert sent[-1][1] == 10_000
+
+
 def test_a_window_that_was_shut_for_a_moment() -> None:
     """ZWP-5: no time-out yet, so nothing says that what is outstanding was refused."""
     half = Half(10_000)
