@@ -1,6 +1,6 @@
 """The window we announce: scaled or not, opened in steps, never taken back."""
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.harness import Play, passive
 
 
 def test_SWS_4_reading_from_a_buffer_beyond_the_window_field_sends_no_update(play: Play) -> None:
