@@ -200,7 +200,8 @@ class Sender:
 
         verdict = self.recovery.on_ack(board, acked, newly_sacked, int(duplicate), self.smss)
         if verdict is Verdict.ENTER:
-            self.controller.on_loss(flight_size, now)
+            # Limited transmit went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
+            self.controller.on_loss(min(flight_size, self.controller.cwnd), now)
             self._resend_now = True
         elif acked and self.recovery.phase is Phase.FAST and not self.recovery.sack:
             self._resend_now = True  # a partial acknowledgement names the next hole (NR-5)

@@ -7,6 +7,7 @@ import pytest
 
 from rudp.config import Config
 from rudp.core.congestion.newreno import NewReno
+from rudp.core.recovery import Phase
 from rudp.core.sender import R1, SWS_OVERRIDE, Sender, initial_window
 from rudp.core.timers import OFF, LossTimer, Timers
 
@@ -874,6 +875,49 @@ def test_r2_can_be_infinite() -> None:
 # -- fast retransmit -----------------------------------------------------------------------------
 
 
+def test_fast_retransmit_and_recovery() -> None:
+    """NR-3, NR-4, NR-6, CC-9: the hole at once, then a new segment for each further duplicate.
+
+    Ten segments in flight, so ssthresh = 5000 and the window 5000 + 3000 + 1000 for each duplicate
+    after the third.  It passes 12000, which is outstanding by then, with the eighth.
+    """
+    half = Half(narrow=True)
+    half.write(100_000)
+    half.flush()
+    sent = []
+    for n in range(9):
+        half.ack(0, 0.1 + n / 1000)
+        sent.append(half.flush(0.1 + n / 1000))
+    assert sent == [
+        [(10_000, 11_000)],  # limited transmit
+        [(11_000, 12_000)],
+        [(0, 1000)],  # the fast retransmission
+        [],
+        [],
+        [],
+        [],
+        [(12_000, 13_000)],
+        [(13_000, 14_000)],
+    ]
+    assert half.sender.controller.ssthresh == 5000
+    assert half.sender.recovery.phase is Phase.FAST
+    half.ack(12_000, 0.3)
+    assert half.cwnd == 3000
+    assert half.flush(0.3) == [(14_000, 15_000)]
+
+
+def test_limited_transmit_is_not_counted() -> None:
+    """NR-3, LT-1: ssthresh is half of ten segments, not of the twelve that are out by then."""
+    for sack in (False, True):
+        half = Half(narrow=True, sack=sack)
+        half.write(100_000)
+        half.flush()
+        for n in (1, 2, 3):
+            half.ack(0, 0.1, sacked=[(1000, 1000 + 1000 * n)] if sack else None)
+            half.flush(0.1)
+        assert half.sender.controller.ssthresh == 5000
+
+
 def test_limited_transmit_needs_room_in_the_peers_window() -> None:
     """LT-1"""
     half = Half(10_000, narrow=True)
@@ -898,6 +942,24 @@ def test_a_partial_acknowledgement_sends_the_next_hole_at_once() -> None:
     half.ack(7000, 0.3)
     assert half.flush(0.3) == [(7000, 8000)]
     assert half.timers.loss == deadline
+
+
+def test_recovery_with_sack() -> None:
+    """SB-4, SB-6, CC-7, CC-9: every hole, in order, as the pipe allows; then new data."""
+    half = Half(sack=True, narrow=True)
+    half.write(100_000)
+    half.flush()
+    half.ack(0, 0.1, sacked=[(1000, 2000)])
+    assert half.flush(0.1) == [(10_000, 11_000)]
+    half.ack(0, 0.1, sacked=[(1000, 2000), (3000, 4000), (5000, 6000)])
+    assert half.sender.controller.ssthresh == 5000
+    # Outstanding 11000, SACKed 3000, lost [0, 1000): the pipe is 7000, and still the hole goes.
+    assert half.flush(0.1) == [(0, 1000)]
+    half.ack(0, 0.1, sacked=[(6000, 11_000)])
+    # SACKed 8000; lost are the holes at 2000 and 4000: the pipe is 1000, the window 5000.
+    assert half.flush(0.1) == [(2000, 3000), (4000, 5000), (11_000, 13_000)]
+    half.ack(11_000, 0.2)
+    assert half.sender.recovery.phase is Phase.OPEN
 
 
 def test_a_resent_range_is_cut_to_the_segments_of_the_moment() -> None:
