@@ -121,7 +121,9 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         elif tcb.state is State.SYN_RECEIVED:
             tcb.die(refused() if tcb.opened is Opened.ACTIVE else None, now)
         else:
-            tcb.die(None if tcb.sender.fin_acked else reset_by_peer(), now)
+            # Once all we sent is acknowledged and nobody reads, the user has let go.
+            let_go = tcb.sender.fin_acked and not tcb.reading
+            tcb.die(None if let_go else reset_by_peer(), now)
         return
 
     # Fourth, the SYN bit (RFC 5961 §4.2).
