@@ -98,22 +98,22 @@ class Config:
     datagram_io: Literal["auto", "portable"] = "auto"
 
     def __post_init__(self) -> None:
-        _between("mss", self.mss, MSS_FLOOR, MSS_CEILING, optional=True)
-        _between("recv_buffer", self.recv_buffer, 4096, WINDOW_MAX)
-        _between("send_buffer", self.send_buffer, 4096, WINDOW_MAX)
+        _whole("mss", self.mss, MSS_FLOOR, MSS_CEILING, optional=True)
+        _whole("recv_buffer", self.recv_buffer, 4096, WINDOW_MAX)
+        _whole("send_buffer", self.send_buffer, 4096, WINDOW_MAX)
         _between("min_rto", self.min_rto, 1e-3, 60.0)
         _between("max_rto", self.max_rto, max(1.0, self.min_rto), 3600.0)
         _between("delayed_ack", self.delayed_ack, 0.0, 0.499)
-        _between("syn_retries", self.syn_retries, 0, 32)
+        _whole("syn_retries", self.syn_retries, 0, 32)
         _between("connect_timeout", self.connect_timeout, R2_FLOOR, float("inf"), optional=True)
         _between("user_timeout", self.user_timeout, R2_FLOOR, float("inf"), optional=True)
         _between("keepalive_idle", self.keepalive_idle, R2_FLOOR, float("inf"))
         _between("keepalive_interval", self.keepalive_interval, R2_FLOOR, float("inf"))
-        _between("keepalive_count", self.keepalive_count, 1, 255)
+        _whole("keepalive_count", self.keepalive_count, 1, 255)
         _between("msl", self.msl, 0.0, 86_400.0)
         _between("fin_wait2_timeout", self.fin_wait2_timeout, R2_FLOOR, float("inf"))
-        _between("dscp", self.dscp, 0, 63)
-        _between("ttl", self.ttl, 1, 255, optional=True)
+        _whole("dscp", self.dscp, 0, 63)
+        _whole("ttl", self.ttl, 1, 255, optional=True)
         if self.rto_form not in ("linux", "rfc"):
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
         if self.datagram_io not in ("auto", "portable"):
@@ -146,3 +146,9 @@ def _between(
         raise ValueError(f"{name} must be a number, not {value!r}")
     if not low <= value <= high:
         raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+
+
+def _whole(name: str, value: int | None, low: int, high: int, *, optional: bool = False) -> None:
+    if isinstance(value, float):
+        raise ValueError(f"{name} must be a whole number, not {value!r}")
+    _between(name, value, low, high, optional=optional)
