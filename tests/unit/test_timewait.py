@@ -1,0 +1,237 @@
+"""TIME-WAIT records: how they react to every kind of segment."""
+
+import pytest
+
+from rudp.config import Config
+from rudp.core import options
+from rudp.core.counters import Counters
+from rudp.core.timewait import Reaction, TimeWaitRecord
+from rudp.core.transmit import Path
+from rudp.core.wire import ACK, FIN, RST, SYN, Run, pack_segment, read_segment
+
+PATH: Path = (("192.0.2.1", 4000), "198.51.100.7")
+PORTS = 8080 << 16 | 50_000
+SND_NXT = 5000
+RCV_NXT = 0xFFFF_FFF0  # close to the wrap: ranges above it cross
+TS_RECENT = 1000
+WND = 1000
+MSL2 = 240.0
+
+
+def record(*, timestamps: bool = True, rfc1337: bool = True, now: float = 100.0) -> TimeWaitRecord:
+    recent = TS_RECENT if timestamps else None
+    facts = (SND_NXT + (7 << 32), RCV_NXT + (9 << 32), recent, 77, WND >> 2, WND)
+    return TimeWaitRecord(PATH, PORTS, facts, MSL2, rfc1337, None, now)
+
+
+def arriving(
+    flags: int, seq: int = 0, *, ack: int = SND_NXT, data: bytes = b"", tsval: int | None = None
+) -> Run:
+    """Return a segment at RCV.NXT + *seq*."""
+    opts = b"" if tsval is None else options.encode((tsval, 0))
+    head = pack_segment(PORTS, (RCV_NXT + seq) & 0xFFFF_FFFF, ack, flags, 500, opts)
+    run = read_segment(memoryview(head + data), Counters())
+    assert run is not None
+    return run
+
+
+def read(segment: bytes) -> Run:
+    run = read_segment(memoryview(segment), Counters())
+    assert run is not None
+    return run
+
+
+# -- how long ------------------------------------------------------------------------------------
+
+
+def test_two_msl() -> None:
+    """TW-1, MUST-13, TRAP-8, DEF-1: 240 s from the entry."""
+    assert 2 * Config().msl == MSL2
+    assert record(now=100.0).expires == 340.0
+
+
+# -- RST -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+@pytest.mark.parametrize("seq", [-1, 0, 1, 500, 5000])
+@pytest.mark.parametrize("flags", [RST, RST | ACK, RST | SYN, RST | FIN | ACK])
+def test_every_reset_is_ignored(flags: int, seq: int, timestamps: bool) -> None:
+    """TW-2, TW-3, DEF-45, ST-23, M-8: RFC 1337, fix F1."""
+    assert record(timestamps=timestamps).react(arriving(flags, seq), 101.0) is Reaction.DROP
+
+
+def test_an_exact_reset_ends_it_where_the_rfc_is_followed() -> None:
+    """ST-23, s10: SEG.SEQ = RCV.NXT and nothing else."""
+    for seq in (-1, 1, 500, 5000):
+        reaction = record(rfc1337=False).react(arriving(RST, seq), 101.0)
+        assert reaction is Reaction.DROP
+    assert record(rfc1337=False).react(arriving(RST), 101.0) is Reaction.DELETE
+    assert record(rfc1337=False).react(arriving(RST | ACK), 101.0) is Reaction.DELETE
+
+
+# -- the repeated FIN ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"", b"last words"])
+def test_a_repeated_fin_starts_the_wait_anew(data: bytes) -> None:
+    """TW-1, TRAP-3, ST-34, s8: with the data it came with, or without."""
+    run = arriving(FIN | ACK, -1 - len(data), data=data, tsval=TS_RECENT)
+    assert record().react(run, 101.0) is Reaction.RESTART
+    run = arriving(FIN | ACK, -1 - len(data), data=data)
+    assert record(timestamps=False).react(run, 101.0) is Reaction.RESTART
+
+
+def test_a_repeated_fin_is_answered_each_time() -> None:
+    """TW-1: it stops when the peer has its acknowledgement."""
+    held = record()
+    for now in (101.0, 101.01, 101.02):
+        run = arriving(FIN | ACK, -1, tsval=TS_RECENT + 1)
+        assert held.react(run, now) is Reaction.RESTART
+
+
+def test_a_fin_elsewhere_does_not() -> None:
+    """TW-1"""
+    held = record(timestamps=False)
+    assert held.react(arriving(FIN | ACK, 0), 101.0) is Reaction.DROP
+    assert held.react(arriving(FIN | ACK, 10), 101.0) is Reaction.DROP
+    assert held.react(arriving(FIN | ACK, -50), 101.0) is Reaction.ACKNOWLEDGE
+
+
+def test_an_old_fin_does_not() -> None:
+    """s9, TS-2: an older timestamp earns an acknowledgement and nothing else."""
+    run = arriving(FIN | ACK, -1, tsval=TS_RECENT - 1)
+    assert record().react(run, 101.0) is Reaction.ACKNOWLEDGE
+
+
+# -- other segments ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seq", "data", "reaction"),
+    [
+        (0, b"", Reaction.DROP),  # a bare ACK in the window
+        (WND - 1, b"", Reaction.DROP),
+        (10, b"data", Reaction.DROP),
+        (WND, b"", Reaction.ACKNOWLEDGE),  # outside
+        (-1, b"", Reaction.ACKNOWLEDGE),
+        (-100, b"old data", Reaction.ACKNOWLEDGE),
+        (1 << 30, b"", Reaction.ACKNOWLEDGE),
+    ],
+)
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_the_window(seq: int, data: bytes, reaction: Reaction, timestamps: bool) -> None:
+    """s8, ST-21, ST-33, TRAP-12"""
+    run = arriving(ACK, seq, data=data, tsval=TS_RECENT if timestamps else None)
+    assert record(timestamps=timestamps).react(run, 101.0) is reaction
+
+
+def test_old_timestamps() -> None:
+    """ST-20, s9, TS-2: modulo 2**32."""
+    for tsval, reaction in (
+        (TS_RECENT - 1, Reaction.ACKNOWLEDGE),
+        (TS_RECENT - (1 << 30) & 0xFFFF_FFFF, Reaction.ACKNOWLEDGE),
+        (TS_RECENT, Reaction.DROP),
+        (TS_RECENT + 1, Reaction.DROP),
+    ):
+        assert record().react(arriving(ACK, tsval=tsval), 101.0) is reaction
+
+
+def test_missing_timestamps() -> None:
+    """M-12, TS-6"""
+    assert record().react(arriving(ACK, -100), 101.0) is Reaction.DROP
+    assert record().react(arriving(FIN | ACK, -1), 101.0) is Reaction.DROP
+
+
+def test_answers_are_throttled() -> None:
+    """CHAL-4, UDP-25, TW-2, DEF-44: two ends that disagree must not talk for ever."""
+    held = record(timestamps=False)
+    seen = [held.react(arriving(ACK, -100), 101.0 + n / 10) for n in range(11)]
+    assert seen == [Reaction.ACKNOWLEDGE if n in (0, 5, 10) else Reaction.DROP for n in range(11)]
+
+
+# -- a new SYN (RFC 6191 §2) ---------------------------------------------------------------------
+
+# The last number the peer used was its FIN's, RCV.NXT - 1; "above" begins at RCV.NXT.
+ABOVE = [0, 1, 1000, (1 << 31) - 1]
+NOT_ABOVE = [-1, -2, -1000, -(1 << 31)]
+
+
+@pytest.mark.parametrize("seq", [*ABOVE, *NOT_ABOVE])
+def test_a_newer_timestamp_is_enough(seq: int) -> None:
+    """TW-4a, MAY-2, SHLD-4"""
+    assert record().react(arriving(SYN, seq, tsval=TS_RECENT + 1), 101.0) is Reaction.REOPEN
+
+
+@pytest.mark.parametrize("seq", [*ABOVE, *NOT_ABOVE])
+def test_an_older_timestamp_is_an_old_duplicate(seq: int) -> None:
+    """TW-4a, TW-2"""
+    assert record().react(arriving(SYN, seq, tsval=TS_RECENT - 1), 101.0) is Reaction.DROP
+
+
+@pytest.mark.parametrize(("tsval", "timestamps"), [(TS_RECENT, True), (None, True), (None, False)])
+def test_otherwise_the_sequence_number_decides(tsval: int | None, timestamps: bool) -> None:
+    """TW-4a for an equal timestamp, TW-4b and TW-4d for a SYN without one, MAY-2"""
+    for seq in ABOVE:
+        reaction = record(timestamps=timestamps).react(arriving(SYN, seq, tsval=tsval), 101.0)
+        assert reaction is Reaction.REOPEN
+    for seq in NOT_ABOVE:
+        reaction = record(timestamps=timestamps).react(arriving(SYN, seq, tsval=tsval), 101.0)
+        assert reaction is Reaction.DROP
+
+
+@pytest.mark.parametrize("seq", [*ABOVE, *NOT_ABOVE])
+@pytest.mark.parametrize("tsval", [0, 1, 0xFFFF_FFFF])
+def test_a_timestamp_where_there_was_none(seq: int, tsval: int) -> None:
+    """TW-4c"""
+    run = arriving(SYN, seq, tsval=tsval)
+    assert record(timestamps=False).react(run, 101.0) is Reaction.REOPEN
+
+
+def test_a_syn_ack_is_acknowledged() -> None:
+    """s11: it is not a new open; and throttled like any stray."""
+    held = record()
+    run = arriving(SYN | ACK, 10, tsval=TS_RECENT + 1)
+    assert held.react(run, 101.0) is Reaction.ACKNOWLEDGE
+    assert held.react(run, 101.1) is Reaction.DROP
+
+
+@pytest.mark.parametrize(
+    ("iss", "expected"),
+    [
+        (SND_NXT + 1, SND_NXT + 1),
+        (SND_NXT + 1_000_000, SND_NXT + 1_000_000),
+        (SND_NXT, SND_NXT + 65_537),
+        (SND_NXT - 1, SND_NXT + 65_537),
+        (0xFFFF_FFFF, SND_NXT + 65_537),  # behind, across the wrap
+    ],
+)
+def test_the_successor_starts_above(iss: int, expected: int) -> None:
+    """TW-5, MAY-2, TRAP-8"""
+    assert record().successor_iss(iss) == expected
+
+
+def test_the_successor_across_the_wrap() -> None:
+    """TW-5, TRAP-12"""
+    facts = (0xFFFF_FFF0, RCV_NXT, None, 0, 0, WND)
+    held = TimeWaitRecord(PATH, PORTS, facts, MSL2, True, None, 0.0)
+    assert held.successor_iss(0xFFFF_0000) == 0xFFF1
+    assert held.successor_iss(5) == 5
+
+
+# -- what is answered ----------------------------------------------------------------------------
+
+
+def test_the_answer() -> None:
+    """TW-10, ST-34: SND.NXT, RCV.NXT, the last window, the clock of now and TS.Recent."""
+    run = read(record().acknowledgment(200.5))
+    assert (run.ports, run.flags, run.seq, run.ack) == (PORTS, ACK, SND_NXT, RCV_NXT)
+    assert (run.window, run.length) == (WND >> 2, 0)
+    assert (run.options.tsval, run.options.tsecr) == (200_500 + 77, TS_RECENT)
+
+
+def test_the_answer_without_timestamps() -> None:
+    """TW-10"""
+    segment = record(timestamps=False).acknowledgment(200.5)
+    assert len(segment) == 20
+    assert read(segment).ack == RCV_NXT
