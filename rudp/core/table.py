@@ -380,8 +380,8 @@ class ConnectionTable:
             connection.time_wait_facts,
             2 * config.msl,
             config.rfc1337,
-            connection.tracer,
             now,
+            connection.tracer,
         )
         if self._records >= TIME_WAIT_MAX:
             self.counters[Count.TIME_WAIT_OVERFLOW] += 1

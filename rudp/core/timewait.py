@@ -56,8 +56,8 @@ class TimeWaitRecord:
         facts: tuple[int, int, int | None, int, int, int],
         lifetime: float,
         rfc1337: bool,
-        tracer: Tracer | None,
         now: float,
+        tracer: Tracer | None = None,
     ) -> None:
         snd_nxt, rcv_nxt, self._ts_recent, self._ts_offset, self._window, self._rcv_wnd = facts
         self.path = path
