@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 TABLE = """\
-cli
+__main__ → cli
 rudp
 aio.streams → aio.connect · aio.server → aio.transport · aio.registry → aio.endpoint · aio.sockets · aio.resolve
 udp.linux · udp.portable → udp.port · udp.fields | sim | bridge | trace
@@ -28,14 +28,22 @@ core.recovery → core.scoreboard | core.congestion | core.rtt | core.timers
 core.sendbuffer | core.reassembly | core.tracer | core.info
 core.wire → core.options | core.checksum | core.ranges | core.isn
 core.seqnum | core.state | core.counters | core.transmit | config
-"""
+"""  # noqa: E501 - a row of the table is a line
 
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
     "rudp": {"aio", "config", "core.info", "core.state", "core.tracer"},
     "udp": {"config", "core.transmit"},
     "sim": {"config", "core.table", "core.transmit"},
-    "trace": {"core.state", "core.tracer", "core.transmit", "core.wire"},
+    "trace": {
+        "core.counters",
+        "core.options",
+        "core.seqnum",
+        "core.state",
+        "core.tracer",
+        "core.transmit",
+        "core.wire",
+    },
     "bridge": {"core.checksum", "core.wire"},
 }
 """Rooms that are shown less than all the rows below them, and what they are shown."""
@@ -245,7 +253,8 @@ def test_examples_use_public_names_alone(path: Path) -> None:
     hidden = {
         found.target
         for found in imports(parse(path))
-        if found.target in modules() and found.target.partition(".")[0] not in ("rudp", "sim")
+        if found.target in modules()
+        and found.target.partition(".")[0] not in ("rudp", "sim", "trace")
     }
     assert not hidden
 

@@ -1,0 +1,400 @@
+"""A ladder: two sides, time running down, and an arrow for each segment between them.
+
+The form is that of the figures in RFC 9293 §3.5 and §3.6: a line shows a segment, at both ends the
+state of the connection once it has left and once it has arrived.  A segment that is overtaken by
+other events takes two lines, and dots where it is on its way; one that never arrives ends in a
+cross.  A ladder only looks, and it stays small: long stretches of plain data fold into one line.
+"""
+
+import dataclasses
+import enum
+from collections import deque
+from typing import Final
+
+from rudp.core.seqnum import SEQ_HALF, SEQ_MASK
+from rudp.core.state import State
+from rudp.core.tracer import Tracer
+from rudp.core.transmit import Transmit
+from rudp.core.wire import ACK, FIN, FLAG_NAMES, RST, SYN, Run
+from rudp.trace import segment, words
+from rudp.trace.segment import Segment
+
+_STATE_COLUMN: Final = max(len(str(state)) for state in State)
+_MARKS: Final = SYN | FIN | RST
+"""Segments with one of these are never folded."""
+
+_BY_USER: Final = frozenset({State.LISTEN, State.SYN_SENT, State.FIN_WAIT_1, State.LAST_ACK})
+"""States that a call of the user leads to; into all others, save CLOSED, a segment leads."""
+
+
+class _Kind(enum.Enum):
+    """What a line shows."""
+
+    SENT = "a segment of which nothing more is known"
+    WHOLE = "a segment from one side to the other"
+    LEFT = "a segment that leaves and arrives further down"
+    ARRIVED = "a segment that left further up, or unseen"
+    MOVED = "a state and no segment"
+    FOLDED = "segments that were counted and forgotten"
+
+
+@dataclasses.dataclass(slots=True)
+class _Line:
+    """One line of the ladder; *side* is 0 for the left end and 1 for the right, here the sender."""
+
+    kind: _Kind
+    side: int
+    now: float
+    number: int
+    segment: Segment | None = None
+    bases: tuple[int, int] = (0, 0)
+    shift: int = 0
+    again: bool = False
+    states: list[State | None] = dataclasses.field(default_factory=lambda: [None, None])
+
+    def label(self) -> str:
+        """Return the header in words, numbers relative to the initial ones."""
+        seg = self.segment
+        assert seg is not None
+        names = [name for bit, name in reversed(FLAG_NAMES) if seg.flags & bit]
+        seq, ack = (seg.seq - self.bases[0]) & SEQ_MASK, (seg.ack - self.bases[1]) & SEQ_MASK
+        parts = [",".join(names) or "none", f"seq={seq}"]
+        if seg.flags & ACK:
+            parts.append(f"ack={ack}")
+        if seg.length:
+            parts.append(f"len={seg.length}")
+        parts.append(f"win={seg.window << self.shift}")
+        if seg.options.mss is not None:
+            parts.append(f"mss={seg.options.mss}")
+        if seg.options.sack_blocks:
+            left, right = ((n - self.bases[1]) & SEQ_MASK for n in seg.options.sack_blocks[0])
+            parts.append(f"sack={left}-{right}")
+        if seg.segments > 1:
+            parts.append(f"({seg.segments} segments)")
+        if self.again:
+            parts.append("again")
+        return " ".join(parts)
+
+
+class _Fold:
+    """What was folded into one line, by the side that sent it."""
+
+    def __init__(self) -> None:
+        self.segments = [0, 0]
+        self.octets = [0, 0]
+        self.again = [0, 0]
+
+    def add(self, line: _Line) -> None:
+        if line.segment is not None:
+            self.segments[line.side] += line.segment.segments
+            self.octets[line.side] += line.segment.length
+            self.again[line.side] += line.again
+
+    def label(self) -> str:
+        parts = []
+        for side, arrow in enumerate(("-->", "<--")):
+            if self.segments[side]:
+                again = f", {self.again[side]} again" if self.again[side] else ""
+                size = words.octets(self.octets[side])
+                parts.append(f"{arrow} {self.segments[side]} segments, {size}{again}")
+        return f"... {'; '.join(parts)} ..."
+
+
+class _Side:
+    """The tracer of one side."""
+
+    def __init__(self, ladder: "Ladder", side: int) -> None:
+        self._ladder = ladder
+        self._side = side
+
+    def run_sent(self, ports: int, transmit: Transmit, state: State, now: float) -> None:
+        if self._ladder._is_ours(self._side, ports):
+            for each in segment.sent(transmit):
+                self._ladder._depart(self._side, each, state, now)
+
+    def run_received(self, ports: int, run: Run, state: State, now: float) -> None:
+        if self._ladder._is_ours(self._side, ports):
+            self._ladder._arrive(self._side, segment.received(run), state, now)
+
+    def state_moved(self, ports: int, before: State, after: State, now: float) -> None:
+        if self._ladder._is_ours(self._side, ports):
+            self._ladder._move(self._side, before, after, now)
+
+
+class Ladder:
+    """Draws one connection: the first that either of its tracers hears of.
+
+    ``left`` and ``right`` are tracers, for ``tracer=`` of the two ends; the ends need one clock.
+    With one of them alone, the other side's states stay empty and no loss can be seen.
+
+    *left_name*, *right_name*: what stands above the columns.  *absolute*: show sequence numbers as
+    on the wire instead of counting from the initial ones.  *fold*: of each stretch of segments
+    without SYN, FIN and RST keep so many lines at its beginning and at its end; None keeps all.
+    *limit*: lines kept, at least 1; older ones are forgotten first.  Raises :class:`ValueError`.
+
+    ::
+
+        ladder = Ladder()
+        server = await rudp.start_server(handler, "127.0.0.1", 9000, tracer=ladder.right)
+        reader, writer = await rudp.open_connection("127.0.0.1", 9000, tracer=ladder.left)
+        ...
+        print(ladder)
+    """
+
+    def __init__(
+        self,
+        left_name: str = "client",
+        right_name: str = "server",
+        *,
+        absolute: bool = False,
+        fold: int | None = 4,
+        limit: int = 1000,
+    ) -> None:
+        if fold is not None and fold < 1:
+            raise ValueError(f"fold must be at least 1 or None, not {fold!r}")
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit!r}")
+        self._names = left_name, right_name
+        self._absolute = absolute
+        self._fold = fold
+        self._limit = limit
+        self._tracers = _Side(self, 0), _Side(self, 1)
+        self._watched = [False, False]
+        self._ports: int | None = None  # left port << 16 | right port
+        self._start: float | None = None
+        self._number = 0
+        self._lines: deque[_Line] = deque()
+        self._folds: dict[int, _Fold] = {}  # by the number of their line
+        self._forgotten = 0
+        # By side: the state at the top and now, the line where it last acted, the line it last
+        # received by if it did nothing since, its segments that have not arrived.
+        self._top: list[State | None] = [None, None]
+        self._states: list[State | None] = [None, None]
+        self._acted = [0, 0]
+        self._receipt: list[tuple[float, _Line] | None] = [None, None]
+        self._open: tuple[list[_Line], list[_Line]] = ([], [])
+        # By side: its initial sequence number, the highest number it used, its window scale.
+        self._isn: list[int | None] = [None, None]
+        self._snd_max: list[int | None] = [None, None]
+        self._scale: list[int | None] = [None, None]
+        self._stretch = 0  # lines at the end that may be folded
+        self._folding: _Line | None = None  # the line that takes them
+
+    @property
+    def left(self) -> Tracer:
+        """The tracer for the left side; asking for it means that this side is watched."""
+        self._watched[0] = True
+        return self._tracers[0]
+
+    @property
+    def right(self) -> Tracer:
+        """The tracer for the right side; asking for it means that this side is watched."""
+        self._watched[1] = True
+        return self._tracers[1]
+
+    def clear(self) -> None:
+        """Forget the lines drawn so far; states and numbers go on from where they are."""
+        self._lines.clear()
+        self._folds.clear()
+        self._forgotten = 0
+        self._top = self._states.copy()
+        self._receipt = [None, None]
+        for waiting in self._open:
+            waiting.clear()
+        self._stretch = 0
+        self._folding = None
+
+    def __str__(self) -> str:
+        labels = [self._label(line) for line in self._lines]
+        width = max([36, *(len(label) + 12 for label in labels)])
+        head = f"{'ms':>9}  {self._names[0]:{_STATE_COLUMN}}  {'':{width}}  {self._names[1]}"
+        rows = [head, _row("", self._top, "", width)]
+        if self._forgotten:
+            rows.append(_row("", [None, None], f"... {self._forgotten} lines ...", width))
+        for line, label in zip(self._lines, labels, strict=True):
+            time = f"{(line.now - (self._start or 0.0)) * 1000:.1f}"
+            rows.append(_row(time, line.states, self._arrow(line, label, width), width))
+        return "\n".join(rows)
+
+    # -- what the tracers tell -------------------------------------------------------------------
+
+    def _is_ours(self, side: int, ports: int) -> bool:
+        """Is this the connection that is drawn?  The first one becomes it."""
+        if side == 1:
+            ports = (ports & 0xFFFF) << 16 | ports >> 16
+        if self._ports is None:
+            self._ports = ports
+        return ports == self._ports
+
+    def _depart(self, side: int, seg: Segment, state: State, now: float) -> None:
+        self._learn(side, seg)
+        last = self._lines[-1] if self._lines else None
+        if last is not None and last.kind is _Kind.MOVED and (last.side, last.now) == (side, now):
+            self._lines.pop()  # what it shows, this line shows as well
+        line = self._line(_Kind.SENT, side, seg, now)
+        line.again = self._is_again(side, seg)
+        line.states[side] = self._states[side] = state
+        self._begin(side, state)
+        self._open[side].append(line)
+        self._acted[side] = line.number
+        self._receipt[side] = None
+        self._append(line)
+
+    def _arrive(self, side: int, seg: Segment, state: State, now: float) -> None:
+        sender = 1 - side
+        self._states[side] = state
+        self._begin(side, state)
+        if not self._watched[sender]:
+            self._learn(sender, seg)
+        waiting = self._open[sender]
+        found = [line for line in waiting if line.segment and _covers(seg, line.segment)]
+        for line in found:
+            waiting.remove(line)
+            if line.number > self._acted[side]:
+                line.kind = _Kind.WHOLE
+                self._received(side, line, state, now)
+            else:
+                line.kind = _Kind.LEFT
+                self._arrived(side, line.segment or seg, state, now)
+        if found:
+            return
+        receipt = self._receipt[side]
+        if state is State.LISTEN and receipt is not None and receipt[0] == now:
+            # TIME-WAIT had this SYN in its hands and let the listener have it.
+            receipt[1].states[side] = state
+        elif seg.flags & _MARKS or not (self._watched[sender] and self._folds):
+            self._arrived(side, seg, state, now)
+
+    def _move(self, side: int, before: State, after: State, now: float) -> None:
+        self._states[side] = after
+        self._begin(side, after if after is State.LISTEN else before)
+        receipt = self._receipt[side]
+        if after in _BY_USER:
+            return  # the segment that follows shows it
+        if receipt is not None and receipt[0] == now:
+            receipt[1].states[side] = after
+        elif after is State.CLOSED:
+            line = self._line(_Kind.MOVED, side, None, now)
+            line.states[side] = after
+            self._append(line)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _begin(self, side: int, state: State) -> None:
+        """The ladder begins with *side* in *state*, if it has not begun."""
+        if self._top[side] is None:
+            self._top[side] = state
+
+    def _line(self, kind: _Kind, side: int, seg: Segment | None, now: float) -> _Line:
+        if self._start is None:
+            self._start = now
+        self._number += 1
+        line = _Line(kind, side, now, self._number, seg)
+        if not self._absolute:
+            line.bases = self._isn[side] or 0, self._isn[1 - side] or 0
+        mine, theirs = self._scale[side], self._scale[1 - side]
+        if seg is not None and not seg.flags & SYN and mine is not None and theirs is not None:
+            line.shift = mine
+        return line
+
+    def _arrived(self, side: int, seg: Segment, state: State, now: float) -> None:
+        """Draw the arrival of a segment on a line of its own."""
+        line = self._line(_Kind.ARRIVED, 1 - side, seg, now)
+        self._received(side, line, state, now)
+        self._append(line)
+
+    def _received(self, side: int, line: _Line, state: State, now: float) -> None:
+        line.states[side] = state
+        self._acted[side] = line.number
+        self._receipt[side] = now, line
+
+    def _learn(self, side: int, seg: Segment) -> None:
+        """Take the numbers that a SYN begins with."""
+        if not seg.flags & SYN or self._isn[side] == seg.seq:
+            return
+        self._isn[side] = seg.seq
+        self._scale[side] = seg.options.window_scale
+        self._snd_max[side] = None
+
+    def _is_again(self, side: int, seg: Segment) -> bool:
+        """Has *side* sent these numbers before?"""
+        end = (seg.seq + seg.space) & SEQ_MASK
+        highest = self._snd_max[side]
+        if highest is None or (end - highest) & SEQ_MASK < SEQ_HALF:
+            self._snd_max[side] = end
+        return bool(
+            seg.space and highest is not None and (seg.seq - highest) & SEQ_MASK >= SEQ_HALF
+        )
+
+    def _append(self, line: _Line) -> None:
+        self._lines.append(line)
+        if line.segment is None or line.segment.flags & _MARKS:
+            self._stretch = 0
+            self._folding = None
+        else:
+            self._stretch += 1
+            if self._fold is not None and self._stretch > 2 * self._fold:
+                self._fold_one(self._fold)
+        if len(self._lines) > self._limit:
+            self._forget(self._lines.popleft())
+            self._forgotten += 1
+
+    def _fold_one(self, keep: int) -> None:
+        """Take the line before the last *keep* into the fold of this stretch."""
+        at = len(self._lines) - 1 - keep
+        if at < 0:
+            return
+        line = self._lines[at]
+        del self._lines[at]
+        if self._folding is None:
+            self._folding = self._line(_Kind.FOLDED, line.side, None, line.now)
+            self._folds[self._folding.number] = _Fold()
+            self._lines.insert(at, self._folding)
+        fold = self._folds.get(self._folding.number)
+        if fold is not None and (line.kind is not _Kind.ARRIVED or not self._watched[line.side]):
+            fold.add(line)
+        self._forget(line)
+
+    def _forget(self, line: _Line) -> None:
+        """Let nothing hold on to a line that is gone."""
+        self._folds.pop(line.number, None)
+        if line.kind is _Kind.SENT:
+            self._open[line.side].remove(line)
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def _label(self, line: _Line) -> str:
+        if line.kind is _Kind.FOLDED:
+            return self._folds[line.number].label()
+        return "" if line.segment is None else line.label()
+
+    def _arrow(self, line: _Line, label: str, width: int) -> str:
+        """Return the middle of a line, *width* columns or less."""
+        kind = line.kind
+        if kind is _Kind.MOVED:
+            return ""
+        if kind is _Kind.FOLDED:
+            return label
+        if kind is _Kind.SENT and not self._watched[1 - line.side]:
+            kind = _Kind.WHOLE
+        shaft = f"-- {label} "
+        tail = " ..." if kind is _Kind.ARRIVED else ""
+        head = {_Kind.SENT: "X" + 4 * " ", _Kind.LEFT: " ..."}.get(kind, ">")
+        if line.side == 0:
+            return tail[::-1] + shaft.ljust(width - len(head) - len(tail), "-") + head
+        head = head[::-1].replace(">", "<")
+        return head + shaft.ljust(width - len(head) - len(tail), "-") + tail
+
+
+def _covers(run: Segment, sent: Segment) -> bool:
+    """Does the arrived *run* hold the segment *sent*?"""
+    offset = (sent.seq - run.seq) & SEQ_MASK
+    same = (run.ack, run.window, run.options.tsval) == (sent.ack, sent.window, sent.options.tsval)
+    if run.segments > 1:
+        return same and 0 < sent.length <= run.length - offset
+    return same and offset == 0 and (run.length, run.flags) == (sent.length, sent.flags)
+
+
+def _row(time: str, states: list[State | None], middle: str, width: int) -> str:
+    left, right = ("" if state is None else str(state) for state in states)
+    return f"{time:>9}  {left:{_STATE_COLUMN}}  {middle:{width}}  {right}".rstrip()

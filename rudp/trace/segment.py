@@ -1,0 +1,53 @@
+"""What a tracer is given, cut into segments.
+
+The core hands over runs, because it works in runs.  A picture wants segments: this module reads
+the headers of an outgoing run back from its buffers, without joining the data, and brings an
+arriving run into the same form.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rudp.core import wire
+from rudp.core.counters import Counters
+from rudp.core.options import Options
+from rudp.core.transmit import Transmit
+from rudp.core.wire import FIN, SYN, Run
+
+
+class Segment(NamedTuple):
+    """The header of a segment, numbers as on the wire, and ``length`` octets of data.
+
+    A run that arrived in one piece is one of these with ``segments`` above 1.
+    """
+
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    length: int
+    options: Options
+    segments: int = 1
+
+    @property
+    def space(self) -> int:
+        """How many sequence numbers it takes: data, SYN and FIN (SEG.LEN)."""
+        return self.length + bool(self.flags & SYN) + bool(self.flags & FIN)
+
+
+def sent(transmit: Transmit) -> Iterator[Segment]:
+    """Yield the segments of an outgoing run."""
+    at = 0
+    for buffer in transmit.buffers:
+        if buffer and at % transmit.size == 0:  # here a datagram begins, so this is its header
+            run = wire.read_segment(memoryview(buffer), Counters())
+            if run is None:
+                return  # not a segment: nothing of ours
+            size = min(transmit.size, transmit.total - at)
+            yield Segment(run.seq, run.ack, run.flags, run.window, size - len(buffer), run.options)
+        at += len(buffer)
+
+
+def received(run: Run) -> Segment:
+    """Return an arriving run as one segment."""
+    return Segment(run.seq, run.ack, run.flags, run.window, run.length, run.options, run.segments)

@@ -1,0 +1,320 @@
+"""The ladder: what it draws for an open, a close, a loss, a crossing, and how it stays small."""
+
+import pytest
+
+import rudp
+from rudp import sim
+from rudp.core import options, wire
+from rudp.core.connection import Connection
+from rudp.core.counters import Counters
+from rudp.core.listener import Listener
+from rudp.core.state import State
+from rudp.core.table import ConnectionTable
+from rudp.core.transmit import Transmit
+from rudp.core.wire import ACK, FIN, SYN, Run
+from rudp.trace import Ladder
+
+PORTS = 5000 << 16 | 80
+SWAPPED = 80 << 16 | 5000
+
+
+class Pair:
+    """Two tables, 10 ms apart, a ladder between them, and calls of their users."""
+
+    def __init__(self, ladder: Ladder, **config: object) -> None:
+        settings = rudp.Config(mss=1012, **config)  # type: ignore[arg-type]
+        self.network = sim.Network(delay=0.01, seed=1)
+        self.server = self.network.host(("10.0.0.2", 7000), settings)
+        self.client = self.network.host(("10.0.0.1", 7000), settings)
+        self.listener: Listener = self.server.table.listen(80, tracer=ladder.right)
+        self.ours = self.client.table.open_active(
+            self.server.path, 80, self.network.clock.now, tracer=ladder.left
+        )
+        assert self.network.run_until(lambda: self.listener.accepted, limit=10.0)
+        self.theirs = self.listener.accepted.popleft()
+
+    def table(self, connection: Connection) -> ConnectionTable:
+        return (self.client if connection is self.ours else self.server).table
+
+    def send(self, connection: Connection, size: int) -> None:
+        connection.send(bytes(size))
+        self.table(connection).touch(connection)
+
+    def close(self, connection: Connection) -> None:
+        connection.shutdown(self.network.clock.now)
+        self.table(connection).touch(connection)
+
+    def wait(self, seconds: float = 2.0) -> None:
+        self.network.run_until(lambda: False, limit=seconds)
+
+
+def lines(ladder: Ladder) -> list[str]:
+    """The ladder without its time column and without the length of its arrows."""
+    text = str(ladder).splitlines()[1:]
+    return [" ".join(line[9:].replace("-" * 4, "").replace("---", "-").split()) for line in text]
+
+
+def test_open_and_close_as_in_the_figures_of_the_rfc() -> None:
+    """Figures 6 and 12: both sides' states at the ends of each segment."""
+    ladder = Ladder()
+    pair = Pair(ladder)
+    pair.close(pair.ours)
+    pair.wait()
+    pair.close(pair.theirs)
+    pair.wait(300.0)
+    text = str(ladder).splitlines()
+    assert [line.split()[-1] for line in text] == [
+        *("server", "LISTEN", "SYN-RECEIVED", "SYN-RECEIVED", "ESTABLISHED"),
+        *("CLOSE-WAIT", "CLOSE-WAIT", "LAST-ACK", "CLOSED", "CLOSED"),
+    ]
+    assert [line[11:23].strip() for line in text] == [
+        *("client", "CLOSED", "SYN-SENT", "ESTABLISHED", "ESTABLISHED"),
+        *("FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "TIME-WAIT", "CLOSED"),
+    ]
+    assert "-- SYN seq=0 win=65535 mss=1012 ---" in text[2]
+    assert "<-- SYN,ACK seq=0 ack=1 win=65535 mss=1012 ---" in text[3]
+    assert "-- ACK seq=1 ack=1 win=262144 ---" in text[4]  # the window counts what it is scaled by
+    assert "-- FIN,ACK seq=1 ack=1 win=262144 ---" in text[5]
+    assert "<-- ACK seq=1 ack=2 win=262144 ---" in text[6]
+    assert [text[2][:9].strip(), text[3][:9].strip(), text[4][:9].strip()] == [
+        "0.0",
+        "10.0",
+        "20.0",
+    ]
+
+
+def test_a_lost_segment_ends_in_a_cross_and_is_sent_again() -> None:
+    ladder = Ladder(fold=None)
+    pair = Pair(ladder)
+    ladder.clear()
+    pair.network.link("10.0.0.1", "10.0.0.2", loss=1.0)
+    pair.send(pair.ours, 500)
+    pair.wait(0.1)
+    pair.network.link("10.0.0.1", "10.0.0.2", loss=0.0)
+    pair.wait(0.5)
+    text = str(ladder).splitlines()
+    assert "PSH,ACK seq=1 ack=1 len=500 win=262144 ---" in text[2]
+    assert text[2].endswith("X")  # and no state: nobody received it
+    assert "len=500 win=262144 again ---" in text[3]
+    assert text[3].endswith(">  ESTABLISHED")
+    assert "ACK seq=1 ack=501" in text[4]
+
+
+def test_a_loss_on_the_way_back_is_a_cross_on_the_left() -> None:
+    ladder = Ladder()
+    pair = Pair(ladder)
+    pair.network.link("10.0.0.2", "10.0.0.1", loss=1.0)
+    pair.send(pair.theirs, 100)
+    pair.wait(0.05)
+    last = str(ladder).splitlines()[-1]
+    assert last[11:].startswith(" " * 18 + "X-- PSH,ACK seq=1 ack=1 len=100")
+
+
+def test_segments_that_cross_take_two_lines() -> None:
+    """As in Figure 7, where both SYNs are under way at once."""
+    ladder = Ladder()
+    pair = Pair(ladder)
+    ladder.clear()
+    pair.close(pair.ours)
+    pair.close(pair.theirs)
+    pair.wait()
+    text = str(ladder).splitlines()[2:]
+    fins = [line for line in text if "FIN,ACK" in line]
+    assert len(fins) == 3
+    assert len([line for line in fins if " ... " in line or line.endswith(" ...")]) == 2
+    assert {line[11:23].strip() for line in text} >= {"FIN-WAIT-1", "CLOSING", "TIME-WAIT"}
+    assert {line.split()[-1] for line in text} >= {"FIN-WAIT-1", "CLOSING", "TIME-WAIT"}
+
+
+def test_data_is_folded_into_one_line() -> None:
+    ladder = Ladder(fold=2)
+    pair = Pair(ladder)
+    pair.send(pair.ours, 200_000)
+    pair.wait()
+    pair.close(pair.ours)
+    pair.wait()
+    text = str(ladder).splitlines()
+    (fold,) = [line for line in text if "segments, " in line]
+    assert "... --> 1" in fold
+    assert " KiB; <-- " in fold
+    assert "segments, 0 B ..." in fold
+    assert len(text) == 2 + 2 + 2 + 1 + 2 + 2  # head; SYNs; two kept, fold, two kept; FIN and ACK
+
+
+def test_a_fold_counts_what_was_sent_again() -> None:
+    ladder = Ladder(fold=1)
+    pair = Pair(ladder)
+    pair.network.link("10.0.0.1", "10.0.0.2", loss=0.05)
+    pair.send(pair.ours, 200_000)
+    pair.wait(60.0)
+    resent = pair.ours.info().resent
+    assert resent
+    (fold,) = [line for line in str(ladder).splitlines() if "segments, " in line]
+    assert f", {resent // 1000} again; <--" in fold
+
+
+def test_lines_have_a_limit() -> None:
+    ladder = Ladder(fold=None, limit=10)
+    pair = Pair(ladder)
+    pair.send(pair.ours, 100_000)
+    pair.wait()
+    text = str(ladder).splitlines()
+    assert len(text) == 2 + 1 + 10
+    assert " lines ..." in text[2]
+
+
+def test_numbers_are_the_wire_s_when_asked_for() -> None:
+    ladder = Ladder(absolute=True)
+    seen: list[int] = []
+
+    def tap(what: str, now: float, data: bytes, *addresses: object) -> None:
+        if what == "sent":
+            seen.append(int.from_bytes(data[4:8], "big"))
+
+    pair = Pair(ladder)
+    pair.network.taps.append(tap)
+    pair.send(pair.ours, 10)
+    pair.wait()
+    assert f"seq={seen[0]} " in str(ladder)
+
+
+def test_one_side_alone_knows_no_losses() -> None:
+    ladder = Ladder()
+    network = sim.Network(loss=1.0)
+    client = network.host(("10.0.0.1", 7000))
+    client.table.open_active((("10.0.0.2", 7000), ""), 80, 0.0, tracer=ladder.left)
+    network.run_until(lambda: False, limit=0.5)
+    assert str(ladder).endswith("->")
+    watched = ladder.right
+    assert watched is ladder.right
+    assert str(ladder).endswith("X")
+
+
+def test_the_server_alone_sees_the_client_s_segments_arrive() -> None:
+    ladder = Ladder()
+    network = sim.Network(delay=0.01)
+    server = network.host(("10.0.0.2", 7000))
+    client = network.host(("10.0.0.1", 7000))
+    listener = server.table.listen(80, tracer=ladder.right)
+    client.table.open_active(server.path, 80, 0.0)
+    assert network.run_until(lambda: listener.accepted, limit=1.0)
+    assert lines(ladder)[0] == "LISTEN"
+    assert "... -- SYN seq=0" in str(ladder)
+    assert str(ladder).endswith("ESTABLISHED")
+
+
+def test_only_the_first_connection_is_drawn() -> None:
+    ladder = Ladder()
+    pair = Pair(ladder)
+    drawn = str(ladder)
+    pair.client.table.open_active(pair.server.path, 80, pair.network.clock.now, tracer=ladder.left)
+    pair.wait()
+    assert str(ladder) == drawn
+
+
+def test_an_abort_shows_the_reset() -> None:
+    ladder = Ladder()
+    pair = Pair(ladder)
+    pair.ours.abort(pair.network.clock.now)
+    pair.client.table.touch(pair.ours)
+    pair.wait()
+    last = str(ladder).splitlines()[-1]
+    assert "-- RST,ACK seq=1 ack=1 win=0 ---" in last
+    assert last[11:23].strip() == "CLOSED"
+    assert last.endswith("CLOSED")
+    assert not any(line.endswith("  CLOSED") and "--" not in line for line in lines(ladder)[1:])
+
+
+def test_a_state_that_no_segment_leads_to_has_a_line_of_its_own() -> None:
+    ladder = Ladder()
+    pair = Pair(ladder, user_timeout=1.0)
+    pair.network.link("10.0.0.1", "10.0.0.2", loss=1.0)
+    pair.network.link("10.0.0.2", "10.0.0.1", loss=1.0)
+    pair.close(pair.ours)
+    pair.wait(5.0)
+    assert any("RST" in line or line.endswith("CLOSED") for line in lines(ladder))
+    assert pair.ours.state is State.CLOSED
+
+
+def segment(ports: int, seq: int, ack: int, flags: int, data: int, tsval: int = 1) -> bytes:
+    opts = options.encode((tsval, 0))
+    return wire.pack_segment(ports, seq, ack, flags, 1000, opts) + bytes(data)
+
+
+def run_of(datagrams: list[bytes]) -> Run:
+    (run,) = wire.read_runs(memoryview(b"".join(datagrams)), len(datagrams[0]), Counters())
+    return run
+
+
+def transmit_of(datagrams: list[bytes]) -> Transmit:
+    buffers: list[bytes | memoryview] = []
+    for datagram in datagrams:
+        buffers += [datagram[:32], memoryview(datagram[32:60]), memoryview(datagram[60:])]
+    size = sum(map(len, datagrams))
+    return Transmit((("10.0.0.2", 80), ""), buffers, len(datagrams[0]), size)
+
+
+def test_a_run_is_drawn_by_segments_and_may_arrive_in_part() -> None:
+    """A run leaves in one call and arrives in one piece, save what the path has lost."""
+    ladder = Ladder()
+    left, right = ladder.left, ladder.right
+    sizes = [100, 100, 100, 40]
+    sent = [
+        segment(PORTS, 1000 + 100 * n, 5, ACK | (FIN if n == 3 else 0), size)
+        for n, size in enumerate(sizes)
+    ]
+    left.run_sent(PORTS, transmit_of(sent), State.FIN_WAIT_1, 1.0)
+    right.run_received(SWAPPED, run_of(sent[:2]), State.ESTABLISHED, 1.5)
+    right.run_received(SWAPPED, run_of(sent[3:]), State.ESTABLISHED, 1.5)
+    text = str(ladder).splitlines()[2:]
+    ends = [line.split()[-1].lstrip("-") for line in text]
+    assert ends == ["ESTABLISHED", "ESTABLISHED", "X", "ESTABLISHED"]
+    assert [f"len={size} " in line for size, line in zip(sizes, text, strict=True)] == [True] * 4
+    assert "FIN,ACK" in text[3]
+
+
+def test_a_segment_sent_again_is_told_from_the_first_by_its_timestamp() -> None:
+    """The first was lost: what arrives is the second."""
+    ladder = Ladder()
+    left, right = ladder.left, ladder.right
+    first = segment(PORTS, 1000, 5, ACK, 100, tsval=1)
+    second = segment(PORTS, 1000, 5, ACK, 100, tsval=300)
+    left.run_sent(PORTS, transmit_of([first]), State.ESTABLISHED, 1.0)
+    left.run_sent(PORTS, transmit_of([second]), State.ESTABLISHED, 1.3)
+    right.run_received(SWAPPED, run_of([second]), State.ESTABLISHED, 1.4)
+    text = str(ladder).splitlines()[2:]
+    assert text[0].endswith("X")
+    assert "again" in text[1]
+    assert text[1].endswith("ESTABLISHED")
+
+
+def test_a_duplicate_arrives_on_a_line_of_its_own() -> None:
+    ladder = Ladder()
+    left, right = ladder.left, ladder.right
+    fin = segment(PORTS, 1000, 5, ACK | FIN, 0)
+    left.run_sent(PORTS, transmit_of([fin]), State.FIN_WAIT_1, 1.0)
+    for now in (1.5, 1.6):
+        right.run_received(SWAPPED, run_of([fin]), State.CLOSE_WAIT, now)
+    text = str(ladder).splitlines()[2:]
+    assert len(text) == 2
+    assert "... -- FIN,ACK" in text[1]
+
+
+def test_the_next_connection_of_the_same_ports_counts_from_its_own_numbers() -> None:
+    ladder = Ladder()
+    left = ladder.left
+    for iss in (1000, 900_000):
+        syn = wire.pack_segment(PORTS, iss, 0, SYN, 1000, b"")
+        left.run_sent(PORTS, transmit_of([syn]), State.SYN_SENT, 1.0)
+        left.run_sent(
+            PORTS, transmit_of([segment(PORTS, iss + 1, 5, ACK, 10)]), State.SYN_SENT, 1.0
+        )
+    assert str(ladder).count("SYN seq=0") == 2
+    assert str(ladder).count("ACK seq=1 ") == 2
+    assert "again" not in str(ladder)
+
+
+@pytest.mark.parametrize("wrong", [{"fold": 0}, {"limit": 0}])
+def test_bounds_are_checked(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be at least 1"):
+        Ladder(**wrong)  # type: ignore[arg-type]
