@@ -278,7 +278,7 @@ class Connection:
         """A RST is due with the exact number that the peer will accept (RFC 5961 §3)."""
         tcb = self._tcb
         if tcb.receiver is not None:
-            tcb.reset = to_wire(tcb.sender.snd_nxt), to_wire(tcb.receiver.rcv_nxt), RST | ACK
+            tcb.reset = to_wire(tcb.sender.ack_seq), to_wire(tcb.receiver.rcv_nxt), RST | ACK
 
     def info(self) -> ConnectionInfo:
         """STATUS: a snapshot of the connection."""
@@ -592,7 +592,7 @@ class Connection:
         return self._transmit(buffers, header + mss, header * segments + length, segments, now)
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
-        return self._ack_segment(receiver, to_wire(self._tcb.sender.snd_nxt), now)
+        return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), now)
 
     def _ack_segment(self, receiver: Receiver, seq: int, now: float) -> Transmit:
         opts = self._options(now, len(receiver.queue))

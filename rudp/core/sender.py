@@ -111,6 +111,17 @@ class Sender:
         return self.board.snd_nxt
 
     @property
+    def ack_seq(self) -> int:
+        """SEG.SEQ of a segment without octets: SND.NXT, unless that lies beyond the window.
+
+        A probe of a shut window, or a window that shrank, leaves SND.NXT outside; a peer drops
+        what it finds there before it looks at the ACK field (RFC 9293 §3.10.7.4, first step).
+        """
+        if self.snd_una == self.iss:  # no window is known yet
+            return self.snd_nxt
+        return min(self.snd_nxt, self.snd_una + self.snd_wnd)
+
+    @property
     def flight_size(self) -> int:
         """Octets sent and not cumulatively acknowledged (RFC 5681 §2)."""
         return self.board.snd_nxt - self.board.snd_una

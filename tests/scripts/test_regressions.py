@@ -1,0 +1,71 @@
+"""What once went wrong, found by reading the code with an attacker's or a pessimist's eye."""
+
+from rudp.sim.network import Network
+from tests.scripts.harness import Play, active
+
+MIB = 1024 * 1024
+
+
+def test_ZWP_2_an_acknowledgement_beside_a_window_probe(play: Play) -> None:
+    """MUST-66: our ACK lies within the window we are probing, so the peer heeds it."""
+    play(
+        active()
+        + """
+        send 5
+        > PA 1:6(5) ack 1
+        +0.1 < A 1 ack 6 win 0
+        send 100
+        +0.3 > A 6:7(1) ack 1             # refused: SND.NXT is now outside of the window
+        +0.1 < A 1 ack 6 win 0
+        +0.1 < A 1:11(10) ack 6 win 0
+        +0.04 > A 6 ack 11
+        < A 11 ack 6 win 1000             # it opens: what was refused goes again
+        > A 6:7(1) ack 11
+        > PA 7:106(99) ack 11
+        +0.1 < A 11 ack 106 win 1000
+        < A 11:21(10) ack 106 win 1000
+        +0.04 > A 106 ack 21
+        """
+    )
+
+
+def test_ST_6_the_reset_of_an_abort_beside_a_window_probe(play: Play) -> None:
+    """ST-23: the RST has the number that the peer expects, or it would go unheard."""
+    play(
+        active()
+        + """
+        send 5
+        > PA 1:6(5) ack 1
+        +0.1 < A 1 ack 6 win 0
+        send 100
+        +0.3 > A 6:7(1) ack 1
+        +0.1 < A 1 ack 6 win 0
+        abort
+        > RA 6 ack 1
+        """
+    )
+
+
+def test_TRAP_4_data_flows_one_way_while_the_other_is_shut() -> None:
+    """ZWP-3, ZWP-6: a reader that stopped reading can go on writing at full speed."""
+    network = Network(delay=0.01)
+    a, b = network.host(("10.0.0.1", 1)), network.host(("10.0.0.2", 2))
+    listener = b.table.listen(80)
+    ours = a.table.open_active(b.path, 80, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=10.0)
+    theirs = listener.accepted.popleft()
+    theirs.send(bytes(MIB))  # nobody reads it
+    b.table.touch(theirs)
+    network.run_until(lambda: False, limit=5.0)
+    ours.send(bytes(MIB))
+    a.table.touch(ours)
+    received = 0
+
+    def all_read() -> bool:
+        nonlocal received
+        received += len(theirs.receive())
+        b.table.touch(theirs)
+        return received == MIB
+
+    assert network.run_until(all_read, limit=5.0)
+    assert ours.info().resent == 0
