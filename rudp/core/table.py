@@ -418,7 +418,9 @@ class ConnectionTable:
         self._heap_count += 1
         heapq.heappush(self._heap, (deadline, self._heap_count, connection))
         if len(self._heap) > 2 * len(self._entries) + 64:
-            self._heap = [entry for entry in self._heap if entry[0] == entry[2].scheduled]
+            # One entry each: a deadline that went to earlier and came back stands here twice.
+            live = {entry[2]: entry for entry in self._heap if entry[0] == entry[2].scheduled}
+            self._heap = list(live.values())
             heapq.heapify(self._heap)
 
     def _late(self, record: TimeWaitRecord, run: Run, path: Path, now: float) -> None:

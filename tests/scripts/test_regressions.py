@@ -1,5 +1,10 @@
 """What once went wrong, found by reading the code with an attacker's or a pessimist's eye."""
 
+import heapq
+
+import pytest
+
+from rudp.config import Config
 from rudp.sim.network import Network
 from tests.scripts.harness import Play, active
 
@@ -69,3 +74,36 @@ def test_TRAP_4_data_flows_one_way_while_the_other_is_shut() -> None:
 
     assert network.run_until(all_read, limit=5.0)
     assert ours.info().resent == 0
+
+
+def test_a_deadline_that_comes_back_does_not_fill_the_heap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delayed ACKs come before the keep-alive, which each time was filed anew.
+
+    The heap was rebuilt at every third entry then, which costs as much as a scan each time.
+    """
+    rebuilds = 0
+
+    def heapify(heap: list[tuple[float, int]]) -> None:
+        nonlocal rebuilds
+        rebuilds += 1
+        real_heapify(heap)
+
+    real_heapify = heapq.heapify
+    monkeypatch.setattr(heapq, "heapify", heapify)
+    config = Config(keepalive=True)
+    network = Network(delay=0.001)
+    a = network.host(("10.0.0.1", 1), config)
+    b = network.host(("10.0.0.2", 2), config)
+    listener = b.table.listen(80)
+    pairs = []
+    for _ in range(100):
+        ours = a.table.open_active(b.path, 80, network.clock.now)
+        assert network.run_until(lambda: bool(listener.accepted), limit=1.0)
+        pairs.append((ours, listener.accepted.popleft()))
+    for ours, theirs in pairs * 4:
+        ours.send(b"x")
+        a.table.touch(ours)
+        network.run_until(lambda: False, limit=0.05)
+        assert theirs.receive() == b"x"
+        b.table.touch(theirs)
+    assert rebuilds < 20
