@@ -6,7 +6,7 @@ import functools
 import itertools
 import socket
 from asyncio import staggered
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from rudp.aio.endpoint import Endpoint
@@ -71,7 +71,7 @@ async def create_connection(
     if sock is not None:
         if host is not None or port is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
-        return await _over_socket(registry, sock, config, open_)
+        return _begun(await _over_socket(registry, sock, config, open_))
     if host is None and port is None:
         raise ValueError("host and port was not specified and no sock specified")
     infos = await resolve(loop, host, port, family=family, proto=proto, flags=flags)
@@ -82,26 +82,60 @@ async def create_connection(
         interleave = 1 if happy_eyeballs_delay is not None else 0
     if interleave:
         infos = _interleave(infos, interleave)
-    errors: list[BaseException] = []
-
-    async def attempt(info: AddressInfo) -> tuple[Transport, P]:
-        return await _to_address(registry, info, locals_, config, open_)
-
-    if happy_eyeballs_delay is None:
-        for info in infos:
-            try:
-                return await attempt(info)
-            except OSError as error:
-                errors.append(error)
+    attempts = [
+        functools.partial(_to_address, registry, info, locals_, config, open_) for info in infos
+    ]
+    if happy_eyeballs_delay is not None:
+        winner, errors = await _race(attempts, happy_eyeballs_delay)
     else:
+        winner, errors = await _one_by_one(attempts)
+    if winner is None:
+        raise _summary(errors, all_errors)
+    return _begun(winner)
+
+
+async def _one_by_one(
+    attempts: Sequence[Callable[[], Awaitable[tuple[Transport, P]]]],
+) -> tuple[tuple[Transport, P] | None, list[BaseException]]:
+    """Return what the first attempt that succeeds returns, and the errors of those before it."""
+    errors: list[BaseException] = []
+    for attempt in attempts:
+        try:
+            return await attempt(), errors
+        except OSError as error:
+            errors.append(error)
+    return None, errors
+
+
+async def _race(
+    attempts: Sequence[Callable[[], Awaitable[tuple[Transport, P]]]], delay: float
+) -> tuple[tuple[Transport, P] | None, list[BaseException]]:
+    """Start the attempts *delay* seconds apart (RFC 8305 §5) and return the first to succeed.
+
+    What the others have opened by then is reset, and so is everything if this is cancelled.
+    """
+    opened: list[tuple[Transport, P]] = []
+
+    async def enter(attempt: Callable[[], Awaitable[tuple[Transport, P]]]) -> tuple[Transport, P]:
+        opened.append(await attempt())
+        return opened[-1]
+
+    winner: tuple[Transport, P] | None = None
+    try:
         winner, _, raised = await staggered.staggered_race(
-            [functools.partial(attempt, info) for info in infos], happy_eyeballs_delay
+            [functools.partial(enter, attempt) for attempt in attempts], delay
         )
-        if winner is not None:
-            result: tuple[Transport, P] = winner
-            return result
-        errors = [error for error in raised if error is not None]
-    raise _summary(errors, all_errors)
+    finally:
+        for other in opened:
+            if other is not winner:
+                other[0].abort()
+    return winner, [error for error in raised if error is not None]
+
+
+def _begun(opened: tuple[Transport, P]) -> tuple[Transport, P]:
+    """Let data come, once the task that waits for the connection has had its turn."""
+    opened[0].begin()
+    return opened
 
 
 async def _to_address(

@@ -147,13 +147,14 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if self._protocol is None:
             return
         if self._waiter is not None:
-            self._loop.call_soon(_wake, self._waiter)
+            self._loop.call_soon(_wake, self._waiter)  # who waits calls begin()
             self._waiter = None
-        self._loop.call_soon(self._begin)
+        else:
+            self.begin()
         self._protocol.connection_made(self)
 
-    def _begin(self) -> None:
-        # The waiting task is woken one turn after its future: start behind it.
+    def begin(self) -> None:
+        """Let data and its end come, from the next turn of the loop on."""
         self._loop.call_soon(self._start)
 
     def _start(self) -> None:

@@ -1,0 +1,1 @@
+"""The asyncio skin against asyncio's contract, on real loops and on virtual time."""
