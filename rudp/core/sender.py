@@ -233,9 +233,12 @@ class Sender:
     def update_window(self, seg_seq: int, seg_ack: int, window: int, now: float) -> bool:
         """Take SEG.WND if the segment is not older than the last that was used (§3.10.7.4).
 
-        *window*: octets, scaled already.  Return whether SND.WND changed.
+        *window*: octets, scaled already.  Return whether SND.WND changed.  A new SEG.ACK shows
+        that the segment is newer even if its SEG.SEQ is old, as that of a retransmission is;
+        with the old window SND.UNA would carry the right edge beyond what the peer granted.
         """
-        if not (self.snd_wl1 < seg_seq or (self.snd_wl1 == seg_seq and self.snd_wl2 <= seg_ack)):
+        newer = self.snd_wl2 < seg_ack or self.snd_wl1 < seg_seq
+        if not (newer or (self.snd_wl1 == seg_seq and self.snd_wl2 == seg_ack)):
             return False
         changed = window != self.snd_wnd
         opened = window > self.snd_wnd
@@ -244,7 +247,7 @@ class Sender:
             not self.snd_wnd and self.rtt.backoffs > 0
         )
         self.snd_wnd = window
-        self.snd_wl1 = seg_seq
+        self.snd_wl1 = max(self.snd_wl1, seg_seq)
         self.snd_wl2 = seg_ack
         self.max_snd_wnd = max(self.max_snd_wnd, window)
         if self._stalled_since is not None and seg_ack + window <= self.snd_nxt - bool(window):
