@@ -9,8 +9,14 @@ what is lost, :mod:`rudp.core.recovery` decides.
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import Final
 
 from rudp.core.ranges import RangeSet
+
+RANGES_MAX: Final = 4096
+"""Separate SACKed ranges that are remembered: more than a lossy path makes of 4 MiB in flight.  A
+peer may SACK single octets, and each would cost many times its size here, and a datagram for every
+octet between them (SB-8)."""
 
 _by_seq = attrgetter("seq")
 
@@ -100,9 +106,15 @@ class Scoreboard:
         return seg_ack - before - (sacked - self.sacked.octets), sent_at, resent
 
     def sack(self, blocks: Sequence[tuple[int, int]]) -> int:
-        """Mark *blocks*, valid ones above SND.UNA, as SACKed; return how many octets are news."""
+        """Mark *blocks*, valid ones above SND.UNA, as SACKed; return how many octets are news.
+
+        Beyond :data:`RANGES_MAX` only blocks count that belong to a range which is known.
+        """
         before = self.sacked.octets
         for left, right in blocks:
+            full = len(self.sacked) >= RANGES_MAX
+            if full and self.sacked.gaps(left, right) == [(left, right)]:
+                continue
             self.sacked.add(left, right)
             if self.lost.octets:
                 self.lost.remove(left, right)

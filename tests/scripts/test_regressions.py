@@ -5,6 +5,7 @@ import heapq
 import pytest
 
 from rudp.config import Config
+from rudp.core.scoreboard import RANGES_MAX, Scoreboard
 from rudp.sim.network import Network
 from tests.scripts.harness import Play, active
 
@@ -107,3 +108,17 @@ def test_a_deadline_that_comes_back_does_not_fill_the_heap(monkeypatch: pytest.M
         assert theirs.receive() == b"x"
         b.table.touch(theirs)
     assert rebuilds < 20
+
+
+def test_SB_8_a_peer_that_sacks_single_octets() -> None:
+    """The ranges remembered are bounded; blocks that extend one of them still count."""
+    board = Scoreboard(0)
+    board.on_sent(0, 4 * MIB, 0.0)
+    for left in range(1, 4 * RANGES_MAX, 2):
+        board.sack([(left, left + 1)])
+    assert len(board.sacked) == RANGES_MAX
+    assert board.sack([(3 * MIB, 4 * MIB)]) == 0
+    last = 2 * RANGES_MAX
+    assert board.sack([(last - 1, last + 1000)]) == 1000
+    assert board.sack([(1, last)]) == RANGES_MAX - 1
+    assert board.sack([(3 * MIB, 4 * MIB)]) == MIB
