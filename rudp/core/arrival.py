@@ -151,7 +151,7 @@ def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int,
     0 means: drop it.
     """
     flags = run.flags
-    if tcb.state is State.SYN_RECEIVED and flags & SYN and seq == receiver.irs:
+    if not tcb.syn_acked and flags & SYN and seq == receiver.irs:
         if not flags & ACK:  # the peer repeats its SYN, so it lacks our SYN,ACK
             tcb.syn_due = True
             return 0
