@@ -29,6 +29,13 @@ SLACK: Final = 2
 """The reassembly queue may cost this many receive buffers, overhead included.  Segments of usual
 size stay far below it; what exceeds it is an attack with tiny fragments."""
 
+PIECE_OCTETS: Final = 512
+"""Pieces that wait for the reader are joined when they are smaller than this on average: a peer
+that sends single octets must not make the window cost many times what it promises (BUF-2)."""
+
+PIECES_MIN: Final = 64
+"""Pieces that are left alone, whatever their size."""
+
 
 class AckDue(enum.Enum):
     """Whether the peer is owed an acknowledgement."""
@@ -187,6 +194,8 @@ class Receiver:
                 self.rcv_nxt += len(piece)
             self.ack_now()  # a gap was filled, all or in part (RFC 5681 §4.2)
         self.ready_octets += self.rcv_nxt - nxt
+        if len(self._ready) > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
+            self._ready = [b"".join(self._ready)]
         self._count(stop - nxt, now)
         return True
 

@@ -1,11 +1,17 @@
 """What once went wrong, found by reading the code with an attacker's or a pessimist's eye."""
 
 import heapq
+import struct
+import tracemalloc
 
 import pytest
 
 from rudp.config import Config
+from rudp.core.counters import Counters
+from rudp.core.receiver import Receiver
 from rudp.core.scoreboard import RANGES_MAX, Scoreboard
+from rudp.core.timers import Timers
+from rudp.core.wire import read_segment
 from rudp.sim.network import Network
 from tests.scripts.harness import Play, active
 
@@ -122,3 +128,23 @@ def test_SB_8_a_peer_that_sacks_single_octets() -> None:
     assert board.sack([(last - 1, last + 1000)]) == 1000
     assert board.sack([(1, last)]) == RANGES_MAX - 1
     assert board.sack([(3 * MIB, 4 * MIB)]) == MIB
+
+
+def test_BUF_2_small_segments_for_a_reader_that_stopped() -> None:
+    """What waits in order costs about what the window promises, in whatever pieces it came."""
+    octets = 32 * 1024
+    receiver = Receiver(0, Config(recv_buffer=octets), Timers())
+    receiver.syn_window_field()
+    datagram = memoryview(struct.pack("!IIQI", 1 << 16 | 2, 0, 5 << 28, 0) + b"ab")
+    run = read_segment(datagram, Counters())
+    assert run is not None
+    tracemalloc.start()
+    try:
+        for seq in range(1, octets, 2):
+            receiver.accept(seq, run, 0.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert receiver.ready_octets == octets
+    assert peak < 4 * octets
+    assert receiver.read() == b"ab" * (octets // 2)
