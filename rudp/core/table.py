@@ -191,6 +191,8 @@ class ConnectionTable:
             if isinstance(entry, Connection):
                 entry.handle_segments(run, now)
                 self._attend(entry)
+                if entry.state is State.TIME_WAIT:
+                    self._keep_record(entry, now)
             elif entry is None:
                 self._stray(run, path, now)
             else:
@@ -340,24 +342,21 @@ class ConnectionTable:
             return
         listener = self._half_open.pop(child)
         listener.half_open.discard(child)
-        if child.state is State.CLOSED:
-            record = self._predecessors.pop(child, None)
-            if record is not None:  # the SYN was an old duplicate after all (TW-6)
-                self._entries[_key(child)] = record
-                self._remember(record)
-            return
-        self._predecessors.pop(child, None)
-        listener.accepted.append(child)
+        record = self._predecessors.pop(child, None)
+        if child.state is not State.CLOSED:
+            if record is not None:
+                del self._time_wait[record.lifetime][_key(child)]
+            listener.accepted.append(child)
+        elif record is not None:  # the SYN was an old duplicate after all (TW-6)
+            self._entries[_key(child)] = record
+            self._records += 1
 
     def _settle(self, connection: Connection, now: float) -> None:
         """*connection* has nothing more to send: set its deadline, or bury it."""
         state = connection.state
         if state is State.CLOSED:
             self._remove(connection)
-        elif state is State.TIME_WAIT:
-            if self._remove(connection):
-                self._keep_record(connection, now)
-        else:
+        elif state is not State.TIME_WAIT:
             self._schedule(connection)
             if self._opening and state is not State.SYN_SENT:
                 self._opening.discard(connection)
@@ -373,6 +372,9 @@ class ConnectionTable:
         return True
 
     def _keep_record(self, connection: Connection, now: float) -> None:
+        """Let a record stand for *connection*, which has nothing left to say but its last ACK."""
+        if not self._remove(connection):
+            return
         config = connection.config
         record = TimeWaitRecord(
             connection.path,
@@ -390,17 +392,18 @@ class ConnectionTable:
                 key=lambda queue: next(iter(queue.values())).expires,
             )
             self._forget(next(iter(queue.values())), now)
-        self._entries[_key(connection)] = record
-        self._remember(record)
-
-    def _remember(self, record: TimeWaitRecord) -> None:
-        queue = self._time_wait.setdefault(record.lifetime, OrderedDict())
-        queue[record.path, _swap(record.ports)] = record
+        key = _key(connection)
+        self._entries[key] = record
+        self._time_wait.setdefault(record.lifetime, OrderedDict())[key] = record
         self._records += 1
 
     def _forget(self, record: TimeWaitRecord, now: float) -> None:
         key = record.path, _swap(record.ports)
         del self._time_wait[record.lifetime][key]
+        entry = self._entries[key]
+        if isinstance(entry, Connection):  # a successor that is half open: nothing to return to
+            del self._predecessors[entry]
+            return
         del self._entries[key]
         self._records -= 1
         if record.tracer is not None:
@@ -434,7 +437,6 @@ class ConnectionTable:
             if listener is None or run.flags & FIN:
                 self.counters[Count.TIME_WAIT_DROPPED] += 1
                 return
-            self._forget(record, now)
             self._accept_syn(listener, run, path, now, record)
         elif reaction is Reaction.DELETE:
             self._forget(record, now)
@@ -472,7 +474,11 @@ class ConnectionTable:
         now: float,
         predecessor: TimeWaitRecord | None,
     ) -> None:
-        """Make a half-open child for *syn*, if there is room (ST-12)."""
+        """Make a half-open child for *syn*, if there is room (ST-12).
+
+        *predecessor*: the TIME-WAIT record in its place.  It keeps its turn in the queue of records
+        until the child is established, so that it can return if the child dies before (TW-6).
+        """
         if len(listener.half_open) >= listener.limit:
             self.counters[Count.HALF_OPEN_OVERFLOW] += 1
             return
@@ -494,6 +500,9 @@ class ConnectionTable:
         self._half_open[child] = listener
         if predecessor is not None:
             self._predecessors[child] = predecessor
+            self._records -= 1
+            if predecessor.tracer is not None:
+                predecessor.tracer.state_moved(ports, State.TIME_WAIT, State.CLOSED, now)
         self.touch(child)
 
     def _refuse(self, run: Run, path: Path, now: float) -> None:

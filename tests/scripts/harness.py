@@ -164,6 +164,7 @@ class Flow:
     peer_offers_timestamps: bool = False
     we_offer_timestamps: bool = False
     last_tsval: int = 0
+    newest_peer_tsval: int = 0
     connection: Connection | None = None
     sent: int = 0
     read: int = 0
@@ -377,7 +378,8 @@ class Play:
             and flow.we_offer_timestamps
         ):
             echo = flow.last_tsval - (flow.our_clock or 0)
-            options.insert(0, f"TS {int(self.time * 1000) + 1} {echo if ack else 0}")
+            tsval = max(int(self.time * 1000) + 1, flow.newest_peer_tsval)
+            options.insert(0, f"TS {tsval} {echo if ack else 0}")
         packed = b"".join(self._encode_option(flow, one, ack) for one in options)
         packed += bytes(-len(packed) % 4)
         header = struct.pack(
@@ -404,6 +406,7 @@ class Play:
         if name == "sackOK":
             return b"\x04\x02"
         if name == "TS":
+            flow.newest_peer_tsval = max(flow.newest_peer_tsval, int(values[0]))
             tsecr = (flow.our_clock or 0) + int(values[1]) if ack else int(values[1])
             return struct.pack(
                 "!BBII", 8, 10, (flow.peer_clock + int(values[0])) & MASK, tsecr & MASK
