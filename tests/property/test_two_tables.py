@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+
 from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.listener import Listener
