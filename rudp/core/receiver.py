@@ -233,8 +233,10 @@ class Receiver:
         if edge <= self._promised:
             return False
         left = self._promised - self.rcv_nxt
-        quarter = min(self.recv_buffer, 0xFFFF << self.shift) // 4
-        return left <= 0 or edge - self._promised >= max(2 * self.rmss, quarter)
+        most = min(self.recv_buffer, 0xFFFF << self.shift)
+        # Two segments may be more than the buffer can ever free while part of the promise stands.
+        worth = max(min(2 * self.rmss, most // 2), most // 4)
+        return left <= 0 or edge - self._promised >= worth
 
     def discard(self) -> None:
         """Throw away what nobody will read."""

@@ -1,6 +1,7 @@
 """What once went wrong, found by reading the code with an attacker's or a pessimist's eye."""
 
 import heapq
+import random
 import struct
 import tracemalloc
 
@@ -10,6 +11,7 @@ from rudp.config import Config
 from rudp.core.counters import Counters
 from rudp.core.receiver import Receiver
 from rudp.core.scoreboard import RANGES_MAX, Scoreboard
+from rudp.core.table import ConnectionTable
 from rudp.core.timers import Timers
 from rudp.core.wire import read_segment
 from rudp.sim.network import Network
@@ -148,3 +150,30 @@ def test_BUF_2_small_segments_for_a_reader_that_stopped() -> None:
     assert receiver.ready_octets == octets
     assert peak < 4 * octets
     assert receiver.read() == b"ab" * (octets // 2)
+
+
+def test_SWS_4_a_segment_nearly_as_large_as_the_buffer() -> None:
+    """Reading half of the buffer is worth a window update, be it less than two segments.
+
+    The rest of the promise was too small for the peer to use before its override timer ran out.
+    """
+    config = Config(recv_buffer=65_536)
+    network = Network(delay=0.0001)
+    tables = [
+        ConnectionTable(config, secret=bytes(16), random=random.Random(n), loopback_payload=65_488)
+        for n in range(2)
+    ]
+    a = network.attach(("127.0.0.1", 1), tables[0])
+    b = network.attach(("127.0.0.1", 2), tables[1])
+    listener = b.table.listen(80)
+    ours = a.table.open_active(b.path, 80, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=1.0)
+    theirs = listener.accepted.popleft()
+    ours.send(bytes(MIB))
+    a.table.touch(ours)
+    received = 0
+    while received < MIB and network.clock.now < 10.0:
+        network.run_until(lambda: False, limit=0.001)
+        received += len(theirs.receive())
+        b.table.touch(theirs)
+    assert network.clock.now < 0.1
