@@ -109,8 +109,6 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         flags = _unacceptable(tcb, receiver, run, seq, length, now)
         if not flags:
             return
-    if tcb.timestamps and run.options.tsval is not None and not flags & RST:
-        receiver.note_timestamp(run.options.tsval, seq, now)
     tcb.last_heard = now
     tcb.keepalive_probes = 0
 
@@ -140,6 +138,10 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         return
     if not _ack_field(tcb, run, seq, now):
         return
+    # Only now: a forged TS.Recent would make PAWS drop everything that the peer sends, and the
+    # numbers of ACK are as hard to guess as those of SEQ.
+    if tcb.timestamps and run.options.tsval is not None:
+        receiver.note_timestamp(run.options.tsval, seq, now)
 
     # Sixth, seventh, eighth: URG, data, FIN.
     _data_and_fin(tcb, receiver, run, seq, now)

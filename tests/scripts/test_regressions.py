@@ -15,7 +15,7 @@ from rudp.core.table import ConnectionTable
 from rudp.core.timers import Timers
 from rudp.core.wire import read_segment
 from rudp.sim.network import Network
-from tests.scripts.harness import Play, active
+from tests.scripts.harness import Play, active, passive
 
 MIB = 1024 * 1024
 
@@ -177,3 +177,25 @@ def test_SWS_4_a_segment_nearly_as_large_as_the_buffer() -> None:
         received += len(theirs.receive())
         b.table.touch(theirs)
     assert network.clock.now < 0.1
+
+
+@pytest.mark.parametrize(
+    ("forged", "answer"),
+    [
+        ("A 1 ack 1000000", "> A 1 ack 1"),
+        ("S 1", "> A 1 ack 1"),
+        ("- 1", ""),
+    ],
+)
+def test_TS_3_who_moves_ts_recent(play: Play, forged: str, answer: str) -> None:
+    """MAY-12, TRAP-11: only a segment with a plausible ACK, or PAWS would shut the peer out."""
+    play(passive("mss 1000, TS 0 0"))
+    play(
+        f"""
+        < {forged} <TS 1000000000 0>
+        {answer}
+        < PA 1:11(10) ack 1 <TS 110 100>
+        +0.04 > A 1 ack 11
+        count PAWS 0
+        """
+    )
