@@ -1,0 +1,265 @@
+"""``rudp demo``: a transfer between two UDP sockets of this machine, over a path that loses.
+
+What is shown is a real connection: the ladders are drawn from the segments that its two ends sent
+and received, and the losses between them are made by a relay.  The client sends all it has and then
+its FIN; the server answers with the SHA-256 of what it got, and only then closes its half.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import hashlib
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, BinaryIO, Final
+
+import rudp
+from rudp.cli import arguments
+from rudp.cli.relay import Relay
+from rudp.sim import Link
+from rudp.trace import Ladder
+from rudp.trace.words import octets
+
+CHUNK: Final = 64 * 1024
+"""Octets written at once."""
+
+REORDER_DELAY: Final = 0.003
+"""Seconds for which a datagram is held back that is to be overtaken."""
+
+PATIENCE: Final = 20.0
+"""Seconds without progress after which the demo gives up."""
+
+PAUSE: Final = 0.03
+"""Seconds the server waits before it closes its half, so that a reader sees the halves apart."""
+
+PROGRESS_INTERVAL: Final = 0.1
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="transfer data over a lossy path between two UDP sockets of this machine",
+        description="Transfer data between two UDP sockets of this machine over a path with "
+        "losses; show how the connection opens and closes, and compare both ends' SHA-256.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument(
+        "--size", type=arguments.size, default="2M", help="how much to send: 500, 64K, 10M, 1G"
+    )
+    data.add_argument(
+        "--file",
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help="send this file instead of generated data",
+    )
+    parser.add_argument(
+        "--loss", type=arguments.share, default="1%", help="share of datagrams lost, each way"
+    )
+    parser.add_argument(
+        "--delay", type=arguments.seconds, default="2ms", help="delay each way, 20ms or 0.1s"
+    )
+    parser.add_argument(
+        "--reorder", type=arguments.share, default="0%", help="share of datagrams held back"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="for the generated data and for what happens to it"
+    )
+    parser.add_argument(
+        "--mss", type=_mss, default=1400, help="octets of options and data in a full segment"
+    )
+    parser.set_defaults(run=functools.partial(run, parser))
+
+
+def _mss(text: str) -> int:
+    try:
+        mss = int(text)
+        rudp.Config(mss=mss)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return mss
+
+
+def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Run the command; return 0 if both ends have the same SHA-256, 1 if not."""
+    with contextlib.ExitStack() as stack:
+        file = None
+        if "file" in options:
+            try:
+                file = stack.enter_context(open(options.file, "rb"))
+            except OSError as error:
+                parser.error(f"cannot read {options.file}: {error.strerror}")
+        try:
+            return asyncio.run(Demo(options, file).run())
+        except OSError as error:
+            print(f"rudp demo: the transfer failed: {str(error) or 'timed out'}", file=sys.stderr)
+            return 1
+
+
+class Demo:
+    """One run of the demo; *file*: what to send, None for generated data."""
+
+    def __init__(self, options: argparse.Namespace, file: BinaryIO | None) -> None:
+        self.options = options
+        self.file = file
+        self.ladder = Ladder()
+        self.config = rudp.Config(mss=options.mss, connect_timeout=PATIENCE, user_timeout=PATIENCE)
+        faults: dict[str, Any] = {
+            "loss": options.loss,
+            "delay": options.delay,
+            "reorder": options.reorder,
+            "reorder_delay": REORDER_DELAY,
+        }
+        self.links = [Link(seed=f"{options.seed} {way}", **faults) for way in ("there", "back")]
+        self.sent = 0
+
+    async def run(self) -> int:
+        """Open the sockets, transfer, and say how it went."""
+        options = self.options
+        with contextlib.ExitStack() as stack:
+            accepted: asyncio.Queue[Streams] = asyncio.Queue()
+            server = await rudp.start_server(
+                lambda *streams: accepted.put_nowait(streams),
+                "127.0.0.1",
+                0,
+                config=self.config,
+                tracer=self.ladder.right,
+            )
+            stack.callback(server.abort_clients)  # if all went well there are none
+            stack.callback(server.close)
+            address = server.sockets[0].getsockname()
+            inner_port = address[1]
+            if options.loss or options.delay or options.reorder:
+                relay = Relay(address, *self.links)
+                stack.callback(relay.close)
+                await relay.open()
+                address = relay.address
+            print(f"{self.describe()}\n\nThe connection opens:\n")
+            reader, writer = await rudp.open_connection(
+                *address, inner_port=inner_port, config=self.config, tracer=self.ladder.left
+            )
+            stack.callback(writer.transport.abort)
+            served = await asyncio.wait_for(accepted.get(), PATIENCE)
+            print(self.ladder)
+            self.ladder.clear()
+            began = server.get_loop().time()
+            async with self.progress(writer):
+                ours, theirs, ended = await asyncio.gather(
+                    self.send(writer), self.answer(reader), self.serve(*served)
+                )
+            info = writer.get_extra_info("tcp_info")
+            writer.close()
+            await writer.wait_closed()
+            server.close()
+            await server.wait_closed()
+        print(f"\nThe data is sent, and each side closes its half:\n\n{self.ladder}\n")
+        return self.summary(ended - began, info.resent, ours, theirs)
+
+    def describe(self) -> str:
+        """Say what is about to happen."""
+        options = self.options
+        what = "generated data" if self.file is None else self.file.name
+        return (
+            f"rudp {rudp.__version__}: {octets(self.total)} of {what}; each way "
+            f"{options.delay * 1000:g} ms delay, {options.loss * 100:g}% lost, "
+            f"{options.reorder * 100:g}% held back"
+        )
+
+    @property
+    def total(self) -> int:
+        """How many octets there are to send; 0 if the file does not say."""
+        if self.file is None:
+            return int(self.options.size)
+        return os.fstat(self.file.fileno()).st_size
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what is to be sent."""
+        if self.file is not None:
+            while chunk := self.file.read(CHUNK):
+                yield chunk
+            return
+        chance = random.Random(self.options.seed)
+        for at in range(0, self.total, CHUNK):
+            yield chance.randbytes(min(CHUNK, self.total - at))
+
+    async def send(self, writer: asyncio.StreamWriter) -> str:
+        """Send everything, then FIN; return the SHA-256."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks():
+            digest.update(chunk)
+            writer.write(chunk)
+            await writer.drain()
+            self.sent += len(chunk)
+        writer.write_eof()
+        return digest.hexdigest()
+
+    async def answer(self, reader: asyncio.StreamReader) -> str:
+        """Return what the server says."""
+        return (await reader.read()).decode()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> float:
+        """Be the server: answer with the SHA-256 of all that comes until the client's FIN.
+
+        Return when that came, on the loop's clock.
+        """
+        digest = hashlib.sha256()
+        while data := await reader.read(CHUNK):
+            digest.update(data)
+        ended = asyncio.get_running_loop().time()
+        await asyncio.sleep(PAUSE)
+        writer.write(digest.hexdigest().encode())
+        await asyncio.sleep(PAUSE)
+        writer.close()
+        await writer.wait_closed()
+        return ended
+
+    @contextlib.asynccontextmanager
+    async def progress(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """Keep a line on the terminal up to date meanwhile."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        task = asyncio.create_task(self._show_progress(writer))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    async def _show_progress(self, writer: asyncio.StreamWriter) -> None:
+        while True:
+            info = writer.get_extra_info("tcp_info")
+            share = f"{info.bytes_acked / self.total:4.0%} " if self.total else ""
+            line = f"{share}{octets(info.bytes_acked)}, {octets(info.resent)} sent again"
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            await asyncio.sleep(PROGRESS_INTERVAL)
+
+    def summary(self, took: float, resent: int, ours: str, theirs: str) -> int:
+        """Print the figures and the verdict; return the exit status."""
+        lost = sum(link.lost for link in self.links)
+        carried = sum(link.sent for link in self.links)
+        rows = [
+            ("bytes", f"{self.sent}"),
+            ("time", f"{took:.2f} s"),
+            ("rate", f"{octets(self.sent / took)}/s" if took else "-"),
+            ("retransmitted", f"{octets(resent)}"),
+        ]
+        if carried:
+            held = sum(link.reordered for link in self.links)
+            rows.append(("path", f"{carried} datagrams, {lost} lost, {held} held back"))
+        rows += [("sha256 sent", ours), ("sha256 received", theirs)]
+        for name, value in rows:
+            print(f"{name:16}{value}")
+        if ours != theirs:
+            print("rudp demo: what arrived is not what was sent: sha256 differs", file=sys.stderr)
+            return 1
+        print("sha256 equal")
+        return 0
