@@ -481,7 +481,8 @@ class Connection:
         if not tcb.keepalive:
             return
         due = tcb.last_heard + tcb.keepalive_idle
-        if not tcb.keepalive_probes and (now < due or tcb.sender.flight_size):
+        if tcb.sender.flight_size or (not tcb.keepalive_probes and now < due):
+            # Something was heard, or the retransmission timer finds out by itself (KA-2).
             tcb.timers.idle = max(due, now + tcb.keepalive_interval) if now >= due else due
             return
         if tcb.keepalive_probes >= tcb.keepalive_count:

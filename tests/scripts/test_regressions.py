@@ -199,3 +199,24 @@ def test_TS_3_who_moves_ts_recent(play: Play, forged: str, answer: str) -> None:
         count PAWS 0
         """
     )
+
+
+def test_KA_2_data_takes_over_from_keep_alive_probes(play: Play) -> None:
+    """MUST-26: what is outstanding is the better probe, and its timer decides."""
+    play(active())
+    play(
+        """
+        keepalive 10 5 9
+        +10 > A 0 ack 1
+        +1 send 10
+        > PA 1:11(10) ack 1
+        +0.3 > PA 1:11(10) ack 1
+        +0.6 > PA 1:11(10) ack 1
+        +1.2 > PA 1:11(10) ack 1
+        +2.4 > PA 1:11(10) ack 1
+        +4.8 > PA 1:11(10) ack 1
+        +1 < A 1 ack 11
+        +10 > A 10 ack 1                  # silence again
+        +5 > A 10 ack 1
+        """
+    )
