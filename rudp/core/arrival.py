@@ -104,8 +104,14 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
             tcb.answer(not length, now)
             return
 
-    # First, the sequence number.
-    if not receiver.is_acceptable(seq, length):
+    # First, the sequence number.  A SYN that comes again is known by its own, data or not.
+    repeated = not tcb.syn_acked and flags & (SYN | RST) == SYN and seq == receiver.irs
+    if repeated and not flags & ACK:
+        tcb.syn_due = True  # the peer lacks our SYN,ACK
+        return
+    if repeated and _ends_simultaneous_open(tcb, run):
+        flags = ACK
+    elif not receiver.is_acceptable(seq, length):
         flags = _unacceptable(tcb, receiver, run, seq, length, now)
         if not flags:
             return
@@ -114,7 +120,9 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
 
     # Second, the RST bit; only the exact number counts (RFC 5961 §3.2).
     if flags & RST:
-        if seq != receiver.rcv_nxt:
+        if not receiver.is_acceptable(seq, 0):
+            tcb.counters[Count.RST_IGNORED] += 1  # its data reaches into the window, it does not
+        elif seq != receiver.rcv_nxt:
             tcb.challenge(now)
         elif tcb.state is State.SYN_RECEIVED:
             tcb.die(refused() if tcb.opened is Opened.ACTIVE else None, now)
@@ -147,21 +155,22 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     _data_and_fin(tcb, receiver, run, seq, now)
 
 
+def _ends_simultaneous_open(tcb: Tcb, run: Run) -> bool:
+    """Return whether *run*, a repeated SYN with ACK, is the peer's answer to our crossing SYN.
+
+    It repeats the SYN that we have, so the window test fails by one; its ACK is what Figure 7
+    expects to establish us.
+    """
+    seg_ack = from_wire(run.ack, tcb.sender.snd_una)
+    return tcb.opened is Opened.ACTIVE and not run.length and seg_ack == tcb.sender.snd_nxt
+
+
 def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int, now: float) -> int:
     """Deal with a segment outside the window; return the flags that are to be heeded all the same.
 
     0 means: drop it.
     """
     flags = run.flags
-    if not tcb.syn_acked and flags & SYN and seq == receiver.irs:
-        if not flags & ACK:  # the peer repeats its SYN, so it lacks our SYN,ACK
-            tcb.syn_due = True
-            return 0
-        seg_ack = from_wire(run.ack, tcb.sender.snd_una)
-        if tcb.opened is Opened.ACTIVE and not run.length and seg_ack == tcb.sender.snd_nxt:
-            # Simultaneous open: the peer's SYN,ACK repeats the SYN that we have, so the window
-            # test fails by one.  Its ACK is what Figure 7 expects to establish us.
-            return ACK
     if flags & RST:
         if seq == receiver.rcv_nxt:
             return flags  # it carries data for which there is no room (MUST-66, SHLD-2)
@@ -273,8 +282,8 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
         fin_seq = seq + run.length
         if fin_seq < receiver.right_edge:
             receiver.note_fin(fin_seq)
-            if fin_seq > receiver.rcv_nxt:
-                receiver.ack_now()
+            if fin_seq > receiver.rcv_nxt and not run.length:
+                receiver.ack_now()  # its data, if there is any, has seen to that
     if receiver.take_fin():
         tcb.events |= EOF
         tcb.move(Cause.RCV_FIN, now)
