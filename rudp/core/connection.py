@@ -226,10 +226,10 @@ class Connection:
         if urgent and data:
             tcb.sender.snd_up = tcb.sender.buffer.end
 
-    def receive(self) -> bytes:
-        """RECEIVE: return all octets that are in order, ``b""`` if there are none."""
+    def receive(self, most: int | None = None) -> bytes:
+        """RECEIVE: return what is in order, all or *most* octets; ``b""`` if there is nothing."""
         receiver = self._tcb.receiver
-        return receiver.read() if receiver is not None else b""
+        return receiver.read(most) if receiver is not None else b""
 
     def shutdown(self, now: float) -> None:
         """CLOSE of our half: FIN follows what is queued, and reading goes on.  Idempotent."""

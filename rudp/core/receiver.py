@@ -101,7 +101,7 @@ class Receiver:
         self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
         self.delivered = 0  # octets handed to the reader
         self.ready_octets = 0
-        self._ready: list[bytes] = []
+        self._ready: list[bytes | memoryview] = []
         self._promised = irs + 1  # the right edge that was granted
         self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
         self.ack_due = AckDue.NO
@@ -214,18 +214,33 @@ class Receiver:
             if self._timers.ack == OFF:
                 self._timers.ack = now + self._config.delayed_ack
 
-    def read(self) -> bytes:
-        """Return all octets that are in order, and make room for more."""
+    def read(self, most: int | None = None) -> bytes:
+        """Return the octets that are in order, all or *most* of them, and make room for more."""
         ready = self._ready
         if not ready:
             return b""
-        data = ready[0] if len(ready) == 1 else b"".join(ready)
-        ready.clear()
+        if most is not None and most < self.ready_octets:
+            data = self._first(most)
+        else:
+            data = bytes(ready[0]) if len(ready) == 1 else b"".join(ready)
+            ready.clear()
         self.delivered += len(data)
-        self.ready_octets = 0
+        self.ready_octets -= len(data)
         if self.fin_seq is None and self._opens_window():
             self.ack_now()
         return data
+
+    def _first(self, size: int) -> bytes:
+        """Take the first *size* octets, fewer than there are."""
+        ready = self._ready
+        taken = []
+        while size >= len(ready[0]):
+            size -= len(ready[0])
+            taken.append(ready.pop(0))
+        rest = memoryview(ready[0])
+        taken.append(rest[:size])
+        ready[0] = rest[size:]
+        return b"".join(taken)
 
     def _opens_window(self) -> bool:
         """Return whether reading freed enough for a window update of its own (SWS-4)."""
