@@ -134,7 +134,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._read()
             self._drain()
         if self._connection.state is State.CLOSED:
-            self._ended(self._connection.error)
+            error = self._connection.error
+            if self._closing or error is not None:
+                self._ended(error)
+            # else both halves are closed in order, and the protocol may not have read all yet
         elif self._closing and not self._close_deferred and self._connection.fin_acked:
             self._ended(None)  # delivered; what is left of the connection needs no transport
 
@@ -174,20 +177,18 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def _read(self) -> None:
         """Hand over what is in order, then the end of the stream."""
         connection = self._connection
-        if self._paused or self._closing:
-            return
-        data = connection.receive()
-        if data:
-            self._touch()  # the window may have opened
+        while connection.readable_octets and self.is_reading():
+            self._touch()  # the window may open
+            protocol = self._protocol
             try:
-                if isinstance(self._protocol, asyncio.BufferedProtocol):
-                    self._fill(self._protocol, data)
+                if isinstance(protocol, asyncio.BufferedProtocol):
+                    self._fill(protocol)
                 else:
-                    self._protocol.data_received(data)  # type: ignore[union-attr]
+                    protocol.data_received(connection.receive())  # type: ignore[union-attr]
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:
-                self._fatal_error(error, "Fatal error: protocol.data_received() call failed.")
+                self._fatal_error(error, "Fatal error: protocol could not take data.")
                 return
         if (
             self.is_reading()
@@ -209,20 +210,19 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if not keep_open:
             self.close()
 
-    def _fill(self, protocol: asyncio.BufferedProtocol, data: bytes) -> None:
-        """Copy *data* into the buffers of a BufferedProtocol."""
-        view = memoryview(data)
-        while view:
-            buffer = memoryview(protocol.get_buffer(len(view)))
-            if not len(buffer):
-                raise RuntimeError("get_buffer() returned an empty buffer")
-            size = min(len(buffer), len(view))
-            buffer[:size] = view[:size]
-            protocol.buffer_updated(size)
-            view = view[size:]
+    def _fill(self, protocol: asyncio.BufferedProtocol) -> None:
+        """Fill one buffer: the protocol may pause or be replaced before the next."""
+        buffer = memoryview(protocol.get_buffer(self._connection.readable_octets)).cast("B")
+        if not buffer:
+            raise RuntimeError("get_buffer() returned an empty buffer")
+        data = self._connection.receive(len(buffer))
+        buffer[: len(data)] = data
+        protocol.buffer_updated(len(data))
 
     def _drain(self) -> None:
         """Wake a paused writer if enough has left; close if that was waited for."""
+        if self._connection.state is State.CLOSED:
+            return  # nothing left: it is lost, and connection_lost() tells the writer
         if self._protocol_paused:
             self._maybe_resume_protocol()
         if self._close_deferred and not self._protocol_paused:
