@@ -13,7 +13,7 @@ from rudp.config import Config
 from rudp.core.congestion.controller import Controller
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.recovery import Phase, Recovery, Verdict
-from rudp.core.rtt import Rtt
+from rudp.core.rtt import GRANULARITY, Rtt
 from rudp.core.scoreboard import Scoreboard
 from rudp.core.sendbuffer import SendBuffer
 from rudp.core.timers import OFF, LossTimer, Timers
@@ -202,7 +202,7 @@ class Sender:
         if acked:
             delivered, sent_at, resent = board.acknowledge(seg_ack)
             self.buffer.release(seg_ack)
-            self._sample_rtt(seg_ack, None if resent else sent_at, echo_rtt, now)
+            self._sample_rtt(seg_ack, sent_at, resent, echo_rtt, now)
             self._stalled_since = now
             self._persists = 0
         newly_sacked = board.sack(sack_blocks) if sack_blocks else 0
@@ -263,14 +263,25 @@ class Sender:
         return changed
 
     def _sample_rtt(
-        self, seg_ack: int, sent_at: float | None, echo_rtt: float | None, now: float
+        self,
+        seg_ack: int,
+        sent_at: float | None,
+        resent: bool,
+        echo_rtt: float | None,
+        now: float,
     ) -> None:
-        """Take at most one sample per round trip, so that the plain gains hold (RTO-4)."""
+        """Take at most one sample per round trip, so that the plain gains hold (RTO-4).
+
+        What was *resent* needs an echo, and one of the copy sent last (RTO-7).  That of an earlier
+        copy would measure our own time-out if not the data but its acknowledgement was lost.
+        """
         if seg_ack <= self._sample_from and self.rtt.srtt is not None and not self.rtt.backoffs:
             return
-        if sent_at is not None:
+        if sent_at is None:
+            return
+        if not resent:
             self.rtt.sample(now - sent_at)
-        elif echo_rtt is not None:
+        elif echo_rtt is not None and echo_rtt <= now - sent_at + GRANULARITY:
             self.rtt.sample(echo_rtt)
         else:
             return

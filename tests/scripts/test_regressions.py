@@ -220,3 +220,38 @@ def test_KA_2_data_takes_over_from_keep_alive_probes(play: Play) -> None:
         +5 > A 10 ack 1
         """
     )
+
+
+def test_RTO_7_the_echo_of_a_copy_whose_acknowledgement_was_lost(play: Play) -> None:
+    """MUST-18: it measures our own time-out, and a longer one follows from it the next time."""
+    play(active("mss 1000, TS 0 0"))
+    play(
+        """
+        info srtt 0.1
+        send 10
+        > PA 1:11(10) ack 1 <TS 100 0>
+        +0.3 > PA 1:11(10) ack 1 <TS 400 0>
+        +0.1 < A 1 ack 11 <TS 200 100>    # the first copy had arrived, its ACK had not
+        info srtt 0.1
+        info backoffs 1
+        send 10
+        > PA 11:21(10) ack 1 <TS 500 200>
+        +0.1 < A 1 ack 21 <TS 550 500>    # a new octet, sent once
+        info srtt 0.1
+        info backoffs 0
+        """
+    )
+
+
+def test_RTO_7_the_echo_of_the_copy_that_was_sent_last(play: Play) -> None:
+    play(active("mss 1000, TS 0 0"))
+    play(
+        """
+        send 10
+        > PA 1:11(10) ack 1
+        +0.3 > PA 1:11(10) ack 1 <TS 400 0>
+        +0.1 < A 1 ack 11 <TS 450 400>
+        info srtt 0.1
+        info backoffs 0
+        """
+    )
