@@ -195,7 +195,8 @@ class Play:
         self._flows = {"": self._flow(path, PEER_PORT)}
         self._listener: Listener | None = None
         self._start = self._starting_time(path, MASK + 1 - 1000 if wrap else 100_000)
-        self.time = 0.0
+        self.now = self._start
+        """The time as the table knows it, seconds."""
         self._log: list[str] = []
         self._batch: list[tuple[Flow, bytes]] = []
 
@@ -231,9 +232,9 @@ class Play:
         return self._flows[""].iss
 
     @property
-    def now(self) -> float:
-        """The time as the table knows it."""
-        return self._start + self.time
+    def time(self) -> float:
+        """Seconds since the script began."""
+        return self.now - self._start
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -280,7 +281,6 @@ class Play:
             self._nothing_unexpected()
             raise ScriptError("nothing came")
         stamp, data = flow.outbox.pop(0)
-        self.time = max(stamp, min(self.time, when))
         got = self._decode(flow, data)
         if abs(stamp - when) > TOLERANCE:
             raise ScriptError(f"at {stamp:.4f} instead of {when:.4f} came  > {got}")
@@ -312,16 +312,16 @@ class Play:
         for _ in range(100_000):
             if any(flow.outbox for flow in self._flows.values()):
                 return
-            deadline = self.table.next_deadline - self._start
-            if deadline > when:
+            deadline = self.table.next_deadline
+            if deadline > self._start + when:
                 break
-            self.time = max(self.time, deadline)
+            self.now = max(self.now, deadline)
             self.table.handle_timeouts(self.now)
             self._collect()
         else:
             raise ScriptError("the timers never rest")
         if until is None:
-            self.time = max(self.time, when)
+            self.now = max(self.now, self._start + when)
 
     def _hand_in(self) -> None:
         """Give the table what the peer sent, as reads of one socket would bring it."""
