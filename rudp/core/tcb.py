@@ -204,6 +204,7 @@ class Tcb:
             receiver.ts_recent = offer.tsval
             receiver.ts_recent_at = now
         receiver.rmss_max = self._data_octets(self.announced_mss)
+        receiver.rmss = min(receiver.rmss, receiver.rmss_max)
         return receiver
 
     def establish(self, window: int, seg_seq: int, seg_ack: int, now: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from rudp.config import Config
 from rudp.core.counters import Counters
-from rudp.core.receiver import Receiver
+from rudp.core.receiver import QUICK_ACKS, Receiver
 from rudp.core.scoreboard import RANGES_MAX, Scoreboard
 from rudp.core.table import ConnectionTable
 from rudp.core.timers import Timers
@@ -255,3 +255,16 @@ def test_RTO_7_the_echo_of_the_copy_that_was_sent_last(play: Play) -> None:
         info backoffs 0
         """
     )
+
+
+def test_SHLD_19_an_announced_mss_below_the_default(play: Play) -> None:
+    """DACK-5: segments of that size are full, the first as well as every second later."""
+    play.configure(mss=100)
+    play(passive("mss 1000"))
+    script = []
+    for n in range(20):
+        right = 101 + n * 100
+        script.append(f"< A {1 + n * 100}:{right}(100) ack 1")
+        if n < QUICK_ACKS or n % 2:
+            script.append(f"> A 1 ack {right}")
+    play("\n".join(script))
