@@ -23,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, help="samples of each variant (7; quick: 2)")
     made.add_argument("--mib", type=int, help="MiB of a bulk transfer (64; quick: 2)")
     made.add_argument("--exchanges", type=int, help="round trips of a ping-pong (2000; quick: 100)")
+    made.add_argument(
+        "--mss", type=int, help="rudp's MSS; as on Ethernet: 1432 (what loopback takes)"
+    )
     made.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     made.add_argument("--loops", nargs="+", choices=loops(), default=loops())
     made.add_argument(
@@ -43,8 +46,12 @@ def main() -> None:
         "bulk": (options.mib or (2 if options.quick else 64)) * MIB,
         "ping-pong": options.exchanges or (100 if options.quick else 2000),
     }
-    variants = [Variant(network, loop) for loop in options.loops for network in options.networks]
-    conditions = report.conditions() | {
+    variants = [
+        Variant(network, loop, options.mss)
+        for loop in options.loops
+        for network in options.networks
+    ]
+    conditions = report.conditions(variants[0].config()) | {
         "processes": 1 if options.one_process else 2,
         "rounds": rounds,
         "amounts": amounts,
@@ -56,7 +63,8 @@ def main() -> None:
             results += bench.run(name, amounts[name], rounds)
     print(
         f"{conditions['python']}, {conditions['kernel']}, {conditions['cpus']} CPUs "
-        f"({conditions['cpu']}), {conditions['processes']} process(es), medians of {rounds}"
+        f"({conditions['cpu']}), {conditions['processes']} process(es), "
+        f"MSS {options.mss or 'of loopback'}, medians of {rounds}"
     )
     print(report.table(results))
     if options.json is not None:

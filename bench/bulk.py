@@ -2,8 +2,8 @@
 
 The sender writes chunks of 64 KiB and awaits ``drain()``; the receiver asks for 256 KiB at a time.
 Every octet is verified inside the timed region: what arrives is compared with its place in a
-random pattern by ``bytes.startswith``, a memcmp without a copy, some 0.05 ms for a MiB, where a
-hash would cost more than asyncio's TCP needs for the whole transfer.
+random pattern by ``bytes.startswith``, a memcmp without a copy that takes 25 µs for a MiB, where a
+hash would take longer than asyncio's TCP for the whole transfer.
 """
 
 import asyncio

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import rudp
+from bench.cpus import AVAILABLE
 from bench.workload import WORKLOADS
 
 
-def conditions() -> dict[str, Any]:
+def conditions(config: rudp.Config) -> dict[str, Any]:
     """Return what the figures depend on."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -20,13 +21,11 @@ def conditions() -> dict[str, Any]:
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cpu": _cpu(),
-        "cpus": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cpus": len(AVAILABLE) or os.cpu_count(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "rudp": rudp.__version__,
         "uvloop": _version("uvloop"),
-        "config": dataclasses.asdict(rudp.Config()),
+        "config": dataclasses.asdict(config),
     }
 
 

@@ -7,10 +7,12 @@ connection of its own, because a connection's age is part of its speed.
 
 import asyncio
 import contextlib
+import dataclasses
 import statistics
 from typing import Any, Final
 
 from bench import server
+from bench.cpus import pin
 from bench.variant import BASELINE, Variant
 from bench.workload import WORKLOADS
 
@@ -25,6 +27,8 @@ class Bench:
         self, variants: list[Variant], stack: contextlib.ExitStack, *, one_process: bool
     ) -> None:
         self._clients: list[tuple[Variant, asyncio.Runner, int]] = []
+        if not one_process:
+            pin(0, 0)
         for variant in variants:
             runner = stack.enter_context(asyncio.Runner(loop_factory=variant.new_loop))
             if one_process:
@@ -74,7 +78,7 @@ def _result(
         "median": {name: statistics.median(s[name] for s in mine) for name in mine[0]},
         "ratio": {},
     }
-    baseline = samples.get(Variant(BASELINE, variant.loop))
+    baseline = samples.get(dataclasses.replace(variant, network=BASELINE))
     if baseline is not None:
         for name in WORKLOADS[workload].MORE_IS_BETTER:
             pairs = zip(mine, baseline, strict=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from bench.cpus import pin
 from bench.variant import Variant
 from bench.workload import WORKLOADS
 
@@ -28,13 +29,21 @@ async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 def process(variant: Variant) -> Iterator[int]:
     """Run a server for *variant* in its own process; yield its port."""
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.server", str(variant)],
+        [
+            sys.executable,
+            "-m",
+            "bench.server",
+            variant.network,
+            variant.loop,
+            str(variant.mss or 0),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
+        pin(child.pid, 1)
         line = child.stdout.readline()
         if not line:
             raise RuntimeError(f"the server for {variant} did not start")
@@ -55,6 +64,7 @@ async def _main(variant: Variant) -> None:
 
 
 if __name__ == "__main__":
-    chosen = Variant.named(sys.argv[1])
+    network, loop_name, mss = sys.argv[1:]
+    chosen = Variant(network, loop_name, int(mss) or None)
     with asyncio.Runner(loop_factory=chosen.new_loop) as runner:
         runner.run(_main(chosen))

@@ -16,15 +16,11 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """One network on one loop; its name is ``network/loop``."""
+    """One network on one loop; *mss* as in :class:`rudp.Config`."""
 
     network: str
     loop: str
-
-    @classmethod
-    def named(cls, name: str) -> "Variant":
-        network, _, loop = name.partition("/")
-        return cls(network, loop)
+    mss: int | None = None
 
     def __str__(self) -> str:
         return f"{self.network}/{self.loop}"
@@ -37,8 +33,9 @@ class Variant:
         return asyncio.new_event_loop()
 
     def config(self) -> rudp.Config:
-        """The defaults, on the sockets that the variant is about."""
-        return rudp.Config(datagram_io="portable" if self.network == "rudp-portable" else "auto")
+        """The defaults but for the MSS, on the sockets that the variant is about."""
+        portable = self.network == "rudp-portable"
+        return rudp.Config(mss=self.mss, datagram_io="portable" if portable else "auto")
 
     async def open(self, port: int) -> Streams:
         if self.network == "tcp":
