@@ -605,9 +605,11 @@ class Play:
         self._equal(self.table.counters[Count[reason]], int(number))
 
     def _do_records(self, flow: Flow, number: str) -> None:
+        self._collect()
         self._equal(self.table.time_wait_records, int(number))
 
     def _do_connections(self, flow: Flow, number: str) -> None:
+        self._collect()
         self._equal(self.table.connections, int(number))
 
     @staticmethod
