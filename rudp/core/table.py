@@ -456,13 +456,13 @@ class ConnectionTable:
         listener = self._listeners.get(run.ports & 0xFFFF)
         if flags & RST:
             self.counters[Count.RST_IGNORED] += 1
+        elif not _is_unicast(path):  # MUST-57, MUST-63: whatever it is, it gets no answer
+            self.counters[Count.BAD_SOURCE] += run.segments
         elif listener is None or flags & ACK:
             self.counters[Count.NO_CONNECTION] += run.segments
             self._refuse(run, path, now)
         elif not flags & SYN or flags & FIN:
             self.counters[Count.LISTEN_DROPPED] += run.segments
-        elif not _is_unicast(path):  # MUST-57, MUST-63
-            self.counters[Count.BAD_SOURCE] += 1
         else:
             self._accept_syn(listener, run, path, now, None)
 
@@ -551,12 +551,22 @@ def _key(connection: Connection) -> Key:
 
 
 def _is_unicast(path: Path) -> bool:
-    """Return whether *path* leads to one host: not multicast, broadcast, unspecified, port 0."""
-    host, port = path[0][0], path[0][1]
+    """Return whether *path* leads from one host to another: no group, nobody's address, no port 0.
+
+    The local host counts where it is known: it is what the peer sent to.
+    """
+    address, local = path
+    return bool(address[1]) and not _is_group(address[0], True) and not _is_group(local, False)
+
+
+def _is_group(host: str, or_unspecified: bool) -> bool:
+    """Return whether *host* is a multicast or broadcast address, or the unspecified one."""
     try:
-        address = ipaddress.ip_address(str(host))
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return bool(port)  # not an Internet address: a simulated network's, perhaps
-    if address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255":
-        return False
-    return bool(port)
+        return False  # not an Internet address: a simulated network's, perhaps
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if or_unspecified and address.is_unspecified:
+        return True
+    return address.is_multicast or str(address) == "255.255.255.255"
