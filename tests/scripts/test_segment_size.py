@@ -32,7 +32,13 @@ def test_MUST_16_W_53_the_smaller_of_peer_and_path(play: Play, play6: Play) -> N
     """W-56, UDP-4: 1200 octets of payload over IPv4, 1232 over IPv6, unless the path is known."""
     play(active("mss 9000"))
     play(
-        "send 1180 \n > PA 1:1181(1180) ack 1 \n send 1181 \n > A 1181:2361(1180) ack 1 \n > PA 2361:2362(1) ack 1"
+        """
+        send 1180
+        > PA 1:1181(1180) ack 1
+        send 1181
+        > A 1181:2361(1180) ack 1
+        > PA 2361:2362(1) ack 1
+        """
     )
     play.configure()
     play(active("mss 500"))
