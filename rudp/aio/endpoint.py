@@ -7,7 +7,6 @@ only as a :class:`Sink`, and who accepts connections only as a callable.
 """
 
 import asyncio
-import os
 import random
 import socket
 from collections.abc import Callable
@@ -46,8 +45,9 @@ Acceptor = Callable[[Connection], Sink | None]
 class Endpoint:
     """The connections of one UDP socket on one event loop.
 
-    *connected*: the one peer of a connected socket, or None.  *on_empty* is called once, when
-    nothing is left and the socket is closed.
+    *secret*: 16 random octets or more, the same for all endpoints that may follow each other on one
+    UDP port.  *connected*: the one peer of a connected socket, or None.  *on_empty* is called once,
+    when nothing is left and the socket is closed.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Endpoint:
         loop: asyncio.AbstractEventLoop,
         config: Config,
         *,
+        secret: bytes,
         connected: Address | None,
         real: bool,
         on_empty: Callable[["Endpoint"], None],
@@ -65,7 +66,7 @@ class Endpoint:
         self._real = real
         self._table = ConnectionTable(
             config,
-            secret=os.urandom(32),
+            secret=secret,
             random=random.SystemRandom(),
             loopback_payload=LOOPBACK_PAYLOAD if real else None,
         )

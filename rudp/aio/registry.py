@@ -24,6 +24,13 @@ from rudp.udp.portable import PortablePort
 
 _ATTRIBUTE = "_rudp_registry"
 
+_SECRET = os.urandom(32)
+"""What initial sequence numbers and timestamps are made from (RFC 6528 §3).
+
+One for the process, as a kernel has one for the host: a peer in TIME-WAIT takes the next connection
+from the same ports only if both have gone on from the last, be it another socket's (RFC 6191).
+"""
+
 
 def registry_of(loop: asyncio.AbstractEventLoop) -> "Registry":
     """Return the registry of *loop*, made when it is first asked for.
@@ -128,7 +135,14 @@ class Registry:
         """Make an endpoint and its socket."""
         await self._keep()
         loop = self._loop
-        endpoint = Endpoint(loop, config, connected=remote, real=self._real, on_empty=self._forget)
+        endpoint = Endpoint(
+            loop,
+            config,
+            secret=_SECRET,
+            connected=remote,
+            real=self._real,
+            on_empty=self._forget,
+        )
         if self._real and sock is None:
             sock = _make_socket(family, local, remote, reuse_port)
         if self._is_portable(config):
