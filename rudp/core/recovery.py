@@ -28,7 +28,7 @@ class Verdict(enum.Enum):
 
     NOTHING = "no change"
     ENTER = "an episode of fast recovery begins"
-    EXIT = "the episode is over"
+    EXIT = "the episode of fast recovery is over"
 
 
 class Recovery:
@@ -62,13 +62,15 @@ class Recovery:
         *dup_acks*: 1 for a duplicate acknowledgement in the sense of RFC 5681 §2, else 0.
         """
         if self.phase is not Phase.OPEN and board.snd_una >= self.recover:
+            # After a time-out there is nothing to leave: slow start goes on as it is.
+            verdict = Verdict.EXIT if self.phase is Phase.FAST else Verdict.NOTHING
             self.phase = Phase.OPEN
             self._dup_acks = self._partial_acks = 0
             board.duplicates = 0
             if self.sack and newly_sacked:
                 self._judge_by_sack(board, smss)
             if not board.lost.octets:
-                return Verdict.EXIT
+                return verdict
             # What was sent during the episode has holes too: a new signal (RFC 5681 §4.3).
             self.phase = Phase.FAST
             self.recover = board.snd_nxt

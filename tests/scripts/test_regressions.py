@@ -268,3 +268,29 @@ def test_SHLD_19_an_announced_mss_below_the_default(play: Play) -> None:
         if n < QUICK_ACKS or n % 2:
             script.append(f"> A 1 ack {right}")
     play("\n".join(script))
+
+
+def test_CC_4_slow_start_goes_on_when_a_time_out_is_repaired(play: Play) -> None:
+    """NR-6 is about fast recovery: cwnd fell to two segments a second time."""
+    segments = "\n".join(f"> A {1 + n * 1000}:{1001 + n * 1000}(1000) ack 1" for n in range(8))
+    play(active("mss 1000", win=10000))
+    play(
+        f"""
+        send 9000
+        {segments}
+        > PA 8001:9001(1000) ack 1
+        +0.3 > A 1:1001(1000) ack 1
+        +0.1 < A 1 ack 1001 win 10000
+        > A 1001:2001(1000) ack 1
+        > A 2001:3001(1000) ack 1
+        +0.1 < A 1 ack 3001 win 10000
+        > A 3001:4001(1000) ack 1
+        > A 4001:5001(1000) ack 1
+        > A 5001:6001(1000) ack 1
+        > A 6001:7001(1000) ack 1
+        info cwnd 4000
+        +0.1 < A 1 ack 9001 win 10000     # the others had not been lost
+        info ssthresh 4500
+        info cwnd 5500
+        """
+    )

@@ -395,7 +395,7 @@ def test_duplicates_after_a_time_out_are_echoes() -> None:
     for _ in range(5):
         assert flight.duplicate() is Verdict.NOTHING
     assert (flight.lost, flight.board.duplicates) == ([], 0)
-    assert flight.ack(10) is Verdict.EXIT
+    assert flight.ack(10) is Verdict.NOTHING
     assert flight.phase is Phase.OPEN
 
 
