@@ -178,7 +178,6 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         """Hand over what is in order, then the end of the stream."""
         connection = self._connection
         while connection.readable_octets and self.is_reading():
-            self._touch()  # the window may open
             protocol = self._protocol
             try:
                 if isinstance(protocol, asyncio.BufferedProtocol):
@@ -190,6 +189,9 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             except BaseException as error:
                 self._fatal_error(error, "Fatal error: protocol could not take data.")
                 return
+            # The window may have opened.  Not before the protocol has its data: a flush that is
+            # scheduled behind the task it wakes finds the answer, and the ACK rides on it.
+            self._touch()
         if (
             self.is_reading()
             and not self._eof_delivered
