@@ -12,7 +12,10 @@ def sent(first: int, last: int, *, pushed: bool = False) -> str:
 
 
 def test_NR_3_fast_retransmit_without_SACK(play: Play) -> None:
-    """LT-1, NR-1, NR-2, NR-4, NR-6, SHLD-28, CC-7, DEF-22: one loss in a window of ten."""
+    """ACKP-2, ACKP-7, LT-1, NR-1, NR-2, NR-4, NR-6, SHLD-28, CC-7, DEF-22.
+
+    One loss in a window of ten.
+    """
     play(active("mss 1000"))
     play("send 20000 \n" + sent(1, 10001))
     play(

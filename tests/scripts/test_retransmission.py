@@ -6,7 +6,10 @@ from tests.scripts.harness import Play, active, passive
 
 
 def test_RTO_11_the_schedule_up_to_R2(play: Play) -> None:
-    """MUST-18..20, FAIL-2, RTO-6, RTO-9, ST-40..42, DEF-9, SHLD-11, TRAP-9: 300 s, and a RST."""
+    """RTO-17, UDP-2: never early, and twice as late each time.
+
+    MUST-18..20, FAIL-2, RTO-6, RTO-9, ST-40..42, DEF-9, SHLD-11, TRAP-9: 300 s, and a RST.
+    """
     play(active())
     play(
         """
@@ -110,7 +113,7 @@ def test_M_13_an_echo_that_was_never_sent_is_no_sample(play: Play) -> None:
 
 
 def test_RTO_2_RTO_3_the_arithmetic(play: Play) -> None:
-    """RTO-4, RTO-5, RTO-8, TRAP-6, DEF-3: 0.1, then 0.2, then 0.1; RTTVAR first."""
+    """RTO-4, RTO-5, RTO-8, ACKP-4, TRAP-6, DEF-3: 0.1, then 0.2, then 0.1; RTTVAR first."""
     play(active())
     play(
         """

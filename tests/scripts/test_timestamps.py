@@ -6,7 +6,7 @@ STAMPED = passive("mss 1000, sackOK, TS 0 0")
 
 
 def test_W_26_TS_5_on_every_segment_once_negotiated(play: Play) -> None:
-    """TS-1, W-31: milliseconds, and the echo of TS.Recent."""
+    """TS-1, DEF-29, W-31: milliseconds, and the echo of TS.Recent."""
     play(
         """
         connect

@@ -39,6 +39,9 @@ class Ends:
     def until(self, predicate: Callable[[], object]) -> None:
         assert self.network.run_until(predicate, LIMIT)
 
+    def until_closed(self, connection: Connection) -> None:
+        self.until(lambda: connection.state is State.CLOSED)
+
     def open(self) -> tuple[Connection, Connection]:
         """Open from A to a listener at B; return A's connection and B's."""
         listener = self.b.table.listen(PORT)
@@ -78,7 +81,7 @@ class Ends:
         assert a.time_wait_records == time_wait_a
         assert b.time_wait_records == time_wait_b
         self.network.run_until(lambda: False, 250.0)
-        assert not (a.time_wait_records or b.time_wait_records)
+        assert a.time_wait_records == b.time_wait_records == 0
 
 
 def three_way(ends: Ends) -> None:
@@ -179,13 +182,13 @@ def test_half_open_connection_RFC_9293_figures_9_and_10() -> None:
         ends.b.table = fresh
         if b_opens:
             again = fresh.open_active(ends.a.path, PORT, ends.now, local_port=PORT)
-            ends.until(lambda a=a: a.state is State.CLOSED)
-            ends.until(lambda again=again: again.state is State.CLOSED)  # nobody listens
+            ends.until_closed(a)
+            ends.until_closed(again)  # nobody listens
             assert isinstance(again.error, ConnectionRefusedError)
         else:
             a.send(b"are you there?")
             ends.touch(a)
-            ends.until(lambda a=a: a.state is State.CLOSED)
+            ends.until_closed(a)
         assert isinstance(a.error, ConnectionResetError)
         assert b.state is State.ESTABLISHED  # in a table that is gone
 

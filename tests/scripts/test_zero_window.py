@@ -14,7 +14,10 @@ SHUT = (
 
 
 def test_ZWP_1_MUST_36_a_shut_window_is_probed(play: Play) -> None:
-    """ZWP-2, ZWP-5, SHLD-29, SHLD-30, ST-43, DEF-17, MUST-35: RTO, then twice as long each time."""
+    """ACKP-8, ACKP-9, ZWP-2, ZWP-5, SHLD-29, SHLD-30, ST-43, DEF-17, MUST-35.
+
+    After one RTO, then twice as late each time.
+    """
     play(SHUT)
     play(
         """
