@@ -189,21 +189,21 @@ class Play:
     """
 
     def __init__(self, *, wrap: bool = False, path: Path = PEER, **settings: Any) -> None:
+        self._wrap = wrap
+        self._path = path
+        self.configure(**settings)
+
+    def configure(self, **settings: Any) -> None:
+        """Begin afresh with other settings."""
         self.config = Config(**settings)
         self.table = self._new_table()
-        self._wrap = wrap
-        self._flows = {"": self._flow(path, PEER_PORT)}
+        self._flows = {"": self._flow(self._path, PEER_PORT)}
         self._listener: Listener | None = None
-        self._start = self._starting_time(path, MASK + 1 - 1000 if wrap else 100_000)
+        self._start = self._starting_time(self._path, MASK + 1 - 1000 if self._wrap else 100_000)
         self.now = self._start
         """The time as the table knows it, seconds."""
         self._log: list[str] = []
         self._batch: list[tuple[Flow, bytes]] = []
-
-    def configure(self, **settings: Any) -> None:
-        """Begin afresh with other settings."""
-        path = self._flows[""].path
-        self.__init__(wrap=self._wrap, path=path, **settings)  # type: ignore[misc]
 
     def __call__(self, script: str) -> None:
         """Play *script*.  Raises :class:`ScriptError` with the transcript at the first surprise."""
