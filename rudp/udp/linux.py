@@ -46,8 +46,11 @@ _PKTINFO4: Final = struct.Struct("=i4s4s")
 _PKTINFO6: Final = struct.Struct("=16sI")
 _EXTENDED_ERR: Final = struct.Struct("=IBBBBII")
 
-_TRANSIENT: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EINTR})
-"""Errors of a send that say nothing about the peer: a datagram is lost, as any may be (UDP-19)."""
+_TRANSIENT: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EINTR, errno.ECONNREFUSED})
+"""Errors of a send that say nothing about this datagram but that it is lost, as any may be.
+
+ECONNREFUSED is the answer to an earlier one, and comes with the error queue as well.
+"""
 
 
 class QuietSocket(socket.socket):
@@ -123,6 +126,7 @@ class LinuxPort:
     def _readable(self) -> None:
         receiver = self._receiver
         taken = 0
+        deaf = True
         for _ in range(READS_PER_WAKE):
             if self._closed or taken >= OCTETS_PER_WAKE:
                 break
@@ -135,6 +139,7 @@ class LinuxPort:
             except OSError:
                 self._read_errors()
                 continue
+            deaf = False
             if flags & socket.MSG_TRUNC:
                 continue  # M-20; cannot happen with a buffer of the largest size
             taken += size
@@ -150,15 +155,27 @@ class LinuxPort:
             receiver.datagrams_received(
                 self._view[:size], stride, self._remote or _plain(address), local
             )
+        if deaf:
+            self._listen_again()
         receiver.batch_received()
 
-    def _read_errors(self) -> None:
-        """Empty the error queue: ICMP messages with the datagrams they quote (ICMP-1)."""
-        for _ in range(ERRORS_PER_WAKE):
+    def _listen_again(self) -> None:
+        """Watch the socket anew: libuv stops watching one that has an error pending."""
+        if not self._closed:
+            self._loop.remove_reader(self._sock.fileno())
+            self._loop.add_reader(self._sock.fileno(), self._readable)
+
+    def _read_errors(self) -> bool:
+        """Empty the error queue: ICMP messages with the datagrams they quote (ICMP-1).
+
+        Return whether there was one.
+        """
+        self._listen_again()
+        for count in range(ERRORS_PER_WAKE):
             try:
                 quote, ancillary, _, address = self._sock.recvmsg(1500, 512, MSG_ERRQUEUE)
             except OSError:
-                return
+                return count > 0
             for level, kind, data in ancillary:
                 if (level, kind) in (
                     (socket.IPPROTO_IP, IP_RECVERR),
@@ -166,6 +183,7 @@ class LinuxPort:
                 ) and len(data) >= _EXTENDED_ERR.size:
                     code = _EXTENDED_ERR.unpack_from(data)[0]
                     self._receiver.icmp_received(code, quote, self._remote or _plain(address))
+        return True
 
     # -- sending ---------------------------------------------------------------------------------
 
@@ -208,6 +226,19 @@ class LinuxPort:
                 self._failed(error, transmit)
 
     def _sendmsg(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
+        try:
+            self._sendmsg_once(transmit, buffers, total)
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError:
+            if not self._read_errors():
+                raise
+            # It was the answer to an earlier datagram, and perhaps of another peer (UDP-19).
+            self._sendmsg_once(transmit, buffers, total)
+
+    def _sendmsg_once(
+        self, transmit: Transmit, buffers: list[bytes | memoryview], total: int
+    ) -> None:
         self._fields.apply(transmit.dscp, transmit.ttl)
         ancillary: list[tuple[int, int, bytes]] = []
         if total > transmit.size:
@@ -232,9 +263,6 @@ class LinuxPort:
         code = error.errno or errno.EIO
         if code in _TRANSIENT:
             return  # lost, as any datagram may be; the sender will find out
-        if code == errno.ECONNREFUSED:
-            self._read_errors()  # the answer to an earlier datagram; this one was not sent
-            return
         self._receiver.send_failed(code, transmit)
 
     def _keep(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
