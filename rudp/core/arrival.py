@@ -271,7 +271,7 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
         if not tcb.reading and seq + run.length > receiver.rcv_nxt:
             # Nobody will read this any more, and the peer must learn that it is lost (SHLD-3).
             tcb.reset = to_wire(tcb.sender.ack_seq), to_wire(receiver.rcv_nxt), RST | ACK
-            tcb.die(reset_by_peer() if not tcb.sender.fin_acked else None, now)
+            tcb.die(None if tcb.sender.data_acked else reset_by_peer(), now)
             return
         if not receiver.accept(seq, run, now):
             tcb.counters[Count.REASSEMBLY_OVERFLOW] += 1

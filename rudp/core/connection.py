@@ -246,14 +246,15 @@ class Connection:
         """CLOSE, and nobody will read any more (MAY-1).  Idempotent.
 
         Octets that were received and not read make it a RST, so that the peer learns that they
-        are lost (RFC 9293 §3.6.1, MUST-12); so does what it sends later.
+        are lost (RFC 9293 §3.6.1, MUST-12); so does what it sends later.  That is an error of ours
+        only if octets that we sent are lost with them.
         """
         tcb = self._tcb
         receiver = tcb.receiver
         if not tcb.reading or tcb.state is State.CLOSED:
             return
         if receiver is not None and receiver.ready_octets:
-            self.abort(now)
+            self._reset(None if tcb.sender.data_acked else aborted(), now)
             return
         tcb.reading = False
         if receiver is not None:
@@ -264,15 +265,18 @@ class Connection:
 
     def abort(self, now: float) -> None:
         """ABORT: everything queued is forgotten and the peer gets a RST (ST-6)."""
+        if self._tcb.state is not State.CLOSED:
+            self._reset(aborted(), now)
+
+    def _reset(self, error: OSError | None, now: float) -> None:
+        """Die of *error*, and let the peer know."""
         tcb = self._tcb
-        if tcb.state is State.CLOSED:
-            return
         tcb.reading = False
         if tcb.receiver is not None:
             tcb.receiver.discard()
         if tcb.state not in _SILENT_ABORT or (tcb.sender.has_work and tcb.syn_acked):
             self._owe_reset()
-        tcb.die(aborted(), now)
+        tcb.die(error, now)
 
     def _owe_reset(self) -> None:
         """A RST is due with the exact number that the peer will accept (RFC 5961 §3)."""

@@ -142,6 +142,11 @@ class Sender:
         return self.board.snd_una == self.board.snd_nxt and not self._has_backlog
 
     @property
+    def data_acked(self) -> bool:
+        """Whether the peer has all octets of data, whatever is known about our FIN."""
+        return self.board.snd_una >= self.buffer.end
+
+    @property
     def has_work(self) -> bool:
         """Whether something is lost, or was never sent: then :meth:`next_run` may have a run."""
         return bool(self.board.lost.octets) or self._has_backlog
