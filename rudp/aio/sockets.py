@@ -104,6 +104,8 @@ class ConnectionSocket:
         *value*: an int, or its native bytes as in :meth:`socket.socket.setsockopt`.
         """
         if (level, option) == (_SOCKET, socket.SO_LINGER):
+            if isinstance(value, int) or len(value) != _LINGER.size:
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
             on, seconds = _LINGER.unpack(value)
             self._linger = on, seconds
             return
