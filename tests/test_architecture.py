@@ -20,7 +20,7 @@ TABLE = """\
 __main__ → cli
 rudp
 aio.streams → aio.connect · aio.server → aio.transport · aio.registry → aio.endpoint · aio.sockets · aio.resolve
-udp.linux · udp.portable → udp.port · udp.fields | sim | bridge | trace
+udp.linux · udp.portable → udp.port · udp.fields · udp.loopback | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
 core.arrival
 core.tcb → core.sender · core.receiver

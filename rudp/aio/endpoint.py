@@ -19,6 +19,7 @@ from rudp.core.table import ConnectionTable
 from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Address, Path, Transmit
+from rudp.udp.loopback import loopback_payload
 from rudp.udp.port import Port
 
 RUNS_PER_FLUSH: Final = 64
@@ -26,9 +27,6 @@ RUNS_PER_FLUSH: Final = 64
 
 EARLY: Final = 0.001
 """Seconds to wait on when the loop's timer fired before its time: loops round to milliseconds."""
-
-LOOPBACK_PAYLOAD: Final = 65_536 - 40 - 8
-"""Octets of UDP payload that Linux's loopback interface carries in one packet."""
 
 
 class Sink(Protocol):
@@ -68,7 +66,7 @@ class Endpoint:
             config,
             secret=secret,
             random=random.SystemRandom(),
-            loopback_payload=LOOPBACK_PAYLOAD if real else None,
+            loopback_payload=loopback_payload() if real else None,
         )
         self._on_empty = on_empty
         self._port: Port | None = None
