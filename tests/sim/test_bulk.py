@@ -9,6 +9,7 @@ import os
 import random
 
 import pytest
+
 from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.table import ConnectionTable
