@@ -263,7 +263,8 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
 
     if flags & URG:
         rcv_up = seq + run.urgent
-        if rcv_up > receiver.rcv_up:
+        consumed = receiver.rcv_nxt - receiver.ready_octets
+        if rcv_up > max(receiver.rcv_up, consumed):  # what was read is not urgent any more (M-15)
             receiver.rcv_up = rcv_up
             tcb.events |= URGENT
 

@@ -294,3 +294,23 @@ def test_CC_4_slow_start_goes_on_when_a_time_out_is_repaired(play: Play) -> None
         info cwnd 5500
         """
     )
+
+
+def test_M_15_an_urgent_pointer_to_what_was_read(play: Play) -> None:
+    """MUST-32, MUST-33: no news; to what waits unread it is, however late it comes."""
+    play(passive("mss 1000"))
+    play(
+        """
+        < PA 1:101(100) ack 1
+        +0.04 > A 1 ack 101
+        read 100
+        events READABLE ESTABLISHED WRITABLE
+        < PAU 91:111(20) ack 1 urg 10     # it was read before it was called urgent
+        events READABLE
+        urgent 0
+        < PAU 91:121(30) ack 1 urg 15
+        events READABLE URGENT
+        urgent 5
+        +0.04 > A 1 ack 121
+        """
+    )
