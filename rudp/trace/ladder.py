@@ -248,6 +248,10 @@ class Ladder:
             self._learn(sender, seg)
         waiting = self._open[sender]
         found = [line for line in waiting if line.segment and _covers(seg, line.segment)]
+        if seg.segments == 1:
+            # Of several that look alike, an ACK is the oldest, for they keep their order; but what
+            # was sent again arrives because the older one was lost.
+            found = found[-1:] if seg.space else found[:1]
         for line in found:
             waiting.remove(line)
             if line.number > self._acted[side]:

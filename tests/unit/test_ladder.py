@@ -288,6 +288,23 @@ def test_a_segment_sent_again_is_told_from_the_first_by_its_timestamp() -> None:
     assert text[1].endswith("ESTABLISHED")
 
 
+def test_segments_that_look_alike_arrive_one_by_one() -> None:
+    """ACKs in order; of data without timestamps the latest, because it was sent again."""
+    for length, lost in ((0, 1), (100, 0)):
+        ladder = Ladder()
+        left, right = ladder.left, ladder.right
+        twin = wire.pack_segment(PORTS, 1000, 5, ACK, 1000, b"") + bytes(length)
+        for now in (1.0, 1.1):
+            left.run_sent(
+                PORTS, Transmit((("10.0.0.2", 80), ""), [twin[:20], twin[20:]], 1200, len(twin)),
+                State.ESTABLISHED, now,
+            )  # fmt: skip
+        right.run_received(SWAPPED, run_of([twin]), State.ESTABLISHED, 1.2)
+        text = str(ladder).splitlines()[2:]
+        assert len(text) == 2
+        assert [line.endswith("X") for line in text] == [lost == 0, lost == 1]
+
+
 def test_a_duplicate_arrives_on_a_line_of_its_own() -> None:
     ladder = Ladder()
     left, right = ladder.left, ladder.right
