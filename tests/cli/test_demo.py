@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import os
 import random
 import re
 import signal
@@ -194,14 +193,17 @@ def test_on_real_sockets_on_either_loop(
 
 
 def test_ctrl_c_ends_it_quietly() -> None:
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from rudp.cli import main; sys.exit(main())"
+    )
+    arguments = ["demo", "--size", "1G", "--delay", "50ms"]
     process = subprocess.Popen(
-        [*COMMAND, "demo", "--size", "1G", "--delay", "50ms"],
+        [sys.executable, "-W", "error", "-X", "dev", "-u", "-c", start, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         assert process.stdout is not None
