@@ -352,7 +352,7 @@ class Connection:
     @recv_buffer.setter
     def recv_buffer(self, value: int) -> None:
         if self._tcb.receiver is not None:
-            self._tcb.receiver.recv_buffer = value
+            self._tcb.receiver.resize(value)
 
     @property
     def mss(self) -> int:

@@ -164,6 +164,11 @@ class Receiver:
             return nxt <= seq < edge or seq == nxt
         return edge > nxt and seq < edge and seq + length > nxt
 
+    def resize(self, recv_buffer: int) -> None:
+        """Keep up to *recv_buffer* octets from now on; what was promised stays promised."""
+        self.recv_buffer = recv_buffer
+        self.queue.limit = SLACK * max(recv_buffer, self.rcv_wnd)
+
     # -- data ------------------------------------------------------------------------------------
 
     def accept(self, seq: int, run: Run, now: float) -> bool:

@@ -28,9 +28,9 @@ beginning (``7.5``); without one the event happens at once.  Events:
 calls
     ``connect``, ``listen``, ``unlisten``, ``accept``, ``send N [urgent]``, ``read N``,
     ``shutdown`` (CLOSE of our half), ``close`` (and nobody reads), ``abort``, ``nodelay on|off``,
-    ``user_timeout S|none``, ``keepalive IDLE INTERVAL COUNT``, ``icmp ERRNO [SEQ|short]``,
-    ``fails ERROR call``.  ``wait`` lets time pass; ``anew SEQ`` begins to count again at the
-    peer's SEQ and our next SYN.
+    ``recv_buffer N``, ``user_timeout S|none``, ``keepalive IDLE INTERVAL COUNT``,
+    ``icmp ERRNO [SEQ|short]``, ``fails ERROR call``.  ``wait`` lets time pass; ``anew SEQ`` begins
+    to count again at the peer's SEQ and our next SYN.
 what must hold
     ``state NAME``, ``error NAME|none``, ``soft NAME|none``, ``events NAMES``, ``urgent N``,
     ``unsent N``, ``info FIELD VALUE``, ``count REASON N``, ``records N``, ``connections N``.
@@ -548,6 +548,9 @@ class Play:
     def _do_nodelay(self, flow: Flow, value: str) -> None:
         self._connection(flow).nodelay = value == "on"
         self.table.touch(self._connection(flow))
+
+    def _do_recv_buffer(self, flow: Flow, octets: str) -> None:
+        self._connection(flow).recv_buffer = int(octets)
 
     def _do_user_timeout(self, flow: Flow, value: str) -> None:
         self._connection(flow).user_timeout = None if value == "none" else float(value)

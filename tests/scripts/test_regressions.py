@@ -314,3 +314,16 @@ def test_M_15_an_urgent_pointer_to_what_was_read(play: Play) -> None:
         +0.04 > A 1 ack 121
         """
     )
+
+
+def test_SHLD_31_a_receive_buffer_that_grew(play: Play) -> None:
+    """SACK-5: all of the window that is announced then may be filled out of order."""
+    play.configure(recv_buffer=4096)
+    play(passive("mss 1000, sackOK"))
+    play("recv_buffer 60000\n< PA 1:101(100) ack 1\n+0.04 > A 1 ack 101 win 59900")
+    script = []
+    for left in range(1101, 59_101, 1000):
+        script.append(f"< A {left}:{left + 1000}(1000) ack 1")
+        script.append(f"> A 1 ack 101 <sack 1101:{left + 1000}>")
+    play("\n".join(script))
+    play("count REASSEMBLY_OVERFLOW 0")
