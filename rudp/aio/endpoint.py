@@ -7,6 +7,8 @@ only as a :class:`Sink`, and who accepts connections only as a callable.
 """
 
 import asyncio
+import errno
+import os
 import random
 import socket
 from collections.abc import Callable
@@ -77,7 +79,7 @@ class Endpoint:
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = OFF
         self._local_host = ""
-        self._users = 0
+        self._claimed: set[int] = set()
 
     def __repr__(self) -> str:
         where = self._port.sockname if self._port is not None else "unbound"
@@ -172,10 +174,6 @@ class Endpoint:
         self._acceptors[listener] = acceptor
         return listener
 
-    def has_listener(self, port: int) -> bool:
-        """Return whether somebody listens at TCP port *port*."""
-        return any(listener.port == port for listener in self._acceptors)
-
     def unlisten(self, listener: Listener) -> None:
         """Stop accepting; connections that were accepted live on."""
         if self._acceptors.pop(listener, None) is not None:
@@ -192,13 +190,18 @@ class Endpoint:
         self._sinks.pop(connection, None)
         self.wake()
 
-    def retain(self) -> None:
-        """Keep the socket open, be there connections or not, until :meth:`release`."""
-        self._users += 1
+    def claim(self, port: int) -> None:
+        """Keep the socket open, and TCP port *port* for one server, until :meth:`release`.
 
-    def release(self) -> None:
-        """Undo one :meth:`retain`."""
-        self._users -= 1
+        Raises :class:`OSError` with EADDRINUSE if another server has it.
+        """
+        if port in self._claimed:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        self._claimed.add(port)
+
+    def release(self, port: int) -> None:
+        """Give *port* back; one without connections closes its socket then."""
+        self._claimed.discard(port)
         self.wake()
 
     def wake(self) -> None:
@@ -271,7 +274,7 @@ class Endpoint:
             self.wake()
         self._deliver()
         self._set_alarm(now)
-        if not (self._users or self._sinks) and table.is_empty:
+        if not (self._claimed or self._sinks) and table.is_empty:
             self.close()
 
     def _set_alarm(self, now: float) -> None:

@@ -7,7 +7,6 @@ or quietly with the loop.
 """
 
 import asyncio
-import errno
 import os
 import socket
 import sys
@@ -97,20 +96,16 @@ class Registry:
     async def server(
         self, family: int, local: Address, config: Config, *, port: int | None, reuse_port: bool
     ) -> Endpoint:
-        """Return an endpoint bound to *local*, retained, new or left over from a closed server.
+        """Return an endpoint bound to *local*, new or left over from a closed server.
 
-        *port*: the TCP port that must be free on it, None for the number of the UDP port.
+        *port*: the TCP port to claim on it, None for the number of the UDP port.
         """
         key = local, self._is_portable(config)
         endpoint = self._servers.get(key)
-        if endpoint is not None and not endpoint.closed and local[1]:
-            if endpoint.has_listener(port or int(endpoint.sockname[1])):
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-            endpoint.retain()
-            return endpoint
-        endpoint = await self._open(config, family, local=local, reuse_port=reuse_port)
-        endpoint.retain()
-        self._servers[endpoint.sockname, key[1]] = endpoint
+        if endpoint is None or endpoint.closed or not local[1]:
+            endpoint = await self._open(config, family, local=local, reuse_port=reuse_port)
+            self._servers[endpoint.sockname, key[1]] = endpoint
+        endpoint.claim(port or int(endpoint.sockname[1]))
         return endpoint
 
     # -- inside ----------------------------------------------------------------------------------

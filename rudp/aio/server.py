@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
+import errno
 import functools
 import socket
 import weakref
 from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.registry import registry_of
@@ -18,6 +19,9 @@ from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.listener import Listener
 from rudp.core.tracer import Tracer
+
+_NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""Errors of one address among several that is left out: IPv6 switched off, for instance."""
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
@@ -128,6 +132,9 @@ class Server(asyncio.AbstractServer):
         self._start()
         await asyncio.sleep(0)
 
+    def _port_on(self, endpoint: Endpoint) -> int:
+        return self._inner_port or int(endpoint.sockname[1])
+
     def _start(self) -> None:
         if self._closed:
             raise RuntimeError(f"server {self!r} is closed")
@@ -136,7 +143,7 @@ class Server(asyncio.AbstractServer):
         self._serving = True
         for endpoint in self._endpoints:
             listener = endpoint.listen(
-                self._inner_port or int(endpoint.sockname[1]),
+                self._port_on(endpoint),
                 functools.partial(self._accept, endpoint),
                 backlog=self._backlog,
                 config=self._config,
@@ -170,7 +177,7 @@ class Server(asyncio.AbstractServer):
         for endpoint, listener in self._listeners:
             endpoint.unlisten(listener)
         for endpoint in self._endpoints:
-            endpoint.release()  # one without connections closes its socket now
+            endpoint.release(self._port_on(endpoint))
         self._listeners.clear()
         self._endpoints.clear()
         if self._serving_forever is not None and not self._serving_forever.done():
@@ -255,7 +262,7 @@ async def create_server(
         if sock.type != socket.SOCK_DGRAM:
             raise ValueError(f"A UDP socket was expected, got {sock!r}")
         endpoint = await registry.adopt(config, sock, None)
-        endpoint.retain()
+        endpoint.claim(inner_port or int(endpoint.sockname[1]))
         endpoints.append(endpoint)
     else:
         if host is None and port is None:
@@ -268,16 +275,29 @@ async def create_server(
             )
         try:
             for kind, address in infos:
-                endpoints.append(
-                    await registry.server(
+                try:
+                    endpoint = await registry.server(
                         kind, address, config, port=inner_port, reuse_port=bool(reuse_port)
                     )
+                except OSError as error:
+                    if error.errno not in _NOT_HERE:
+                        raise
+                else:
+                    endpoints.append(endpoint)
+            if not endpoints:
+                raise OSError(
+                    errno.EADDRNOTAVAIL,
+                    f"could not bind on any address out of {[address for _, address in infos]!r}",
                 )
         except BaseException:
             for endpoint in endpoints:
-                endpoint.release()
+                endpoint.release(inner_port or int(endpoint.sockname[1]))
             raise
     server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, tracer)
     if start_serving:
-        await server.start_serving()
+        try:
+            await server.start_serving()
+        except BaseException:
+            server.close()
+            raise
     return server
