@@ -157,9 +157,7 @@ class Registry:
         remote: Address | None,
         reuse_port: bool,
     ) -> None:
-        def factory() -> PortablePort:
-            return PortablePort(endpoint, remote)
-
+        port = PortablePort(endpoint, remote)
         options: dict[str, Any] = {}
         if sock is not None:
             options["sock"] = sock
@@ -172,8 +170,9 @@ class Registry:
             if reuse_port:
                 options["reuse_port"] = True
         try:
-            _, port = await self._loop.create_datagram_endpoint(factory, **options)
+            await self._loop.create_datagram_endpoint(lambda: port, **options)
         except BaseException:
+            port.close()
             if sock is not None:
                 sock.close()
             raise

@@ -22,12 +22,16 @@ class PortablePort(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._fields: IpFields | None = None
         self._blocked = False
+        self._closed = False
         self.sockname: Address = ()
 
     # -- what the loop tells ---------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is bound."""
+        if self._closed:  # whoever asked for it was cancelled; uvloop opens it all the same
+            transport.close()
+            return
         assert isinstance(transport, asyncio.DatagramTransport) or hasattr(transport, "sendto")
         self._transport = transport  # type: ignore[assignment]
         self.sockname = transport.get_extra_info("sockname") or ("", 0)
@@ -81,5 +85,6 @@ class PortablePort(asyncio.DatagramProtocol):
 
     def close(self) -> None:
         """Close the transport."""
+        self._closed = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
