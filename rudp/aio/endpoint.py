@@ -229,7 +229,7 @@ class Endpoint:
         if address is not None:
             path = (address, self._local_host)
             self._table.handle_icmp(code, quote, path, self.loop.time())
-            self.batch_received()
+            self.wake()  # no callbacks now: it may come from within a send
 
     def send_failed(self, code: int, transmit: Transmit) -> None:
         """The system refused a datagram."""
@@ -273,6 +273,8 @@ class Endpoint:
         else:
             self.wake()
         self._deliver()
+        if self.closed:
+            return  # by a callback
         self._set_alarm(now)
         if not (self._claimed or self._sinks) and table.is_empty:
             self.close()

@@ -162,6 +162,7 @@ class Server(asyncio.AbstractServer):
         except asyncio.CancelledError:
             try:
                 self.close()
+                self.close_clients()  # a client that never leaves must not keep us
                 await self.wait_closed()
             finally:
                 raise

@@ -133,7 +133,9 @@ class Recovery:
         if not dup_acks or una == board.snd_nxt or self.phase is Phase.TIMEOUT:
             return
         self._dup_acks += dup_acks
-        most = board.snd_nxt - una
+        # No more segments can have left than were outstanding when recovery began, however many
+        # duplicates somebody invents (RFC 5681 §13).
+        most = (board.snd_nxt if self.phase is Phase.OPEN else self.recover) - una
         if self.phase is Phase.OPEN:
             if self._dup_acks >= DUP_THRESH and una > self.recover:
                 board.mark_lost(una, first)

@@ -136,11 +136,6 @@ class Scoreboard:
             i += 1
         return found
 
-    def transmissions_at(self, seq: int) -> int:
-        """Return how often the octet *seq* was sent, 0 if it was not."""
-        i = bisect_right(self.runs, seq, key=_by_seq) - 1
-        return self.runs[i].transmissions if i >= 0 and seq < self.runs[i].end else 0
-
     def _cut(self, at: int) -> int:
         """Make sure that a run begins at *at*; return its index (or that of the end)."""
         i = bisect_left(self.runs, at, key=_by_seq)

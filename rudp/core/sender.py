@@ -137,11 +137,6 @@ class Sender:
         return self.fin_seq is not None and self.board.snd_una > self.fin_seq
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing is outstanding and nothing waits."""
-        return self.board.snd_una == self.board.snd_nxt and not self._has_backlog
-
-    @property
     def data_acked(self) -> bool:
         """Whether the peer has all octets of data, whatever is known about our FIN."""
         return self.board.snd_una >= self.buffer.end

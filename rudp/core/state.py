@@ -76,14 +76,6 @@ MOVES: Final[dict[tuple[State, Cause], State]] = {
 }
 """One row for each arrow; a pair that is not here never happens."""
 
-SYNCHRONIZED: Final = frozenset(State) - {
-    _S.CLOSED,
-    _S.LISTEN,
-    _S.SYN_SENT,
-    _S.SYN_RECEIVED,
-}
-"""The states in which both sides know both sequence numbers (RFC 9293 §3.5.1)."""
-
 
 def after(state: State, cause: Cause) -> State:
     """Return the state that *cause* leads to from *state*.

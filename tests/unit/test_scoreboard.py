@@ -125,9 +125,6 @@ def test_the_books_agree_with_the_model(actions: list[tuple[str, float, float]])
         left = model.una + int(a * held)
         right = model.una + int(max(a, b) * held)
         assert numbers(board.sent_once(left, right)) == {n for n in once if left <= n < right}
-        for number in (left, model.una - 1, model.nxt):
-            known = model.octets.get(number)
-            assert board.transmissions_at(number) == (known.transmissions if known else 0)
 
 
 # -- single rules ------------------------------------------------------------------------------
@@ -239,12 +236,3 @@ def test_sent_once_cuts_at_both_ends() -> None:
     assert board.sent_once(110, 140) == []
     assert board.sent_once(160, 170) == [(160, 170)]
     assert board.sent_once(300, 400) == []
-
-
-def test_transmissions_at() -> None:
-    board = sent(100, 200)
-    board.on_resent(50, 150, 3)
-    board.on_resent(50, 60, 4)
-    assert [board.transmissions_at(n) for n in (0, 49, 50, 60, 149, 150, 199, 200)] == [
-        1, 1, 3, 2, 2, 1, 1, 0,
-    ]  # fmt: skip

@@ -995,20 +995,15 @@ def test_the_urgent_pointer() -> None:
 def test_getters() -> None:
     half = Half()
     sender = half.sender
-    assert (sender.is_idle, sender.has_work, sender.unsent, sender.flight_size) == (
-        True,
-        False,
-        0,
-        0,
-    )
+    assert (sender.has_work, sender.unsent, sender.flight_size) == (False, 0, 0)
     half.write(500)
-    assert (sender.is_idle, sender.has_work, sender.unsent) == (False, True, 500)
+    assert (sender.has_work, sender.unsent) == (True, 500)
     half.flush()
-    assert (sender.is_idle, sender.has_work, sender.unsent) == (False, False, 0)
+    assert (sender.has_work, sender.unsent) == (False, 0)
     assert (sender.flight_size, sender.snd_una, sender.snd_nxt) == (500, ONE, ONE + 500)
     half.fire()
     assert sender.has_work
     half.flush(0.4)
     assert sender.octets_resent == 500
     half.ack(500, 0.5)
-    assert sender.is_idle
+    assert (sender.has_work, sender.flight_size) == (False, 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rudp.core.state import MOVES, SYNCHRONIZED, Cause, State, after
+from rudp.core.state import MOVES, Cause, State, after
 
 S, C = State, Cause
 
@@ -93,16 +93,3 @@ def test_names_are_the_rfcs() -> None:
         "LAST-ACK",
         "TIME-WAIT",
     ]
-
-
-def test_synchronized_states() -> None:
-    """RFC 9293 §3.5.2, group 3."""
-    assert {str(state) for state in SYNCHRONIZED} == {
-        "ESTABLISHED",
-        "FIN-WAIT-1",
-        "FIN-WAIT-2",
-        "CLOSE-WAIT",
-        "CLOSING",
-        "LAST-ACK",
-        "TIME-WAIT",
-    }
