@@ -273,15 +273,13 @@ class Endpoint:
         else:
             self.wake()
         self._deliver()
-        if self.closed:
-            return  # by a callback
         self._set_alarm(now)
         if not (self._claimed or self._sinks) and table.is_empty:
             self.close()
 
     def _set_alarm(self, now: float) -> None:
         deadline = self._table.next_deadline
-        if deadline >= self._alarm_at:
+        if self.closed or deadline >= self._alarm_at:
             return  # the alarm that is set will find out
         if self._alarm is not None:
             self._alarm.cancel()
