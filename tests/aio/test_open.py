@@ -149,6 +149,21 @@ async def test_exception_in_connection_made(net: Net, reports: list[dict[str, An
         assert await client.lost is None
 
 
+async def test_exception_in_connection_made_of_the_server(
+    net: Net, reports: list[dict[str, Any]]
+) -> None:
+    class Broken(Recorder):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            raise LookupError("in connection_made")
+
+    async with pair(net, Recorder, Broken) as p:
+        p.near.write(b"hello")
+        await p.server.received(5)
+        assert isinstance(reports.pop()["exception"], LookupError)
+        assert not reports
+
+
 async def test_exception_in_the_factory(net: Net) -> None:
     """It comes out of the call, and no socket is left behind (the fixture looks)."""
     if net.is_tcp:
@@ -254,8 +269,12 @@ async def test_TW_7_local_address_in_use(net: Net) -> None:
         with pytest.raises(OSError) as raised:
             await net.create_connection(Recorder, *p.address[:2], local_addr=taken)
         assert raised.value.errno == errno.EADDRINUSE
-        first.transport.abort()
+        first.transport.close()
         await first.lost
+        if not net.is_tcp:  # the kernel may let it go earlier
+            with pytest.raises(OSError) as raised:
+                await net.create_connection(Recorder, *p.address[:2], local_addr=taken)
+            assert raised.value.errno == errno.EADDRINUSE, "TIME-WAIT holds it"
 
 
 async def test_local_address_of_another_family(net: Net) -> None:

@@ -180,6 +180,22 @@ async def test_ICMP_1_a_dead_peer_does_not_deafen_the_socket(real: Net, loops: i
                 assert await client.lost is None
 
 
+async def test_MUST_56_an_established_connection_survives_ICMP() -> None:
+    """SHLD-25, SHLD-26, ICMP-4, MUST-47: reported, not believed; an attacker can forge it."""
+    heard: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+
+    class Client(Recorder):
+        def error_received(self, error: Exception) -> None:
+            heard.set_result(error)
+
+    async with pair(Net("rudp", rudp.Config()), Client) as p:
+        p.far.get_extra_info("endpoint").close()  # as if its host had forgotten it
+        p.near.write(b"anybody there?")
+        assert isinstance(await heard, ConnectionRefusedError)
+        assert not p.near.is_closing()
+        assert p.near.get_extra_info("tcp_info").state is rudp.State.ESTABLISHED
+
+
 async def test_UDP_19_pending_error_of_another_peer() -> None:
     """The next datagram to a live peer goes out although the system reports the dead one first."""
     async with linux() as (receiving, heard), linux() as (port, listener):
