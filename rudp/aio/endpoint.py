@@ -46,7 +46,7 @@ class Endpoint:
     """The connections of one UDP socket on one event loop.
 
     *secret*: 16 random octets or more, the same for all endpoints that may follow each other on one
-    UDP port.  *connected*: the one peer of a connected socket, or None.  *on_empty* is called once,
+    UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.  *on_empty* is called once,
     when nothing is left and the socket is closed.
     """
 
@@ -56,6 +56,7 @@ class Endpoint:
         config: Config,
         *,
         secret: bytes,
+        chance: random.Random,
         connected: Address | None,
         real: bool,
         on_empty: Callable[["Endpoint"], None],
@@ -67,7 +68,7 @@ class Endpoint:
         self._table = ConnectionTable(
             config,
             secret=secret,
-            random=random.SystemRandom(),
+            random=chance,
             loopback_payload=loopback_payload() if real else None,
         )
         self._on_empty = on_empty

@@ -8,6 +8,7 @@ or quietly with the loop.
 
 import asyncio
 import os
+import random
 import socket
 import sys
 import weakref
@@ -55,6 +56,10 @@ class Registry:
         self._loop = loop
         # Exactly these types: a subclass may have changed what time or a socket is.
         self._real = _is_uvloop(loop) or type(loop) is asyncio.SelectorEventLoop
+        # A loop that plays a seed over again brings its own chance; a real one has the system's.
+        chance = getattr(loop, "chance", None)
+        self._chance = chance if isinstance(chance, random.Random) else random.SystemRandom()
+        self._secret = self._chance.randbytes(32) if chance is not None else _SECRET
         self._clients: dict[tuple[Address, bool], Endpoint] = {}
         self._servers: dict[tuple[Address, bool], Endpoint] = {}
         self._endpoints: set[Endpoint] = set()
@@ -133,7 +138,8 @@ class Registry:
         endpoint = Endpoint(
             loop,
             config,
-            secret=_SECRET,
+            secret=self._secret,
+            chance=self._chance,
             connected=remote,
             real=self._real,
             on_empty=self._forget,

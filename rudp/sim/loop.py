@@ -12,6 +12,7 @@ stands still while code runs.  Streams, pipes and subprocesses raise :class:`Not
 
 import asyncio
 import math
+import random
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, Unpack, cast
@@ -33,7 +34,8 @@ class DeadlockError(RuntimeError):
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop on virtual time with a simulated network.
 
-    ``network`` has the links and taps; ``hosts`` maps names to IP literals.
+    ``network`` has the links and taps; ``hosts`` maps names to IP literals; ``chance`` is the
+    randomness of programs that want to be alike in every run of one seed.
     """
 
     _scheduled: list[asyncio.TimerHandle]
@@ -46,6 +48,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """
         self._clock = Clock()
         self._resolver = Resolver()
+        self.chance = random.Random(f"{seed} loop")  # numbers and ports of rudp come from here
         super().__init__()
         try:
             self.network = DatagramNetwork(self, self._clock, self._resolver, seed=seed, **options)

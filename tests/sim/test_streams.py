@@ -164,3 +164,34 @@ def test_ten_thousand_opens_in_a_row() -> None:
         await server.wait_closed()
 
     run(main(), delay=0.0001)
+
+
+def test_runs_of_one_seed_are_alike_to_the_octet() -> None:
+    """What crosses the network, ISNs and ports included, follows from the seed."""
+
+    def crossed(seed: int) -> list[tuple[float, bytes]]:
+        seen: list[tuple[float, bytes]] = []
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            loop.network.taps.append(lambda what, time, data, *_: seen.append((time, data)))
+
+            async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                writer.write(await reader.read())
+                writer.close()
+
+            async with await rudp.start_server(handle, HOST, PORT) as server:
+                reader, writer = await rudp.open_connection(HOST, PORT)
+                writer.write(bytes(20_000))
+                writer.write_eof()
+                assert len(await reader.read()) == 20_000
+                writer.close()
+                await writer.wait_closed()
+                server.close()
+
+        run(main(), seed=seed, delay=0.01, loss=0.1)
+        return seen
+
+    assert crossed(1) == crossed(1)
+    assert crossed(1) != crossed(2)
