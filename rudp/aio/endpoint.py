@@ -46,8 +46,8 @@ class Endpoint:
     """The connections of one UDP socket on one event loop.
 
     *secret*: 16 random octets or more, the same for all endpoints that may follow each other on one
-    UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.  *on_empty* is called once,
-    when nothing is left and the socket is closed.
+    UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.
+    *on_empty* is called once, when nothing is left and the socket is closed.
     """
 
     def __init__(
