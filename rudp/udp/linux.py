@@ -155,8 +155,8 @@ class LinuxPort:
             receiver.datagrams_received(
                 self._view[:size], stride, self._remote or _plain(address), local
             )
-        if deaf:
-            self._listen_again()
+        if deaf:  # woken for an error that somebody else has seen already
+            self._read_errors()
         receiver.batch_received()
 
     def _listen_again(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -220,6 +221,7 @@ class StubSocket:
         self.fails: list[int] = []
         self.sent: list[bytes] = []
         self.segment_sizes: list[bool] = []
+        self.errors: list[tuple[bytes, list[tuple[int, int, bytes]], int, Address]] = []
 
     def sendmsg(self, buffers: Any, ancillary: Any = (), flags: int = 0, to: Any = None) -> int:
         if self.fails:
@@ -234,7 +236,9 @@ class StubSocket:
         raise BlockingIOError
 
     def recvmsg(self, *_: Any) -> Any:
-        raise BlockingIOError
+        if not self.errors:
+            raise BlockingIOError
+        return self.errors.pop(0)
 
     def getsockname(self) -> Address:
         return (HOST, 7)
@@ -332,6 +336,17 @@ class TestStubSocket:
         assert not port.send(transmit)
         loop.writers[77]()
         assert sock.sent == transmit.datagrams()
+
+    async def test_error_queue_without_an_error(self) -> None:
+        """It is emptied whenever the socket wakes us for nothing: else it would do so for ever."""
+        port, sock, loop, listener = self.port()
+        extended = struct.pack("=IBBBBII", errno.EHOSTUNREACH, 2, 3, 1, 0, 0, 0)
+        sock.errors = [(b"quote", [(socket.IPPROTO_IP, 11, extended)], 0x2000, PEER)]
+        loop.readers[77]()
+        assert listener.errors == [(errno.EHOSTUNREACH, b"quote", PEER)]
+        assert loop.readers
+        port.close()
+        assert not loop.readers
 
     async def test_refused_for_good(self) -> None:
         port, sock, _, listener = self.port()
