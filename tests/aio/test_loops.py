@@ -286,6 +286,43 @@ def test_two_loops_in_two_threads(loop_factory: LoopFactory) -> None:
     assert not problems
 
 
+def test_end_of_a_loop_resets_what_is_open(loop_factory: LoopFactory) -> None:
+    """A client whose loop ends leaves nobody waiting at the other end."""
+    address: list[tuple[str, int]] = []
+    ends: list[BaseException | None] = []
+    up = threading.Event()
+
+    async def serve() -> None:
+        seen = asyncio.get_running_loop().create_future()
+
+        class Server(asyncio.Protocol):
+            def connection_lost(self, exc: BaseException | None) -> None:
+                seen.set_result(exc)
+
+        server = await rudp.create_server(Server, HOST, 0)
+        async with server:
+            address.append(address_of(server))
+            up.set()
+            ends.append(await asyncio.wait_for(seen, 10))
+
+    def thread() -> None:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(serve())
+
+    async def client() -> asyncio.Transport:
+        transport, _ = await rudp.create_connection(asyncio.Protocol, *address[0])
+        return transport
+
+    server = threading.Thread(target=thread)
+    server.start()
+    assert up.wait(10)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        transport = runner.run(client())
+    server.join(10)
+    assert [type(end) for end in ends] == [ConnectionResetError]
+    assert not transport.is_closing()
+
+
 async def test_a_thousand_opens_use_one_descriptor(real: Net) -> None:
     """TW-7, TW-8, ISN-5: clients of one address share a socket, records and all."""
     server = await real.create_server(Recorder)
