@@ -318,6 +318,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if self._protocol_paused:
             # resume_writing may still write (a TLS layer's farewell): FIN has to wait for it.
             self._close_deferred = True
+        elif self._connection.readable_octets and self._connection.unsent_octets:
+            # It will be a reset.  What was written in this turn goes out before that, as it would
+            # from a kernel: the answer to a request that nobody wants to read to its end.
+            self._close_deferred = True
         else:
             self._connection.close(self._loop.time())
         self._touch()

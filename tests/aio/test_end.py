@@ -103,6 +103,19 @@ async def test_close_with_unread_data_and_own_data(net: Net) -> None:
         assert isinstance(await p.client.lost, ConnectionResetError)
 
 
+async def test_answer_before_the_reset(net: Net) -> None:
+    """A request that is not read to its end gets its answer all the same."""
+    async with pair(net) as p:
+        p.far.pause_reading()
+        p.near.write(b"never read")
+        await p.settle()
+        p.far.write(b"413 Content Too Large")
+        p.far.close()
+        await p.server.lost
+        assert isinstance(await p.client.lost, ConnectionResetError)
+        assert p.client.data == b"413 Content Too Large"
+
+
 async def test_wait_closed_with_unread_data(net: Net) -> None:
     async with stream_pair(net, limit=16) as ((_, writer), (reader, peer)):
         writer.write(bytes(100_000))
