@@ -329,3 +329,19 @@ def test_an_example_can_be_imported_and_says_what_it_is(path: Path) -> None:
     names: dict[str, Any] = runpy.run_path(str(path))
     assert names["__doc__"]
     assert callable(names["main"])
+
+
+def test_every_program_in_the_readme_is_complete() -> None:
+    """The simulator's program prints what it promises; the others equal files tested above."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (simulated,) = [program for program in programs if "rudp.sim" in program]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", simulated],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith("b'HELLO' after ")
+    assert done.stderr == ""
