@@ -225,10 +225,10 @@ class Endpoint:
         self._deliver()
         self.wake()
 
-    def icmp_received(self, code: int, quote: bytes, address: Address | None) -> None:
+    def icmp_received(self, code: int, quote: bytes, address: Address | None, local: str) -> None:
         """An ICMP error came back."""
         if address is not None:
-            path = (address, self._local_host)
+            path = (address, local or self._local_host)
             self._table.handle_icmp(code, quote, path, self.loop.time())
             self.wake()  # no callbacks now: it may come from within a send
 

@@ -26,6 +26,7 @@ from rudp.core.tcb import (
     Tcb,
     aborted,
     refused,
+    reset_by_peer,
     timed_out,
 )
 from rudp.core.timers import OFF, LossTimer
@@ -410,7 +411,8 @@ class Connection:
 
         *quoted_seq*: the SEG.SEQ it quotes, 32 bits, or None if it quotes too little.  Hard errors
         end an open that is still under way; later on everything is soft, for an attacker can
-        forge them (RFC 5927, SHLD-26).
+        forge them (RFC 5927, SHLD-26).  But a closed port ends a connection that only waits for
+        the ACK of its FIN: the peer has closed too, and its process is gone.
         """
         tcb = self._tcb
         sender = tcb.sender
@@ -426,6 +428,13 @@ class Connection:
                 tcb.die(None, now)
             else:
                 tcb.die(refused(), now)
+            return
+        if (
+            code == errno.ECONNREFUSED
+            and quoted_seq is not None
+            and tcb.state in (State.CLOSING, State.LAST_ACK)
+        ):
+            tcb.die(None if sender.data_acked else reset_by_peer(), now)
             return
         tcb.soft_error = OSError(code, os.strerror(code))
         tcb.events |= SOFT_ERROR

@@ -46,6 +46,8 @@ _PKTINFO4: Final = struct.Struct("=i4s4s")
 _PKTINFO6: Final = struct.Struct("=16sI")
 _EXTENDED_ERR: Final = struct.Struct("=IBBBBII")
 
+_ERRORS: Final = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
+
 _TRANSIENT: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EINTR, errno.ECONNREFUSED})
 """Errors of a send that say nothing about this datagram but that it is lost, as any may be.
 
@@ -148,10 +150,8 @@ class LinuxPort:
             for level, kind, data in ancillary:
                 if level == SOL_UDP and kind == UDP_GRO:
                     (stride,) = _INT.unpack_from(data)
-                elif level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-                    local = socket.inet_ntop(socket.AF_INET, data[4:8])
-                elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-                    local = socket.inet_ntop(socket.AF_INET6, data[:16])
+                else:
+                    local = _local_host(level, kind, data) or local
             receiver.datagrams_received(
                 self._view[:size], stride, self._remote or _plain(address), local
             )
@@ -176,13 +176,15 @@ class LinuxPort:
                 quote, ancillary, _, address = self._sock.recvmsg(1500, 512, MSG_ERRQUEUE)
             except OSError:
                 return count > 0
+            code = 0
+            local = ""
             for level, kind, data in ancillary:
-                if (level, kind) in (
-                    (socket.IPPROTO_IP, IP_RECVERR),
-                    (socket.IPPROTO_IPV6, IPV6_RECVERR),
-                ) and len(data) >= _EXTENDED_ERR.size:
+                if (level, kind) in _ERRORS and len(data) >= _EXTENDED_ERR.size:
                     code = _EXTENDED_ERR.unpack_from(data)[0]
-                    self._receiver.icmp_received(code, quote, self._remote or _plain(address))
+                else:
+                    local = _local_host(level, kind, data) or local
+            if code:
+                self._receiver.icmp_received(code, quote, self._remote or _plain(address), local)
         return True
 
     # -- sending ---------------------------------------------------------------------------------
@@ -289,6 +291,17 @@ class LinuxPort:
             self._loop.remove_reader(self._sock.fileno())
             self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
+
+
+def _local_host(level: int, kind: int, data: bytes) -> str:
+    """Return which of our hosts a control message names, "" if it is about something else."""
+    if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+        # The address to answer from; with an error, where the ICMP message went to instead.
+        chosen = data[4:8] if any(data[4:8]) else data[8:12]
+        return socket.inet_ntop(socket.AF_INET, chosen)
+    if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+        return socket.inet_ntop(socket.AF_INET6, data[:16])
+    return ""
 
 
 def _plain(address: Any) -> Address:

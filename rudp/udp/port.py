@@ -27,8 +27,11 @@ class Receiver(Protocol):
     def batch_received(self) -> None:
         """No more for now: act on what was received."""
 
-    def icmp_received(self, code: int, quote: bytes, address: Address | None) -> None:
-        """An error came back, an errno number, for the datagram that begins with *quote*."""
+    def icmp_received(self, code: int, quote: bytes, address: Address | None, local: str) -> None:
+        """An error came back, an errno number, for the datagram that begins with *quote*.
+
+        It had gone to *address* from host *local*, None and ``""`` where the system does not tell.
+        """
 
     def send_failed(self, code: int, transmit: Transmit) -> None:
         """The system refused *transmit* for good, with an errno number."""

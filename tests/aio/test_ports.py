@@ -43,7 +43,7 @@ class Listener:
         self.batches += 1
         self._moved.set()
 
-    def icmp_received(self, code: int, quote: bytes, address: Address | None) -> None:
+    def icmp_received(self, code: int, quote: bytes, address: Address | None, local: str) -> None:
         self.errors.append((code, quote, address))
         self._moved.set()
 
