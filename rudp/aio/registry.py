@@ -19,7 +19,7 @@ from rudp.aio.endpoint import Endpoint
 from rudp.config import Config
 from rudp.core.transmit import Address
 from rudp.udp.linux import LinuxPort, QuietSocket
-from rudp.udp.port import RECEIVE_BUFFER, SEND_BUFFER
+from rudp.udp.port import ask_for_buffers
 from rudp.udp.portable import PortablePort
 
 _ATTRIBUTE = "_rudp_registry"
@@ -146,6 +146,8 @@ class Registry:
         )
         if self._real and sock is None:
             sock = _make_socket(family, local, remote, reuse_port)
+            if self._is_portable(config):
+                ask_for_buffers(sock)  # the fast path does so by itself
         if self._is_portable(config):
             await self._open_portable(endpoint, sock, family, local, remote, reuse_port)
         else:
@@ -227,8 +229,6 @@ def _make_socket(
     sock = QuietSocket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if reuse_port:
             if not hasattr(socket, "SO_REUSEPORT"):
                 raise ValueError("reuse_port not supported by socket module")

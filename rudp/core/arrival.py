@@ -8,7 +8,7 @@ steps note what is owed (an ACK, a RST) and the connection sends it when the bat
 
 from rudp.core.counters import Count
 from rudp.core.receiver import Receiver
-from rudp.core.seqnum import from_wire, to_wire
+from rudp.core.seqnum import from_wire
 from rudp.core.state import Cause, State
 from rudp.core.tcb import (
     ACKED_FIN,
@@ -271,7 +271,7 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
     if run.length:
         if not tcb.reading and seq + run.length > receiver.rcv_nxt:
             # Nobody will read this any more, and the peer must learn that it is lost (SHLD-3).
-            tcb.reset = to_wire(tcb.sender.ack_seq), to_wire(receiver.rcv_nxt), RST | ACK
+            tcb.owe_reset()
             tcb.die(None if tcb.sender.data_acked else reset_by_peer(), now)
             return
         if not receiver.accept(seq, run, now):

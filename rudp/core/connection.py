@@ -32,7 +32,7 @@ from rudp.core.tcb import (
 from rudp.core.timers import OFF, LossTimer
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Path, Transmit
-from rudp.core.wire import ACK, FIN, PSH, RST, SYN, URG, Run
+from rudp.core.wire import ACK, FIN, PSH, SYN, URG, Run
 
 SYN_ACK_RETRIES: Final = 5
 """SYN,ACK retransmissions; a half-open child is dropped after 63 s (FAIL-4)."""
@@ -276,14 +276,8 @@ class Connection:
         if tcb.receiver is not None:
             tcb.receiver.discard()
         if tcb.state not in _SILENT_ABORT or (tcb.sender.has_work and tcb.syn_acked):
-            self._owe_reset()
+            self._tcb.owe_reset()
         tcb.die(error, now)
-
-    def _owe_reset(self) -> None:
-        """A RST is due with the exact number that the peer will accept (RFC 5961 §3)."""
-        tcb = self._tcb
-        if tcb.receiver is not None:
-            tcb.reset = to_wire(tcb.sender.ack_seq), to_wire(tcb.receiver.rcv_nxt), RST | ACK
 
     def info(self) -> ConnectionInfo:
         """STATUS: a snapshot of the connection."""
@@ -462,7 +456,7 @@ class Connection:
             self._syn_timeout(now)
             return
         if sender.gave_up(now):
-            self._owe_reset()  # a courtesy; nothing more is said if it is lost
+            self._tcb.owe_reset()  # a courtesy; nothing more is said if it is lost
             tcb.die(timed_out(), now)
             return
         if tcb.timers.loss_kind is LossTimer.PERSIST:
@@ -499,7 +493,7 @@ class Connection:
             tcb.timers.idle = max(due, now + tcb.keepalive_interval) if now >= due else due
             return
         if tcb.keepalive_probes >= tcb.keepalive_count:
-            self._owe_reset()
+            self._tcb.owe_reset()
             tcb.die(timed_out(), now)
             return
         tcb.keepalive_probes += 1

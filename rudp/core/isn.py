@@ -35,6 +35,11 @@ class IsnSource:
         return _keyed(path, ports, self._timestamp_key)
 
 
+def timestamp(now: float, offset: int) -> int:
+    """Return TSval at *now*: milliseconds plus the connection's *offset*, 32 bits (TS-1)."""
+    return (int(now * 1000) + offset) & SEQ_MASK
+
+
 def _keyed(path: Path, ports: int, key: bytes) -> int:
     text = repr((path, ports)).encode()
     return int.from_bytes(hashlib.blake2s(text, key=key, digest_size=4).digest(), "big")

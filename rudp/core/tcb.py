@@ -13,9 +13,10 @@ from typing import Final
 from rudp.config import MSS_FLOOR, Config
 from rudp.core import options, wire
 from rudp.core.counters import Count, Counters
+from rudp.core.isn import timestamp
 from rudp.core.receiver import Receiver, window_shift
 from rudp.core.sender import Sender
-from rudp.core.seqnum import SEQ_HALF, SEQ_MASK
+from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
 from rudp.core.state import Cause, State, after
 from rudp.core.timers import OFF, Timers
 from rudp.core.tracer import Tracer
@@ -253,7 +254,7 @@ class Tcb:
 
     def ts_clock(self, now: float) -> int:
         """Return TSval at *now*: milliseconds plus the connection's offset, 32 bits (TS-1)."""
-        return (int(now * 1000) + self.ts_offset) & SEQ_MASK
+        return timestamp(now, self.ts_offset)
 
     def echo_rtt(self, tsecr: int, now: float) -> float | None:
         """Return the round trip that an echoed timestamp shows, None if we never sent it (M-13)."""
@@ -290,6 +291,12 @@ class Tcb:
         self.counters[Count.CHALLENGE_ACK] += 1
         if self.receiver is not None:
             self.receiver.ack_now()
+
+    def owe_reset(self) -> None:
+        """A RST is due with the exact number that the peer will accept (RFC 5961 §3)."""
+        if self.receiver is not None:
+            numbers = to_wire(self.sender.ack_seq), to_wire(self.receiver.rcv_nxt)
+            self.reset = *numbers, wire.RST | wire.ACK
 
     def refuse_ack(self, seg_ack: int) -> None:
         """Owe a RST that bears the number of an impossible acknowledgement."""

@@ -10,6 +10,7 @@ import enum
 from typing import Final
 
 from rudp.core import options, wire
+from rudp.core.isn import timestamp
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, wire_after
 from rudp.core.tcb import INVALID_PERIOD
 from rudp.core.tracer import Tracer
@@ -116,8 +117,7 @@ class TimeWaitRecord:
         """Return the segment that acknowledges all the peer ever sent (TW-10)."""
         opts = b""
         if self._ts_recent is not None:
-            clock = (int(now * 1000) + self._ts_offset) & SEQ_MASK
-            opts = options.encode((clock, self._ts_recent))
+            opts = options.encode((timestamp(now, self._ts_offset), self._ts_recent))
         return wire.pack_segment(self.ports, self.snd_nxt, self.rcv_nxt, ACK, self._window, opts)
 
     def successor_iss(self, iss: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rudp.core.transmit import Address, Transmit
 from rudp.udp.fields import IpFields
-from rudp.udp.port import RECEIVE_BUFFER, SEND_BUFFER, Receiver
+from rudp.udp.port import Receiver, ask_for_buffers
 
 # From <linux/udp.h>, <linux/in.h> and <linux/in6.h>; the socket module lacks the names.
 SOL_UDP: Final = 17
@@ -99,8 +99,7 @@ class LinuxPort:
     def _prepare(self) -> None:
         sock = self._sock
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        ask_for_buffers(sock)
         with contextlib.suppress(OSError):
             sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         if self._ipv6:

@@ -4,13 +4,20 @@ Two implementations keep this contract: :mod:`rudp.udp.portable` on any loop, an
 :mod:`rudp.udp.linux`, which moves whole runs in one system call.  Neither knows TCP.
 """
 
+import socket
 from typing import Any, Final, Protocol
 
 from rudp.core.transmit import Address, Transmit
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 SEND_BUFFER: Final = 1024 * 1024
-"""Octets asked of SO_RCVBUF and SO_SNDBUF; the kernel grants what its limits allow (BUF-7)."""
+"""Octets asked of SO_RCVBUF and SO_SNDBUF."""
+
+
+def ask_for_buffers(sock: socket.socket) -> None:
+    """Ask the kernel for room; it grants what its limits allow (BUF-7)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
 class Receiver(Protocol):
