@@ -21,6 +21,9 @@ MSS_CEILING: Final = 65_507 - 20
 WINDOW_MAX: Final = 1 << 30
 """Octets.  The largest window that scaling can announce (RFC 7323 §2.3)."""
 
+CONGESTION: Final = ("newreno", "reno", "cubic", "bbr")
+"""Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
+
 R2_FLOOR: Final = 1e-3
 
 
@@ -34,7 +37,8 @@ class Config:
         ``mss``: the largest segment we send and announce, in octets of data before options, 88 to
         65487; ``None`` takes what the path is known to carry.  ``nodelay``: ``True`` switches
         Nagle's algorithm off (RFC 9293 §3.7.4), which is what asyncio does on its TCP sockets.
-        ``sack``, ``timestamps``, ``window_scaling``: offer RFC 2018 and RFC 7323.
+        ``sack``, ``timestamps``, ``window_scaling``: offer RFC 2018 and RFC 7323.  ``dsack``:
+        report what arrives twice (RFC 2883).
 
     Buffers
         ``recv_buffer``: octets kept for a reader that is not reading; the window never promises
@@ -42,7 +46,12 @@ class Config:
         writes beyond it waits in the transport's write buffer and counts against its watermarks.
 
     Loss and congestion
-        ``congestion``: ``"newreno"`` or a callable that makes a controller.  ``min_rto``,
+        ``congestion``: ``"cubic"``, ``"bbr"``, ``"newreno"``, or a callable that makes a
+        :class:`~rudp.core.congestion.controller.Controller` from SMSS and the initial window.
+        ``loss_detection``: ``"rack"`` (RFC 8985), or ``"rfc6675"`` to compare it with; without
+        SACK it is RFC 6582 in either case.  ``tail_loss_probe`` (RFC 8985 §7), ``prr`` (RFC 9937),
+        ``undo`` (F-RTO, Eifel and D-SACK: RFC 5682, 3522, 2883) and ``pacing`` can be switched off
+        to see what they are good for.  ``min_rto``,
         ``max_rto``: bounds of the retransmission time-out (RFC 6298); ``rto_form`` says what the
         lower one applies to: ``"linux"`` the variance term, ``"rfc"`` the whole sum.
         ``delayed_ack``: how long an acknowledgement may wait, below 0.5 (RFC 9293 MUST-40).
@@ -68,13 +77,19 @@ class Config:
     mss: int | None = None
     nodelay: bool = True
     sack: bool = True
+    dsack: bool = True
     timestamps: bool = True
     window_scaling: bool = True
 
     recv_buffer: int = 256 * 1024
     send_buffer: int = 4 * 1024 * 1024
 
-    congestion: "str | ControllerFactory" = "newreno"
+    congestion: "str | ControllerFactory" = "cubic"
+    loss_detection: Literal["rack", "rfc6675"] = "rack"
+    tail_loss_probe: bool = True
+    prr: bool = True
+    undo: bool = True
+    pacing: bool = True
     min_rto: float = 0.2
     max_rto: float = 60.0
     rto_form: Literal["linux", "rfc"] = "linux"
@@ -118,8 +133,13 @@ class Config:
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
         if self.datagram_io not in ("auto", "portable"):
             raise ValueError(f"datagram_io must be 'auto' or 'portable', not {self.datagram_io!r}")
-        if not (callable(self.congestion) or self.congestion == "newreno"):
-            raise ValueError(f"congestion must be 'newreno' or a factory, not {self.congestion!r}")
+        if self.loss_detection not in ("rack", "rfc6675"):
+            raise ValueError(
+                f"loss_detection must be 'rack' or 'rfc6675', not {self.loss_detection!r}"
+            )
+        if not (callable(self.congestion) or self.congestion in CONGESTION):
+            names = ", ".join(repr(name) for name in CONGESTION)
+            raise ValueError(f"congestion must be {names} or a factory, not {self.congestion!r}")
 
     @classmethod
     def rfc(cls, **changes: Any) -> Self:

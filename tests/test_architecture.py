@@ -24,7 +24,8 @@ udp.linux · udp.portable → udp.port · udp.fields · udp.loopback | sim | bri
 core.table → core.listener · core.timewait → core.connection
 core.arrival
 core.tcb → core.sender · core.receiver
-core.recovery → core.scoreboard | core.congestion | core.rtt | core.timers
+core.flight → core.rate · core.recovery → core.rack → core.scoreboard
+core.tailprobe | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
 core.sendbuffer | core.reassembly | core.tracer | core.info
 core.wire → core.options | core.checksum | core.ranges | core.isn
 core.seqnum | core.state | core.counters | core.transmit | config

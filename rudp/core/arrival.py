@@ -69,10 +69,11 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     receiver = tcb.meet(run.seq, run.options, now)
     tcb.last_heard = now
     if flags & ACK:
-        echo = tcb.echo_rtt(run.options.tsecr, now) if tcb.timestamps else None
-        sender.on_ack(seg_ack, [], echo, False, now)
+        echo = tcb.echo(run, now)
+        sender.on_ack(seg_ack, [], None, echo, False, now)
         tcb.move(Cause.RCV_SYN_ACK, now)
-        tcb.establish(run.window, receiver.irs, seg_ack, now)  # the window of a SYN is not scaled
+        # The window of a SYN is not scaled.
+        tcb.establish(run.window, receiver.irs, seg_ack, echo, now)
         receiver.syn_window_field()
         receiver.ack_now()
         _data_and_fin(tcb, receiver, run, receiver.irs + 1, now)
@@ -181,6 +182,8 @@ def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int,
         receiver.ack_now()
         return flags
     tcb.counters[Count.UNACCEPTABLE] += run.segments
+    if run.length and seq + run.length <= receiver.rcv_nxt:
+        receiver.note_duplicate(seq, seq + run.length)
     tcb.answer(not length or bool(flags & SYN), now)
     return 0
 
@@ -191,18 +194,18 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     una, nxt = sender.snd_una, sender.snd_nxt
     seg_ack = from_wire(run.ack, una)
     window = run.window << tcb.snd_shift if not run.flags & SYN else run.window
-    echo = tcb.echo_rtt(run.options.tsecr, now) if tcb.timestamps else None
+    echo = tcb.echo(run, now)
 
     if una == sender.iss:  # SYN-RECEIVED, or FIN-WAIT-1 after CLOSE in SYN-RECEIVED
         if not una < seg_ack <= nxt:
             tcb.counters[Count.ACK_UNACCEPTABLE] += 1
             tcb.refuse_ack(run.ack)
             return False
-        sender.on_ack(seg_ack, [], echo, False, now)
+        sender.on_ack(seg_ack, [], None, echo, False, now)
         if tcb.state is State.SYN_RECEIVED:
             tcb.move(Cause.RCV_ACK_OF_SYN, now)
         tcb.syn_due = False
-        tcb.establish(window, seq, seg_ack, now)
+        tcb.establish(window, seq, seg_ack, echo, now)
         if tcb.receiver is not None and tcb.receiver.ready_octets:
             tcb.events |= READABLE
         return True
@@ -214,7 +217,10 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     if seg_ack < una:
         return True  # old news, but its data may be new
 
-    blocks = _sack_blocks(tcb, run, seg_ack) if run.options.sack_blocks else []
+    blocks: list[tuple[int, int]] = []
+    dsack = None
+    if run.options.sack_blocks and tcb.receiver is not None and tcb.receiver.sack:
+        blocks, dsack = _sack_news(tcb, run.options.sack_blocks, seg_ack)
     duplicate = (
         seg_ack == una
         and una < nxt
@@ -223,7 +229,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         and window == sender.snd_wnd
     )
     had_acked_fin = sender.fin_acked
-    acked = sender.on_ack(seg_ack, blocks, echo, duplicate, now)
+    acked = sender.on_ack(seg_ack, blocks, dsack, echo, duplicate, now)
     if sender.update_window(seq, seg_ack, window, now) or acked:
         tcb.events |= WRITABLE
     if sender.fin_acked and not had_acked_fin:
@@ -239,20 +245,31 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     return True
 
 
-def _sack_blocks(tcb: Tcb, run: Run, seg_ack: int) -> list[tuple[int, int]]:
-    """Return the blocks of *run* that make sense, as growing numbers (M-11)."""
-    if tcb.receiver is None or not tcb.receiver.sack:
-        return []
-    nxt = tcb.sender.snd_nxt
+def _sack_news(
+    tcb: Tcb, wire_blocks: list[tuple[int, int]], seg_ack: int
+) -> tuple[list[tuple[int, int]], tuple[int, int] | None]:
+    """Return the blocks that make sense, as growing numbers, and the duplicate they report (M-11).
+
+    A duplicate is a first block that lies below SEG.ACK or inside the second (SB-2).
+    """
+    sender = tcb.sender
+    nxt = sender.snd_nxt
     blocks = []
-    for left_bits, right_bits in run.options.sack_blocks:
+    dsack = None
+    for n, (left_bits, right_bits) in enumerate(wire_blocks):
         left = from_wire(left_bits, seg_ack)
         right = from_wire(right_bits, seg_ack)
         if seg_ack < left < right <= nxt:
             blocks.append((left, right))
-        elif not (left < right <= seg_ack):  # that would be a report of a duplicate (RFC 2883)
+        elif n == 0 and max(seg_ack - sender.max_snd_wnd, sender.iss) < left < right <= seg_ack:
+            dsack = left, right
+        elif not left < right <= seg_ack:
             tcb.counters[Count.SACK_INVALID] += 1
-    return blocks
+    if len(blocks) > 1 and len(blocks) == len(wire_blocks):
+        (left, right), (around_left, around_right) = blocks[:2]
+        if around_left <= left and right <= around_right:
+            return blocks[1:], (left, right)
+    return blocks, dsack
 
 
 def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) -> None:

@@ -283,7 +283,8 @@ class Connection:
         """STATUS: a snapshot of the connection."""
         tcb = self._tcb
         sender, receiver = tcb.sender, tcb.receiver
-        rtt = sender.rtt
+        flight = sender.flight
+        rtt = flight.rtt
         return ConnectionInfo(
             state=tcb.state,
             mss=sender.smss,
@@ -292,16 +293,21 @@ class Connection:
             rttvar=rtt.rttvar if rtt.srtt is not None else None,
             min_rtt=rtt.min_rtt,
             rto=rtt.rto,
-            cwnd=sender.controller.cwnd,
-            ssthresh=sender.controller.ssthresh,
+            cwnd=flight.window,
+            ssthresh=flight.controller.ssthresh,
             snd_wnd=sender.snd_wnd,
             rcv_wnd=receiver.rcv_wnd if receiver is not None else 0,
-            in_flight=sender.board.in_flight,
+            in_flight=flight.board.in_flight,
             unacked=sender.flight_size,
             unsent=sender.unsent,
             unread=receiver.ready_octets if receiver is not None else 0,
-            lost=sender.board.lost.octets,
-            resent=sender.octets_resent,
+            lost=flight.board.lost.octets,
+            resent=flight.octets_resent,
+            dsacks=flight.dsacks,
+            undone=flight.undone,
+            reordering_seen=flight.reordering_seen,
+            delivery_rate=flight.rate.rate,
+            pacing_rate=flight.pacing_rate(),
             bytes_acked=max(sender.snd_una - sender.iss - 1 - sender.fin_acked, 0),
             bytes_received=(
                 receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_received if receiver else 0
@@ -314,7 +320,7 @@ class Connection:
             window_scaling=tcb.scaling,
             snd_shift=tcb.snd_shift,
             rcv_shift=receiver.shift if receiver is not None else 0,
-            congestion=type(sender.controller).__name__,
+            congestion=type(flight.controller).__name__,
             soft_error=tcb.soft_error,
         )
 
@@ -442,6 +448,8 @@ class Connection:
             return
         if timers.ack <= now and tcb.receiver is not None:
             tcb.receiver.on_ack_timeout()
+        if timers.pace <= now:
+            timers.pace = OFF
         if timers.loss <= now:
             timers.loss = OFF
             self._loss_timeout(now)
@@ -459,8 +467,15 @@ class Connection:
             self._tcb.owe_reset()  # a courtesy; nothing more is said if it is lost
             tcb.die(timed_out(), now)
             return
-        if tcb.timers.loss_kind is LossTimer.PERSIST:
+        kind = tcb.timers.loss_kind
+        if kind is LossTimer.PERSIST:
             self._probe_due = True
+            return
+        if kind is LossTimer.REORDERING:
+            sender.on_reordering_timeout(now)
+            return
+        if kind is LossTimer.PTO:
+            sender.on_probe_timeout(now)
             return
         sender.on_retransmission_timeout(now)
         if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
@@ -473,12 +488,12 @@ class Connection:
         retries = SYN_ACK_RETRIES if passive else tcb.config.syn_retries
         # Time-outs count, not transmissions: a peer that repeats its SYN, or one whose SYN has paid
         # for no more answers, makes the two differ.
-        if tcb.sender.rtt.backoffs >= retries:
+        if tcb.sender.flight.rtt.backoffs >= retries:
             tcb.die(None if passive else timed_out(), now)
             return
         tcb.sender.on_syn_timeout(now)
         tcb.syn_due = True
-        tcb.timers.loss = now + min(tcb.sender.rtt.rto, SYN_MAX_RTO)
+        tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
 
     def _idle_timeout(self, now: float) -> None:
         tcb = self._tcb
@@ -515,7 +530,7 @@ class Connection:
             seq, ack, flags = tcb.reset
             tcb.reset = None
             tcb.counters[Count.RST_SENT] += 1
-            opts = self._options(now, 0) if tcb.timestamps and flags & ACK else b""
+            opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
             return self._segment(seq, ack, flags, 0, opts, now)
         if tcb.state is State.CLOSED:
             return None
@@ -538,7 +553,7 @@ class Connection:
             return self._ack_segment(receiver, seq, now)
         sender = tcb.sender
         if sender.has_work:
-            opts = self._options(now, len(receiver.queue))
+            opts = self._options(now)
             mss = min(sender.smss, tcb.segment_limit - len(opts))
             most = min(max_segments, wire.RUN_OCTETS_MAX // (mss + wire.HEADER_SIZE + len(opts)))
             if sender.snd_up > sender.snd_una:
@@ -553,18 +568,25 @@ class Connection:
         sender.watch_window(now)
         return None
 
-    def _options(self, now: float, queued: int) -> bytes:
-        """Return the options of a segment without SYN; *queued*: octets out of order."""
+    def _options(self, now: float) -> bytes:
+        """Return the options of a segment without SYN: timestamps, and SACK if there is news."""
         tcb = self._tcb
         receiver = tcb.receiver
         assert receiver is not None
-        stamps = (tcb.ts_clock(now), receiver.ts_recent or 0) if tcb.timestamps else None
-        if not queued or not receiver.sack:
-            return options.encode(stamps)
-        most = (
-            options.SACK_BLOCKS_MAX if stamps is None else options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
-        )
+        if not receiver.has_sack_news:
+            return self._timestamps(now)
+        if not tcb.timestamps:
+            return options.encode(None, receiver.sack_blocks(options.SACK_BLOCKS_MAX))
+        most = options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
+        stamps = tcb.ts_clock(now), receiver.ts_recent or 0
         return options.encode(stamps, receiver.sack_blocks(most))
+
+    def _timestamps(self, now: float) -> bytes:
+        """Return the timestamps option alone, nothing if it was not negotiated."""
+        tcb = self._tcb
+        if not tcb.timestamps or tcb.receiver is None:
+            return b""
+        return options.encode((tcb.ts_clock(now), tcb.receiver.ts_recent or 0))
 
     def _run(
         self, receiver: Receiver, seq: int, end: int, mss: int, opts: bytes, now: float
@@ -572,7 +594,7 @@ class Connection:
         """Return octets ``[seq, end)``, our FIN perhaps among them, as a run."""
         tcb = self._tcb
         sender = tcb.sender
-        opts = opts or self._options(now, 0)
+        opts = opts or self._timestamps(now)
         flags = ACK
         right = end
         if sender.fin_seq is not None and end > sender.fin_seq:
@@ -603,7 +625,7 @@ class Connection:
         return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), now)
 
     def _ack_segment(self, receiver: Receiver, seq: int, now: float) -> Transmit:
-        opts = self._options(now, len(receiver.queue))
+        opts = self._options(now)
         window = receiver.window_field()
         receiver.ack_sent()
         return self._segment(seq, to_wire(receiver.rcv_nxt), ACK, window, opts, now)
@@ -638,7 +660,7 @@ class Connection:
         tcb.syn_transmissions += 1
         tcb.sender.syn_sent(now)
         if tcb.timers.loss == OFF:
-            tcb.timers.loss = now + min(tcb.sender.rtt.rto, SYN_MAX_RTO)
+            tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
         if receiver is not None:
             receiver.ack_sent()
         return self._segment(to_wire(tcb.sender.iss), ack, flags, window, opts, now)

@@ -15,7 +15,11 @@ class ConnectionInfo:
     5681. ``snd_wnd``: what the peer lets us have outstanding; ``rcv_wnd``: what we let it.
     ``in_flight``: RFC 6675's pipe; ``unacked``: sent and not acknowledged; ``unsent``: not sent
     yet; ``unread``: received and not read. ``lost``: called lost and not resent yet. ``resent``:
-    octets sent more than once, in all. ``bytes_acked`` and ``bytes_received``: data that arrived,
+    octets sent more than once, in all; ``dsacks``: reports of octets that arrived twice (RFC 2883);
+    ``undone``: reductions of the window that turned out to be needless (RFC 4015);
+    ``reordering_seen``: RFC 8985. ``delivery_rate``: the latest sample that the application did not
+    limit, octets a second, None before the first; ``pacing_rate``: octets a second, None if sending
+    is not paced. ``bytes_acked`` and ``bytes_received``: data that arrived,
     there and here. ``segments_in``, ``segments_out``: RFC 4898. ``backoffs``: time-outs in a row.
     ``sack``, ``timestamps``, ``window_scaling``: what both sides agreed on; ``snd_shift``,
     ``rcv_shift``: the window scales. ``congestion``: the name of the controller's class.
@@ -39,6 +43,11 @@ class ConnectionInfo:
     unread: int
     lost: int
     resent: int
+    dsacks: int
+    undone: int
+    reordering_seen: bool
+    delivery_rate: float | None
+    pacing_rate: float | None
     bytes_acked: int
     bytes_received: int
     segments_in: int

@@ -61,6 +61,7 @@ class Receiver:
 
     __slots__ = (
         "_config",
+        "_duplicate",
         "_edge_shown",
         "_promised",
         "_quick_acks",
@@ -96,6 +97,7 @@ class Receiver:
         self.queue = Reassembly(SLACK * config.recv_buffer)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
+        self._duplicate: tuple[int, int] | None = None  # octets that came again, to be reported
         self.rmss = RMSS_INITIAL
         self.rmss_max = RMSS_INITIAL
         self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
@@ -181,8 +183,15 @@ class Receiver:
         if self.fin_seq is not None:
             stop = min(stop, self.fin_seq)
         if stop <= nxt:
-            self.ack_now(run.segments)  # a duplicate: our acknowledgement may have been lost
+            self.note_duplicate(seq, stop)
+            self.ack_now(run.segments)  # our acknowledgement may have been lost
             return True
+        if seq < nxt:
+            self.note_duplicate(seq, nxt)
+        elif len(self.queue):
+            again = self.queue.held.overlap(seq, stop)
+            if again is not None:
+                self.note_duplicate(*again)
         if seq > nxt:
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
             self.ack_now(run.segments)
@@ -203,6 +212,11 @@ class Receiver:
             self._ready = [b"".join(self._ready)]
         self._count(stop - nxt, now)
         return True
+
+    def note_duplicate(self, left: int, right: int) -> None:
+        """``[left, right)`` was here already; the next acknowledgement says so (RFC 2883)."""
+        if self.sack and self._config.dsack and left < right:
+            self._duplicate = left, right
 
     def _count(self, octets: int, now: float) -> None:
         """Decide when in-order data is acknowledged (RFC 5681 §4.2)."""
@@ -310,9 +324,25 @@ class Receiver:
         if self.ack_due is AckDue.LATER:
             self.ack_due = AckDue.NOW
 
+    @property
+    def has_sack_news(self) -> bool:
+        """Whether the next acknowledgement should carry SACK blocks (SACK-1, SACK-4)."""
+        return self.sack and (self.queue.held.octets > 0 or self._duplicate is not None)
+
     def sack_blocks(self, most: int) -> list[tuple[int, int]]:
-        """Return the SACK blocks for an acknowledgement, as 32-bit numbers."""
-        return [(to_wire(left), to_wire(right)) for left, right in self.queue.sack_blocks(most)]
+        """Return the SACK blocks for an acknowledgement, as 32-bit numbers.
+
+        A duplicate is reported once, in the first of them; if it lies within what waits in the
+        queue, that block comes second (RFC 2883 §4).
+        """
+        duplicate, self._duplicate = self._duplicate, None
+        if duplicate is None:
+            blocks = self.queue.sack_blocks(most)
+        else:
+            around = self.queue.held.range_at(duplicate[0])
+            blocks = [duplicate] if around is None else [duplicate, around]
+            blocks += [block for block in self.queue.sack_blocks(most) if block != around]
+        return [(to_wire(left), to_wire(right)) for left, right in blocks[:most]]
 
     # -- timestamps ------------------------------------------------------------------------------
 

@@ -1,15 +1,19 @@
-"""Which sent octets are lost (RFC 6675 with SACK, RFC 6582 without, RFC 6298 after a time-out).
+"""Which sent ranges are lost, and when to look again.
 
-Recovery only judges: it calls ranges of the scoreboard lost and says when an episode begins and
-ends.  How much may be sent then is congestion control's affair, what goes next the sender's.
-An episode lasts until everything that was outstanding at its start is acknowledged, so one
-bad round trip is answered by one reduction.
+Three ways to judge, of which a connection has one for life: RACK with SACK (RFC 8985); the rules of
+RFC 6675, for comparison; duplicate acknowledgements where the peer has no SACK (RFC 6582).
+Recovery calls runs of the scoreboard lost and knows when an episode ends.  How much may be sent
+then is congestion control's affair, what goes next the sender's.  An episode lasts until everything
+that was outstanding at its start is acknowledged, so one bad round trip is answered by one
+reduction.
 """
 
 import enum
 from typing import Final
 
-from rudp.core.scoreboard import Scoreboard
+from rudp.core.rack import Rack
+from rudp.core.rtt import Rtt
+from rudp.core.scoreboard import IN_FLIGHT, SACKED, Scoreboard, SentRun
 
 DUP_THRESH: Final = 3
 """Duplicate acknowledgements, or SACKed stretches above it, that make a segment lost."""
@@ -23,26 +27,32 @@ class Phase(enum.Enum):
     TIMEOUT = "after a retransmission time-out"
 
 
-class Verdict(enum.Enum):
-    """What an acknowledgement meant for the episode."""
-
-    NOTHING = "no change"
-    ENTER = "an episode of fast recovery begins"
-    EXIT = "the episode of fast recovery is over"
-
-
 class Recovery:
-    """Loss detection for one connection; *sack*: both sides negotiated it."""
+    """Loss detection for one connection.
 
-    __slots__ = ("_dup_acks", "_examined", "_partial_acks", "phase", "recover", "sack")
+    *sack*: both sides negotiated it; *rack*: judge by time (RFC 8985) where there is SACK.
+    """
 
-    def __init__(self, iss: int, *, sack: bool) -> None:
+    __slots__ = (
+        "_dup_acks",
+        "_examined",
+        "_expired_at",
+        "_partial_acks",
+        "phase",
+        "rack",
+        "recover",
+        "sack",
+    )
+
+    def __init__(self, iss: int, *, sack: bool, rack: bool = True) -> None:
         self.sack = sack
+        self.rack = Rack(iss) if sack and rack else None
         self.phase = Phase.OPEN
         self.recover = iss  # RFC 6582 §3.1: SND.NXT when the latest episode began
         self._dup_acks = 0
         self._partial_acks = 0
-        self._examined = iss  # with SACK: below this, losses were called already
+        self._expired_at = 0.0  # when the retransmission timer did last
+        self._examined = iss  # by RFC 6675: below this, losses were called already
 
     @property
     def is_impatient(self) -> bool:
@@ -53,70 +63,126 @@ class Recovery:
         """
         return self._partial_acks > 1
 
+    @property
+    def deadline(self) -> float | None:
+        """When something that may be late will be lost for good (RACK-10), None if nothing may."""
+        return self.rack.deadline if self.rack is not None else None
+
+    # -- judging ---------------------------------------------------------------------------------
+
     def on_ack(
-        self, board: Scoreboard, acked: int, newly_sacked: int, dup_acks: int, smss: int
-    ) -> Verdict:
-        """Judge the scoreboard *board* after an acknowledgement was entered into it.
+        self,
+        board: Scoreboard,
+        acked: int,
+        sacked: list[SentRun],
+        duplicate: bool,
+        smss: int,
+        rtt: Rtt,
+        now: float,
+    ) -> list[SentRun]:
+        """Judge *board* after an acknowledgement was entered into it; return what it shows lost.
 
-        *acked*: octets by which SND.UNA moved; *newly_sacked*: octets SACKed for the first time;
-        *dup_acks*: 1 for a duplicate acknowledgement in the sense of RFC 5681 §2, else 0.
+        *acked*: octets by which SND.UNA moved; *sacked*: runs SACKed for the first time;
+        *duplicate*: a duplicate acknowledgement in the sense of RFC 5681 §2.
         """
-        if self.phase is not Phase.OPEN and board.snd_una >= self.recover:
-            # After a time-out there is nothing to leave: slow start goes on as it is.
-            verdict = Verdict.EXIT if self.phase is Phase.FAST else Verdict.NOTHING
-            self.phase = Phase.OPEN
-            self._dup_acks = self._partial_acks = 0
-            board.duplicates = 0
-            if self.sack and newly_sacked:
-                self._judge_by_sack(board, smss)
-            if not board.lost.octets:
-                return verdict
-            # What was sent during the episode has holes too: a new signal (RFC 5681 §4.3).
-            self.phase = Phase.FAST
-            self.recover = board.snd_nxt
-            return Verdict.ENTER
+        if self.rack is not None:
+            self.rack.on_sacked(sacked, smss, board.sacked)
+            return self.rack.detect(board, self._reo_wnd(self.rack, rtt), now)
         if self.sack:
-            if not newly_sacked:
-                return Verdict.NOTHING
-            self._judge_by_sack(board, smss)
-        else:
-            self._judge_by_duplicates(board, acked, dup_acks, smss)
-        if self.phase is Phase.OPEN and board.lost.octets:
-            self.phase = Phase.FAST
-            self.recover = board.snd_nxt
-            return Verdict.ENTER
-        return Verdict.NOTHING
+            return self._judge_by_sack(board, smss) if sacked else []
+        return self._judge_by_duplicates(board, acked, duplicate, smss)
 
-    def on_timeout(self, board: Scoreboard) -> None:
-        """The retransmission timer expired: all that is not SACKed is lost (RTO-16, NR-7)."""
-        if board.sacked.octets and board.snd_una in board.sacked:
-            board.sacked.clear()  # the receiver took back what it had SACKed (RFC 2018 §8)
-        board.duplicates = 0
-        board.mark_lost(board.snd_una, board.snd_nxt)
+    def on_reordering_timeout(self, board: Scoreboard, rtt: Rtt, now: float) -> list[SentRun]:
+        """What might have been late is not going to come (RACK-10); return it."""
+        if self.rack is None:
+            return []
+        return self.rack.detect(board, self._reo_wnd(self.rack, rtt), now)
+
+    def _reo_wnd(self, rack: Rack, rtt: Rtt) -> float:
+        return rack.reo_wnd(self.phase is not Phase.OPEN, rtt.min_rtt, rtt.srtt)
+
+    # -- episodes --------------------------------------------------------------------------------
+
+    def enter(self, board: Scoreboard) -> None:
+        """A loss was found: fast recovery begins (RACK-12, NR-3)."""
+        self.phase = Phase.FAST
+        self.recover = board.snd_nxt
+
+    def leave(self, board: Scoreboard) -> None:
+        """All that was outstanding at the start is acknowledged, or was never lost."""
+        self.phase = Phase.OPEN
         self._dup_acks = self._partial_acks = 0
-        self._examined = board.snd_nxt
+        board.duplicates = 0
+        if self.rack is not None:
+            self.rack.on_recovered()
+
+    def on_timeout(
+        self, board: Scoreboard, smss: int, rtt: Rtt, question: bool, now: float
+    ) -> None:
+        """The retransmission timer expired: call lost what it settles.
+
+        That is the first segment, whatever else is known; if it is still a *question* whether
+        the time-out was needed (F-RTO), nothing more until that is answered.
+        """
+        if board.runs and board.runs[0].fate == SACKED:
+            board.forget_sacks()  # the receiver took back what it had SACKed (SB-3)
+        board.duplicates = 0
+        una = board.snd_una
+        board.mark_range_lost(una, min(una + smss, board.snd_nxt))
+        self._expired_at = now
+        if not question:
+            self.settle_timeout(board, rtt, now)
+        self._dup_acks = self._partial_acks = 0
         self.recover = board.snd_nxt
         self.phase = Phase.TIMEOUT
 
-    def _judge_by_sack(self, board: Scoreboard, smss: int) -> None:
+    def settle_timeout(self, board: Scoreboard, rtt: Rtt, now: float) -> None:
+        """The time-out was needed: all that is not SACKed is lost, or what is old enough for RACK.
+
+        RTO-16, RACK-13, NR-7.  What was sent after the time-out is another matter.
+        """
+        if self.rack is not None:
+            self.rack.overdue(board, self._reo_wnd(self.rack, rtt), now)
+            return
+        for run in board.oldest_first():
+            if run.sent_at >= self._expired_at:
+                break
+            board.mark_lost(run)
+        self._examined = board.snd_nxt
+
+    # -- RFC 6675 --------------------------------------------------------------------------------
+
+    def _judge_by_sack(self, board: Scoreboard, smss: int) -> list[SentRun]:
         """Call lost what has enough SACKed above it: IsLost() of RFC 6675 §4."""
-        sacked = board.sacked
-        octets = 0
+        octets = ranges = 0
         below = 0
-        for n in range(1, len(sacked) + 1):
-            octets += sacked.rights[-n] - sacked.lefts[-n]
-            if n >= DUP_THRESH or octets > (DUP_THRESH - 1) * smss:
-                below = sacked.lefts[-n]
+        for run in reversed(board.runs):
+            if run.fate != SACKED:
+                continue
+            octets += run.end - run.seq
+            ranges += 1
+            if ranges >= DUP_THRESH or octets > (DUP_THRESH - 1) * smss:
+                below = run.seq
                 break
         start = max(self._examined, board.snd_una)
         if below <= start:
-            return
+            return []
         # A retransmission that is lost again is left to the timer: RFC 6675 cannot see it.
-        for left, right in board.sent_once(start, below):
-            board.mark_lost(left, right)
+        lost = [
+            run
+            for run in board.runs
+            if run.fate == IN_FLIGHT and start <= run.seq < below and run.transmissions == 1
+        ]
+        for run in lost:
+            board.mark_lost(run)
         self._examined = below
+        return lost
 
-    def _judge_by_duplicates(self, board: Scoreboard, acked: int, dup_acks: int, smss: int) -> None:
+    # -- RFC 6582 --------------------------------------------------------------------------------
+
+    def _judge_by_duplicates(
+        self, board: Scoreboard, acked: int, duplicate: bool, smss: int
+    ) -> list[SentRun]:
         """Count duplicates and partial acknowledgements: RFC 6582 §3.2."""
         una = board.snd_una
         first = min(una + smss, board.snd_nxt)
@@ -126,19 +192,20 @@ class Recovery:
                 self._partial_acks += 1
                 back = smss if acked >= smss else 0
                 board.duplicates = max(board.duplicates - acked + back, 0)
-                board.mark_lost(una, first)
-            else:
-                board.duplicates = 0
-            return
-        if not dup_acks or una == board.snd_nxt or self.phase is Phase.TIMEOUT:
-            return
-        self._dup_acks += dup_acks
+                return board.mark_range_lost(una, first)
+            board.duplicates = 0
+            return []
+        if not duplicate or una == board.snd_nxt or self.phase is Phase.TIMEOUT:
+            return []
+        self._dup_acks += 1
+        lost = []
         # No more segments can have left than were outstanding when recovery began, however many
         # duplicates somebody invents (RFC 5681 §13).
         most = (board.snd_nxt if self.phase is Phase.OPEN else self.recover) - una
         if self.phase is Phase.OPEN:
             if self._dup_acks >= DUP_THRESH and una > self.recover:
-                board.mark_lost(una, first)
+                lost = board.mark_range_lost(una, first)
             else:  # limited transmit: two segments beyond the window, no more (RFC 3042 §2)
                 most = min(most, (DUP_THRESH - 1) * smss)
-        board.duplicates = min(board.duplicates + smss * dup_acks, most)
+        board.duplicates = min(board.duplicates + smss, most)
+        return lost

@@ -1,10 +1,11 @@
-"""The smoothed round-trip time and the retransmission time-out (RFC 6298).
+"""The smoothed round-trip time, its minimum, and the retransmission time-out (RFC 6298).
 
 A sample may come from a segment that was sent once, or from an echoed timestamp; never from the
 acknowledgement of a segment that was sent twice, which could answer either copy (Karn's rule).
 Choosing the sample is the sender's part; here is the arithmetic.
 """
 
+from collections import deque
 from typing import Final, Literal
 
 GRANULARITY: Final = 0.001
@@ -16,15 +17,31 @@ RTO_INITIAL: Final = 1.0
 RTO_AFTER_SYN_LOSS: Final = 3.0
 """Seconds, once data flows, if the SYN had to be sent again (RFC 6298 §5.7)."""
 
+MIN_RTT_WINDOW: Final = 300.0
+"""Seconds that a smallest round trip counts (RACK-2, DEF-23): a path may become longer."""
+
+MIN_RTT_SPACING: Final = MIN_RTT_WINDOW / 64
+"""Seconds between two candidates that are remembered, so that there are never more than 65."""
+
 
 class Rtt:
-    """SRTT, RTTVAR and RTO of one connection, in seconds.
+    """SRTT, RTTVAR, RTO and the minimum of one connection, in seconds.
 
     *form* is ``"linux"``: RTO = SRTT + max(4 * RTTVAR, floor), which keeps the floor out of the way
     of long paths; or ``"rfc"``: RTO = max(floor, SRTT + max(G, 4 * RTTVAR)).
     """
 
-    __slots__ = ("_ceiling", "_floor", "_form", "backoffs", "min_rtt", "rto", "rttvar", "srtt")
+    __slots__ = (
+        "_ceiling",
+        "_floor",
+        "_form",
+        "_minima",
+        "_spurious",
+        "backoffs",
+        "rto",
+        "rttvar",
+        "srtt",
+    )
 
     def __init__(self, floor: float, ceiling: float, form: Literal["linux", "rfc"]) -> None:
         self._floor = floor
@@ -32,9 +49,26 @@ class Rtt:
         self._form = form
         self.srtt: float | None = None
         self.rttvar = 0.0
-        self.min_rtt: float | None = None
         self.rto = RTO_INITIAL
         self.backoffs = 0
+        # Candidates for the minimum, each later and larger than the one before.
+        self._minima: deque[tuple[float, float]] = deque()
+        self._spurious = False  # the timer expired for nothing, and no sample has come since
+
+    @property
+    def min_rtt(self) -> float | None:
+        """The smallest round trip of the last 300 seconds, None before the first."""
+        return self._minima[0][0] if self._minima else None
+
+    def observe(self, r: float, now: float) -> None:
+        """Let *r*, any sound measurement, count for the minimum."""
+        minima = self._minima
+        while minima and minima[0][1] < now - MIN_RTT_WINDOW:
+            minima.popleft()
+        while minima and minima[-1][0] >= r:
+            minima.pop()
+        if not minima or now - minima[-1][1] >= MIN_RTT_SPACING:
+            minima.append((r, now))
 
     def sample(self, r: float) -> None:
         """Take the measurement *r*, seconds; this also ends any back-off (RFC 6298 §5)."""
@@ -42,11 +76,13 @@ class Rtt:
         if self.srtt is None:
             self.srtt = r
             self.rttvar = r / 2
+        elif self._spurious:  # the delay has grown suddenly: believe the sample (UNDO-8)
+            self.srtt = max(self.srtt + 2 * GRANULARITY, r)
+            self.rttvar = max(self.rttvar, r / 2)
         else:
             self.rttvar += (abs(self.srtt - r) - self.rttvar) / 4
             self.srtt += (r - self.srtt) / 8
-        if self.min_rtt is None or r < self.min_rtt:
-            self.min_rtt = r
+        self._spurious = False
         self.backoffs = 0
         if self._form == "linux":
             rto = self.srtt + max(4 * self.rttvar, self._floor)
@@ -58,6 +94,10 @@ class Rtt:
         """Double the RTO after it expired (RFC 6298 §5.5); it stays so until the next sample."""
         self.rto = min(self.rto * 2, self._ceiling)
         self.backoffs += 1
+
+    def was_spurious(self) -> None:
+        """The timer expired although nothing was lost: adapt to the next sample (RFC 4015 §4.2)."""
+        self._spurious = True
 
     def syn_was_lost(self) -> None:
         """Begin the data transfer with a cautious RTO (RFC 6298 §5.7)."""

@@ -1,8 +1,9 @@
 """SND.*: everything about octets going out (RFC 9293 §3.3.1, §3.8).
 
 Three questions meet here and stay apart.  Recovery says what is lost, congestion control how much
-may be in flight, and this class what goes next: lost ranges first, then new octets, as far as the
-peer's window, cwnd, Nagle's algorithm and silly-window avoidance let them.  SND.NXT never moves
+may be in flight, both in :mod:`rudp.core.flight`, and this class what goes next: lost ranges first,
+then new octets, as far as the peer's window, cwnd, pacing, Nagle's algorithm and silly-window
+avoidance let them.  SND.NXT never moves
 back; what is sent again is a range that the scoreboard calls lost, cut to the MSS of the moment.
 SYN and FIN are octets of the same line: ISS, and the number after the last octet of data.
 """
@@ -10,17 +11,10 @@ SYN and FIN are octets of the same line: ISS, and the number after the last octe
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.congestion.controller import Controller
-from rudp.core.congestion.newreno import NewReno
-from rudp.core.recovery import Phase, Recovery, Verdict
-from rudp.core.rtt import GRANULARITY, Rtt
+from rudp.core.flight import Flight
 from rudp.core.scoreboard import Scoreboard
 from rudp.core.sendbuffer import SendBuffer
 from rudp.core.timers import OFF, LossTimer, Timers
-
-INITIAL_WINDOW_SEGMENTS: Final = 10
-INITIAL_WINDOW_OCTETS: Final = 14_600
-"""RFC 6928: IW = min(10 * SMSS, max(2 * SMSS, 14600))."""
 
 SWS_OVERRIDE: Final = 0.2
 """Seconds that a segment too small for any other rule waits (RFC 9293 §3.8.6.2.1: 0.1 to 1.0)."""
@@ -29,35 +23,23 @@ R1: Final = 3
 """Retransmissions of one segment before the application hears of trouble (RFC 9293 SHLD-10)."""
 
 
-def initial_window(smss: int) -> int:
-    """Return IW in octets (RFC 6928 §2, CC-1)."""
-    return min(INITIAL_WINDOW_SEGMENTS * smss, max(2 * smss, INITIAL_WINDOW_OCTETS))
-
-
 class Sender:
     """The sending half of a connection; sequence numbers are growing ints."""
 
     __slots__ = (
         "_config",
-        "_last_sent",
-        "_limited_by_cwnd",
         "_persists",
-        "_resend_now",
-        "_sample_from",
         "_stalled_since",
-        "_timed_out_at",
+        "_timer_set_at",
         "_timers",
         "_waiting_small",
         "board",
         "buffer",
-        "controller",
         "fin_seq",
+        "flight",
         "iss",
         "max_snd_wnd",
         "nodelay",
-        "octets_resent",
-        "recovery",
-        "rtt",
         "send_buffer",
         "smss",
         "snd_sml",
@@ -72,12 +54,10 @@ class Sender:
         self._config = config
         self._timers = timers
         self.iss = iss
-        self.board = Scoreboard(iss)
+        self.flight = Flight(iss, config)
+        self.board: Scoreboard = self.flight.board
         self.buffer = SendBuffer(iss + 1)
-        self.rtt = Rtt(config.min_rto, config.max_rto, config.rto_form)
-        self.recovery = Recovery(iss, sack=False)
-        self.smss = 536
-        self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
+        self.smss = self.flight.smss
         self.snd_wnd = 0
         self.max_snd_wnd = 0
         self.snd_wl1 = 0
@@ -88,15 +68,10 @@ class Sender:
         self.nodelay = config.nodelay
         self.user_timeout = config.user_timeout
         self.send_buffer = config.send_buffer
-        self.octets_resent = 0
-        self._sample_from = iss  # an ACK above this may give the next RTT sample
         self._stalled_since: float | None = None  # outstanding since then without progress
-        self._last_sent = 0.0
-        self._limited_by_cwnd = False
-        self._resend_now = False  # the fast retransmission waits for no window
+        self._timer_set_at = -1.0  # when the loss timer was: runs of one instant share it
         self._waiting_small = False  # data waits that only the override timer may release
         self._persists = 0
-        self._timed_out_at = -1  # SND.UNA when the RTO expired last
 
     # -- what others ask -------------------------------------------------------------------------
 
@@ -144,7 +119,7 @@ class Sender:
     @property
     def has_work(self) -> bool:
         """Whether something is lost, or was never sent: then :meth:`next_run` may have a run."""
-        return bool(self.board.lost.octets) or self._has_backlog
+        return bool(self.board.lost.octets) or self.flight.tail_due or self._has_backlog
 
     @property
     def _has_backlog(self) -> bool:
@@ -155,28 +130,38 @@ class Sender:
 
     def syn_sent(self, now: float) -> None:
         """The SYN goes out, for the first time or again."""
-        if self.board.snd_nxt == self.iss:
-            self.board.on_sent(self.iss, self.iss + 1, now)
+        if self._stalled_since is None:
             self._stalled_since = now
-        else:
-            self.board.on_resent(self.iss, self.iss + 1, now)
+        self.flight.syn_sent(self.iss, now)
 
-    def established(self, smss: int, *, sack: bool, syn_transmissions: int, now: float) -> None:
-        """The handshake is over: set up for data segments of *smss* octets."""
+    def established(
+        self,
+        smss: int,
+        *,
+        sack: bool,
+        timestamps: bool,
+        syn_transmissions: int,
+        echo: int | None,
+        now: float,
+    ) -> None:
+        """The handshake is over: set up for data segments of *smss* octets.
+
+        *echo*: the time in ms of our clock that the peer echoed with its acknowledgement.
+        """
         self.smss = smss
-        window = initial_window(smss) if syn_transmissions <= 2 else smss  # CC-2
-        choice = self._config.congestion
-        make = NewReno if isinstance(choice, str) else choice
-        self.controller = make(smss, window)
-        self.recovery = Recovery(self.iss, sack=sack)
-        self._sample_from = self.board.snd_nxt
-        self._last_sent = now
-        if syn_transmissions > 1 and self.rtt.srtt is None:
-            self.rtt.syn_was_lost()
+        self.flight.established(
+            smss,
+            sack=sack,
+            timestamps=timestamps,
+            syn_transmissions=syn_transmissions,
+            echo=echo,
+            now=now,
+        )
 
     def resize(self, smss: int) -> None:
         """Use segments of *smss* octets from now on."""
         self.smss = smss
+        self.flight.resize(smss)
 
     # -- acknowledgements ------------------------------------------------------------------------
 
@@ -184,50 +169,38 @@ class Sender:
         self,
         seg_ack: int,
         sack_blocks: list[tuple[int, int]],
-        echo_rtt: float | None,
+        dsack: tuple[int, int] | None,
+        echo: int | None,
         duplicate: bool,
         now: float,
     ) -> int:
         """Enter an acceptable acknowledgement, SND.UNA <= *seg_ack* <= SND.NXT.
 
-        *sack_blocks*: valid blocks above *seg_ack*.  *echo_rtt*: the measurement by timestamp, if
-        there is one.  *duplicate*: a duplicate in the sense of RFC 5681 §2.  Return the octets by
-        which SND.UNA moved.
+        *sack_blocks*: valid blocks above *seg_ack*.  *dsack*: octets reported to have come twice.
+        *echo*: the time in ms of our clock that the peer echoes, None without timestamps.
+        *duplicate*: a duplicate in the sense of RFC 5681 §2.  Return the octets by which SND.UNA
+        moved.
         """
-        board = self.board
-        una = board.snd_una
-        flight_size = board.snd_nxt - una
-        acked = seg_ack - una
-        delivered = 0
+        board, timers = self.board, self._timers
+        acked = seg_ack - board.snd_una
+        if board.snd_una == self.iss:
+            self.flight.syn_acked(echo, now)
+        else:
+            if timers.loss_kind is LossTimer.PERSIST:
+                duplicate = False  # the answer to a window probe says nothing about loss (ZWP-4)
+            can_try = self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
+            self.flight.on_ack(seg_ack, sack_blocks, dsack, echo, duplicate, can_try, now)
         if acked:
-            delivered, sent_at, resent = board.acknowledge(seg_ack)
             self.buffer.release(seg_ack)
-            self._sample_rtt(seg_ack, sent_at, resent, echo_rtt, now)
             self._stalled_since = now
             self._persists = 0
-        newly_sacked = board.sack(sack_blocks) if sack_blocks else 0
-        if self._timers.loss_kind is LossTimer.PERSIST:
-            duplicate = False  # the answer to a window probe says nothing about loss (ZWP-4)
-
-        verdict = self.recovery.on_ack(board, acked, newly_sacked, int(duplicate), self.smss)
-        if verdict is Verdict.ENTER:
-            # Limited transmit went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
-            self.controller.on_loss(min(flight_size, self.controller.cwnd), now)
-            self._resend_now = True
-        elif acked and self.recovery.phase is Phase.FAST and not self.recovery.sack:
-            self._resend_now = True  # a partial acknowledgement names the next hole (NR-5)
-        elif verdict is Verdict.EXIT:
-            self.controller.on_recovered(board.snd_nxt - board.snd_una, now)
-        elif delivered and self.recovery.phase is not Phase.FAST and una > self.iss:
-            self.controller.on_ack(delivered, self._limited_by_cwnd, now)
-            self._limited_by_cwnd = False
-
-        if acked:
             if board.snd_una == board.snd_nxt:
-                self._timers.loss = OFF
+                timers.loss = OFF
                 self._stalled_since = None
-            elif not self.recovery.is_impatient:
-                self._start_loss_timer(now)
+            else:
+                self._set_loss_timer(now)
+        elif board.sacked and timers.loss_kind is not LossTimer.PERSIST:
+            self._set_loss_timer(now)
         return acked
 
     def update_window(self, seg_seq: int, seg_ack: int, window: int, now: float) -> bool:
@@ -244,7 +217,7 @@ class Sender:
         opened = window > self.snd_wnd
         # What was sent, or sent again, while the window was shut has been refused.
         refused = self._timers.loss_kind is LossTimer.PERSIST or (
-            not self.snd_wnd and self.rtt.backoffs > 0
+            not self.snd_wnd and self.flight.rtt.backoffs > 0
         )
         self.snd_wnd = window
         self.snd_wl1 = max(self.snd_wl1, seg_seq)
@@ -257,35 +230,9 @@ class Sender:
             self._persists = 0
             self._timers.loss = OFF
             if self.flight_size:  # send it again at once (ZWP-5)
-                self.board.mark_lost(self.snd_una, self.snd_nxt)
-                self._resend_now = True
-                self._start_loss_timer(now)
+                self.flight.send_again(now)
+                self._set_loss_timer(now)
         return changed
-
-    def _sample_rtt(
-        self,
-        seg_ack: int,
-        sent_at: float | None,
-        resent: bool,
-        echo_rtt: float | None,
-        now: float,
-    ) -> None:
-        """Take at most one sample per round trip, so that the plain gains hold (RTO-4).
-
-        What was *resent* needs an echo, and one of the copy sent last (RTO-7).  That of an earlier
-        copy would measure our own time-out if not the data but its acknowledgement was lost.
-        """
-        if seg_ack <= self._sample_from and self.rtt.srtt is not None and not self.rtt.backoffs:
-            return
-        if sent_at is None:
-            return
-        if not resent:
-            self.rtt.sample(now - sent_at)
-        elif echo_rtt is not None and echo_rtt <= now - sent_at + GRANULARITY:
-            self.rtt.sample(echo_rtt)
-        else:
-            return
-        self._sample_from = self.board.snd_nxt
 
     # -- what goes next --------------------------------------------------------------------------
 
@@ -296,22 +243,38 @@ class Sender:
         less beside SACK blocks) and may end with our FIN.  The caller sends it and says so with
         :meth:`on_sent`.
         """
+        flight, board = self.flight, self.board
+        self._timers.pace = OFF
+        if flight.tail_due:
+            return self._tail_probe(mss)
+        if not board.lost.octets or flight.holds_lost:
+            return self._next_new(now, max_segments, mss)
+        left, right = board.lost.lefts[0], board.lost.rights[0]
+        # An octet in flight more or less matters little; a partial segment costs a header.
+        segments = min((flight.window - board.in_flight) // self.smss, max_segments)
+        at_once = flight.resend_now or not board.in_flight
+        if segments > 0 or at_once:
+            segments = min(segments, flight.paced_room(now) // self.smss)
+            if segments <= 0 and not at_once:
+                self._timers.pace = flight.pacer.next_at
+                return None
+        # A window that shrank keeps all back but the first segment (SHLD-15, SHLD-16).
+        edge = max(board.snd_una + self.snd_wnd, board.snd_una + self.smss)
+        end = min(right, edge, left + max(segments, 1 if at_once else 0) * mss)
+        return (left, end) if end > left else None
+
+    def _tail_probe(self, mss: int) -> tuple[int, int]:
+        """Return what a tail-loss probe sends: new data, cwnd or not, else the last segment."""
         board = self.board
-        lost = board.lost
-        if lost.octets:
-            left, right = lost.lefts[0], lost.rights[0]
-            # An octet in flight more or less matters little; a partial segment costs a header.
-            room = self.controller.cwnd - board.in_flight
-            segments = max(room // self.smss, 1 if self._resend_now or not board.in_flight else 0)
-            # A window that shrank keeps all back but the first segment (SHLD-15, SHLD-16).
-            edge = max(board.snd_una + self.snd_wnd, board.snd_una + self.smss)
-            end = min(right, edge, left + min(segments, max_segments) * mss)
-            return (left, end) if end > left else None
-        return self._next_new(now, max_segments, mss)
+        nxt = board.snd_nxt
+        size = min(self.unsent, board.snd_una + self.snd_wnd - nxt, mss)
+        if size > 0:
+            end = nxt + size
+            return nxt, end + (end == self.fin_seq and end < board.snd_una + self.snd_wnd)
+        return max(board.snd_una, nxt - mss), nxt
 
     def _next_new(self, now: float, max_segments: int, mss: int) -> tuple[int, int] | None:
-        board = self.board
-        buffer = self.buffer
+        flight, board, buffer = self.flight, self.board, self.buffer
         nxt = board.snd_nxt
         unsent = buffer.end - nxt
         self._waiting_small = False
@@ -322,18 +285,26 @@ class Sender:
                 return nxt, nxt + 1
             return None
         if nxt == board.snd_una:
-            self._restart_after_idle(now)
+            flight.before_new(now)
         usable = board.snd_una + self.snd_wnd - nxt
         budget = max(self.send_buffer, 2 * mss) - (nxt - board.snd_una)
-        room = self.controller.cwnd - board.in_flight
+        room = flight.window - board.in_flight
         size = min(unsent, usable, budget, max_segments * mss)
-        if size > room:
-            self._limited_by_cwnd = True
+        if flight.extra_new:
+            size = min(size, mss)
+        elif size > room:
+            flight.limited_by_cwnd()
             size = room // mss * mss
             if not size and not board.in_flight:
                 size = min(unsent, usable, mss)  # cwnd below one segment still sends one
         if size <= 0:
             return None
+        paced = flight.paced_room(now)
+        if size > paced:
+            size = paced // mss * mss
+            if size <= 0:
+                self._timers.pace = flight.pacer.next_at
+                return None
         if size >= mss:
             if size < unsent or not self._may_send_small(size % mss):
                 size -= size % mss
@@ -355,36 +326,17 @@ class Sender:
             return True
         return self.snd_sml <= self.board.snd_una
 
-    def _restart_after_idle(self, now: float) -> None:
-        if self._config.slow_start_after_idle and now - self._last_sent > self.rtt.rto:
-            self.controller.on_idle(now)
-
     def on_sent(self, seq: int, end: int, now: float) -> None:
-        """Record that ``[seq, end)`` left, and set the retransmission timer if it is off."""
-        board = self.board
-        if seq == board.snd_nxt:
-            if self._stalled_since is None:
-                self._stalled_since = now
-            board.on_sent(seq, end, now)
-            if (end - seq) % self.smss:
-                self.snd_sml = end
-        else:
-            board.on_resent(seq, end, now)
-            self.octets_resent += end - seq
-            self._resend_now = False
-        self._last_sent = now
-        if self._fills_window():
-            self._limited_by_cwnd = True
-        if self._timers.loss == OFF or self._timers.loss_kind is LossTimer.PERSIST:
-            self._start_loss_timer(now)
-
-    def _fills_window(self) -> bool:
-        """Return whether cwnd is in use: half of it in slow start, later all of it (CC-6)."""
-        cwnd = self.controller.cwnd
-        in_flight = self.board.in_flight
-        if cwnd < self.controller.ssthresh:
-            return 2 * in_flight >= cwnd
-        return in_flight + self.smss > cwnd
+        """Record that ``[seq, end)`` left, and see to it that a loss timer runs."""
+        timers = self._timers
+        if self._stalled_since is None:
+            self._stalled_since = now
+        new = self.flight.on_sent(seq, end, now)
+        if new and (end - seq) % self.smss:
+            self.snd_sml = end
+        # Every new run puts a tail-loss probe off, none puts the RTO off (TLP-1, RTO-9).
+        if timers.loss == OFF or (now != self._timer_set_at and (new or seq == self.snd_una)):
+            self._set_loss_timer(now)
 
     def urgent_pointer(self, seq: int) -> int:
         """Return the urgent pointer of a segment at *seq*, 0 if nothing urgent is ahead (URG-1)."""
@@ -392,9 +344,11 @@ class Sender:
 
     # -- timers ----------------------------------------------------------------------------------
 
-    def _start_loss_timer(self, now: float) -> None:
-        self._timers.loss_kind = LossTimer.RTO
-        self._timers.loss = self._not_after_r2(now + self.rtt.rto)
+    def _set_loss_timer(self, now: float) -> None:
+        kind, deadline = self.flight.loss_deadline(now)
+        self._timers.loss_kind = kind
+        self._timers.loss = self._not_after_r2(deadline)
+        self._timer_set_at = now
 
     def _not_after_r2(self, deadline: float) -> float:
         """Return *deadline*, or the end of the user timeout if that comes first."""
@@ -407,13 +361,17 @@ class Sender:
 
         One timer serves the closed window and the override of silly-window avoidance (SWS-3).
         """
-        if self._timers.loss != OFF or self.snd_una != self.snd_nxt or not self._has_backlog:
+        if not self._has_backlog:
+            if not self.board.lost.octets:
+                self.flight.ran_dry()
+            return
+        if self._timers.loss != OFF or self.snd_una != self.snd_nxt:
             return
         if self.snd_wnd and not self._waiting_small:
             return
         if self._stalled_since is None:
             self._stalled_since = now
-        wait = SWS_OVERRIDE if self.snd_wnd else min(self.rtt.rto, self._config.max_rto)
+        wait = SWS_OVERRIDE if self.snd_wnd else min(self.flight.rtt.rto, self._config.max_rto)
         self._timers.loss_kind = LossTimer.PERSIST
         self._timers.loss = self._not_after_r2(now + wait)
 
@@ -426,19 +384,23 @@ class Sender:
         )
 
     def on_retransmission_timeout(self, now: float) -> None:
-        """The RTO expired: back off, and call everything outstanding lost (RFC 6298 §5)."""
-        if self.snd_wnd:  # else it is a window probe that was lost, and no sign of congestion
-            first = self._timed_out_at != self.snd_una
-            self.controller.on_timeout(self.flight_size, first, now)
-            self._timed_out_at = self.snd_una
-        self.recovery.on_timeout(self.board)
-        self.rtt.back_off()
-        self._resend_now = True
-        self._start_loss_timer(now)
+        """The RTO expired: back off, and send again (RFC 6298 §5)."""
+        self.flight.on_retransmission_timeout(self.snd_wnd > 0, now)
+        self._set_loss_timer(now)
+
+    def on_reordering_timeout(self, now: float) -> None:
+        """What might have been late is lost (RACK-10)."""
+        self.flight.on_reordering_timeout(now)
+        self._set_loss_timer(now)
+
+    def on_probe_timeout(self, now: float) -> None:
+        """A tail-loss probe is due (TLP-3)."""
+        self.flight.on_probe_timeout(now)
+        self._set_loss_timer(now)
 
     def on_syn_timeout(self, now: float) -> None:
         """The SYN, or our SYN,ACK, was not answered: back off (RFC 6298 §5.5)."""
-        self.rtt.back_off()
+        self.flight.rtt.back_off()
 
     def on_persist_timeout(self, now: float) -> tuple[int, int] | None:
         """Return the probe to be sent: one octet, or what the override releases (ZWP-2, SWS-2).
@@ -462,15 +424,12 @@ class Sender:
         if self.snd_wnd:  # what the override released is data like any
             self.on_sent(seq, end, now)
             return
-        if seq == self.snd_nxt:
-            self.board.on_sent(seq, end, now)
-        else:
-            self.board.on_resent(seq, end, now)
-        wait = min(self.rtt.rto * (1 << min(self._persists, 16)), self._config.max_rto)
+        self.flight.on_sent(seq, end, now)
+        wait = min(self.flight.rtt.rto * (1 << min(self._persists, 16)), self._config.max_rto)
         self._timers.loss_kind = LossTimer.PERSIST
         self._timers.loss = self._not_after_r2(now + wait)
 
     @property
     def is_troubled(self) -> bool:
         """Whether R1 is reached: one segment was retransmitted three times or more."""
-        return self.rtt.backoffs >= R1
+        return self.flight.rtt.backoffs >= R1

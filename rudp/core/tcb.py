@@ -21,6 +21,7 @@ from rudp.core.state import Cause, State, after
 from rudp.core.timers import OFF, Timers
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Path
+from rudp.core.wire import Run
 
 ESTABLISHED: Final = 1
 READABLE: Final = 2
@@ -208,7 +209,9 @@ class Tcb:
         receiver.rmss = min(receiver.rmss, receiver.rmss_max)
         return receiver
 
-    def establish(self, window: int, seg_seq: int, seg_ack: int, now: float) -> None:
+    def establish(
+        self, window: int, seg_seq: int, seg_ack: int, echo: int | None, now: float
+    ) -> None:
         """Our SYN is acknowledged: the peer's first window counts, and data may flow (s5)."""
         sender = self.sender
         sender.snd_wnd = sender.max_snd_wnd = window
@@ -218,7 +221,9 @@ class Tcb:
         sender.established(
             self._data_octets(self.segment_limit),
             sack=self.receiver.sack,
+            timestamps=self.timestamps,
             syn_transmissions=self.syn_transmissions,
+            echo=echo,
             now=now,
         )
         self.credit = None
@@ -256,13 +261,15 @@ class Tcb:
         """Return TSval at *now*: milliseconds plus the connection's offset, 32 bits (TS-1)."""
         return timestamp(now, self.ts_offset)
 
-    def echo_rtt(self, tsecr: int, now: float) -> float | None:
-        """Return the round trip that an echoed timestamp shows, None if we never sent it (M-13)."""
+    def echo(self, run: Run, now: float) -> int | None:
+        """Return the time in ms of our clock that *run* echoes; None if we never said so (M-13)."""
+        if not self.timestamps or not run.flags & wire.ACK:
+            return None
         clock = self.ts_clock(now)
-        ticks = (clock - tsecr) & SEQ_MASK
+        ticks = (clock - run.options.tsecr) & SEQ_MASK
         if ticks >= SEQ_HALF or ticks > (clock - self.ts_start) & SEQ_MASK:
             return None
-        return ticks / 1000
+        return int(now * 1000) - ticks
 
     # -- answers ---------------------------------------------------------------------------------
 

@@ -194,8 +194,13 @@ class Play:
         self.configure(**settings)
 
     def configure(self, **settings: Any) -> None:
-        """Begin afresh with other settings."""
-        self.config = Config(**settings)
+        """Begin afresh with other settings.
+
+        Unless these say otherwise, sending is not paced and the window is NewReno's, so that a
+        script can tell from the numbers of a RFC what leaves at one moment.
+        """
+        usual: dict[str, Any] = {"pacing": False, "congestion": "newreno"}
+        self.config = Config(**usual | settings)
         self.table = self._new_table()
         self._flows = {"": self._flow(self._path, PEER_PORT)}
         self._listener: Listener | None = None

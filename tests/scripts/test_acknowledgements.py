@@ -78,7 +78,7 @@ def test_DACK_2_gaps_and_what_fills_them(play: Play) -> None:
         > A 1 ack 41 <sack 91:101 71:81 51:61>
         read 40
         < A 41:91(50) ack 1
-        > A 1 ack 101
+        > A 1 ack 101 <sack 51:61>          # a duplicate, reported once
         read 60
         """
     )
@@ -109,12 +109,48 @@ def test_SACK_5_what_was_SACKed_can_be_read(play: Play) -> None:
         < A 101:201(100) ack 1
         > A 1 ack 1 <sack 101:201>
         < A 151:301(150) ack 1
-        > A 1 ack 1 <sack 101:301>
+        > A 1 ack 1 <sack 151:201 101:301>
         < A 51:151(100) ack 1
-        > A 1 ack 1 <sack 51:301>
+        > A 1 ack 1 <sack 101:151 51:301>
         < A 1:401(400) ack 1
-        > A 1 ack 401
+        > A 1 ack 401 <sack 51:301>
         read 400
+        """
+    )
+
+
+def test_SACK_4_a_duplicate_is_reported_once(play: Play) -> None:
+    """RFC 2883 §4: below the cumulative ACK, alone and in part; and with the next data of ours."""
+    play(passive("mss 1000, sackOK"))
+    play(
+        """
+        < PA 1:101(100) ack 1
+        +0.04 > A 1 ack 101
+        < PA 1:101(100) ack 1
+        > A 1 ack 101 <sack 1:101>
+        < PA 51:151(100) ack 1
+        +0.04 > A 1 ack 151 <sack 51:101>
+        < PA 151:251(100) ack 1
+        +0.04 > A 1 ack 251 <>
+        < PA 151:251(100) ack 1
+        &< A 301:401(100) ack 1
+        > A 1 ack 251 <sack 151:251 301:401>
+        < A 301:401(100) ack 1
+        > A 1 ack 251 <sack 301:401 301:401>
+        """
+    )
+
+
+def test_SACK_4_not_unless_asked_for(play: Play) -> None:
+    """DEF-28"""
+    play.configure(dsack=False)
+    play(passive("mss 1000, sackOK"))
+    play(
+        """
+        < PA 1:101(100) ack 1
+        +0.04 > A 1 ack 101
+        < PA 1:101(100) ack 1
+        > A 1 ack 101 <>
         """
     )
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from rudp.config import MSS_CEILING, MSS_FLOOR, WINDOW_MAX, Config
+from rudp.config import CONGESTION, MSS_CEILING, MSS_FLOOR, WINDOW_MAX, Config
 from rudp.core.congestion.newreno import NewReno
+from rudp.core.congestion.registry import CONTROLLERS, controller_factory
 
 INF = math.inf
 
@@ -15,11 +16,17 @@ DEFAULTS: dict[str, object] = {
     "mss": None,
     "nodelay": True,
     "sack": True,
+    "dsack": True,
     "timestamps": True,
     "window_scaling": True,
     "recv_buffer": 262_144,
     "send_buffer": 4_194_304,
-    "congestion": "newreno",
+    "congestion": "cubic",
+    "loss_detection": "rack",
+    "tail_loss_probe": True,
+    "prr": True,
+    "undo": True,
+    "pacing": True,
     "min_rto": 0.2,
     "max_rto": 60.0,
     "rto_form": "linux",
@@ -115,7 +122,13 @@ def test_every_number_is_checked() -> None:
         "sack",
         "timestamps",
         "window_scaling",
+        "dsack",
         "congestion",
+        "loss_detection",
+        "tail_loss_probe",
+        "prr",
+        "undo",
+        "pacing",
         "rto_form",
         "slow_start_after_idle",
         "keepalive",
@@ -179,6 +192,13 @@ def test_choices(name: str, values: list[str]) -> None:
 def test_congestion_control() -> None:
     """CC-12, MAY-18: by name, or whatever makes a controller."""
     assert made("congestion", NewReno) is NewReno
+    for name in CONGESTION:
+        assert made("congestion", name) == name
+        assert controller_factory(name)(1000, 10_000).cwnd == 10_000
+    assert set(CONTROLLERS) == set(CONGESTION)
+    assert controller_factory(NewReno) is NewReno
+    with pytest.raises(ValueError, match="loss_detection"):
+        made("loss_detection", "rfc793")
     for value in ("vegas", "", 3):
         with pytest.raises(ValueError, match="congestion"):
             made("congestion", value)

@@ -89,7 +89,7 @@ def test_a_lost_segment_ends_in_a_cross_and_is_sent_again() -> None:
     ladder.clear()
     pair.network.link("10.0.0.1", "10.0.0.2", loss=1.0)
     pair.send(pair.ours, 500)
-    pair.wait(0.1)
+    pair.wait(0.05)
     pair.network.link("10.0.0.1", "10.0.0.2", loss=0.0)
     pair.wait(0.5)
     text = str(ladder).splitlines()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.rtt import GRANULARITY, RTO_INITIAL, Rtt
+from rudp.core.rtt import GRANULARITY, MIN_RTT_SPACING, MIN_RTT_WINDOW, RTO_INITIAL, Rtt
 
 Form = Literal["linux", "rfc"]
 forms = pytest.mark.parametrize("form", ["linux", "rfc"])
@@ -139,18 +139,57 @@ def test_a_lost_syn_and_a_low_ceiling() -> None:
     assert rtt.rto == 2.0
 
 
-def test_the_smallest_sample_is_remembered() -> None:
+def test_the_minimum_counts_for_five_minutes() -> None:
+    """RACK-2, DEF-23: then the smallest of what came since takes its place."""
     rtt = estimator()
-    for r in (0.5, 0.2, 0.9):
-        rtt.sample(r)
+    for r, now in ((0.5, 0.0), (0.2, 1.0), (0.9, 100.0), (0.4, 200.0)):
+        rtt.observe(r, now)
     assert rtt.min_rtt == 0.2
+    rtt.observe(0.6, 301.0)
+    assert rtt.min_rtt == 0.2
+    rtt.observe(0.6, 301.1)
+    assert rtt.min_rtt == 0.4
+    rtt.observe(0.7, 2000.0)
+    assert rtt.min_rtt == 0.7
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 10), st.floats(0, 20)), max_size=300))
+def test_the_minimum_against_all_samples(steps: list[tuple[float, float]]) -> None:
+    """RACK-2: what is forgotten came within 5 seconds of a smaller one that still counts."""
+    rtt = estimator()
+    samples = []
+    now = 0.0
+    for r, pause in steps:
+        now += pause
+        rtt.observe(r, now)
+        samples.append((r, now))
+        assert rtt.min_rtt is not None
+        assert rtt.min_rtt >= min(s for s, at in samples if at >= now - MIN_RTT_WINDOW)
+        assert rtt.min_rtt <= min(
+            s for s, at in samples if at >= now - MIN_RTT_WINDOW + MIN_RTT_SPACING
+        )
 
 
 def test_a_sample_is_never_negative() -> None:
     """RTO-3: a clock that does not move gives 0, and a timestamp may lag by a tick."""
     rtt = estimator()
     rtt.sample(-0.001)
-    assert (rtt.srtt, rtt.min_rtt) == (0.0, 0.0)
+    assert rtt.srtt == 0.0
+
+
+def test_after_a_spurious_time_out_the_next_sample_is_believed() -> None:
+    """UNDO-8: SRTT = max(SRTT + 2 G, R), RTTVAR = max(RTTVAR, R / 2); then as always."""
+    rtt = estimator()
+    rtt.sample(0.1)
+    rtt.was_spurious()
+    rtt.sample(0.5)
+    assert (rtt.srtt, rtt.rttvar) == (0.5, 0.25)
+    assert rtt.rto == pytest.approx(1.5)
+    rtt.sample(0.5)
+    assert (rtt.srtt, rtt.rttvar) == (0.5, 0.1875)
+    rtt.was_spurious()
+    rtt.sample(0.1)
+    assert rtt.srtt == pytest.approx(0.502)
 
 
 @given(
@@ -167,7 +206,5 @@ def test_rto_stays_between_its_bounds(events: list[float | None], form: Form, fl
         else:
             rtt.sample(event)
             assert rtt.srtt is not None
-            assert rtt.min_rtt is not None
             assert rtt.rto >= min(rtt.srtt, 60.0)
-            assert rtt.min_rtt <= rtt.srtt * (1 + 1e-9)
         assert floor <= rtt.rto <= 60.0

@@ -7,8 +7,9 @@ import pytest
 
 from rudp.config import Config
 from rudp.core.congestion.newreno import NewReno
+from rudp.core.flight import initial_window
 from rudp.core.recovery import Phase
-from rudp.core.sender import R1, SWS_OVERRIDE, Sender, initial_window
+from rudp.core.sender import R1, SWS_OVERRIDE, Sender
 from rudp.core.timers import OFF, LossTimer, Timers
 
 ISS = 0xFFFF_FC18  # 2**32 - 1000: every test crosses the wrap
@@ -36,13 +37,21 @@ class Half:
         **settings: Any,
     ) -> None:
         if config is None:
+            settings.setdefault("pacing", False)
             config = Config(congestion="newreno" if narrow else wide, **settings)
         self.timers = Timers()
         self.sender = Sender(ISS, config, self.timers)
         self.sender.syn_sent(-0.1)
-        self.sender.on_ack(ONE, [], None, False, 0.0)
+        self.sender.on_ack(ONE, [], None, None, False, 0.0)
         self.sender.snd_wnd = self.sender.max_snd_wnd = window
-        self.sender.established(SMSS, sack=sack, syn_transmissions=syn_transmissions, now=0.0)
+        self.sender.established(
+            SMSS,
+            sack=sack,
+            timestamps=False,
+            syn_transmissions=syn_transmissions,
+            echo=None,
+            now=0.0,
+        )
         self.window = window
 
     def write(self, size: int) -> None:
@@ -74,7 +83,9 @@ class Half:
         seg_ack = ONE + octets
         duplicate = seg_ack == sender.snd_una < sender.snd_nxt and window == sender.snd_wnd
         blocks = [(ONE + left, ONE + right) for left, right in sacked or []]
-        sender.on_ack(seg_ack, blocks, echo, duplicate, now)
+        # An echo is the time in ms at which the segment that is answered left.
+        stamp = None if echo is None else round((now - echo) * 1000)
+        sender.on_ack(seg_ack, blocks, None, stamp, duplicate, now)
         sender.update_window(0, seg_ack, window, now)
         self.window = window
 
@@ -94,7 +105,7 @@ class Half:
 
     @property
     def cwnd(self) -> int:
-        return self.sender.controller.cwnd
+        return self.sender.flight.controller.cwnd
 
 
 def kind(half: Half) -> LossTimer:
@@ -127,7 +138,7 @@ def test_a_syn_that_was_lost(transmissions: int, cwnd: int) -> None:
     """CC-2, CC-3: once is an accident; and the handshake does not grow the window."""
     half = Half(narrow=True, syn_transmissions=transmissions)
     assert half.cwnd == cwnd
-    assert half.sender.controller.ssthresh == 1 << 30
+    assert half.sender.flight.controller.ssthresh == 1 << 30
 
 
 def test_the_first_flight() -> None:
@@ -393,7 +404,7 @@ def test_what_the_override_released_is_data_like_any() -> None:
     half.flush()
     half.ack(10_000, 0.1, window=300)
     half.flush(0.1)
-    rto = half.sender.rtt.rto
+    rto = half.sender.flight.rtt.rto
     half.fire(0.3)
     assert half.timers.loss == pytest.approx(0.3 + rto)
     assert kind(half) is LossTimer.RTO
@@ -523,7 +534,7 @@ def test_the_first_probe_after_one_rto() -> None:
     """ZWP-1, SHLD-29, MUST-36: and not before; here the RTO is 0.3 s still."""
     half = closed()
     assert kind(half) is LossTimer.PERSIST
-    assert half.timers.loss == pytest.approx(1.0 + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(1.0 + half.sender.flight.rtt.rto)
     assert half.fire() == (2000, 2001)
 
 
@@ -533,7 +544,7 @@ def test_no_probe_without_data() -> None:
     assert half.timers.loss == OFF
     half.write(1)
     half.flush(500.0)
-    assert half.timers.loss == pytest.approx(500.0 + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(500.0 + half.sender.flight.rtt.rto)
 
 
 def test_a_probe_is_one_octet_sent_again_and_again() -> None:
@@ -549,7 +560,7 @@ def test_a_probe_is_one_octet_sent_again_and_again() -> None:
 def test_probes_come_at_doubling_intervals() -> None:
     """ZWP-1, SHLD-30, DEF-17: one RTO, then twice as long each time, up to 60 s."""
     half = closed(user_timeout=None)
-    rto = half.sender.rtt.rto
+    rto = half.sender.flight.rtt.rto
     times = [1.0]
     for _ in range(12):
         times.append(half.timers.loss)
@@ -571,7 +582,7 @@ def test_answered_probes_keep_the_connection_for_ever() -> None:
         half.ack(2000, now + 0.1, window=0)
         probes += 1
     assert probes > 1000
-    assert half.sender.rtt.backoffs == 0
+    assert half.sender.flight.rtt.backoffs == 0
 
 
 def test_probes_without_answer_end_at_r2() -> None:
@@ -590,7 +601,7 @@ def test_a_probe_that_is_taken_is_progress() -> None:
         half.fire()
     half.ack(2001, 10.0, window=0)
     assert half.flush(10.0) == []
-    assert half.timers.loss == pytest.approx(10.0 + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(10.0 + half.sender.flight.rtt.rto)
     assert half.fire() == (2001, 2002)
 
 
@@ -600,7 +611,7 @@ def test_an_open_window_is_used_at_once() -> None:
     half.ack(2000, 1.1, window=4000)
     assert half.flush(1.1) == [(2000, 6000)]
     assert kind(half) is LossTimer.RTO
-    assert half.timers.loss == pytest.approx(1.1 + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(1.1 + half.sender.flight.rtt.rto)
 
 
 def test_an_open_window_after_refused_probes() -> None:
@@ -612,7 +623,7 @@ def test_an_open_window_after_refused_probes() -> None:
     now = half.timers.loss - 0.005
     half.ack(2000, now, window=4000)
     assert half.flush(now) == [(2000, 2001), (2001, 5001)]
-    assert half.timers.loss == pytest.approx(now + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(now + half.sender.flight.rtt.rto)
 
 
 def test_a_probe_says_nothing_about_congestion() -> None:
@@ -626,7 +637,7 @@ def test_a_probe_says_nothing_about_congestion() -> None:
     for _ in range(8):
         half.fire()
     assert half.cwnd == before
-    assert half.sender.controller.ssthresh == 1 << 30
+    assert half.sender.flight.controller.ssthresh == 1 << 30
 
 
 def test_a_window_that_closes_over_outstanding_data() -> None:
@@ -694,9 +705,9 @@ def test_the_timer_runs_while_something_is_outstanding() -> None:
     half.flush(1.05)
     assert half.timers.loss == pytest.approx(1.0 + RTO)
     half.ack(1000, 1.1)
-    assert half.timers.loss == pytest.approx(1.1 + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(1.1 + half.sender.flight.rtt.rto)
     half.ack(1000, 1.15)
-    assert half.timers.loss == pytest.approx(1.1 + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(1.1 + half.sender.flight.rtt.rto)
     half.ack(2000, 1.2)
     assert half.timers.loss == OFF
 
@@ -717,14 +728,14 @@ def test_the_rto_doubles() -> None:
 
 def test_a_time_out_starts_from_one_segment() -> None:
     """RTO-15, RTO-16, MUST-19, CC-9: half of FlightSize, once; cwnd one segment; slow start."""
-    half = Half(narrow=True)
+    half = Half(narrow=True, undo=False)
     half.write(50_000)
     half.flush()
     half.fire()
-    assert (half.cwnd, half.sender.controller.ssthresh) == (1000, 5000)
+    assert (half.cwnd, half.sender.flight.controller.ssthresh) == (1000, 5000)
     assert half.flush(0.3) == [(0, 1000)]
     half.fire()
-    assert (half.cwnd, half.sender.controller.ssthresh) == (1000, 5000)
+    assert (half.cwnd, half.sender.flight.controller.ssthresh) == (1000, 5000)
     assert half.flush(0.9) == [(0, 1000)]
     half.ack(1000, 1.0)
     assert half.cwnd == 2000
@@ -735,7 +746,7 @@ def test_a_time_out_starts_from_one_segment() -> None:
 
 def test_what_was_sacked_is_not_sent_again() -> None:
     """RTO-16, SB-3"""
-    half = Half(sack=True)
+    half = Half(sack=True, loss_detection="rfc6675", undo=False)
     half.write(5000)
     half.flush()
     half.ack(0, 0.1, sacked=[(1000, 2000), (3000, 4000)])
@@ -755,13 +766,13 @@ def test_karn() -> None:
     half.fire()
     half.flush(1.3)
     half.ack(1000, 1.4)
-    assert half.sender.rtt.srtt == pytest.approx(0.1)
-    assert half.sender.rtt.rto == pytest.approx(2 * RTO)
+    assert half.sender.flight.rtt.srtt == pytest.approx(0.1)
+    assert half.sender.flight.rtt.rto == pytest.approx(2 * RTO)
     half.write(1000)
     half.flush(2.0)
     half.ack(2000, 2.1)
-    assert half.sender.rtt.backoffs == 0
-    assert half.sender.rtt.rto < 2 * RTO
+    assert half.sender.flight.rtt.backoffs == 0
+    assert half.sender.flight.rtt.rto < 2 * RTO
 
 
 def test_a_timestamp_tells_which_copy_was_answered() -> None:
@@ -772,7 +783,7 @@ def test_a_timestamp_tells_which_copy_was_answered() -> None:
     half.fire()
     half.flush(1.3)
     half.ack(1000, 1.4, echo=0.02)
-    assert half.sender.rtt.srtt == pytest.approx(0.09)
+    assert half.sender.flight.rtt.srtt == pytest.approx(0.09)
 
 
 def test_one_sample_for_a_round_trip() -> None:
@@ -785,11 +796,11 @@ def test_one_sample_for_a_round_trip() -> None:
     half.flush(1.0)
     for n in range(1, 11):
         half.ack(1000 * n, 1.17 + n / 100)
-    assert half.sender.rtt.srtt == pytest.approx(0.11)
+    assert half.sender.flight.rtt.srtt == pytest.approx(0.11)
     half.write(1000)
     half.flush(2.0)
     half.ack(11_000, 2.11)
-    assert half.sender.rtt.rttvar < 0.05
+    assert half.sender.flight.rtt.rttvar < 0.05
 
 
 def test_a_sample_needs_progress() -> None:
@@ -798,7 +809,7 @@ def test_a_sample_needs_progress() -> None:
     half.write(2000)
     half.flush(1.0)
     half.ack(0, 1.5, echo=0.5)
-    assert half.sender.rtt.srtt == pytest.approx(0.1)
+    assert half.sender.flight.rtt.srtt == pytest.approx(0.1)
 
 
 def test_a_lost_syn_makes_the_first_rto_three_seconds() -> None:
@@ -807,19 +818,19 @@ def test_a_lost_syn_makes_the_first_rto_three_seconds() -> None:
     sender = Sender(ISS, Config(), timers)
     sender.syn_sent(0.0)
     sender.on_syn_timeout(1.0)
-    assert sender.rtt.rto == 2.0
+    assert sender.flight.rtt.rto == 2.0
     sender.syn_sent(1.0)
-    sender.on_ack(ONE, [], None, False, 1.1)
-    sender.established(SMSS, sack=True, syn_transmissions=2, now=1.1)
-    assert sender.rtt.rto == 3.0
+    sender.on_ack(ONE, [], None, None, False, 1.1)
+    sender.established(SMSS, sack=False, timestamps=False, syn_transmissions=2, echo=None, now=1.1)
+    assert sender.flight.rtt.rto == 3.0
     sender.snd_wnd = sender.max_snd_wnd = 10_000
     sender.buffer.append(bytes(10))
     run = sender.next_run(1.1, 64, SMSS)
     assert run is not None
     sender.on_sent(*run, 1.1)
     assert timers.loss == pytest.approx(4.1)
-    sender.on_ack(ONE + 10, [], None, False, 1.2)
-    assert sender.rtt.rto == pytest.approx(RTO)
+    sender.on_ack(ONE + 10, [], None, None, False, 1.2)
+    assert sender.flight.rtt.rto == pytest.approx(RTO)
 
 
 def test_r1() -> None:
@@ -900,8 +911,8 @@ def test_fast_retransmit_and_recovery() -> None:
         [(12_000, 13_000)],
         [(13_000, 14_000)],
     ]
-    assert half.sender.controller.ssthresh == 5000
-    assert half.sender.recovery.phase is Phase.FAST
+    assert half.sender.flight.controller.ssthresh == 5000
+    assert half.sender.flight.recovery.phase is Phase.FAST
     half.ack(12_000, 0.3)
     assert half.cwnd == 3000
     assert half.flush(0.3) == [(14_000, 15_000)]
@@ -916,7 +927,7 @@ def test_limited_transmit_is_not_counted() -> None:
         for n in (1, 2, 3):
             half.ack(0, 0.1, sacked=[(1000, 1000 + 1000 * n)] if sack else None)
             half.flush(0.1)
-        assert half.sender.controller.ssthresh == 5000
+        assert half.sender.flight.controller.ssthresh == 5000
 
 
 def test_limited_transmit_needs_room_in_the_peers_window() -> None:
@@ -938,7 +949,7 @@ def test_a_partial_acknowledgement_sends_the_next_hole_at_once() -> None:
     assert half.flush(0.1) == [(0, 1000)]
     half.ack(4000, 0.2)
     assert half.flush(0.2) == [(4000, 5000)]
-    assert half.timers.loss == pytest.approx(0.2 + half.sender.rtt.rto)
+    assert half.timers.loss == pytest.approx(0.2 + half.sender.flight.rtt.rto)
     deadline = half.timers.loss
     half.ack(7000, 0.3)
     assert half.flush(0.3) == [(7000, 8000)]
@@ -947,20 +958,20 @@ def test_a_partial_acknowledgement_sends_the_next_hole_at_once() -> None:
 
 def test_recovery_with_sack() -> None:
     """SB-4, SB-6, CC-7, CC-9: every hole, in order, as the pipe allows; then new data."""
-    half = Half(sack=True, narrow=True)
+    half = Half(sack=True, narrow=True, loss_detection="rfc6675", prr=False)
     half.write(100_000)
     half.flush()
     half.ack(0, 0.1, sacked=[(1000, 2000)])
     assert half.flush(0.1) == [(10_000, 11_000)]
     half.ack(0, 0.1, sacked=[(1000, 2000), (3000, 4000), (5000, 6000)])
-    assert half.sender.controller.ssthresh == 5000
+    assert half.sender.flight.controller.ssthresh == 5000
     # Outstanding 11000, SACKed 3000, lost [0, 1000): the pipe is 7000, and still the hole goes.
     assert half.flush(0.1) == [(0, 1000)]
     half.ack(0, 0.1, sacked=[(6000, 11_000)])
     # SACKed 8000; lost are the holes at 2000 and 4000: the pipe is 1000, the window 5000.
     assert half.flush(0.1) == [(2000, 3000), (4000, 5000), (11_000, 13_000)]
     half.ack(11_000, 0.2)
-    assert half.sender.recovery.phase is Phase.OPEN
+    assert half.sender.flight.recovery.phase is Phase.OPEN
 
 
 def test_a_resent_range_is_cut_to_the_segments_of_the_moment() -> None:
@@ -1004,6 +1015,6 @@ def test_getters() -> None:
     half.fire()
     assert sender.has_work
     half.flush(0.4)
-    assert sender.octets_resent == 500
+    assert sender.flight.octets_resent == 500
     half.ack(500, 0.5)
     assert (sender.has_work, sender.flight_size) == (False, 0)

@@ -128,18 +128,18 @@ class Controller:
         """
         raise NotImplementedError
 
-    def on_recovered(self, in_flight: int, now: float) -> None:
-        """Fast recovery is over (PRR-8)."""
-        self.cwnd = self.ssthresh
+    def on_recovered(self, most: int, now: float) -> None:
+        """Fast recovery is over; ``cwnd`` may be *most* at most, so no burst follows (PRR-8)."""
+        self.cwnd = min(self.ssthresh, most)
 
     def on_timeout(self, flight_size: int, first: bool, now: float) -> None:
         """The retransmission timer expired, *first*: not before for these octets (RTO-15)."""
         raise NotImplementedError
 
-    def on_undo(self, now: float) -> None:
-        """The last reduction, of ``on_congestion`` or ``on_timeout``, was for nothing: take it back.
+    def on_undo(self, most: int, now: float) -> None:
+        """The last reduction, of ``on_congestion`` or ``on_timeout``, was for nothing: undo it.
 
-        The sender sees to it that no burst follows (RFC 4015 §3.2).
+        ``cwnd`` may be *most* at most, so that no burst follows (RFC 4015 §3.2).
         """
 
     def on_restart(self, idle: float, rto: float, now: float) -> None:

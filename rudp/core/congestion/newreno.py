@@ -9,30 +9,92 @@ same code serve connections with and without SACK.
 from typing import Final
 
 from rudp.config import WINDOW_MAX
+from rudp.core.congestion.controller import Ack, Controller, Signal
 
-SSTHRESH_INITIAL: Final = WINDOW_MAX
-"""Octets: "arbitrarily high" (RFC 5681 §3.1)."""
+RESTART_SEGMENTS: Final = 4
+RESTART_OCTETS: Final = 4380
+"""RFC 3390's initial window, min(4 * SMSS, max(2 * SMSS, 4380)): the restart window of a path on
+which the larger one was too much (RFC 6928 §4)."""
 
 
-class NewReno:
+class WindowController(Controller):
+    """What all controllers share that know nothing but a window: restart, ECN, loss window, undo.
+
+    A kind of its own says in :meth:`_reduced` what is left of *flight_size* after a reduction, and
+    keeps in :meth:`_remember` what :meth:`on_undo` needs besides ``cwnd`` and ``ssthresh``.
+    """
+
+    __slots__ = ("_prior_cwnd", "_prior_ssthresh", "_restart_window", "_started")
+
+    def __init__(self, smss: int, initial_window: int) -> None:
+        super().__init__(smss, initial_window)
+        self._restart_window = initial_window
+        self._prior_cwnd = initial_window
+        self._prior_ssthresh = self.ssthresh
+        self._started = False  # a window has been acknowledged without loss since the (re)start
+
+    def _reduced(self, flight_size: int) -> int:
+        """Return the octets that may be in flight after a reduction, before any lower bound."""
+        raise NotImplementedError
+
+    def _remember(self) -> None:
+        self._prior_cwnd = self.cwnd
+        self._prior_ssthresh = self.ssthresh
+
+    def _lost_after_start(self) -> None:
+        """The first window was too much: begin with less after a pause (CC-11)."""
+        if not self._started:
+            small = min(RESTART_SEGMENTS * self.smss, max(2 * self.smss, RESTART_OCTETS))
+            self._restart_window = min(self._restart_window, small)
+
+    def on_congestion(self, signal: Signal, flight_size: int, now: float) -> None:
+        """Reduce; after a loss PRR leads the way down to ssthresh (CC-9)."""
+        self._remember()
+        if signal is Signal.LOSS:
+            self._lost_after_start()
+        floor = 2 if signal is Signal.LOSS else 1
+        target = self._reduced(flight_size)
+        self.cwnd = max(target, floor * self.smss)
+        self.ssthresh = max(target, 2 * self.smss)
+
+    def on_timeout(self, flight_size: int, first: bool, now: float) -> None:
+        """Fall back to one segment (RFC 5681 §3.1, RTO-15)."""
+        if first:
+            self._remember()
+            self._lost_after_start()
+            self.ssthresh = max(self._reduced(flight_size), 2 * self.smss)
+        self.cwnd = self.smss
+
+    def on_undo(self, most: int, now: float) -> None:
+        """Be as before the last reduction (UNDO-7)."""
+        self.cwnd = min(max(self.cwnd, self._prior_cwnd), most)
+        self.ssthresh = max(self.ssthresh, self._prior_ssthresh)
+
+    def on_restart(self, idle: float, rto: float, now: float) -> None:
+        """Return to the restart window after more than an RTO (RFC 5681 §4.1, CC-8)."""
+        if idle > rto:
+            self.cwnd = min(self.cwnd, self._restart_window)
+            self._started = False
+
+
+class NewReno(WindowController):
     """The standard controller, and the yardstick for all others.
 
     *smss*: the largest segment, *initial_window*: IW, both in octets.
     """
 
-    __slots__ = ("_acked", "_restart_window", "_smss", "cwnd", "ssthresh")
+    __slots__ = ("_acked",)
 
     def __init__(self, smss: int, initial_window: int) -> None:
-        self._smss = smss
-        self._restart_window = initial_window
-        self.cwnd = initial_window
-        self.ssthresh = SSTHRESH_INITIAL
+        super().__init__(smss, initial_window)
         self._acked = 0  # octets acknowledged in avoidance since cwnd grew last
 
-    def on_ack(self, acked: int, cwnd_limited: bool, now: float) -> None:
+    def on_ack(self, ack: Ack) -> None:
         """Grow, if the window was used (RFC 5681 §3.1, CC-4, CC-5, CC-6)."""
-        if not cwnd_limited:
+        self._started = True
+        if not ack.cwnd_limited:
             return
+        acked = ack.delivered
         if self.cwnd < self.ssthresh:
             # One ACK may cover a batch, so L is not limited to one segment (RFC 3465 §2.3);
             # growth stays below doubling in a round trip because it never exceeds what was acked.
@@ -42,25 +104,9 @@ class NewReno:
         self._acked += acked
         if self._acked >= self.cwnd:
             self._acked -= self.cwnd
-            self.cwnd = min(self.cwnd + self._smss, WINDOW_MAX)
+            self.cwnd = min(self.cwnd + self.smss, WINDOW_MAX)
 
-    def on_loss(self, flight_size: int, now: float) -> None:
-        """Halve (RFC 5681 §3.2, equation 4)."""
-        self.ssthresh = max(flight_size // 2, 2 * self._smss)
-        self.cwnd = self.ssthresh
+    def _reduced(self, flight_size: int) -> int:
+        """Half (RFC 5681 §3.1, equation 4)."""
         self._acked = 0
-
-    def on_recovered(self, flight_size: int, now: float) -> None:
-        """Leave fast recovery without a burst (RFC 6582 §3.2, step 3, option 1)."""
-        self.cwnd = min(self.ssthresh, max(flight_size, self._smss) + self._smss)
-
-    def on_timeout(self, flight_size: int, first: bool, now: float) -> None:
-        """Fall back to one segment (RFC 5681 §3.1, equations 4 and the loss window)."""
-        if first:
-            self.ssthresh = max(flight_size // 2, 2 * self._smss)
-        self.cwnd = self._smss
-        self._acked = 0
-
-    def on_idle(self, now: float) -> None:
-        """Return to the restart window (RFC 5681 §4.1)."""
-        self.cwnd = min(self.cwnd, self._restart_window)
+        return flight_size // 2

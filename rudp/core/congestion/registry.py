@@ -1,0 +1,20 @@
+"""Congestion controllers by the names that ``Config(congestion=...)`` takes."""
+
+from typing import Final
+
+from rudp.core.congestion.bbr import Bbr
+from rudp.core.congestion.controller import ControllerFactory
+from rudp.core.congestion.cubic import Cubic
+from rudp.core.congestion.newreno import NewReno
+
+CONTROLLERS: Final[dict[str, ControllerFactory]] = {
+    "newreno": NewReno,
+    "reno": NewReno,
+    "cubic": Cubic,
+    "bbr": Bbr,
+}
+
+
+def controller_factory(choice: str | ControllerFactory) -> ControllerFactory:
+    """Return what makes the controller of that name, or *choice* itself."""
+    return CONTROLLERS[choice] if isinstance(choice, str) else choice

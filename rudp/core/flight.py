@@ -1,0 +1,554 @@
+"""What is in the network, what became of it, and how much more may go (ACKP-2 to ACKP-9).
+
+The sender asks here how much room there is and tells what it sent; acknowledgements and time-outs
+come here to be made sense of.  The parts each answer one question and do not know each other: the
+scoreboard what is outstanding, the round-trip estimator how long to wait, recovery what is lost,
+undo and F-RTO whether that was a mistake, PRR and the controller how large the window is, the pacer
+when the next burst may leave.  This class asks them in the right order.
+"""
+
+from typing import Final
+
+from rudp.config import WINDOW_MAX, Config
+from rudp.core.congestion.controller import Ack, Controller, Signal
+from rudp.core.congestion.newreno import NewReno
+from rudp.core.congestion.prr import Prr
+from rudp.core.congestion.registry import controller_factory
+from rudp.core.frto import NEW_SEGMENTS, Frto, Outcome
+from rudp.core.pacing import AVOIDANCE_GAIN, SLOW_START_GAIN, Pacer
+from rudp.core.rate import DeliveryRate
+from rudp.core.recovery import Phase, Recovery
+from rudp.core.rtt import GRANULARITY, Rtt
+from rudp.core.scoreboard import Scoreboard, SentRun
+from rudp.core.tailprobe import TailProbe
+from rudp.core.timers import LossTimer
+from rudp.core.undo import Undo
+
+INITIAL_WINDOW_SEGMENTS: Final = 10
+INITIAL_WINDOW_OCTETS: Final = 14_600
+"""RFC 6928: IW = min(10 * SMSS, max(2 * SMSS, 14600))."""
+
+UNLIMITED: Final = 1 << 62
+"""Octets: more than any window."""
+
+
+def initial_window(smss: int) -> int:
+    """Return IW in octets (RFC 6928 §2, CC-1)."""
+    return min(INITIAL_WINDOW_SEGMENTS * smss, max(2 * smss, INITIAL_WINDOW_OCTETS))
+
+
+class Flight:
+    """Loss recovery and congestion control of one connection.
+
+    Numbers are growing ints, sizes octets, times seconds; an *echo* is the time in milliseconds of
+    our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
+    lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
+    reductions that turned out to be needless.
+    """
+
+    __slots__ = (
+        "_ack",
+        "_config",
+        "_cwnd_limited",
+        "_last_sent",
+        "_most_in_flight",
+        "_pace",
+        "_prr",
+        "_rto_from",
+        "_sample_from",
+        "_syn_sent_at",
+        "_timed_out_at",
+        "_timestamps",
+        "_usage_end",
+        "board",
+        "controller",
+        "dsacks",
+        "extra_new",
+        "frto",
+        "octets_resent",
+        "pacer",
+        "rate",
+        "recovery",
+        "resend_now",
+        "rtt",
+        "smss",
+        "tail",
+        "tail_due",
+        "undo",
+        "undone",
+    )
+
+    def __init__(self, iss: int, config: Config) -> None:
+        self._config = config
+        self.smss = 536
+        self.board = Scoreboard(iss)
+        self.rtt = Rtt(config.min_rto, config.max_rto, config.rto_form)
+        self.rate = DeliveryRate()
+        self.recovery = Recovery(iss, sack=False)
+        self.tail = TailProbe()
+        self.undo = Undo()
+        self.frto = Frto()
+        self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
+        self.pacer = Pacer(0)
+        self.resend_now = False
+        self.tail_due = False  # a tail-loss probe is to be sent
+        self.extra_new = 0  # segments of new data that F-RTO may send beyond the window
+        self.octets_resent = 0
+        self.dsacks = 0
+        self.undone = 0
+        self._ack = Ack()
+        self._pace: float | None = None  # the pacing rate when we asked last
+        self._prr: Prr | None = None  # what leads the window through fast recovery
+        self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
+        self._sample_from = iss  # an ACK above this may give the next RTT sample
+        self._syn_sent_at = 0.0
+        self._last_sent = 0.0
+        self._rto_from = 0.0  # when the retransmission timer was started last
+        self._timed_out_at = -1  # SND.UNA when the RTO expired last
+        self._cwnd_limited = False  # cwnd was what held us back, in this round trip or the last
+        self._most_in_flight = 0  # in the same time
+        self._usage_end = iss  # SND.NXT when these two were noted
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def syn_sent(self, iss: int, now: float) -> None:
+        """The SYN goes out, for the first time or again."""
+        self._syn_sent_at = now
+        if self.board.snd_nxt == iss:
+            self.board.on_sent(iss, iss + 1, now)
+        else:
+            self.board.on_resent(iss, iss + 1, now)
+
+    def syn_acked(self, echo: int | None, now: float) -> None:
+        """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
+        runs, resent = self.board.acknowledge(self.board.snd_nxt)
+        self._measure(self.board.snd_nxt, runs, resent, [], echo, now)
+
+    def established(
+        self,
+        smss: int,
+        *,
+        sack: bool,
+        timestamps: bool,
+        syn_transmissions: int,
+        echo: int | None,
+        now: float,
+    ) -> None:
+        """The handshake is over: set up for data segments of *smss* octets.
+
+        If *echo* is older than the SYN that was sent last, the time-outs were for nothing (UNDO-9).
+        """
+        config = self._config
+        self.smss = smss
+        self._timestamps = timestamps
+        spurious = echo is not None and echo < int(self._syn_sent_at * 1000)
+        window = smss if syn_transmissions > 2 and not spurious else initial_window(smss)  # CC-2
+        self.controller = controller_factory(config.congestion)(smss, window)
+        self.pacer = Pacer(window)
+        rack = config.loss_detection == "rack"
+        self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
+        self._sample_from = self._usage_end = self.board.snd_nxt
+        self._last_sent = now
+        if syn_transmissions > 1 and self.rtt.srtt is None:
+            self.rtt.syn_was_lost()
+
+    def resize(self, smss: int) -> None:
+        """Use segments of *smss* octets from now on."""
+        self.smss = smss
+        self.controller.resize(smss)
+
+    # -- how much may go -------------------------------------------------------------------------
+
+    @property
+    def window(self) -> int:
+        """Octets that may be in flight: cwnd, or what PRR makes of it in fast recovery (CC-7)."""
+        return self.controller.cwnd if self._prr is None else self._prr.cwnd
+
+    @property
+    def holds_lost(self) -> bool:
+        """Whether lost octets wait because F-RTO tries new ones first."""
+        return self.extra_new > 0 or (self.frto.is_open and not self.resend_now)
+
+    @property
+    def reordering_seen(self) -> bool:
+        """Whether segments have arrived later than their successors (RACK-5)."""
+        return self.recovery.rack is not None and self.recovery.rack.reordering_seen
+
+    def pacing_rate(self) -> float | None:
+        """Return octets a second, None for no pacing (PACE-1)."""
+        if not self._config.pacing:
+            return None
+        controller = self.controller
+        if controller.pacing_rate is not None:
+            return controller.pacing_rate
+        if not self.rtt.srtt:
+            return None
+        slow_start = controller.cwnd < controller.ssthresh
+        return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / self.rtt.srtt
+
+    def paced_room(self, now: float) -> int:
+        """Return the octets that pacing lets go now; 0 means: not before ``pacer.next_at``."""
+        rate = self._pace = self.pacing_rate()
+        return UNLIMITED if rate is None else self.pacer.room(rate, self.smss, now)
+
+    def limited_by_cwnd(self) -> None:
+        """There was more to send than cwnd let go (CC-6)."""
+        self._cwnd_limited = True
+        self._most_in_flight = self.board.in_flight
+        self._usage_end = self.board.snd_nxt
+
+    def ran_dry(self) -> None:
+        """There is nothing to send, though the network may take more."""
+        in_flight = self.board.in_flight
+        if in_flight < self.window:
+            self.rate.on_app_limited(in_flight)
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def before_new(self, now: float) -> None:
+        """New data is about to leave with nothing in flight: has it been quiet for long? (CC-8)"""
+        idle = now - self._last_sent if self._config.slow_start_after_idle else 0.0
+        self.controller.on_restart(idle, self.rtt.rto, now)
+
+    def on_sent(self, seq: int, end: int, now: float) -> bool:
+        """Record that ``[seq, end)`` left; return whether it is new."""
+        board = self.board
+        new = seq == board.snd_nxt
+        if new:
+            if seq == board.snd_una:
+                self._rto_from = now
+            run = board.on_sent(seq, end, now)
+            in_flight = board.in_flight
+            self.rate.on_sent(run, in_flight, now)
+            if self.extra_new:
+                self.extra_new -= 1
+        else:
+            resent = board.on_resent(seq, end, now)
+            in_flight = board.in_flight
+            for run in resent:
+                self.rate.on_sent(run, in_flight, now)
+            self.octets_resent += end - seq
+            if seq == board.snd_una and self.recovery.sack:
+                self._rto_from = now  # its acknowledgement is a round trip away again
+            if not self.tail_due:
+                self.undo.on_resent(seq, end, now)
+            self.resend_now = False
+        if self.tail_due:
+            self.tail_due = False
+            self.tail.on_sent(board.snd_nxt, is_retrans=not new)
+            self._rto_from = now  # TLP-5
+        if self._prr is not None:
+            self._prr.on_sent(end - seq)
+        self._last_sent = now
+        if self._pace is not None:
+            self.pacer.on_sent(end - seq, self._pace, self.smss, now)
+        # Remember, for a round trip, how much of cwnd was in use (CC-6).
+        limited = in_flight + self.smss > self.controller.cwnd
+        if (
+            board.snd_una >= self._usage_end
+            or limited
+            or (not self._cwnd_limited and in_flight > self._most_in_flight)
+        ):
+            self._cwnd_limited = limited
+            self._most_in_flight = in_flight
+            self._usage_end = board.snd_nxt
+        return new
+
+    # -- acknowledgements ------------------------------------------------------------------------
+
+    def on_ack(
+        self,
+        seg_ack: int,
+        sack_blocks: list[tuple[int, int]],
+        dsack: tuple[int, int] | None,
+        echo: int | None,
+        duplicate: bool,
+        can_try: bool,
+        now: float,
+    ) -> None:
+        """Enter an acceptable acknowledgement, SND.UNA <= *seg_ack* <= SND.NXT.
+
+        *sack_blocks*: valid blocks above *seg_ack*.  *dsack*: octets reported to have come twice.
+        *duplicate*: a duplicate in the sense of RFC 5681 §2.  *can_try*: there is new data, and
+        room for it in the peer's window.
+        """
+        board, recovery, ack = self.board, self.recovery, self._ack
+        una = board.snd_una
+        flight_size = board.snd_nxt - una
+        ack.prior_in_flight = board.in_flight
+        acked = seg_ack - una
+        runs: list[SentRun] = []
+        resent = False
+        if acked:
+            runs, resent = board.acknowledge(seg_ack)
+        sacked = board.sack(sack_blocks) if sack_blocks else []
+        ack.rtt = self._measure(seg_ack, runs, resent, sacked, echo, now)
+        if sacked:
+            runs += sacked
+
+        min_rtt = self.rtt.min_rtt
+        already = self.rate.delivered
+        self.rate.sample(runs, ack, min_rtt, now)
+        ack.delivered = self.rate.delivered - already
+        if recovery.rack is not None:
+            recovery.rack.on_delivered(runs, echo, min_rtt, now)
+        repaired = self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
+        if dsack is not None:
+            self.dsacks += 1
+            if recovery.rack is not None:
+                recovery.rack.on_dsack(una, board.snd_nxt)
+        if self._config.undo and self._was_needless(
+            una, dsack, echo, duplicate, can_try, runs, now
+        ):
+            self._undo(acked, echo, now)
+
+        phase = recovery.phase
+        if phase is not Phase.OPEN and seg_ack >= recovery.recover:
+            # After a time-out there is nothing to leave: slow start goes on as it is.
+            self._recovered(now)
+        lost = recovery.on_ack(board, acked, sacked, duplicate, self.smss, self.rtt, now)
+        ack.lost = self._count_lost(lost, now) if lost else 0
+        if lost and recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
+            self._enter_recovery(flight_size, ack.delivered, now)
+        elif acked and recovery.phase is Phase.FAST and not recovery.sack:
+            self.resend_now = True  # a partial acknowledgement names the next hole (NR-5)
+        elif repaired and recovery.phase is Phase.OPEN:
+            # The probe was the retransmission; its loss is answered as any other (TLP-6).
+            self.controller.on_congestion(Signal.LOSS, flight_size, now)
+            self.controller.on_recovered(WINDOW_MAX, now)
+
+        if self._prr is not None and ack.delivered:
+            self._prr.on_ack(ack.delivered, board.in_flight, bool(acked) and not lost)
+        if ack.delivered or lost:
+            fast = phase is Phase.FAST or recovery.phase is Phase.FAST
+            # What is only SACKed grows nothing while it may be the sign of a loss.
+            grows = not fast and (acked or self.reordering_seen)
+            if grows or not self.controller.uses_prr:
+                self._tell_controller(now)
+        if board.snd_una == board.snd_nxt:
+            self.tail_due = False
+        elif acked and not recovery.is_impatient:
+            self._rto_from = now  # RTO-10
+
+    def _tell_controller(self, now: float) -> None:
+        """Let the window grow, or whatever the controller makes of it."""
+        ack, board, rtt = self._ack, self.board, self.rtt
+        ack.now = now
+        ack.in_flight = board.in_flight
+        ack.in_recovery = self.recovery.phase is Phase.FAST
+        ack.snd_una = board.snd_una
+        ack.snd_nxt = board.snd_nxt
+        ack.srtt = rtt.srtt
+        ack.min_rtt = rtt.min_rtt
+        ack.cwnd_limited = self._cwnd_limited or (
+            self.controller.cwnd < min(self.controller.ssthresh, 2 * self._most_in_flight)
+        )
+        self.controller.on_ack(ack)
+
+    def _measure(
+        self,
+        seg_ack: int,
+        acked: list[SentRun],
+        resent: bool,
+        sacked: list[SentRun],
+        echo: int | None,
+        now: float,
+    ) -> float | None:
+        """Take what round trips an acknowledgement shows; return that of what was sent last.
+
+        SRTT takes one sample per round trip, so that the plain gains hold (RTO-4): that of the
+        octets sent first, an acknowledgement's delay included.  What was *resent* needs an echo,
+        and one of the copy sent last (RTO-7).  That of an earlier copy would measure our own
+        time-out if not the data but its acknowledgement was lost.
+        """
+        latest = None
+        if acked and not resent:
+            latest = now - acked[-1].sent_at
+        elif sacked and sacked[-1].transmissions == 1:
+            latest = now - sacked[-1].sent_at
+        if latest is not None:
+            self.rtt.observe(latest, now)
+            self.tail.on_sample()
+        if not acked or (seg_ack <= self._sample_from and self.rtt.srtt and not self.rtt.backoffs):
+            return latest
+        if not resent:
+            self.rtt.sample(now - acked[0].sent_at)
+        elif echo is not None:
+            rtt = int(now * 1000) / 1000 - echo / 1000
+            if rtt > now - acked[0].sent_at + GRANULARITY:
+                return latest
+            self.rtt.sample(rtt)
+            self.tail.on_sample()
+        else:
+            return latest
+        self._sample_from = self.board.snd_nxt
+        return latest
+
+    # -- episodes of recovery --------------------------------------------------------------------
+
+    def _count_lost(self, lost: list[SentRun], now: float) -> int:
+        """Tell the controller of the runs *lost*; return their octets."""
+        octets = 0
+        for run in lost:
+            size = run.end - run.seq
+            octets += size
+            self.rate.lost += size
+            self.controller.on_range_lost(
+                size, run.tx_in_flight, self.rate.lost - run.lost_before, run.app_limited, now
+            )
+        return octets
+
+    def _enter_recovery(self, flight_size: int, delivered: int, now: float) -> None:
+        """A loss was found: reduce, and send again what is missing (RACK-12, PRR-1, NR-3)."""
+        board, controller = self.board, self.controller
+        self.recovery.enter(board)
+        self.undo.begin(board.snd_una, by_timeout=False)
+        self.tail.reset()
+        # Limited transmit went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
+        controller.on_congestion(Signal.LOSS, min(flight_size, controller.cwnd), now)
+        if controller.uses_prr and self.recovery.sack and self._config.prr:
+            recover_fs = board.snd_nxt - board.snd_una - board.sacked + delivered
+            self._prr = Prr(controller.ssthresh, recover_fs, self.smss)
+        self.resend_now = True
+
+    def _recovered(self, now: float) -> None:
+        """What was outstanding when the episode began is acknowledged: it is over."""
+        fast = self.recovery.phase is Phase.FAST
+        self.recovery.leave(self.board)
+        self.frto.stop()
+        self.extra_new = 0
+        if not fast:
+            return
+        self._prr = None
+        # Without SACK much may be sent at once; what is in flight is the measure (NR-6).
+        flight_size = self.board.snd_nxt - self.board.snd_una
+        most = WINDOW_MAX if self.recovery.sack else max(flight_size, self.smss) + self.smss
+        self.controller.on_recovered(most, now)
+
+    def _was_needless(
+        self,
+        una: int,
+        dsack: tuple[int, int] | None,
+        echo: int | None,
+        duplicate: bool,
+        can_try: bool,
+        runs: list[SentRun],
+        now: float,
+    ) -> bool:
+        """Return whether the latest reduction has turned out to be for nothing (UNDO-2, 3, 6).
+
+        *una*: SND.UNA before this acknowledgement.
+        """
+        board = self.board
+        advanced = board.snd_una > una
+        reported = dsack is not None and self.undo.on_dsack(*dsack)
+        all_acked = board.snd_una == board.snd_nxt
+        if advanced and self.undo.on_advance(una, echo, all_acked, dsack is not None):
+            return True
+        if self.frto.is_open:
+            highest = runs[-1].end if runs else 0
+            idle = duplicate and not self.recovery.sack
+            outcome = self.frto.on_ack(board.snd_una, advanced, idle, highest, can_try)
+            if outcome is Outcome.TRY_NEW:
+                self.extra_new = NEW_SEGMENTS
+            elif outcome is Outcome.GENUINE:
+                self.extra_new = 0
+                self.recovery.settle_timeout(board, self.rtt, now)
+            elif outcome is Outcome.SPURIOUS:
+                return True
+        return reported
+
+    def _undo(self, acked: int, echo: int | None, now: float) -> None:
+        """Take the latest reduction back, without a burst (UNDO-7, RFC 4015 §3.2)."""
+        board = self.board
+        by_timeout = self.undo.by_timeout
+        self.undo.forget()
+        self.undone += 1
+        if self.recovery.phase is not Phase.OPEN:
+            self.recovery.leave(board)
+            board.forget_losses()
+        self._prr = None
+        self.resend_now = False
+        self.frto.stop()
+        self.extra_new = 0
+        most = WINDOW_MAX
+        if by_timeout:
+            most = board.snd_nxt - board.snd_una + min(acked, initial_window(self.smss))
+            self.rtt.was_spurious()
+            if echo is not None:
+                self.rtt.sample(now - echo / 1000)
+        elif self.recovery.rack is not None:
+            self.recovery.rack.reordering_seen = True  # what else can have made it late
+        self.controller.on_undo(most, now)
+
+    # -- time-outs -------------------------------------------------------------------------------
+
+    def loss_deadline(self, now: float) -> tuple[LossTimer, float]:
+        """Return which of RTO, PTO and reordering timer runs, and when it expires (RFC 8985 §8)."""
+        rto = self._rto_from + self.rtt.rto
+        reordering = self.recovery.deadline
+        if reordering is not None and reordering < rto:
+            return LossTimer.REORDERING, reordering
+        if (
+            self.recovery.sack
+            and self.recovery.phase is Phase.OPEN
+            and not self.board.sacked
+            and self.tail.may_probe
+            and not self.tail_due
+            and self._config.tail_loss_probe
+        ):
+            alone = self.board.snd_nxt - self.board.snd_una <= self.smss
+            pto = now + self.tail.pto(self.rtt.srtt, alone)
+            if pto < rto:
+                return LossTimer.PTO, pto
+        return LossTimer.RTO, rto
+
+    def on_reordering_timeout(self, now: float) -> None:
+        """What might have been late is lost (RACK-10)."""
+        board = self.board
+        lost = self.recovery.on_reordering_timeout(board, self.rtt, now)
+        if lost:
+            self._count_lost(lost, now)
+            if self.recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
+                self._enter_recovery(board.snd_nxt - board.snd_una, 0, now)
+
+    def on_probe_timeout(self, now: float) -> None:
+        """It has been quiet for two round trips: a probe is due, and then the RTO (TLP-5)."""
+        self.tail_due = True
+        self._rto_from = now
+
+    def on_retransmission_timeout(self, window_open: bool, now: float) -> None:
+        """The RTO expired: back off, and send the first segment again (RFC 6298 §5).
+
+        With the peer's window shut it is a window probe that was lost, and no sign of congestion.
+        """
+        board, recovery = self.board, self.recovery
+        una = board.snd_una
+        repeated = self._timed_out_at == una
+        question = False
+        if window_open:
+            # F-RTO is for a time-out that comes out of the blue, or again for the same segment.
+            blue = recovery.phase is Phase.OPEN or repeated
+            question = self._config.undo and not self._timestamps and blue
+            if not repeated:
+                self.undo.begin(una, by_timeout=True)
+            self.controller.on_timeout(board.snd_nxt - una, not repeated, now)
+            self._timed_out_at = una
+        recovery.on_timeout(board, self.smss, self.rtt, question, now)
+        if question:
+            self.frto.begin(min(una + self.smss, board.snd_nxt), board.snd_nxt)
+        else:
+            self.frto.stop()
+        self._prr = None
+        self.tail.reset()
+        self.tail_due = False
+        self.extra_new = 0
+        self.rtt.back_off()
+        self.resend_now = True
+        self._rto_from = now
+
+    def send_again(self, now: float) -> None:
+        """The peer had no room for what is outstanding, and has some now (ZWP-5)."""
+        self.board.mark_range_lost(self.board.snd_una, self.board.snd_nxt)
+        self.resend_now = True
+        self._rto_from = now

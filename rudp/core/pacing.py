@@ -1,0 +1,48 @@
+"""Pacing: spreading a window over its round trip (RFC 9002 §7.7, RFC 8085 §3.1).
+
+A window that leaves in one burst arrives in one burst at the first queue that is shorter than it.
+Paced, it leaves as bursts of a millisecond's worth: finer would cost a timer and a system call for
+each segment, and an event loop's clock is no better.  The timer is allowed to be late: a burst's
+worth of time that was missed is made up for, and no more (PACE-4).
+"""
+
+import math
+from typing import Final
+
+BURST_SECONDS: Final = 0.001
+"""How much time one burst stands for (PACE-2); epoll's time-outs are whole milliseconds."""
+
+BURST_SEGMENTS: Final = 2
+"""Segments of a burst at least: the peer acknowledges every second one."""
+
+SLOW_START_GAIN: Final = 2.0
+AVOIDANCE_GAIN: Final = 1.2
+"""Pace as a multiple of cwnd / SRTT, so that pacing never is what limits growth (PACE-1)."""
+
+
+class Pacer:
+    """When the next burst may leave.  *free*: octets that leave unpaced first (PACE-3).
+
+    Rates are octets a second, infinity for no pacing; times seconds.
+    """
+
+    __slots__ = ("_free", "next_at")
+
+    def __init__(self, free: int) -> None:
+        self.next_at = -math.inf
+        self._free = free
+
+    def room(self, rate: float, smss: int, now: float) -> int:
+        """Return how many octets may leave now; 0 means: not before ``next_at``."""
+        behind = now - self.next_at
+        if behind < 0.0:
+            return self._free
+        burst = max(BURST_SEGMENTS * smss, rate * BURST_SECONDS)
+        return int(min(behind * rate, burst) + burst)
+
+    def on_sent(self, octets: int, rate: float, smss: int, now: float) -> None:
+        """*octets* have left."""
+        if self._free > 0:
+            self._free -= octets
+        burst = max(BURST_SEGMENTS * smss, rate * BURST_SECONDS)
+        self.next_at = max(self.next_at, now - burst / rate) + octets / rate

@@ -1,0 +1,78 @@
+"""Finding out that a reduction was for nothing (RFC 3522, 4015, 2883).
+
+A segment that was only late looks like one that was lost until its retransmission has been made.
+Two witnesses tell the difference afterwards.  The echoed timestamp: if the acknowledgement answers
+what was sent before the first retransmission, the original had arrived (Eifel).  And D-SACK: if
+the peer reports every octet that was sent again as a duplicate, none of it was needed.  Then the
+congestion window may be what it was before.
+"""
+
+
+class Undo:
+    """What is remembered of the latest episode, until the next begins (UNDO-1).
+
+    ``by_timeout``: it began with the retransmission timer, not with an acknowledgement.
+    """
+
+    __slots__ = (
+        "_dsack_seen",
+        "_first_resent",
+        "_first_seq",
+        "_open",
+        "_resent",
+        "_start",
+        "by_timeout",
+    )
+
+    def __init__(self) -> None:
+        self.by_timeout = False
+        self._open = False
+        self._start = 0  # SND.UNA when the episode began
+        self._resent = 0  # octets sent again and not reported as duplicates
+        self._first_seq = 0  # the number of the first that was
+        self._first_resent: int | None = None  # when it left, in ms, while Eifel may ask
+        self._dsack_seen = False
+
+    def begin(self, snd_una: int, by_timeout: bool) -> None:
+        """The window was reduced, and octets from *snd_una* on will be sent again."""
+        self.by_timeout = by_timeout
+        self._open = True
+        self._start = snd_una
+        self._resent = 0
+        self._first_resent = None
+        self._dsack_seen = False
+
+    def forget(self) -> None:
+        """The reduction stands: it was undone already, or a mark of the network confirms it."""
+        self._open = False
+
+    def on_resent(self, left: int, right: int, now: float) -> None:
+        """``[left, right)`` was sent again."""
+        if self._open:
+            if not self._resent:
+                self._first_seq = left
+                self._first_resent = int(now * 1000)
+            self._resent += right - left
+
+    def on_dsack(self, left: int, right: int) -> bool:
+        """Return whether this report completes those on all that was sent again (UNDO-6)."""
+        self._dsack_seen = True
+        if not self._open or left < self._start or not self._resent:
+            return False
+        self._resent -= min(right - left, self._resent)
+        return not self._resent
+
+    def on_advance(self, una: int, echo: int | None, all_acked: bool, has_dsack: bool) -> bool:
+        """Return whether an acknowledgement that moved SND.UNA on from *una* proves the arrival.
+
+        Only the first one that answers the first retransmission can (UNDO-2): it filled the gap
+        at *una*, so what it echoes came with that segment.  *echo*: the time in ms of our clock.
+        With everything acknowledged it may be that the originals arrived but all their
+        acknowledgements were lost; that alone is no proof.
+        """
+        if una < self._first_seq:
+            return False
+        first, self._first_resent = self._first_resent, None
+        if not self._open or first is None or echo is None or has_dsack:
+            return False
+        return echo < first and (self._dsack_seen or not all_acked)

@@ -1,0 +1,174 @@
+"""BBR's model, bounds and states, fed by a path that delivers at a fixed rate."""
+
+import math
+
+import pytest
+
+from rudp.config import WINDOW_MAX
+from rudp.core.congestion.bbr import GAINS, STARTUP_PACING_GAIN, Bbr, State
+from rudp.core.congestion.controller import Ack, Signal
+
+SMSS = 1000
+RATE = 1e6  # octets a second
+RTT = 0.05
+BDP = RATE * RTT
+
+
+class Path:
+    """A bottleneck of RATE with RTT: packets queue there, and losses are of our choice."""
+
+    def __init__(self, bbr: Bbr) -> None:
+        self.bbr = bbr
+        self.now = 0.0
+        self.free = 0.0  # when the bottleneck has worked off its queue
+        self.delivered = 0
+        self.lost = 0
+        self.in_flight: list[tuple[float, float, int, int, int]] = []
+        self.states: list[State] = []
+        self.next_send = 0.0
+        self.dropped = 0
+
+    def run(self, seconds: float, *, loss: int = 0) -> float:
+        """Run for *seconds*; of every *loss* segments one is lost.  Return the rate delivered."""
+        end = self.now + seconds
+        before = self.delivered
+        began = self.now
+        sent = 0
+        while self.now < end:
+            bbr = self.bbr
+            flying = len(self.in_flight) * SMSS
+            arrival = self.in_flight[0][0] if self.in_flight else math.inf
+            may_send = flying + SMSS <= bbr.cwnd
+            if may_send and max(self.next_send, self.now) <= arrival:
+                self.now = max(self.next_send, self.now)
+                self.free = max(self.free, self.now + RTT / 2) + SMSS / RATE
+                flight = flying + SMSS
+                self.in_flight.append(
+                    (self.free + RTT / 2, self.now, self.delivered, flight, self.lost)
+                )
+                self.next_send = self.now + SMSS / (bbr.pacing_rate or 1e9)
+                sent += 1
+                continue
+            self.now, sent_at, delivered, flight, lost = self.in_flight.pop(0)
+            if loss and sent % loss == 0:
+                self.lost += SMSS
+                bbr.on_range_lost(SMSS, flight, self.lost - lost, False, self.now)
+                sent += 1
+                continue
+            self._deliver(sent_at, delivered, flight, lost)
+        return (self.delivered - before) / (self.now - began)
+
+    def _deliver(self, sent_at: float, delivered: int, flight: int, lost: int) -> None:
+        self.delivered += SMSS
+        ack = Ack()
+        ack.now = self.now
+        ack.delivered = SMSS
+        ack.in_flight = len(self.in_flight) * SMSS
+        ack.cwnd_limited = ack.in_flight + 2 * SMSS > self.bbr.cwnd
+        ack.rtt = ack.srtt = self.now - sent_at
+        ack.prior_delivered = delivered
+        ack.rate_delivered = self.delivered - delivered
+        ack.delivery_rate = ack.rate_delivered / (self.now - sent_at)
+        ack.rate_lost = self.lost - lost
+        ack.tx_in_flight = flight
+        ack.total_delivered = self.delivered
+        ack.total_lost = self.lost
+        self.bbr.on_ack(ack)
+        if not self.states or self.states[-1] is not self.bbr.state:
+            self.states.append(self.bbr.state)
+
+
+def settled(**settings: float) -> Path:
+    path = Path(Bbr(SMSS, 10 * SMSS, **settings))
+    path.run(2.0)
+    return path
+
+
+def test_the_rate_and_the_round_trip_are_found() -> None:
+    """CC-12: Startup doubles the rate, Drain takes the queue away, then the cycle begins."""
+    path = settled()
+    assert path.states[:2] == [State.STARTUP, State.DRAIN]
+    assert path.states[2] in (State.PROBE_DOWN, State.PROBE_CRUISE)
+    assert path.bbr.max_bw == pytest.approx(RATE, rel=0.05)
+    assert path.run(3.0) == pytest.approx(RATE, rel=0.05)
+    assert path.bbr.cwnd <= 2.5 * BDP + 6 * SMSS
+
+
+def test_the_cycle() -> None:
+    """Down, cruise, refill, up, and again; once in two to three seconds, or as Reno would."""
+    path = settled()
+    path.run(8.0)
+    up = path.states.index(State.PROBE_UP)
+    assert path.states[up - 1] is State.PROBE_REFILL
+    assert path.states[up + 1 : up + 3] == [State.PROBE_DOWN, State.PROBE_CRUISE]
+
+
+def test_the_bare_round_trip_is_looked_for() -> None:
+    """Every five seconds, for 200 ms, with half a bandwidth-delay product."""
+    path = settled()
+    path.run(6.0)
+    assert State.PROBE_RTT in path.states
+    assert path.states[path.states.index(State.PROBE_RTT) + 1] is State.PROBE_CRUISE
+
+
+def test_little_queue() -> None:
+    """The round trip stays near the bare one."""
+    path = settled()
+    path.run(1.0)
+    assert path.free - path.now < RTT
+
+
+def test_losses_in_the_path_set_bounds() -> None:
+    """The draft's 2 %: with 5 % lost the rate falls; with the threshold above, it does not."""
+    strict, tolerant = settled(), settled(loss_threshold=0.2)
+    assert strict.run(10.0, loss=20) < tolerant.run(10.0, loss=20)
+    assert tolerant.run(5.0, loss=20) > 0.85 * RATE
+
+
+def test_a_mark_counts_as_a_loss() -> None:
+    """ECN-5: outside of probing the short-term bounds close in, by 0.7 at the most."""
+    path = settled()
+    while path.bbr.state is not State.PROBE_CRUISE:
+        path.run(0.01)
+    before = path.bbr.cwnd
+    path.bbr.on_congestion(Signal.ECN, before, path.now)
+    path.run(3 * RTT)
+    assert 0.6 * before < path.bbr.cwnd < before
+
+
+def test_after_a_time_out_one_segment() -> None:
+    """RTO-15; then it grows by what arrives."""
+    path = settled()
+    path.bbr.on_timeout(path.bbr.cwnd, True, path.now)
+    assert path.bbr.cwnd == SMSS
+    path.in_flight.clear()
+    path.run(1.0)
+    assert path.bbr.cwnd > BDP
+
+
+def test_undo() -> None:
+    """UNDO-7: the window before the time-out comes back, within what the sender allows."""
+    path = settled()
+    before = path.bbr.cwnd
+    path.bbr.on_timeout(before, True, path.now)
+    path.bbr.on_undo(WINDOW_MAX, path.now)
+    assert path.bbr.cwnd == before
+    path.bbr.on_timeout(before, True, path.now)
+    path.bbr.on_undo(3 * SMSS, path.now)
+    assert path.bbr.cwnd == 3 * SMSS
+
+
+def test_the_rate_of_pacing() -> None:
+    """CC-12: gain times bandwidth less a margin; before any sample, from the initial window."""
+    assert pytest.approx(2.7726, abs=1e-4) == STARTUP_PACING_GAIN
+    path = settled()
+    path.run(0.1)
+    bbr = path.bbr
+    assert bbr.pacing_rate == pytest.approx(GAINS[bbr.state][0] * bbr.bw * 0.99)
+    assert bbr.uses_prr is False
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.1, 2.0])
+def test_the_threshold_is_a_share(threshold: float) -> None:
+    with pytest.raises(ValueError, match="loss_threshold"):
+        Bbr(SMSS, 10 * SMSS, loss_threshold=threshold)
