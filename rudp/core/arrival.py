@@ -102,6 +102,9 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
             return
         if receiver.is_old(tsval, now):
             tcb.counters[Count.PAWS] += run.segments
+            # Most often it is an original that comes after the copy that was sent for nothing.
+            if length and not flags & SYN and seq + length <= receiver.rcv_nxt:
+                receiver.note_duplicates(seq, seq + length, run.segments)
             tcb.answer(not length, now)
             return
 
@@ -182,8 +185,8 @@ def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int,
         receiver.ack_now()
         return flags
     tcb.counters[Count.UNACCEPTABLE] += run.segments
-    if run.length and seq + run.length <= receiver.rcv_nxt:
-        receiver.note_duplicate(seq, seq + run.length)
+    if length and not flags & SYN and seq + length <= receiver.rcv_nxt:
+        receiver.note_duplicates(seq, seq + length, run.segments)
     tcb.answer(not length or bool(flags & SYN), now)
     return 0
 

@@ -546,7 +546,9 @@ class Connection:
             probe = tcb.sender.on_persist_timeout(now)
             if probe is not None:
                 tcb.sender.on_probe_sent(probe[0], probe[1], now)
-                return self._run(receiver, probe[0], probe[1], tcb.segment_limit, b"", now)
+                opts = self._options(now)
+                mss = tcb.segment_limit - len(opts)
+                return self._run(receiver, probe[0], probe[1], mss, opts, now)
         if self._keepalive_due:
             self._keepalive_due = False
             seq = to_wire(tcb.sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
@@ -556,8 +558,10 @@ class Connection:
             opts = self._options(now)
             mss = min(sender.smss, tcb.segment_limit - len(opts))
             most = min(max_segments, wire.RUN_OCTETS_MAX // (mss + wire.HEADER_SIZE + len(opts)))
-            if sender.snd_up > sender.snd_una:
-                most = 1  # each header points to the urgent octet from where it stands
+            if sender.snd_up > sender.snd_una or receiver.has_duplicate:
+                # Each header points to the urgent octet from where it stands, and all headers of
+                # a run have the same options: the peer would count a duplicate once for each.
+                most = 1
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
                 sender.on_sent(run[0], run[1], now)
@@ -594,7 +598,6 @@ class Connection:
         """Return octets ``[seq, end)``, our FIN perhaps among them, as a run."""
         tcb = self._tcb
         sender = tcb.sender
-        opts = opts or self._timestamps(now)
         flags = ACK
         right = end
         if sender.fin_seq is not None and end > sender.fin_seq:

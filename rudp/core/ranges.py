@@ -83,12 +83,16 @@ class RangeSet:
             return self.lefts[i], self.rights[i]
         return None
 
-    def overlap(self, left: int, right: int) -> tuple[int, int] | None:
-        """Return the first range of ints that ``[left, right)`` shares with the set, or None."""
+    def overlaps(self, left: int, right: int) -> list[tuple[int, int]]:
+        """Return the ranges within ``[left, right)`` that are in the set, in order."""
+        if left >= right:
+            return []
+        found = []
         i = bisect_right(self.rights, left)
-        if i == len(self.lefts) or self.lefts[i] >= right:
-            return None
-        return max(left, self.lefts[i]), min(right, self.rights[i])
+        while i < len(self.lefts) and self.lefts[i] < right:
+            found.append((max(left, self.lefts[i]), min(right, self.rights[i])))
+            i += 1
+        return found
 
     def gaps(self, left: int, right: int) -> list[tuple[int, int]]:
         """Return the ranges within ``[left, right)`` that are not in the set, in order."""

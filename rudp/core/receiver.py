@@ -33,6 +33,10 @@ PIECE_OCTETS: Final = 512
 """Pieces that wait for the reader are joined when they are smaller than this on average: a peer
 that sends single octets must not make the window cost many times what it promises (BUF-2)."""
 
+DUPLICATES_MAX: Final = 8
+"""Duplicate ranges that wait to be reported.  Each takes an acknowledgement of its own; what a
+single batch brings beyond this goes unreported, as if those acknowledgements had been lost."""
+
 PIECES_MIN: Final = 64
 """Pieces that are left alone, whatever their size."""
 
@@ -61,7 +65,7 @@ class Receiver:
 
     __slots__ = (
         "_config",
-        "_duplicate",
+        "_duplicates",
         "_edge_shown",
         "_promised",
         "_quick_acks",
@@ -97,7 +101,7 @@ class Receiver:
         self.queue = Reassembly(SLACK * config.recv_buffer)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
-        self._duplicate: tuple[int, int] | None = None  # octets that came again, to be reported
+        self._duplicates: list[tuple[int, int]] = []  # octets that came again, to be reported
         self.rmss = RMSS_INITIAL
         self.rmss_max = RMSS_INITIAL
         self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
@@ -182,16 +186,11 @@ class Receiver:
         stop = min(seq + run.length, self._edge_shown)
         if self.fin_seq is not None:
             stop = min(stop, self.fin_seq)
+        if seq < nxt or len(self.queue):
+            self.note_duplicates(seq, stop, run.segments)
         if stop <= nxt:
-            self.note_duplicate(seq, stop)
-            self.ack_now(run.segments)  # our acknowledgement may have been lost
+            self.ack_now(run.segments)  # a duplicate: our acknowledgement may have been lost
             return True
-        if seq < nxt:
-            self.note_duplicate(seq, nxt)
-        elif len(self.queue):
-            again = self.queue.held.overlap(seq, stop)
-            if again is not None:
-                self.note_duplicate(*again)
         if seq > nxt:
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
             self.ack_now(run.segments)
@@ -213,10 +212,24 @@ class Receiver:
         self._count(stop - nxt, now)
         return True
 
-    def note_duplicate(self, left: int, right: int) -> None:
-        """``[left, right)`` was here already; the next acknowledgement says so (RFC 2883)."""
-        if self.sack and self._config.dsack and left < right:
-            self._duplicate = left, right
+    def note_duplicates(self, left: int, right: int, segments: int) -> None:
+        """``[left, right)`` has arrived: report those parts that were here already (RFC 2883 §4).
+
+        One part for each of its *segments*, since none gets two acknowledgements (DACK-3).  What
+        follows on from the part before, as in a run that was read piece by piece, is one with it.
+        """
+        if not self.sack or not self._config.dsack:
+            return
+        nxt = self.rcv_nxt
+        parts = self.queue.held.overlaps(max(left, nxt), right)
+        if left < nxt:
+            parts.insert(0, (left, min(right, nxt)))
+        found = self._duplicates
+        for part in parts[:segments]:
+            if found and found[-1][1] == part[0]:
+                found[-1] = found[-1][0], part[1]
+            elif len(found) < DUPLICATES_MAX:
+                found.append(part)
 
     def _count(self, octets: int, now: float) -> None:
         """Decide when in-order data is acknowledged (RFC 5681 §4.2)."""
@@ -313,9 +326,11 @@ class Receiver:
         self.last_ack_sent = self.rcv_nxt
         self._unacked_octets = 0
         self._timers.ack = OFF
+        if self._duplicates:
+            self._duplicates.pop(0)  # it was reported
         if self.duplicate_acks:
             self.duplicate_acks -= 1
-        else:
+        elif not self._duplicates:
             self.ack_due = AckDue.NO
 
     def on_ack_timeout(self) -> None:
@@ -327,21 +342,25 @@ class Receiver:
     @property
     def has_sack_news(self) -> bool:
         """Whether the next acknowledgement should carry SACK blocks (SACK-1, SACK-4)."""
-        return self.sack and (self.queue.held.octets > 0 or self._duplicate is not None)
+        return self.sack and (self.queue.held.octets > 0 or self.has_duplicate)
+
+    @property
+    def has_duplicate(self) -> bool:
+        """Whether the next acknowledgement reports a duplicate; no other may say the same."""
+        return bool(self._duplicates)
 
     def sack_blocks(self, most: int) -> list[tuple[int, int]]:
-        """Return the SACK blocks for an acknowledgement, as 32-bit numbers.
+        """Return the SACK blocks for the next acknowledgement, as 32-bit numbers.
 
-        A duplicate is reported once, in the first of them; if it lies within what waits in the
-        queue, that block comes second (RFC 2883 §4).
+        A duplicate is the first of them; if it lies within what waits in the queue, that block
+        comes second (RFC 2883 §4).
         """
-        duplicate, self._duplicate = self._duplicate, None
-        if duplicate is None:
-            blocks = self.queue.sack_blocks(most)
-        else:
+        blocks = self.queue.sack_blocks(most)
+        if self._duplicates:
+            duplicate = self._duplicates[0]
             around = self.queue.held.range_at(duplicate[0])
-            blocks = [duplicate] if around is None else [duplicate, around]
-            blocks += [block for block in self.queue.sack_blocks(most) if block != around]
+            first = [duplicate] if around is None else [duplicate, around]
+            blocks = first + [block for block in blocks if block != around]
         return [(to_wire(left), to_wire(right)) for left, right in blocks[:most]]
 
     # -- timestamps ------------------------------------------------------------------------------

@@ -141,6 +141,100 @@ def test_SACK_4_a_duplicate_is_reported_once(play: Play) -> None:
     )
 
 
+def test_SACK_4_every_duplicate_of_a_batch_has_an_acknowledgement(play: Play) -> None:
+    """DACK-3, DACK-4, RFC 2883 §4: as one if they follow on each other, and one a segment."""
+    play(passive("mss 1000, sackOK"))
+    play(
+        """
+        < PA 1:101(100) ack 1
+        +0.04 > A 1 ack 101
+        < A 201:301(100) ack 1
+        > A 1 ack 101 <sack 201:301>
+        < A 401:501(100) ack 1
+        > A 1 ack 101 <sack 401:501 201:301>
+        < A 1:11(10) ack 1
+        &< A 11:21(10) ack 1
+        &< A 231:241(10) ack 1
+        > A 1 ack 101 <sack 1:21 201:301 401:501>
+        > A 1 ack 101 <sack 231:241 201:301 401:501>
+        < A 51:451(400) ack 1               # it fills both gaps, and brings three parts again
+        > A 1 ack 501 <sack 51:101>
+        +1 wait
+        """
+    )
+
+
+def test_SACK_4_no_more_duplicates_are_remembered_than_eight(play: Play) -> None:
+    """M-21: a peer that repeats itself in crumbs gets no more acknowledgements for it."""
+    play(passive("mss 1000, sackOK"))
+    crumbs = [f"&< A {n}:{n + 1}(1) ack 1" for n in range(10, 100, 10)]
+    reports = [f"> A 1 ack 101 <sack {n}:{n + 1}>" for n in [1, *range(10, 80, 10)]]
+    lines = ["< PA 1:101(100) ack 1", "+0.04 > A 1 ack 101", "< A 1:2(1) ack 1"]
+    play("\n".join([*lines, *crumbs, *reports, "+1 wait"]))
+
+
+def test_SACK_4_data_of_ours_carries_the_report_and_only_one_segment_does(play: Play) -> None:
+    """DACK-6: the headers of a run are alike, and the peer would count the report each time."""
+    play(passive("mss 1000, sackOK", win=1000))
+    play(
+        """
+        < PA 1:101(100) ack 1 win 1000
+        +0.04 > A 1 ack 101
+        send 4000
+        > A 1:1001(1000) ack 101
+        +0.1 < A 101 ack 1001 win 9000
+        &< PA 1:101(100) ack 1001 win 9000
+        > A 1001:1989(988) ack 101 <sack 1:101>
+        > A 1989:2989(1000) ack 101 <>
+        > A 2989:3989(1000) ack 101 <>
+        > PA 3989:4001(12) ack 101 <>
+        """
+    )
+
+
+def test_SACK_4_the_report_goes_alone_if_data_may_not(play: Play) -> None:
+    """SACK-4: it waits for no window."""
+    play(passive("mss 1000, sackOK", win=1000))
+    play(
+        """
+        send 3000
+        > A 1:1001(1000) ack 1
+        < PA 1:101(100) ack 1 win 1000
+        +0.04 > A 1001 ack 101
+        < PA 1:101(100) ack 1 win 1000
+        > A 1001 ack 101 <sack 1:101>
+        """
+    )
+
+
+def test_SACK_4_what_PAWS_drops_is_a_duplicate_too(play: Play) -> None:
+    """TS-2, UNDO-6: the original that comes late has an older timestamp than its copy."""
+    play(passive("mss 1000, sackOK, TS 5000 0"))
+    play(
+        """
+        < PA 1:101(100) ack 1 <TS 5100 100>
+        +0.04 > A 1 ack 101
+        < PA 1:101(100) ack 1 <TS 5010 100>
+        > A 1 ack 101 <TS * *, sack 1:101>
+        """
+    )
+
+
+def test_SACK_4_a_FIN_that_comes_again(play: Play) -> None:
+    """RFC 2883 §4: it has a number, and whoever sent it again counts that."""
+    play(passive("mss 1000, sackOK"))
+    play(
+        """
+        < FA 1:101(100) ack 1
+        > A 1 ack 102
+        < FA 1:101(100) ack 1
+        > A 1 ack 102 <sack 1:102>
+        < FA 101 ack 1
+        > A 1 ack 102 <sack 101:102>
+        """
+    )
+
+
 def test_SACK_4_not_unless_asked_for(play: Play) -> None:
     """DEF-28"""
     play.configure(dsack=False)

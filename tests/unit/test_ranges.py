@@ -55,6 +55,13 @@ def test_gaps_are_what_is_missing(steps: list[tuple[str, int, int]], a: int, b: 
     assert ranges.gaps(a, b) == as_ranges(set(range(a, b)) - model)
 
 
+@given(operations, edges, edges)
+def test_overlaps_are_what_is_there(steps: list[tuple[str, int, int]], a: int, b: int) -> None:
+    """SACK-4: the parts of a segment that came before."""
+    ranges, model = play(steps)
+    assert ranges.overlaps(a, b) == as_ranges(set(range(a, b)) & model)
+
+
 @given(operations, edges)
 def test_range_at(steps: list[tuple[str, int, int]], number: int) -> None:
     ranges, model = play(steps)
