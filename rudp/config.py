@@ -35,7 +35,9 @@ class Config:
 
     Segments
         ``mss``: the largest segment we send and announce, in octets of data before options, 88 to
-        65487; ``None`` takes what the path is known to carry.  ``nodelay``: ``True`` switches
+        65487; ``None`` takes what the path is known to carry.  ``mtu_discovery``: find out what
+        that is (RFC 8899); without it, it is what ``mss`` says, or what any host takes: 548 octets
+        of UDP payload over IPv4, 1232 over IPv6.  ``nodelay``: ``True`` switches
         Nagle's algorithm off (RFC 9293 §3.7.4), which is what asyncio does on its TCP sockets.
         ``sack``, ``timestamps``, ``window_scaling``: offer RFC 2018 and RFC 7323.  ``dsack``:
         report what arrives twice (RFC 2883).
@@ -75,6 +77,7 @@ class Config:
     """
 
     mss: int | None = None
+    mtu_discovery: bool = True
     nodelay: bool = True
     sack: bool = True
     dsack: bool = True

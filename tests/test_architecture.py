@@ -20,12 +20,12 @@ TABLE = """\
 __main__ → cli
 rudp
 aio.streams → aio.connect · aio.server → aio.transport · aio.registry → aio.endpoint · aio.sockets · aio.resolve
-udp.linux · udp.portable → udp.port · udp.fields · udp.loopback | sim | bridge | trace
+udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
 core.arrival
 core.tcb → core.sender · core.receiver
 core.flight → core.rate · core.recovery → core.rack → core.scoreboard
-core.tailprobe | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
+core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
 core.sendbuffer | core.reassembly | core.tracer | core.info
 core.wire → core.options | core.checksum | core.ranges | core.isn
 core.seqnum | core.state | core.counters | core.transmit | config

@@ -21,7 +21,7 @@ from rudp.core.table import ConnectionTable
 from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Address, Path, Transmit
-from rudp.udp.loopback import loopback_payload
+from rudp.udp.linkmtu import link_payload, loopback_payload
 from rudp.udp.port import Port
 
 RUNS_PER_FLUSH: Final = 64
@@ -70,6 +70,7 @@ class Endpoint:
             secret=secret,
             random=chance,
             loopback_payload=loopback_payload() if real else None,
+            link_payload=link_payload if real else None,
         )
         self._on_empty = on_empty
         self._port: Port | None = None
@@ -225,11 +226,13 @@ class Endpoint:
         self._deliver()
         self.wake()
 
-    def icmp_received(self, code: int, quote: bytes, address: Address | None, local: str) -> None:
+    def icmp_received(
+        self, code: int, quote: bytes, address: Address | None, local: str, mtu: int
+    ) -> None:
         """An ICMP error came back."""
         if address is not None:
             path = (address, local or self._local_host)
-            self._table.handle_icmp(code, quote, path, self.loop.time())
+            self._table.handle_icmp(code, quote, path, self.loop.time(), mtu=mtu)
             self.wake()  # no callbacks now: it may come from within a send
 
     def send_failed(self, code: int, transmit: Transmit) -> None:

@@ -233,6 +233,8 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     )
     had_acked_fin = sender.fin_acked
     acked = sender.on_ack(seg_ack, blocks, dsack, echo, duplicate, now)
+    if sender.flight.pmtu_moved:
+        tcb.follow_pmtu()
     if sender.update_window(seq, seg_ack, window, now) or acked:
         tcb.events |= WRITABLE
     if sender.fin_acked and not had_acked_fin:

@@ -15,8 +15,10 @@ from rudp.core.arrival import segment_arrives
 from rudp.core.counters import Count, Counters
 from rudp.core.info import ConnectionInfo
 from rudp.core.isn import IsnSource
+from rudp.core.pmtu import Payloads
 from rudp.core.receiver import AckDue, Receiver, window_shift
-from rudp.core.seqnum import to_wire
+from rudp.core.sender import R1
+from rudp.core.seqnum import from_wire, to_wire
 from rudp.core.state import Cause, State
 from rudp.core.tcb import (
     AMPLIFICATION,
@@ -68,7 +70,7 @@ class Connection:
         opened: Opened,
         isn: IsnSource,
         iss: int | None,
-        mms: tuple[int, int],
+        payloads: Payloads,
         counters: Counters,
         tracer: Tracer | None,
         now: float,
@@ -76,9 +78,7 @@ class Connection:
         if iss is None:
             iss = isn.iss(path, ports, now)
         offset = isn.timestamp_offset(path, ports)
-        self._tcb = Tcb(
-            path, ports, config, opened, iss, offset, mms[0], mms[1], counters, tracer, now
-        )
+        self._tcb = Tcb(path, ports, config, opened, iss, offset, payloads, counters, tracer, now)
         self.dscp = config.dscp
         self.ttl = config.ttl
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
@@ -288,6 +288,7 @@ class Connection:
         return ConnectionInfo(
             state=tcb.state,
             mss=sender.smss,
+            pmtu=tcb.pmtu.plpmtu,
             peer_mss=tcb.peer_mss,
             srtt=rtt.srtt,
             rttvar=rtt.rttvar if rtt.srtt is not None else None,
@@ -362,7 +363,9 @@ class Connection:
 
     @mss.setter
     def mss(self, value: int) -> None:
-        self._tcb.sender.resize(min(value, self._tcb.sender.smss))
+        tcb = self._tcb
+        tcb.pmtu.limit(value + wire.HEADER_SIZE + len(self._timestamps(0.0)))
+        tcb.follow_pmtu()
 
     @property
     def user_timeout(self) -> float | None:
@@ -394,22 +397,30 @@ class Connection:
         """SEGMENT ARRIVES (RFC 9293 §3.10.7)."""
         segment_arrives(self._tcb, run, now)
 
-    def handle_send_error(self, code: int, now: float) -> None:
-        """The system refused to send a datagram of ours; *code* is an :mod:`errno` number.
+    def handle_send_error(self, code: int, seq: int, size: int, now: float) -> None:
+        """The system refused to send datagrams of *size* octets; *code* is an errno number.
 
-        It counts as lost.  An open that cannot even send its SYN fails at once.
+        They count as lost.  An open that cannot even send its SYN fails at once.  If they were too
+        large, what began with SEG.SEQ *seq*, 32 bits, goes again in smaller ones (PMTU-13).
         """
         tcb = self._tcb
         if tcb.state is State.SYN_SENT:
             tcb.die(OSError(code, os.strerror(code)), now)
+        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.state is not State.CLOSED:
+            tcb.pmtu.on_refused(size)
+            tcb.follow_pmtu()
+            tcb.sender.flight.refused(from_wire(seq, tcb.sender.snd_nxt), now)
         elif tcb.state is not State.CLOSED:
             tcb.soft_error = OSError(code, os.strerror(code))
             tcb.events |= SOFT_ERROR
 
-    def handle_icmp(self, code: int, quoted_seq: int | None, now: float) -> None:
+    def handle_icmp(
+        self, code: int, quoted_seq: int | None, now: float, *, payload: int | None = None
+    ) -> None:
         """An ICMP error came back for a datagram of ours; *code* is an :mod:`errno` number.
 
-        *quoted_seq*: the SEG.SEQ it quotes, 32 bits, or None if it quotes too little.  Hard errors
+        *quoted_seq*: the SEG.SEQ it quotes, 32 bits, or None if it quotes too little.  *payload*:
+        what it says that the path carries, with EMSGSIZE (ICMP-5).  Hard errors
         end an open that is still under way; later on everything is soft, for an attacker can
         forge them (RFC 5927, SHLD-26).  But a closed port ends a connection that only waits for
         the ACK of its FIN: the peer has closed too, and its process is gone.
@@ -423,6 +434,11 @@ class Connection:
             if offset >= sender.flight_size:
                 tcb.counters[Count.ICMP_IGNORED] += 1
                 return
+        if code == errno.EMSGSIZE:
+            if quoted_seq is not None and payload is not None:
+                tcb.pmtu.on_too_big(payload, now)
+                tcb.follow_pmtu()
+            return
         if code == errno.ECONNREFUSED and not tcb.syn_acked:
             if tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
                 tcb.die(None, now)
@@ -481,6 +497,11 @@ class Connection:
         if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
             tcb.soft_error = timed_out()
             tcb.events |= SOFT_ERROR
+            pause = sender.flight.probe_pause
+            # Each size gets as many chances as the first (PMTU-9).
+            stuck = sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0
+            if stuck and tcb.pmtu.on_black_hole(pause, now):
+                tcb.follow_pmtu()
 
     def _syn_timeout(self, now: float) -> None:
         tcb = self._tcb
@@ -562,6 +583,15 @@ class Connection:
                 # Each header points to the urgent octet from where it stands, and all headers of
                 # a run have the same options: the peer would count a duplicate once for each.
                 most = 1
+            else:
+                size = tcb.pmtu.next_probe(now)
+                header = wire.HEADER_SIZE + len(opts)
+                if size is not None and sender.may_probe(size - header, now):
+                    tcb.pmtu.on_probe_sent(size)
+                    seq = sender.snd_nxt
+                    sender.on_sent(seq, seq + size - header, now)
+                    sender.flight.mark_probe()
+                    return self._run(receiver, seq, seq + size - header, size, opts, now)
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
                 sender.on_sent(run[0], run[1], now)

@@ -16,6 +16,7 @@ from rudp.core.congestion.prr import Prr
 from rudp.core.congestion.registry import controller_factory
 from rudp.core.frto import NEW_SEGMENTS, Frto, Outcome
 from rudp.core.pacing import AVOIDANCE_GAIN, SLOW_START_GAIN, Pacer
+from rudp.core.pmtu import PathMtu
 from rudp.core.rate import DeliveryRate
 from rudp.core.recovery import Phase, Recovery
 from rudp.core.rtt import GRANULARITY, Rtt
@@ -67,6 +68,8 @@ class Flight:
         "frto",
         "octets_resent",
         "pacer",
+        "pmtu",
+        "pmtu_moved",
         "rate",
         "recovery",
         "resend_now",
@@ -90,6 +93,8 @@ class Flight:
         self.frto = Frto()
         self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
         self.pacer = Pacer(0)
+        self.pmtu: PathMtu | None = None  # told what became of its probes
+        self.pmtu_moved = False  # the last acknowledgement said that a larger size passes
         self.resend_now = False
         self.tail_due = False  # a tail-loss probe is to be sent
         self.extra_new = 0  # segments of new data that F-RTO may send beyond the window
@@ -191,6 +196,27 @@ class Flight:
         rate = self._pace = self.pacing_rate()
         return UNLIMITED if rate is None else self.pacer.room(rate, self.smss, now)
 
+    @property
+    def may_probe(self) -> bool:
+        """Whether nothing is being repaired, so that the loss of a probe could be told (PMTU-4)."""
+        return self.recovery.phase is Phase.OPEN and not self.board.lost.octets
+
+    @property
+    def probe_pause(self) -> float:
+        """Seconds to leave a path alone after a size has failed: a window of round trips."""
+        return (self.rtt.srtt or 1.0) * max(self.controller.cwnd // self.smss, 1)
+
+    def mark_probe(self) -> None:
+        """The run that was sent last tries a larger segment size."""
+        self.board.runs[-1].is_probe = True
+
+    def refused(self, seq: int, now: float) -> None:
+        """The system did not take what was sent from *seq* on: it is lost, and no sign of it."""
+        left = max(seq, self.board.snd_una)
+        if left < self.board.snd_nxt:
+            self.board.mark_range_lost(left, self.board.snd_nxt)
+            self.resend_now = True
+
     def limited_by_cwnd(self) -> None:
         """There was more to send than cwnd let go (CC-6)."""
         self._cwnd_limited = True
@@ -282,6 +308,11 @@ class Flight:
         if acked:
             runs, resent = board.acknowledge(seg_ack)
         sacked = board.sack(sack_blocks) if sack_blocks else []
+        self.pmtu_moved = False
+        if self.pmtu is not None and self.pmtu.probing is not None:
+            self.pmtu_moved = any(run.is_probe for run in runs + sacked)
+            if self.pmtu_moved:
+                self.pmtu.on_probe_delivered()
         ack.rtt = self._measure(seg_ack, runs, resent, sacked, echo, now)
         if sacked:
             runs += sacked
@@ -392,6 +423,8 @@ class Flight:
         for run in lost:
             size = run.end - run.seq
             octets += size
+            if run.is_probe and self.pmtu is not None:
+                self.pmtu.on_probe_lost(self.probe_pause, now)
             self.rate.lost += size
             self.controller.on_range_lost(
                 size, run.tx_in_flight, self.rate.lost - run.lost_before, run.app_limited, now
@@ -534,6 +567,8 @@ class Flight:
                 self.undo.begin(una, by_timeout=True)
             self.controller.on_timeout(board.snd_nxt - una, not repeated, now)
             self._timed_out_at = una
+        if self.pmtu is not None:
+            self.pmtu.on_probe_lost(self.probe_pause, now)
         recovery.on_timeout(board, self.smss, self.rtt, question, now)
         if question:
             self.frto.begin(min(una + self.smss, board.snd_nxt), board.snd_nxt)

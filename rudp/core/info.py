@@ -10,6 +10,7 @@ class ConnectionInfo:
     """What STATUS returns (RFC 9293 §3.10.6).  Sizes are octets, times seconds.
 
     ``state``: RFC 9293 §3.3.2. ``mss``: the data of a full segment we send, options beside it;
+    ``pmtu``: the UDP payload that the path is known to carry (RFC 8899);
     ``peer_mss``: what the peer's MSS option said. ``srtt``, ``rttvar``, ``rto``: RFC 6298, the
     former two None before a sample; ``min_rtt``: the smallest sample. ``cwnd``, ``ssthresh``: RFC
     5681. ``snd_wnd``: what the peer lets us have outstanding; ``rcv_wnd``: what we let it.
@@ -28,6 +29,7 @@ class ConnectionInfo:
 
     state: State
     mss: int
+    pmtu: int
     peer_mss: int
     srtt: float | None
     rttvar: float | None

@@ -263,6 +263,20 @@ class Sender:
         end = min(right, edge, left + max(segments, 1 if at_once else 0) * mss)
         return (left, end) if end > left else None
 
+    def may_probe(self, size: int, now: float) -> bool:
+        """Whether a segment of *size* octets may go out to try that size (PMTU-4).
+
+        It is data like any, with more behind it that will show its loss.
+        """
+        flight, board = self.flight, self.board
+        return (
+            flight.may_probe
+            and self.unsent >= size + 3 * self.smss
+            and board.snd_nxt + size <= board.snd_una + self.snd_wnd
+            and board.in_flight + size <= flight.window
+            and flight.paced_room(now) >= size
+        )
+
     def _tail_probe(self, mss: int) -> tuple[int, int]:
         """Return what a tail-loss probe sends: new data, cwnd or not, else the last segment."""
         board = self.board

@@ -12,6 +12,7 @@ import ipaddress
 import os
 import random
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
 from rudp.config import Config
@@ -20,18 +21,23 @@ from rudp.core.connection import Connection
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import IsnSource
 from rudp.core.listener import Listener
+from rudp.core.pmtu import Payloads
 from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import State
 from rudp.core.tcb import Opened
 from rudp.core.timers import OFF
 from rudp.core.timewait import Reaction, TimeWaitRecord
 from rudp.core.tracer import Tracer
-from rudp.core.transmit import Path, Transmit
+from rudp.core.transmit import Address, Path, Transmit
 from rudp.core.wire import ACK, FIN, RST, SYN, Run
 
 BASE_PAYLOAD_IPV4: Final = 1200
 BASE_PAYLOAD_IPV6: Final = 1232
 """Octets of UDP payload that any path is trusted to carry (PMTU-1, PMTU-2)."""
+
+FLOOR_PAYLOAD_IPV4: Final = 576 - 20 - 8
+FLOOR_PAYLOAD_IPV6: Final = 1280 - 40 - 8
+"""Octets of UDP payload that any host takes (PMTU-2); all there is without discovery (UDP-4)."""
 
 RECEIVE_PAYLOAD_IPV4: Final = 1500 - 20 - 8
 RECEIVE_PAYLOAD_IPV6: Final = 1500 - 40 - 8
@@ -58,7 +64,8 @@ class ConnectionTable:
 
     *secret*: 16 random octets or more, for ISNs (RFC 6528); *random* draws ports.
     *loopback_payload*: the largest UDP payload that loopback carries whole, None if that is not
-    known.  Times are seconds on one monotonic clock.
+    known; *link_payload*: asked for that of the link towards an address.  Times are seconds on one
+    monotonic clock.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class ConnectionTable:
         secret: bytes,
         random: random.Random,
         loopback_payload: int | None = None,
+        link_payload: Callable[[Address], int | None] | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self.config = config
@@ -76,6 +84,7 @@ class ConnectionTable:
         self._isn = IsnSource(secret)
         self._random = random
         self._loopback_payload = loopback_payload
+        self._link_payload = link_payload
         self._entries: dict[Key, Connection | TimeWaitRecord] = {}
         self._listeners: dict[int, Listener] = {}
         self._opening: set[Connection] = set()  # active opens under way
@@ -198,11 +207,14 @@ class ConnectionTable:
             else:
                 self._late(entry, run, path, now)
 
-    def handle_icmp(self, code: int, quote: bytes, path: Path, now: float) -> None:
+    def handle_icmp(
+        self, code: int, quote: bytes, path: Path, now: float, *, mtu: int | None = None
+    ) -> None:
         """An ICMP error, an :mod:`errno` number, came back from *path* (MUST-54).
 
         *quote*: the beginning of the datagram it is about, ``b""`` if the system does not tell;
-        then it is held against opens under way only (ICMP-1).
+        then it is held against opens under way only (ICMP-1).  *mtu*: the octets of an IP packet
+        that it says would have passed.
         """
         if len(quote) < 8:
             for connection in [c for c in self._opening if c.path[0] == path[0]]:
@@ -212,7 +224,8 @@ class ConnectionTable:
         local, remote = quote[0] << 8 | quote[1], quote[2] << 8 | quote[3]
         entry = self._entries.get((path, remote << 16 | local))
         if isinstance(entry, Connection):
-            entry.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now)
+            payload = None if not mtu else mtu - (48 if ":" in str(path[0][0]) else 28)
+            entry.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now, payload=payload)
             self._attend(entry)
         else:
             self.counters[Count.ICMP_IGNORED] += 1
@@ -223,7 +236,8 @@ class ConnectionTable:
         ports = int.from_bytes(transmit.buffers[0][:4], "big")
         entry = self._entries.get((transmit.path, _swap(ports)))
         if isinstance(entry, Connection):
-            entry.handle_send_error(code, now)
+            seq = int.from_bytes(transmit.buffers[0][4:8], "big")
+            entry.handle_send_error(code, seq, min(transmit.size, transmit.total), now)
             self._attend(entry)
 
     def handle_timeouts(self, now: float) -> None:
@@ -302,7 +316,7 @@ class ConnectionTable:
             opened,
             self._isn,
             iss,
-            self._payloads(path),
+            self._payloads(path, config),
             self.counters,
             tracer or self.tracer,
             now,
@@ -310,14 +324,21 @@ class ConnectionTable:
         self._entries[_key(connection)] = connection
         return connection
 
-    def _payloads(self, path: Path) -> tuple[int, int]:
-        """Return MMS_S and MMS_R for *path*: the UDP payloads we send, and announce."""
+    def _payloads(self, path: Path, config: Config) -> Payloads:
+        """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""
         host = str(path[0][0])
+        ipv6 = ":" in host
+        floor = FLOOR_PAYLOAD_IPV6 if ipv6 else FLOOR_PAYLOAD_IPV4
+        most = RECEIVE_PAYLOAD_IPV6 if ipv6 else RECEIVE_PAYLOAD_IPV4
         if self._loopback_payload is not None and (host.startswith("127.") or host == "::1"):
-            return self._loopback_payload, self._loopback_payload
-        if ":" in host:
-            return BASE_PAYLOAD_IPV6, RECEIVE_PAYLOAD_IPV6
-        return BASE_PAYLOAD_IPV4, RECEIVE_PAYLOAD_IPV4
+            known = self._loopback_payload
+            return Payloads(known, floor, known, known)
+        link = self._link_payload(path[0]) if self._link_payload is not None else None
+        ceiling = max(link or most, floor)
+        base = BASE_PAYLOAD_IPV6 if ipv6 else BASE_PAYLOAD_IPV4
+        if not config.mtu_discovery:
+            base = floor if config.mss is None else config.mss + wire.HEADER_SIZE
+        return Payloads(base, floor, ceiling, max(ceiling, most) if link else most)
 
     def _free_port(self, path: Path, remote_port: int) -> int:
         """Return a free local port: random start, then linear (RFC 6056 §3.3.1, ISN-5)."""

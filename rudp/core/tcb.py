@@ -14,6 +14,7 @@ from rudp.config import MSS_FLOOR, Config
 from rudp.core import options, wire
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import timestamp
+from rudp.core.pmtu import PathMtu, Payloads
 from rudp.core.receiver import Receiver, window_shift
 from rudp.core.sender import Sender
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
@@ -60,8 +61,8 @@ class Opened(enum.Enum):
 class Tcb:
     """One connection's variables.
 
-    ``path`` and ``ports`` (local << 16 | remote) say who the peer is.  ``mms_s`` is the largest UDP
-    payload we send to it, ``mms_r`` the largest we are ready to receive.
+    ``path`` and ``ports`` (local << 16 | remote) say who the peer is.  ``pmtu`` knows the
+    largest UDP payload we send to it, ``mms_r`` is the largest we are ready to receive.
     """
 
     __slots__ = (
@@ -81,10 +82,10 @@ class Tcb:
         "keepalive_probes",
         "last_heard",
         "mms_r",
-        "mms_s",
         "opened",
         "path",
         "peer_mss",
+        "pmtu",
         "ports",
         "reading",
         "receiver",
@@ -113,8 +114,7 @@ class Tcb:
         opened: Opened,
         iss: int,
         ts_offset: int,
-        mms_s: int,
-        mms_r: int,
+        payloads: Payloads,
         counters: Counters,
         tracer: Tracer | None,
         now: float,
@@ -125,8 +125,8 @@ class Tcb:
         self.opened = opened
         self.counters = counters
         self.tracer = tracer
-        self.mms_s = mms_s
-        self.mms_r = mms_r
+        self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
+        self.mms_r = payloads.receive
         self.ipv6 = ":" in str(path[0][0])
         self.state = State.CLOSED
         self.timers = Timers()
@@ -226,11 +226,20 @@ class Tcb:
             echo=echo,
             now=now,
         )
+        ceiling = min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE
+        self.pmtu.limit(ceiling)
+        sender.flight.pmtu = self.pmtu
         self.credit = None
         self.timers.open = OFF
         self.last_heard = now
         self.start_keepalive()
         self.events |= ESTABLISHED | WRITABLE
+
+    def follow_pmtu(self) -> None:
+        """Use segments of the size that the path carries, as far as that is known now (PMTU-11)."""
+        smss = self._data_octets(self.segment_limit)
+        if smss != self.sender.smss:
+            self.sender.resize(smss)
 
     @property
     def announced_mss(self) -> int:
@@ -241,7 +250,7 @@ class Tcb:
     @property
     def segment_limit(self) -> int:
         """Octets of options and data in a segment we send: min(SendMSS + 20, MMS_S) - 20 (W-53)."""
-        limit = min(self.peer_mss, self.mms_s - wire.HEADER_SIZE)
+        limit = min(self.peer_mss, self.pmtu.plpmtu - wire.HEADER_SIZE)
         return limit if self.config.mss is None else min(limit, self.config.mss)
 
     def _data_octets(self, limit: int) -> int:

@@ -36,6 +36,9 @@ class LinkOptions(TypedDict, total=False):
     is dropped (drop-tail), but an idle link takes any datagram."""
     overhead: int
     """Octets that a datagram needs beyond its payload, in rate and queue; 28 unless given."""
+    mtu: int | None
+    """Octets of payload that pass, or None (the default) for no limit.  What is larger is lost
+    without a word: a black hole."""
     loss: float
     """Probability that a datagram is lost."""
     burst_enter: float
@@ -74,6 +77,7 @@ _DEFAULTS: Final[LinkOptions] = {
     "rate": None,
     "queue": None,
     "overhead": UDP_OVERHEAD,
+    "mtu": None,
     "loss": 0.0,
     "burst_enter": 0.0,
     "burst_exit": 1.0,
@@ -172,6 +176,10 @@ class Link:
             self.dropped += 1
             return []
         drop = options["drop"]
+        mtu = options["mtu"]
+        if mtu is not None and len(data) > mtu:
+            self.lost += 1
+            return []
         if (drop is not None and drop(data, now)) or self._is_lost():
             self.lost += 1
             return []
@@ -247,7 +255,9 @@ def _checked(options: LinkOptions) -> LinkOptions:
         value = values[name]
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"{name} must be finite and not negative, not {value!r}")
-    rate, queue = options["rate"], options["queue"]
+    mtu, rate, queue = options["mtu"], options["rate"], options["queue"]
+    if mtu is not None and mtu < 1:
+        raise ValueError(f"mtu must be at least 1, or None, not {mtu!r}")
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         raise ValueError(f"rate must be above 0 bit/s, or None, not {rate!r}")
     if queue is not None and (rate is None or queue < 0):

@@ -175,15 +175,16 @@ class LinuxPort:
                 quote, ancillary, _, address = self._sock.recvmsg(1500, 512, MSG_ERRQUEUE)
             except OSError:
                 return count > 0
-            code = 0
+            code = mtu = 0
             local = ""
             for level, kind, data in ancillary:
                 if (level, kind) in _ERRORS and len(data) >= _EXTENDED_ERR.size:
-                    code = _EXTENDED_ERR.unpack_from(data)[0]
+                    code, *_, mtu, _ = _EXTENDED_ERR.unpack_from(data)
                 else:
                     local = _local_host(level, kind, data) or local
             if code:
-                self._receiver.icmp_received(code, quote, self._remote or _plain(address), local)
+                peer = self._remote or _plain(address)
+                self._receiver.icmp_received(code, quote, peer, local, mtu)
         return True
 
     # -- sending ---------------------------------------------------------------------------------

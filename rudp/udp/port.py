@@ -34,10 +34,13 @@ class Receiver(Protocol):
     def batch_received(self) -> None:
         """No more for now: act on what was received."""
 
-    def icmp_received(self, code: int, quote: bytes, address: Address | None, local: str) -> None:
+    def icmp_received(
+        self, code: int, quote: bytes, address: Address | None, local: str, mtu: int
+    ) -> None:
         """An error came back, an errno number, for the datagram that begins with *quote*.
 
         It had gone to *address* from host *local*, None and ``""`` where the system does not tell.
+        *mtu*: with EMSGSIZE, the octets of an IP packet that would have passed, or 0.
         """
 
     def send_failed(self, code: int, transmit: Transmit) -> None:

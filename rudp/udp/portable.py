@@ -48,7 +48,7 @@ class PortablePort(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         """The system reports an error, and not for which datagram."""
         if isinstance(exc, OSError) and exc.errno is not None:
-            self._receiver.icmp_received(exc.errno, b"", self._remote, "")
+            self._receiver.icmp_received(exc.errno, b"", self._remote, "", 0)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""

@@ -43,7 +43,9 @@ class Listener:
         self.batches += 1
         self._moved.set()
 
-    def icmp_received(self, code: int, quote: bytes, address: Address | None, local: str) -> None:
+    def icmp_received(
+        self, code: int, quote: bytes, address: Address | None, local: str, mtu: int
+    ) -> None:
         self.errors.append((code, quote, address))
         self._moved.set()
 

@@ -14,6 +14,7 @@ INF = math.inf
 
 DEFAULTS: dict[str, object] = {
     "mss": None,
+    "mtu_discovery": True,
     "nodelay": True,
     "sack": True,
     "dsack": True,
@@ -123,6 +124,7 @@ def test_every_number_is_checked() -> None:
         "timestamps",
         "window_scaling",
         "dsack",
+        "mtu_discovery",
         "congestion",
         "loss_detection",
         "tail_loss_probe",

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from rudp.udp.loopback import MTU_MAX, PAYLOAD_MIN, loopback_payload
+from rudp.udp.linkmtu import MTU_MAX, PAYLOAD_MIN, loopback_payload
 
 SCRIPT = """
 ip link set lo mtu {mtu} up || exit 77
-exec {python} -c 'from rudp.udp.loopback import loopback_payload as f; print(f())'
+exec {python} -c 'from rudp.udp.linkmtu import loopback_payload as f; print(f())'
 """
 
 

@@ -1,0 +1,170 @@
+"""Finding the largest datagram that a path carries, with data for probes (RFC 8899).
+
+Routers need not say that a datagram was too large, and what they say may be forged; so sizes are
+tried.  The first probe has the size of the local link, because most paths are Ethernet from end to
+end and one round trip settles it; then the interval between what passed and what did not is
+halved.  A probe that is lost says little by itself: three in a row say that the size does not fit.
+What is known to pass is in ``plpmtu``; all sizes are octets of UDP payload.
+"""
+
+import enum
+from typing import Final, NamedTuple
+
+MAX_PROBES: Final = 3
+"""Probes of one size that are lost before it counts as too large (DEF-38)."""
+
+RAISE_TIMER: Final = 600.0
+"""Seconds after which a search that ended is taken up again: paths change (DEF-38)."""
+
+SIZES: Final = (1232, 1252, 1372, 1392, 1412, 1432, 1452, 1472)
+"""Payloads of usual paths, tunnels among them (PMTU-7)."""
+
+STEP_MIN: Final = 8
+"""Octets.  A gap that is smaller is not worth a probe."""
+
+
+class Payloads(NamedTuple):
+    """Octets of UDP payload on the way to one peer.
+
+    ``base``: carried by any path; ``floor``: by any host; ``ceiling``: by the local link;
+    ``receive``: what we announce to be ready for.
+    """
+
+    base: int
+    floor: int
+    ceiling: int
+    receive: int
+
+
+class State(enum.Enum):
+    """Where the search is (RFC 8899 §5.2)."""
+
+    DISABLED = "not searching"
+    SEARCHING = "trying larger sizes"
+    COMPLETE = "the largest size is known"
+    ERROR = "not even the base size passes"
+
+
+class PathMtu:
+    """The search of one connection.
+
+    Without *search* the size stays at the base.  ``probing``: the size of the probe that is on its
+    way, or None.  Times are seconds.
+    """
+
+    __slots__ = (
+        "_base",
+        "_ceiling",
+        "_failures",
+        "_floor",
+        "_next_at",
+        "_raise_at",
+        "_too_big",
+        "plpmtu",
+        "probing",
+        "state",
+    )
+
+    def __init__(self, payloads: Payloads, *, search: bool) -> None:
+        self._base = min(payloads.base, payloads.ceiling)
+        self._floor = min(payloads.floor, self._base)
+        self._ceiling = payloads.ceiling
+        self.plpmtu = self._base
+        self.state = State.SEARCHING if search else State.DISABLED
+        self.probing: int | None = None
+        self._too_big = self._ceiling + 1
+        self._failures = 0
+        self._next_at = 0.0
+        self._raise_at = 0.0
+
+    def limit(self, ceiling: int) -> None:
+        """The peer takes, or the user wants, no more than *ceiling* octets (W-53)."""
+        if ceiling < self._ceiling:
+            self._ceiling = ceiling
+            self._too_big = ceiling + 1
+            self.plpmtu = min(self.plpmtu, ceiling)
+
+    def next_probe(self, now: float) -> int | None:
+        """Return the size to be tried now, None if there is nothing to try (PMTU-3, PMTU-7)."""
+        if self.state is State.COMPLETE and now >= self._raise_at:
+            self.state = State.SEARCHING
+            self._too_big = self._ceiling + 1
+        if self.state is not State.SEARCHING or self.probing is not None or now < self._next_at:
+            return None
+        if self._too_big > self._ceiling > self.plpmtu:
+            return self._ceiling
+        between = [size for size in SIZES if self.plpmtu < size < self._too_big]
+        if between:
+            return between[len(between) // 2]
+        if self._too_big - self.plpmtu > STEP_MIN:
+            return (self.plpmtu + self._too_big) // 2
+        self._complete(now)
+        return None
+
+    def _complete(self, now: float) -> None:
+        self.state = State.COMPLETE
+        self._raise_at = now + RAISE_TIMER
+
+    def on_probe_sent(self, size: int) -> None:
+        """A datagram of *size* octets, as :meth:`next_probe` said, has left."""
+        self.probing = size
+
+    def on_probe_delivered(self) -> None:
+        """It arrived: the path carries that much (PMTU-5)."""
+        size, self.probing = self.probing, None
+        if size is not None and size < self._too_big:
+            self.plpmtu = max(self.plpmtu, size)
+            self._failures = 0
+
+    def on_probe_lost(self, pause: float, now: float) -> None:
+        """It was lost; wait *pause* seconds after a size is given up (PMTU-12)."""
+        size, self.probing = self.probing, None
+        if size is None:
+            return
+        self._failures += 1
+        if self._failures >= MAX_PROBES:
+            self._failures = 0
+            self._too_big = min(self._too_big, size)
+            self._next_at = now + pause
+
+    def on_too_big(self, payload: int, now: float) -> None:
+        """A router says that no more than *payload* octets pass; the quote was checked (PMTU-8).
+
+        It may make us more modest, down to the base, and never bolder.
+        """
+        if self.state is State.DISABLED or payload < self._floor:
+            return
+        if payload < self._too_big - 1:
+            self._too_big = max(payload, self._base) + 1
+        if payload < self.plpmtu:
+            self.plpmtu = max(payload, min(self._base, self.plpmtu))
+            self._complete(now)
+
+    def on_refused(self, size: int) -> None:
+        """The system does not take a datagram of *size* octets (EMSGSIZE, PMTU-13)."""
+        self.probing = None
+        self._failures = 0
+        self._too_big = min(self._too_big, size)
+        self._ceiling = min(self._ceiling, size - 1)
+        if self.plpmtu >= size:
+            self.plpmtu = self._base if self._base < size else min(self._floor, size - 1)
+
+    def on_black_hole(self, pause: float, now: float) -> bool:
+        """Segments of this size do not arrive any more: fall back; return whether that changed.
+
+        First to the base, then to the floor (PMTU-9).  The search begins anew after *pause*
+        seconds, with the size that failed: if it was plain loss after all, one probe repairs it.
+        """
+        self.probing = None
+        self._failures = 0
+        if self.plpmtu > self._base:
+            self.plpmtu = self._base
+            if self.state is not State.DISABLED:
+                self.state = State.SEARCHING
+            self._next_at = now + pause
+            return True
+        if self.plpmtu > self._floor:
+            self.plpmtu = self._floor
+            self.state = State.ERROR
+            return True
+        return False

@@ -1,0 +1,155 @@
+"""The search for the path's MTU (RFC 8899), against paths of every size."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rudp.core.pmtu import MAX_PROBES, RAISE_TIMER, SIZES, STEP_MIN, PathMtu, Payloads, State
+
+BASE, FLOOR, CEILING = 1200, 548, 1472
+PAUSE = 1.0
+
+
+def search(ceiling: int = CEILING, *, on: bool = True) -> PathMtu:
+    return PathMtu(Payloads(BASE, FLOOR, ceiling, ceiling), search=on)
+
+
+def explore(pmtu: PathMtu, true: int, now: float = 0.0, loss: float = 0.0, seed: int = 0) -> int:
+    """Probe a path that carries *true* octets until nothing is left to try; count the probes."""
+    chance = random.Random(seed)
+    probes = 0
+    for _ in range(1000):
+        size = pmtu.next_probe(now)
+        if size is None:
+            if pmtu.state is not State.SEARCHING:
+                return probes
+            now += PAUSE
+            continue
+        assert pmtu.plpmtu < size
+        pmtu.on_probe_sent(size)
+        assert pmtu.next_probe(now) is None  # one at a time
+        probes += 1
+        if size <= true and chance.random() >= loss:
+            pmtu.on_probe_delivered()
+        else:
+            pmtu.on_probe_lost(PAUSE, now)
+    raise AssertionError("the search does not end")
+
+
+def test_where_it_begins() -> None:
+    """PMTU-1, PMTU-2, DEF-37"""
+    assert (search().plpmtu, search().state) == (BASE, State.SEARCHING)
+    assert search(1000).plpmtu == 1000
+
+
+def test_ethernet_takes_one_probe() -> None:
+    """PMTU-7: the size of the link first."""
+    pmtu = search()
+    assert explore(pmtu, CEILING) == 1
+    assert (pmtu.plpmtu, pmtu.state) == (CEILING, State.COMPLETE)
+
+
+@given(st.integers(BASE, 9000), st.integers(1300, 9000))
+def test_every_path_is_found(true: int, ceiling: int) -> None:
+    """PMTU-3, PMTU-5, PMTU-7: within eight octets, never above, in few probes."""
+    pmtu = search(ceiling)
+    probes = explore(pmtu, true)
+    best = min(true, ceiling)
+    assert best - STEP_MIN <= pmtu.plpmtu <= best
+    assert probes <= (MAX_PROBES + 1) * 16
+
+
+@given(st.integers(BASE, CEILING), st.floats(0, 0.3), st.integers(0, 1000))
+def test_losses_make_it_modest_and_never_bold(true: int, loss: float, seed: int) -> None:
+    """PMTU-6, PMTU-9: plain loss is no black hole."""
+    pmtu = search()
+    explore(pmtu, true, loss=loss, seed=seed)
+    assert BASE <= pmtu.plpmtu <= true
+
+
+def test_three_losses_make_a_size_too_large() -> None:
+    """PMTU-3, PMTU-12, DEF-38: then there is a pause."""
+    assert (MAX_PROBES, RAISE_TIMER) == (3, 600.0)
+    pmtu = search()
+    for n in range(MAX_PROBES):
+        assert pmtu.next_probe(float(n)) == CEILING
+        pmtu.on_probe_sent(CEILING)
+        pmtu.on_probe_lost(PAUSE, float(n))
+    assert pmtu.next_probe(2.5) is None
+    assert pmtu.next_probe(3.0) in SIZES
+
+
+def test_paths_change() -> None:
+    """PMTU-3: ten minutes later larger sizes are tried again."""
+    pmtu = search()
+    explore(pmtu, 1400)
+    assert pmtu.next_probe(RAISE_TIMER - 1) is None
+    explore(pmtu, CEILING, now=2 * RAISE_TIMER)
+    assert pmtu.plpmtu == CEILING
+
+
+def test_a_router_is_only_heard_when_it_says_less() -> None:
+    """PMTU-8, ICMP-5: not below the base, and never above what is known."""
+    pmtu = search()
+    explore(pmtu, CEILING)
+    pmtu.on_too_big(9000, 1.0)
+    assert pmtu.plpmtu == CEILING
+    pmtu.on_too_big(1400, 1.0)
+    assert (pmtu.plpmtu, pmtu.state) == (1400, State.COMPLETE)
+    pmtu.on_too_big(600, 1.0)
+    assert pmtu.plpmtu == BASE
+    pmtu.on_too_big(68, 1.0)
+    assert pmtu.plpmtu == BASE
+
+
+def test_a_router_shortens_the_search() -> None:
+    """PMTU-8"""
+    pmtu = search()
+    pmtu.on_too_big(1300, 0.0)
+    assert explore(pmtu, 1300) < MAX_PROBES * 5
+    assert 1300 - STEP_MIN <= pmtu.plpmtu <= 1300
+
+
+def test_what_the_system_refuses() -> None:
+    """PMTU-13: nothing of that size is tried again."""
+    pmtu = search()
+    pmtu.on_probe_sent(CEILING)
+    pmtu.on_refused(CEILING)
+    explore(pmtu, CEILING - 1)
+    assert pmtu.plpmtu == CEILING - 1 or CEILING - 1 - pmtu.plpmtu <= STEP_MIN
+    pmtu.on_refused(1000)
+    assert pmtu.plpmtu == FLOOR
+
+
+def test_a_black_hole() -> None:
+    """PMTU-9: the base, then the floor, then nothing is left; and a new search from the base."""
+    pmtu = search()
+    explore(pmtu, CEILING)
+    assert pmtu.on_black_hole(PAUSE, 10.0)
+    assert (pmtu.plpmtu, pmtu.state) == (BASE, State.SEARCHING)
+    assert pmtu.next_probe(10.5) is None
+    assert pmtu.next_probe(11.0) == CEILING
+    assert pmtu.on_black_hole(PAUSE, 12.0)
+    assert (pmtu.plpmtu, pmtu.state) == (FLOOR, State.ERROR)
+    assert not pmtu.on_black_hole(PAUSE, 13.0)
+    assert pmtu.next_probe(1e6) is None
+
+
+@pytest.mark.parametrize("ceiling", [BASE, CEILING])
+def test_without_discovery(ceiling: int) -> None:
+    """UDP-4: nothing is tried."""
+    pmtu = search(ceiling, on=False)
+    assert pmtu.next_probe(1e6) is None
+    assert (pmtu.plpmtu, pmtu.state) == (BASE, State.DISABLED)
+
+
+def test_the_peer_sets_a_limit() -> None:
+    """W-53: what it does not take is not tried."""
+    pmtu = search()
+    pmtu.limit(1300)
+    explore(pmtu, CEILING)
+    assert pmtu.plpmtu == 1300
+    pmtu.limit(600)
+    assert pmtu.plpmtu == 600
