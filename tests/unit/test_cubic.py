@@ -163,6 +163,18 @@ def test_after_a_time_out() -> None:
     assert cubic.w_max == pytest.approx(cubic.cwnd / SMSS, rel=0.02)
 
 
+def test_as_reno_after_a_time_out() -> None:
+    """CUB-8, CUB-5: 9/17 of a segment in a round trip until the window before it is reached."""
+    cubic = Cubic(SMSS, 10 * SMSS, hystart=False)
+    cubic.on_timeout(10 * SMSS, True, 0.0)
+    while cubic.cwnd < cubic.ssthresh:
+        cubic.on_ack(ack(cubic.cwnd / SMSS, 0.0, rtt=0.001))
+    seen = windows(cubic, seconds=0.02, rtt=0.001)
+    steps = [b - a for a, b in itertools.pairwise(seen)]
+    assert steps[:4] == pytest.approx([ALPHA] * 4, abs=0.02)
+    assert steps[-4:] == pytest.approx([1.0] * 4, abs=0.02)
+
+
 def test_a_repeated_time_out_leaves_ssthresh_alone() -> None:
     """RTO-15"""
     cubic = Cubic(SMSS, 100 * SMSS)

@@ -1,5 +1,7 @@
 """The standard congestion controller; all windows are worked out by hand from RFC 5681."""
 
+import pytest
+
 from rudp.config import WINDOW_MAX
 from rudp.core.congestion.controller import SSTHRESH_INITIAL, Ack, Signal
 from rudp.core.congestion.newreno import NewReno
@@ -227,8 +229,25 @@ def test_a_loss_in_the_first_window() -> None:
     reno.on_congestion(Signal.LOSS, 30 * SMSS, 0.0)
     reno.on_restart(100.0, 0.3, 100.0)
     assert reno.cwnd == 4 * SMSS
+
+
+@pytest.mark.parametrize(("arrived", "expected"), [(9, 4), (10, 10)])
+def test_the_first_window_is_all_of_it(arrived: int, expected: int) -> None:
+    """CC-11: a loss counts as one in the first window until all of that has arrived."""
     reno = controller()
-    reno.on_ack(ack(10 * SMSS))
+    for _ in range(arrived):
+        reno.on_ack(ack(SMSS))
     reno.on_congestion(Signal.LOSS, 30 * SMSS, 0.0)
     reno.on_restart(100.0, 0.3, 100.0)
-    assert reno.cwnd == 10 * SMSS
+    assert reno.cwnd == expected * SMSS
+
+
+def test_a_loss_in_a_restart_window() -> None:
+    """CC-11: the window after a pause is tried anew."""
+    reno = controller()
+    reno.on_ack(ack(30 * SMSS))
+    reno.on_restart(100.0, 0.3, 100.0)
+    reno.on_timeout(10 * SMSS, True, 101.0)
+    reno.on_ack(ack(20 * SMSS))
+    reno.on_restart(100.0, 0.3, 300.0)
+    assert reno.cwnd == 4 * SMSS

@@ -60,7 +60,7 @@ class Cubic(WindowController):
 
     def on_ack(self, ack: Ack) -> None:
         """Grow, if the window was used (CUB-2 to CUB-5, CC-6)."""
-        self._started = True
+        self._untried -= ack.delivered
         if not ack.cwnd_limited:
             if self._idle_since is None:
                 self._idle_since = ack.now
@@ -142,7 +142,6 @@ class Cubic(WindowController):
         """One segment; the first avoidance after it begins flat (CUB-8)."""
         super().on_timeout(flight_size, first, now)
         self.w_max = 0.0
-        self._cwnd_prior = 0.0
         self._epoch = None
 
     def _remember(self) -> None:

@@ -24,14 +24,14 @@ class WindowController(Controller):
     keeps in :meth:`_remember` what :meth:`on_undo` needs besides ``cwnd`` and ``ssthresh``.
     """
 
-    __slots__ = ("_prior_cwnd", "_prior_ssthresh", "_restart_window", "_started")
+    __slots__ = ("_prior_cwnd", "_prior_ssthresh", "_restart_window", "_untried")
 
     def __init__(self, smss: int, initial_window: int) -> None:
         super().__init__(smss, initial_window)
         self._restart_window = initial_window
         self._prior_cwnd = initial_window
         self._prior_ssthresh = self.ssthresh
-        self._started = False  # a window has been acknowledged without loss since the (re)start
+        self._untried = initial_window  # octets of the first window not yet seen to arrive
 
     def _reduced(self, flight_size: int) -> int:
         """Return the octets that may be in flight after a reduction, before any lower bound."""
@@ -43,7 +43,7 @@ class WindowController(Controller):
 
     def _lost_after_start(self) -> None:
         """The first window was too much: begin with less after a pause (CC-11)."""
-        if not self._started:
+        if self._untried > 0:
             small = min(RESTART_SEGMENTS * self.smss, max(2 * self.smss, RESTART_OCTETS))
             self._restart_window = min(self._restart_window, small)
 
@@ -73,8 +73,7 @@ class WindowController(Controller):
     def on_restart(self, idle: float, rto: float, now: float) -> None:
         """Return to the restart window after more than an RTO (RFC 5681 §4.1, CC-8)."""
         if idle > rto:
-            self.cwnd = min(self.cwnd, self._restart_window)
-            self._started = False
+            self.cwnd = self._untried = min(self.cwnd, self._restart_window)
 
 
 class NewReno(WindowController):
@@ -91,7 +90,7 @@ class NewReno(WindowController):
 
     def on_ack(self, ack: Ack) -> None:
         """Grow, if the window was used (RFC 5681 §3.1, CC-4, CC-5, CC-6)."""
-        self._started = True
+        self._untried -= ack.delivered
         if not ack.cwnd_limited:
             return
         acked = ack.delivered
