@@ -28,7 +28,7 @@ class Path:
         self.next_send = 0.0
         self.dropped = 0
 
-    def run(self, seconds: float, *, loss: int = 0) -> float:
+    def run(self, seconds: float, *, loss: int = 0, recovering: bool = False) -> float:
         """Run for *seconds*; of every *loss* segments one is lost.  Return the rate delivered."""
         end = self.now + seconds
         before = self.delivered
@@ -55,14 +55,17 @@ class Path:
                 bbr.on_range_lost(SMSS, flight, self.lost - lost, False, self.now)
                 sent += 1
                 continue
-            self._deliver(sent_at, delivered, flight, lost)
+            self._deliver(sent_at, delivered, flight, lost, recovering)
         return (self.delivered - before) / (self.now - began)
 
-    def _deliver(self, sent_at: float, delivered: int, flight: int, lost: int) -> None:
+    def _deliver(
+        self, sent_at: float, delivered: int, flight: int, lost: int, recovering: bool
+    ) -> None:
         self.delivered += SMSS
         ack = Ack()
         ack.now = self.now
         ack.delivered = SMSS
+        ack.in_recovery = recovering
         ack.in_flight = len(self.in_flight) * SMSS
         ack.cwnd_limited = ack.in_flight + 2 * SMSS > self.bbr.cwnd
         ack.rtt = ack.srtt = self.now - sent_at
@@ -73,9 +76,24 @@ class Path:
         ack.tx_in_flight = flight
         ack.total_delivered = self.delivered
         ack.total_lost = self.lost
+        ack.snd_una = self.delivered + self.lost
+        ack.snd_nxt = ack.snd_una + ack.in_flight
         self.bbr.on_ack(ack)
         if not self.states or self.states[-1] is not self.bbr.state:
             self.states.append(self.bbr.state)
+
+    def run_until(self, *states: State) -> None:
+        """Run until BBR has come from somewhere else into one of *states*."""
+        self.states.clear()
+        for _ in range(1000):
+            self.run(0.01)
+            if len(self.states) > 1 and self.states[-1] in states:
+                return
+        raise AssertionError(f"{self.states} but never {states}")
+
+
+def state(path: Path) -> State:
+    return path.bbr.state
 
 
 def settled(**settings: float) -> Path:
@@ -144,6 +162,104 @@ def test_after_a_time_out_one_segment() -> None:
     path.in_flight.clear()
     path.run(1.0)
     assert path.bbr.cwnd > BDP
+
+
+def test_the_window_comes_back_after_a_time_out() -> None:
+    """RTO-15: when all that was outstanding has arrived, without growing step by step again."""
+    path = settled()
+    before = path.bbr.cwnd
+    path.bbr.on_timeout(before, True, path.now)
+    ack = Ack()
+    ack.now = path.now
+    ack.snd_nxt = 100 * SMSS
+    for una, least, most in ((1, 4, 5), (99, 4, 6), (100, before // SMSS - 1, before // SMSS + 2)):
+        ack.snd_una = una * SMSS
+        ack.delivered = SMSS
+        path.bbr.on_ack(ack)
+        assert least <= path.bbr.cwnd // SMSS <= most
+
+
+def too_much(path: Path) -> None:
+    """Tell of so many losses that BDP octets were too much."""
+    path.lost += int(BDP / 2)
+    path.bbr.on_range_lost(SMSS, int(BDP), int(BDP / 2), False, path.now)
+
+
+def test_losses_in_the_last_round_of_a_probe() -> None:
+    """What a probe sent last is lost when it is over, and still says how much was too much."""
+    path = settled()
+    path.run_until(State.PROBE_DOWN)
+    assert path.states[-2] is State.PROBE_UP
+    too_much(path)
+    path.run(2 * RTT)
+    assert path.bbr.cwnd == BDP - SMSS
+
+
+def test_losses_outside_of_a_probe_say_nothing_for_long() -> None:
+    """They bound the window until the next probe, and no longer."""
+    path = settled()
+    path.run_until(State.PROBE_CRUISE)
+    path.run(2 * RTT)
+    too_much(path)
+    path.run_until(State.PROBE_UP)
+    path.run(2 * RTT)
+    assert path.bbr.cwnd > 1.5 * BDP
+
+
+def test_undo_of_losses_in_a_probe() -> None:
+    """UNDO-7: the bound is taken back, and the probe begins anew."""
+    path = settled()
+    path.run_until(State.PROBE_UP)
+    too_much(path)
+    path.bbr.on_congestion(Signal.LOSS, int(BDP), path.now)
+    assert state(path) is State.PROBE_DOWN
+    path.lost -= int(BDP / 2)
+    path.bbr.on_undo(WINDOW_MAX, path.now)
+    assert state(path) is State.PROBE_UP
+    path.run_until(State.PROBE_CRUISE)
+    path.run(2 * RTT)
+    assert path.bbr.cwnd > 1.5 * BDP
+
+
+def test_losses_end_startup() -> None:
+    """More than the threshold, in six ranges at least, within a round trip; unless undone."""
+    path = Path(Bbr(SMSS, 10 * SMSS))
+    path.run(0.15)
+    assert state(path) is State.STARTUP
+    for _ in range(5):
+        too_much(path)
+    path.run(2 * RTT)
+    assert state(path) is State.STARTUP
+    path = Path(Bbr(SMSS, 10 * SMSS))
+    path.run(0.15)
+    for _ in range(6):
+        too_much(path)
+    path.bbr.on_congestion(Signal.LOSS, int(BDP), path.now)
+    path.run(2 * RTT, recovering=True)
+    assert path.states[:2] == [State.STARTUP, State.DRAIN]
+    path.bbr.on_undo(WINDOW_MAX, path.now)
+    assert state(path) is State.STARTUP
+
+
+def test_a_pause_ends_the_look_at_the_round_trip() -> None:
+    """Sending anew after it, with nothing in flight, finds the window as it was."""
+    path = settled()
+    path.run_until(State.PROBE_RTT)
+    path.run(0.1)
+    small = path.bbr.cwnd
+    path.bbr.on_restart(0.0, 0.2, path.now)
+    assert state(path) is State.PROBE_RTT
+    path.bbr.on_restart(0.0, 0.2, path.now + 1.0)
+    assert state(path) is State.PROBE_CRUISE
+    assert path.bbr.cwnd > 2 * small
+
+
+def test_a_pause_is_no_reason_to_probe() -> None:
+    """After it the pipe is filled at the rate known, however the pacing was before."""
+    path = settled()
+    path.run_until(State.PROBE_UP)
+    path.bbr.on_restart(0.0, 0.2, path.now)
+    assert path.bbr.pacing_rate == pytest.approx(0.99 * path.bbr.bw)
 
 
 def test_undo() -> None:

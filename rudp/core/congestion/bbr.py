@@ -6,10 +6,10 @@ probes for more now and then, drains the queue that this made, and looks at the 
 trip every five seconds.  Loss and marks set bounds to the model: long-term ones found while
 probing, when losses exceed a share of what was in flight, and short-term ones in between.
 
-Left out: the packet conservation of the first round of recovery and the restoring of cwnd after
-it, for which pacing at the model's rate stands; the marking of samples in ProbeRTT as limited by
-the application, which only a filter shorter than ours would need; and DCTCP-style marks, as ECN is
-RFC 3168's here: an echo counts as a loss in its round.  Rates are octets a second.
+Left out: the packet conservation of the first round of recovery, for which pacing at the model's
+rate stands; the marking of samples in ProbeRTT as limited by the application, in place of which
+they are not asked whether the pipe is full; and DCTCP-style marks, as ECN is RFC 3168's here: an
+echo counts as a loss in its round.  Rates are octets a second.
 """
 
 import enum
@@ -31,6 +31,7 @@ STARTUP_PACING_GAIN: Final = 4 * math.log(2)
 STARTUP_LOSSES: Final = 6
 """Lost ranges in a round that, with a share above the threshold, end Startup."""
 
+DRAIN_ROUNDS: Final = 3
 FULL_BW_GROWTH: Final = 1.25
 FULL_BW_ROUNDS: Final = 3
 MIN_PIPE_SEGMENTS: Final = 4
@@ -99,6 +100,8 @@ class Bbr(Controller):
         "_chance",
         "_cwnd_limited",
         "_cycle_stamp",
+        "_delivered",
+        "_drain_start",
         "_extra_acked",
         "_extra_delivered",
         "_extra_start",
@@ -130,11 +133,12 @@ class Bbr(Controller):
         "_probe_up_count",
         "_probe_up_rounds",
         "_probe_wait",
-        "_recovery_rounds",
         "_round",
         "_round_start",
         "_rounds_since_probe",
+        "_timeout_end",
         "_tolerated",
+        "_undo",
         "bw",
         "loss_threshold",
         "state",
@@ -170,12 +174,13 @@ class Bbr(Controller):
         self._lost_in_round = 0
         self._marked_in_round = False
         self._loss_ranges = 0
-        self._recovery_rounds = 0
+        self._delivered = 0
         # how full the pipe is
         self._full_bw = 0.0
         self._full_bw_count = 0
         self._full_bw_now = False
         self._full_bw_reached = False
+        self._drain_start = 0  # the round in which Drain began
         # the probing cycle
         self._acks = _Acks.INIT
         self._cycle_stamp = 0.0
@@ -194,6 +199,9 @@ class Bbr(Controller):
         self._probe_rtt_round_done = False
         self._prior_cwnd = 0
         self._idle_restart = False
+        # what comes back if losses turn out to be none; None: nothing is lost
+        self._undo: tuple[State, float, float, float] | None = None
+        self._timeout_end: float | None = None  # SND.NXT at the time-out; infinity: not known yet
         # acknowledgements that come in bunches
         self._extra_acked: list[tuple[int, float]] = []
         self._extra_start = 0.0
@@ -207,6 +215,7 @@ class Bbr(Controller):
             self._chance = random.Random(f"{ack.snd_una} {ack.now}")
             self._min_rtt_stamp = self._probe_rtt_stamp = self._extra_start = ack.now
         self._in_flight = ack.in_flight
+        self._delivered = ack.total_delivered
         self._cwnd_limited = ack.cwnd_limited
         rate = ack.delivery_rate or 0.0
         loss_round_start = self._update_rounds(ack)
@@ -215,9 +224,12 @@ class Bbr(Controller):
         self._bw_latest = max(self._bw_latest, rate)
         self._inflight_latest = max(self._inflight_latest, ack.rate_delivered)
         self._update_aggregation(ack)
-        self._check_full_bw(rate, ack.rate_app_limited)
+        if self.state is not State.PROBE_RTT:
+            self._check_full_bw(rate, ack.rate_app_limited)
         if loss_round_start:
-            self._end_of_loss_round(ack)
+            self._end_of_loss_round()
+        if self._timeout_end is not None:
+            self._after_timeout(ack)
         self._leave_startup_and_drain(ack.now)
         self._update_probe_bw(ack, rate)
         expired = self._update_min_rtt(ack)
@@ -228,11 +240,17 @@ class Bbr(Controller):
         self.bw = min(self.max_bw, self._bw_shortterm)
         self._set_pacing_rate(ack.srtt)
         self._set_cwnd(ack)
+        if not ack.in_recovery and self._timeout_end is None:
+            self._undo = None
 
     def on_range_lost(
         self, octets: int, tx_in_flight: int, lost_since: int, app_limited: bool, now: float
     ) -> None:
         """Losses above the threshold, while probing, show how much was too much (§5.5.10.2)."""
+        self._begin_episode()
+        if not self._lost_in_round:
+            # The first loss begins a round, so that all that have the same cause count together.
+            self._loss_round_delivered = self._delivered
         self._lost_in_round += octets
         self._loss_ranges += 1
         if not self._probe_samples or lost_since <= tx_in_flight * self.loss_threshold:
@@ -254,26 +272,64 @@ class Bbr(Controller):
         """The window follows the model, not the episode."""
 
     def on_timeout(self, flight_size: int, first: bool, now: float) -> None:
-        """Everything may be lost: begin with one segment, and grow by what arrives."""
-        if first:
-            self._prior_cwnd = self.cwnd
+        """Everything may be lost: begin with one segment, and grow by what arrives (§5.6.4.4)."""
+        self._begin_episode()
+        self._timeout_end = math.inf
         self.cwnd = self.smss
 
     def on_undo(self, most: int, now: float) -> None:
-        """Nothing was lost: forget the bounds that losses had set (§5.6.4.4)."""
+        """Nothing was lost: be where the losses found us, if that was a probe (§5.5.11)."""
         self.cwnd = min(max(self.cwnd, self._prior_cwnd), most)
-        self._bw_shortterm = self._inflight_shortterm = math.inf
-        self._lost_in_round = 0
+        self._lost_in_round = self._loss_ranges = 0
+        self._timeout_end = None
         self._reset_full_bw(0.0)
+        if self._undo is None:
+            return
+        state, bw_shortterm, inflight_shortterm, inflight_longterm = self._undo
+        self._undo = None
+        self._bw_shortterm = max(self._bw_shortterm, bw_shortterm)
+        self._inflight_shortterm = max(self._inflight_shortterm, inflight_shortterm)
+        self._inflight_longterm = max(self._inflight_longterm, inflight_longterm)
+        if self.state is State.PROBE_RTT or self.state is state:
+            return
+        if state is State.STARTUP:
+            self.state = state
+            self._full_bw_reached = False
+        elif state is State.PROBE_UP:
+            self._begin_up(0.0)
 
     def on_restart(self, idle: float, rto: float, now: float) -> None:
         """After a pause the pipe is empty: fill it at the rate known, without probing (§5.4.1)."""
-        if idle > 0.0:
-            self._idle_restart = True
-            self._extra_start = now
-            self._extra_delivered = 0
-            if self.state in _PROBE_BW and self.bw:
-                self.pacing_rate = self.bw * PACING_MARGIN
+        self._idle_restart = True
+        self._extra_start = now
+        self._extra_delivered = 0
+        if self.state in _PROBE_BW:
+            self.pacing_rate = self.bw * PACING_MARGIN
+        elif self._probe_rtt_done is not None and now > self._probe_rtt_done:
+            self._leave_probe_rtt(now)
+
+    def _begin_episode(self) -> None:
+        """Keep what :meth:`on_undo` needs, before losses change it (§5.5.11)."""
+        self._save_cwnd()
+        if self._undo is None:
+            self._undo = (
+                self.state,
+                self._bw_shortterm,
+                self._inflight_shortterm,
+                self._inflight_longterm,
+            )
+
+    def _save_cwnd(self) -> None:
+        reduced = self._undo is not None or self.state is State.PROBE_RTT
+        self._prior_cwnd = max(self.cwnd, self._prior_cwnd) if reduced else self.cwnd
+
+    def _after_timeout(self, ack: Ack) -> None:
+        """Take the window back when all that was outstanding has arrived (§5.6.4.4)."""
+        if self._timeout_end == math.inf:
+            self._timeout_end = ack.snd_nxt
+        elif self._timeout_end is not None and ack.snd_una >= self._timeout_end:
+            self._timeout_end = None
+            self.cwnd = max(self.cwnd, self._prior_cwnd)
 
     # -- the model -------------------------------------------------------------------------------
 
@@ -319,21 +375,20 @@ class Bbr(Controller):
             return True
         return False
 
-    def _start_round(self, ack: Ack) -> None:
-        self._next_round_delivered = ack.total_delivered
+    def _start_round(self) -> None:
+        self._next_round_delivered = self._delivered
 
-    def _end_of_loss_round(self, ack: Ack) -> None:
+    def _end_of_loss_round(self) -> None:
         """Draw the short-term bounds closer after a round with losses (§5.5.10.3)."""
         lost, self._lost_in_round = self._lost_in_round, 0
         marked, self._marked_in_round = self._marked_in_round, False
         ranges, self._loss_ranges = self._loss_ranges, 0
         passed = lost + self._inflight_latest
         too_much = lost > self.loss_threshold * passed
-        self._recovery_rounds = self._recovery_rounds + 1 if ack.in_recovery else 0
         if self.state is State.STARTUP and not self._full_bw_reached:
-            if too_much and ranges >= STARTUP_LOSSES and self._recovery_rounds > 1:
+            if too_much and ranges >= STARTUP_LOSSES:
                 self._full_bw_reached = True
-                bdp = self._bdp(self.max_bw, 1.0)
+                bdp = int(self._bdp(self.max_bw, 1.0))
                 self._inflight_longterm = max(bdp, self._inflight_latest)
         elif self.state not in _PROBING and (marked or lost > self._tolerated * passed):
             if self._bw_shortterm == math.inf:
@@ -394,9 +449,11 @@ class Bbr(Controller):
     def _leave_startup_and_drain(self, now: float) -> None:
         if self.state is State.STARTUP and self._full_bw_reached:
             self.state = State.DRAIN
-        if self.state is State.DRAIN and self._in_flight <= self._inflight(1.0):
+            self._drain_start = self._round
+        if self.state is State.DRAIN and (
+            self._in_flight <= self._inflight(1.0) or self._round > self._drain_start + DRAIN_ROUNDS
+        ):
             self._begin_down(now)
-            self._next_round_delivered = 0  # a round begins with the next acknowledgement
 
     # -- the probing cycle -----------------------------------------------------------------------
 
@@ -408,19 +465,17 @@ class Bbr(Controller):
         state, now = self.state, ack.now
         if state is State.PROBE_DOWN or state is State.PROBE_CRUISE:
             if self._is_time_to_probe(now):
-                self._begin_refill(ack)
+                self._begin_refill()
             elif state is State.PROBE_DOWN and self._is_drained():
                 self.state = State.PROBE_CRUISE
         elif state is State.PROBE_REFILL:
             if self._round_start:
-                self._probe_samples = True
-                self._begin_up(ack, rate)
+                self._begin_up(rate)
         elif state is State.PROBE_UP:
             if self._cwnd_limited and self.cwnd >= self._inflight_longterm:
                 self._reset_full_bw(rate)
             elif self._full_bw_now:
                 self._begin_down(now)
-                self._start_round(ack)
 
     def _is_time_to_probe(self, now: float) -> bool:
         """By the clock, or as often as Reno would grow by what we probe for (§5.3.3.5.3)."""
@@ -438,25 +493,26 @@ class Bbr(Controller):
         self._lost_in_round = self._loss_ranges = 0
         self._bw_latest = 0.0
         self._inflight_latest = 0
-        self._probe_samples = False
         self._probe_up_count = math.inf
         self._rounds_since_probe = self._chance.randrange(2)
         self._probe_wait = PROBE_WAIT + self._chance.random()
         self._cycle_stamp = now
         self._acks = _Acks.STOPPING
+        self._start_round()
 
-    def _begin_refill(self, ack: Ack) -> None:
+    def _begin_refill(self) -> None:
         self.state = State.PROBE_REFILL
         self._bw_shortterm = self._inflight_shortterm = math.inf
         self._probe_up_rounds = 0
         self._probe_up_acks = 0
         self._acks = _Acks.REFILLING
-        self._start_round(ack)
+        self._start_round()
 
-    def _begin_up(self, ack: Ack, rate: float) -> None:
+    def _begin_up(self, rate: float) -> None:
         self.state = State.PROBE_UP
+        self._probe_samples = True
         self._acks = _Acks.STARTING
-        self._start_round(ack)
+        self._start_round()
         self._reset_full_bw(rate)
         self._raise_slope()
 
@@ -472,6 +528,8 @@ class Bbr(Controller):
             if self._acks is _Acks.STARTING:
                 self._acks = _Acks.FEEDBACK
             elif self._acks is _Acks.STOPPING:
+                # What the last octets of the probe met is known only now.
+                self._probe_samples = False
                 self._acks = _Acks.INIT
                 if self.state in _PROBE_BW and not ack.rate_app_limited:
                     self._max_bw = [self._max_bw[1], 0.0]
@@ -500,7 +558,7 @@ class Bbr(Controller):
         """The probe went too far: there is the long-term bound (§5.5.10.2)."""
         self._probe_samples = False
         if not app_limited:
-            self._inflight_longterm = max(tx_in_flight, BETA * self._target_inflight())
+            self._inflight_longterm = max(tx_in_flight, int(BETA * self._target_inflight()))
         if self.state is State.PROBE_UP:
             self._begin_down(now)
 
@@ -509,11 +567,11 @@ class Bbr(Controller):
     def _check_probe_rtt(self, expired: bool, ack: Ack) -> None:
         """Drain the pipe for a moment to see the bare round trip (§5.3.4)."""
         if self.state is not State.PROBE_RTT and expired and not self._idle_restart:
+            self._save_cwnd()
             self.state = State.PROBE_RTT
-            self._prior_cwnd = max(self.cwnd, self._prior_cwnd)
             self._probe_rtt_done = None
             self._acks = _Acks.STOPPING
-            self._start_round(ack)
+            self._start_round()
         if self.state is State.PROBE_RTT:
             self._in_probe_rtt(ack)
         if ack.delivered:
@@ -525,21 +583,23 @@ class Bbr(Controller):
             if self._in_flight <= self._probe_rtt_cwnd():
                 self._probe_rtt_done = now + PROBE_RTT_DURATION
                 self._probe_rtt_round_done = False
-                self._start_round(ack)
+                self._start_round()
             return
         if self._round_start:
             self._probe_rtt_round_done = True
         if self._probe_rtt_round_done and now > self._probe_rtt_done:
-            self._probe_rtt_stamp = now
-            self.cwnd = max(self.cwnd, self._prior_cwnd)
-            self._prior_cwnd = 0
-            self._bw_shortterm = self._inflight_shortterm = math.inf
-            if self._full_bw_reached:
-                self._begin_down(now)
-                self.state = State.PROBE_CRUISE
-                self._start_round(ack)
-            else:
-                self.state = State.STARTUP
+            self._leave_probe_rtt(now)
+
+    def _leave_probe_rtt(self, now: float) -> None:
+        self._probe_rtt_done = None
+        self._probe_rtt_stamp = now
+        self.cwnd = max(self.cwnd, self._prior_cwnd)
+        self._bw_shortterm = self._inflight_shortterm = math.inf
+        if self._full_bw_reached:
+            self._begin_down(now)
+            self.state = State.PROBE_CRUISE
+        else:
+            self.state = State.STARTUP
 
     def _probe_rtt_cwnd(self) -> float:
         return max(self._bdp(self.bw, GAINS[State.PROBE_RTT][1]), MIN_PIPE_SEGMENTS * self.smss)
