@@ -59,6 +59,10 @@ class Config:
         ``delayed_ack``: how long an acknowledgement may wait, below 0.5 (RFC 9293 MUST-40).
         ``slow_start_after_idle``: back to the restart window after an idle RTO (RFC 5681 §4.1).
 
+    Explicit congestion notification (RFC 3168)
+        ``ecn``: ``"accept"`` uses it if the peer's SYN offers it, ``"on"`` offers it too, ``"off"``
+        does neither.  Without a socket that gives access to the IP header it is always off.
+
     Giving up
         ``syn_retries``: SYN retransmissions of an active open (7 gives up after 183 s, MUST-23).
         ``connect_timeout``: an earlier end to an active open, or ``None``.  ``user_timeout``: R2,
@@ -98,6 +102,7 @@ class Config:
     rto_form: Literal["linux", "rfc"] = "linux"
     delayed_ack: float = 0.04
     slow_start_after_idle: bool = True
+    ecn: Literal["accept", "on", "off"] = "accept"
 
     syn_retries: int = 7
     connect_timeout: float | None = None
@@ -134,6 +139,8 @@ class Config:
         _whole("ttl", self.ttl, 1, 255, optional=True)
         if self.rto_form not in ("linux", "rfc"):
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
+        if self.ecn not in ("accept", "on", "off"):
+            raise ValueError(f"ecn must be 'accept', 'on' or 'off', not {self.ecn!r}")
         if self.datagram_io not in ("auto", "portable"):
             raise ValueError(f"datagram_io must be 'auto' or 'portable', not {self.datagram_io!r}")
         if self.loss_detection not in ("rack", "rfc6675"):

@@ -94,6 +94,8 @@ class Endpoint:
     def attach(self, port: Port) -> None:
         """Take *port*, bound and open, as this endpoint's socket."""
         self._port = port
+        if port.ecn_capable:
+            self._table.enable_ecn()
         if self.connected is not None:
             self._local_host = str(port.sockname[0])
 
@@ -214,12 +216,12 @@ class Endpoint:
     # -- what the port tells ---------------------------------------------------------------------
 
     def datagrams_received(
-        self, data: bytes | memoryview, stride: int, address: Address, local: str
+        self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
     ) -> None:
         """One read from the socket."""
         now = self.loop.time()
         path = (address, local or self._local_host)
-        self._table.handle_datagrams(data, stride, path, now)
+        self._table.handle_datagrams(data, stride, path, now, ecn)
 
     def batch_received(self) -> None:
         """All that had arrived is in the table: tell the transports, then answer."""

@@ -23,7 +23,7 @@ from rudp.core.tcb import (
     reset_by_peer,
 )
 from rudp.core.timers import OFF
-from rudp.core.wire import ACK, FIN, RST, SYN, URG, Run
+from rudp.core.wire import ACK, CWR, ECE, FIN, RST, SYN, URG, Run
 
 _TAKES_DATA = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
 
@@ -56,7 +56,10 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
 
     # Second, the RST bit: with an acceptable ACK it refuses us, without one it proves nothing.
     if flags & RST:
-        if flags & ACK:
+        if flags & ACK and tcb.offers_ecn:
+            tcb.offers_ecn = False  # perhaps it was these two bits that are not liked (ECN-7)
+            tcb.syn_due = True
+        elif flags & ACK:
             tcb.die(refused(), now)
         else:
             tcb.counters[Count.RST_IGNORED] += 1
@@ -67,6 +70,7 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
         tcb.counters[Count.UNACCEPTABLE] += 1
         return
     receiver = tcb.meet(run.seq, run.options, now)
+    tcb.agree_on_ecn(receiver, flags)
     tcb.last_heard = now
     if flags & ACK:
         echo = tcb.echo(run, now)
@@ -111,9 +115,11 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     # First, the sequence number.  A SYN that comes again is known by its own, data or not.
     repeated = not tcb.syn_acked and flags & (SYN | RST) == SYN and seq == receiver.irs
     if repeated and not flags & ACK:
+        tcb.agree_on_ecn(receiver, flags)  # it may have given up on ECN meanwhile
         tcb.syn_due = True  # the peer lacks our SYN,ACK
         return
     if repeated and _ends_simultaneous_open(tcb, run):
+        tcb.agree_on_ecn(receiver, flags)
         flags = ACK
     elif not receiver.is_acceptable(seq, length):
         flags = _unacceptable(tcb, receiver, run, seq, length, now)
@@ -232,6 +238,8 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         and window == sender.snd_wnd
     )
     had_acked_fin = sender.fin_acked
+    if tcb.ecn and run.flags & ECE:
+        sender.on_echo(seg_ack, now)
     acked = sender.on_ack(seg_ack, blocks, dsack, echo, duplicate, now)
     if sender.flight.pmtu_moved:
         tcb.follow_pmtu()
@@ -298,6 +306,8 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
             return
         if not receiver.accept(seq, run, now):
             tcb.counters[Count.REASSEMBLY_OVERFLOW] += 1
+        if receiver.ecn:
+            receiver.note_marks(run.segments if run.ce else 0, bool(flags & CWR))
         if receiver.ready_octets:
             tcb.events |= READABLE
 

@@ -33,8 +33,8 @@ from rudp.core.tcb import (
 )
 from rudp.core.timers import OFF, LossTimer
 from rudp.core.tracer import Tracer
-from rudp.core.transmit import Path, Transmit
-from rudp.core.wire import ACK, FIN, PSH, SYN, URG, Run
+from rudp.core.transmit import ECT_0, Path, Transmit
+from rudp.core.wire import ACK, CWR, ECE, FIN, PSH, SYN, URG, Run
 
 SYN_ACK_RETRIES: Final = 5
 """SYN,ACK retransmissions; a half-open child is dropped after 63 s (FAIL-4)."""
@@ -74,11 +74,25 @@ class Connection:
         counters: Counters,
         tracer: Tracer | None,
         now: float,
+        *,
+        ecn_capable: bool = False,
     ) -> None:
         if iss is None:
             iss = isn.iss(path, ports, now)
         offset = isn.timestamp_offset(path, ports)
-        self._tcb = Tcb(path, ports, config, opened, iss, offset, payloads, counters, tracer, now)
+        self._tcb = Tcb(
+            path,
+            ports,
+            config,
+            opened,
+            iss,
+            offset,
+            payloads,
+            counters,
+            tracer,
+            now,
+            ecn_capable=ecn_capable,
+        )
         self.dscp = config.dscp
         self.ttl = config.ttl
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
@@ -208,6 +222,7 @@ class Connection:
         if tcb.tracer is not None:
             tcb.tracer.run_received(tcb.ports, syn, tcb.state, now)
         receiver = tcb.meet(syn.seq, syn.options, now)
+        tcb.agree_on_ecn(receiver, syn.flags)
         tcb.move(Cause.RCV_SYN, now)
         tcb.sender.snd_wl1 = receiver.irs
         tcb.syn_due = True
@@ -322,6 +337,9 @@ class Connection:
             snd_shift=tcb.snd_shift,
             rcv_shift=receiver.shift if receiver is not None else 0,
             congestion=type(flight.controller).__name__,
+            ecn=tcb.ecn,
+            ce_received=receiver.ce_received if receiver is not None else 0,
+            ece_received=flight.ece_received,
             soft_error=tcb.soft_error,
         )
 
@@ -513,6 +531,7 @@ class Connection:
             tcb.die(None if passive else timed_out(), now)
             return
         tcb.sender.on_syn_timeout(now)
+        tcb.offers_ecn = False  # there are middleboxes that drop what they do not know (ECN-7)
         tcb.syn_due = True
         tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
 
@@ -589,14 +608,18 @@ class Connection:
                 if size is not None and sender.may_probe(size - header, now):
                     tcb.pmtu.on_probe_sent(size)
                     seq = sender.snd_nxt
-                    sender.on_sent(seq, seq + size - header, now)
+                    end = seq + size - header
+                    sender.on_sent(seq, end, now)
                     sender.flight.mark_probe()
-                    return self._run(receiver, seq, seq + size - header, size, opts, now)
+                    return self._run(receiver, seq, end, size, opts, now, is_new=True)
+            if sender.flight.cwr_due and not sender.board.lost.octets:
+                most = 1  # one segment says so, and not a whole run (ECN-6)
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
+                is_new = run[0] == sender.snd_nxt
                 sender.on_sent(run[0], run[1], now)
                 tcb.events |= WRITABLE
-                return self._run(receiver, run[0], run[1], mss, opts, now)
+                return self._run(receiver, run[0], run[1], mss, opts, now, is_new=is_new)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)
         sender.watch_window(now)
@@ -623,9 +646,21 @@ class Connection:
         return options.encode((tcb.ts_clock(now), tcb.receiver.ts_recent or 0))
 
     def _run(
-        self, receiver: Receiver, seq: int, end: int, mss: int, opts: bytes, now: float
+        self,
+        receiver: Receiver,
+        seq: int,
+        end: int,
+        mss: int,
+        opts: bytes,
+        now: float,
+        *,
+        is_new: bool = False,
     ) -> Transmit:
-        """Return octets ``[seq, end)``, our FIN perhaps among them, as a run."""
+        """Return octets ``[seq, end)``, our FIN perhaps among them, as a run.
+
+        *is_new*: they were never sent before, and are no probe of a shut window; only such data
+        may be marked (ECN-3).
+        """
         tcb = self._tcb
         sender = tcb.sender
         flags = ACK
@@ -639,6 +674,13 @@ class Connection:
         if urgent:
             flags |= URG
         length = right - seq
+        ecn = 0
+        if tcb.ecn and is_new and length:
+            ecn = ECT_0
+            if sender.flight.take_cwr():
+                flags |= CWR
+        if receiver.echoing:
+            flags |= ECE
         window = receiver.window_field()
         receiver.ack_sent()
         chunks = sender.buffer.slices(seq, right)
@@ -652,7 +694,8 @@ class Connection:
             )
         header = wire.HEADER_SIZE + len(opts)
         segments = max(1, -(-length // mss))
-        return self._transmit(buffers, header + mss, header * segments + length, segments, now)
+        total = header * segments + length
+        return self._transmit(buffers, header + mss, total, segments, now, ecn)
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
         return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), now)
@@ -661,7 +704,8 @@ class Connection:
         opts = self._options(now)
         window = receiver.window_field()
         receiver.ack_sent()
-        return self._segment(seq, to_wire(receiver.rcv_nxt), ACK, window, opts, now)
+        flags = ACK | ECE if receiver.echoing else ACK
+        return self._segment(seq, to_wire(receiver.rcv_nxt), flags, window, opts, now)
 
     def _syn(self, now: float) -> Transmit | None:
         """Return our SYN, or SYN,ACK once the peer's SYN is here."""
@@ -670,13 +714,13 @@ class Connection:
         config = tcb.config
         receiver = tcb.receiver
         if receiver is None:
-            flags, ack = SYN, 0
+            flags, ack = SYN | ECE | CWR if tcb.offers_ecn else SYN, 0
             window = min(config.recv_buffer, 0xFFFF)
             shift = window_shift(config.recv_buffer) if config.window_scaling else None
             sack = config.sack
             stamps = (tcb.ts_clock(now), 0) if config.timestamps else None
         else:
-            flags, ack = SYN | ACK, to_wire(receiver.rcv_nxt)
+            flags, ack = SYN | ACK | ECE if tcb.ecn else SYN | ACK, to_wire(receiver.rcv_nxt)
             window = receiver.syn_window_field()
             shift = receiver.shift if tcb.scaling else None  # only what the SYN offered (W-30)
             sack = receiver.sack
@@ -711,10 +755,11 @@ class Connection:
         total: int,
         segments: int,
         now: float,
+        ecn: int = 0,
     ) -> Transmit:
         tcb = self._tcb
         tcb.segments_out += segments
-        transmit = Transmit(tcb.path, buffers, size, total, self.dscp, self.ttl)
+        transmit = Transmit(tcb.path, buffers, size, total, self.dscp, self.ttl, ecn)
         if tcb.tracer is not None:
             tcb.tracer.run_sent(tcb.ports, transmit, tcb.state, now)
         return transmit

@@ -7,6 +7,7 @@ undo and F-RTO whether that was a mistake, PRR and the controller how large the 
 when the next burst may leave.  This class asks them in the right order.
 """
 
+import math
 from typing import Final
 
 from rudp.config import WINDOW_MAX, Config
@@ -44,17 +45,22 @@ class Flight:
     Numbers are growing ints, sizes octets, times seconds; an *echo* is the time in milliseconds of
     our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
     lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
-    reductions that turned out to be needless.
+    reductions that turned out to be needless.  ``ece_received``: acknowledgements that echoed a
+    mark of a router; ``cwr_due``: the next new data says that the window was reduced.
     """
 
     __slots__ = (
         "_ack",
         "_config",
         "_cwnd_limited",
+        "_echoed",
+        "_held_until",
+        "_holds",
         "_last_sent",
         "_most_in_flight",
         "_pace",
         "_prr",
+        "_reduced_until",
         "_rto_from",
         "_sample_from",
         "_syn_sent_at",
@@ -63,7 +69,10 @@ class Flight:
         "_usage_end",
         "board",
         "controller",
+        "cwr_due",
         "dsacks",
+        "ece_received",
+        "ecn",
         "extra_new",
         "frto",
         "octets_resent",
@@ -101,6 +110,13 @@ class Flight:
         self.octets_resent = 0
         self.dsacks = 0
         self.undone = 0
+        self.ecn = False
+        self.cwr_due = False
+        self.ece_received = 0
+        self._echoed = False  # the acknowledgement at hand echoes a mark
+        self._reduced_until = iss  # SND.NXT when a mark was answered last
+        self._held_until = -math.inf  # nothing leaves before, after a mark at the smallest window
+        self._holds = 0  # such marks in a row
         self._ack = Ack()
         self._pace: float | None = None  # the pacing rate when we asked last
         self._prr: Prr | None = None  # what leads the window through fast recovery
@@ -136,6 +152,7 @@ class Flight:
         sack: bool,
         timestamps: bool,
         syn_transmissions: int,
+        ecn: bool = False,
         echo: int | None,
         now: float,
     ) -> None:
@@ -146,6 +163,7 @@ class Flight:
         config = self._config
         self.smss = smss
         self._timestamps = timestamps
+        self.ecn = ecn
         spurious = echo is not None and echo < int(self._syn_sent_at * 1000)
         window = smss if syn_transmissions > 2 and not spurious else initial_window(smss)  # CC-2
         self.controller = controller_factory(config.congestion)(smss, window)
@@ -192,9 +210,16 @@ class Flight:
         return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / self.rtt.srtt
 
     def paced_room(self, now: float) -> int:
-        """Return the octets that pacing lets go now; 0 means: not before ``pacer.next_at``."""
+        """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
+        if now < self._held_until:
+            return 0
         rate = self._pace = self.pacing_rate()
         return UNLIMITED if rate is None else self.pacer.room(rate, self.smss, now)
+
+    @property
+    def silent_until(self) -> float:
+        """When pacing, or a mark at the smallest window, lets something go again."""
+        return max(self.pacer.next_at, self._held_until)
 
     @property
     def may_probe(self) -> bool:
@@ -347,15 +372,20 @@ class Flight:
             # The probe was the retransmission; its loss is answered as any other (TLP-6).
             self.controller.on_congestion(Signal.LOSS, flight_size, now)
             self.controller.on_recovered(WINDOW_MAX, now)
+            self.cwr_due = self.ecn
 
         if self._prr is not None and ack.delivered:
             self._prr.on_ack(ack.delivered, board.in_flight, bool(acked) and not lost)
         if ack.delivered or lost:
             fast = phase is Phase.FAST or recovery.phase is Phase.FAST
-            # What is only SACKed grows nothing while it may be the sign of a loss.
-            grows = not fast and (acked or self.reordering_seen)
+            # What is only SACKed grows nothing while it may be the sign of a loss, and an echo
+            # is the opposite of a reason to grow (RFC 3168 §6.1.2).
+            grows = not fast and (acked or self.reordering_seen) and not self._echoed
             if grows or not self.controller.uses_prr:
                 self._tell_controller(now)
+        if not self._echoed:
+            self._holds = 0
+        self._echoed = False
         if board.snd_una == board.snd_nxt:
             self.tail_due = False
         elif acked and not recovery.is_impatient:
@@ -435,10 +465,14 @@ class Flight:
         """A loss was found: reduce, and send again what is missing (RACK-12, PRR-1, NR-3)."""
         board, controller = self.board, self.controller
         self.recovery.enter(board)
-        self.undo.begin(board.snd_una, by_timeout=False)
         self.tail.reset()
-        # Limited transmit went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
-        controller.on_congestion(Signal.LOSS, min(flight_size, controller.cwnd), now)
+        if board.snd_una < self._reduced_until:
+            self.undo.forget()  # a mark was answered already in this window of data
+        else:
+            self.undo.begin(board.snd_una, by_timeout=False)
+            # Limited transmit went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
+            controller.on_congestion(Signal.LOSS, min(flight_size, controller.cwnd), now)
+        self.cwr_due = self.ecn
         if controller.uses_prr and self.recovery.sack and self._config.prr:
             recover_fs = board.snd_nxt - board.snd_una - board.sacked + delivered
             self._prr = Prr(controller.ssthresh, recover_fs, self.smss)
@@ -514,6 +548,35 @@ class Flight:
             self.recovery.rack.reordering_seen = True  # what else can have made it late
         self.controller.on_undo(most, now)
 
+    # -- marks -----------------------------------------------------------------------------------
+
+    def on_echo(self, seg_ack: int, now: float) -> None:
+        """A router has marked what we sent: do as after a loss, but nothing is missing (ECN-5).
+
+        Once for each window of data, and not in a recovery, which is an answer already.  A window
+        of one segment cannot be halved: then nothing leaves for an RTO, and for twice as long
+        each time the next segment is marked too (ECN-8, RFC 9438 §4.6).
+        """
+        board, controller = self.board, self.controller
+        self.ece_received += 1
+        self._echoed = True
+        if seg_ack < self._reduced_until or self.recovery.phase is not Phase.OPEN:
+            return
+        self._reduced_until = board.snd_nxt
+        self.cwr_due = True
+        self.undo.forget()
+        if controller.cwnd <= self.smss:
+            wait = min(self.rtt.rto * (1 << min(self._holds, 16)), self._config.max_rto)
+            self._held_until = now + wait
+            self._holds += 1
+        flight_size = min(board.snd_nxt - board.snd_una, controller.cwnd)
+        controller.on_congestion(Signal.ECN, flight_size, now)
+
+    def take_cwr(self) -> bool:
+        """Return whether new data that leaves now has to carry CWR, and see it as sent (ECN-6)."""
+        due, self.cwr_due = self.cwr_due, False
+        return due
+
     # -- time-outs -------------------------------------------------------------------------------
 
     def loss_deadline(self, now: float) -> tuple[LossTimer, float]:
@@ -566,6 +629,7 @@ class Flight:
             if not repeated:
                 self.undo.begin(una, by_timeout=True)
             self.controller.on_timeout(board.snd_nxt - una, not repeated, now)
+            self.cwr_due = self.ecn
             self._timed_out_at = una
         if self.pmtu is not None:
             self.pmtu.on_probe_lost(self.probe_pause, now)

@@ -24,6 +24,8 @@ class ConnectionInfo:
     there and here. ``segments_in``, ``segments_out``: RFC 4898. ``backoffs``: time-outs in a row.
     ``sack``, ``timestamps``, ``window_scaling``: what both sides agreed on; ``snd_shift``,
     ``rcv_shift``: the window scales. ``congestion``: the name of the controller's class.
+    ``ecn``: whether our data is sent as ECN-capable (RFC 3168); ``ce_received``: segments that came
+    with a router's mark; ``ece_received``: acknowledgements that echoed one.
     ``soft_error``: the latest trouble that did not end the connection (RFC 9293 §3.9.1.8).
     """
 
@@ -61,4 +63,7 @@ class ConnectionInfo:
     snd_shift: int
     rcv_shift: int
     congestion: str
+    ecn: bool
+    ce_received: int
+    ece_received: int
     soft_error: OSError | None

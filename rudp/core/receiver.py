@@ -60,7 +60,9 @@ def window_shift(recv_buffer: int) -> int:
 class Receiver:
     """The receiving half of a connection; it begins when the peer's SYN arrived.
 
-    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.
+    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.  ``ecn``: the
+    peer may send ECN-capable segments; ``ce_received``: how many of them came with a mark;
+    ``echoing``: ECE is due on every acknowledgement.
     """
 
     __slots__ = (
@@ -73,8 +75,11 @@ class Receiver:
         "_timers",
         "_unacked_octets",
         "ack_due",
+        "ce_received",
         "delivered",
         "duplicate_acks",
+        "echoing",
+        "ecn",
         "fin_seq",
         "irs",
         "last_ack_sent",
@@ -101,6 +106,9 @@ class Receiver:
         self.queue = Reassembly(SLACK * config.recv_buffer)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
+        self.ecn = False
+        self.echoing = False
+        self.ce_received = 0
         self._duplicates: list[tuple[int, int]] = []  # octets that came again, to be reported
         self.rmss = RMSS_INITIAL
         self.rmss_max = RMSS_INITIAL
@@ -308,6 +316,18 @@ class Receiver:
         self.rcv_nxt += 1
         self.ack_now()
         return True
+
+    def note_marks(self, marked: int, reduced: bool) -> None:
+        """Data has arrived, *marked* segments of it with CE; *reduced*: with CWR (ECN-4).
+
+        The echo goes on until CWR says that it was heard, for an acknowledgement may be lost.  The
+        peer hears of a change at once (DACK-2): its window may be so small that it would wait.
+        """
+        echoing = marked > 0 or (self.echoing and not reduced)
+        self.ce_received += marked
+        if echoing is not self.echoing:
+            self.echoing = echoing
+            self.ack_due = AckDue.NOW
 
     # -- acknowledgements ------------------------------------------------------------------------
 

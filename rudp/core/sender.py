@@ -141,6 +141,7 @@ class Sender:
         sack: bool,
         timestamps: bool,
         syn_transmissions: int,
+        ecn: bool = False,
         echo: int | None,
         now: float,
     ) -> None:
@@ -154,6 +155,7 @@ class Sender:
             sack=sack,
             timestamps=timestamps,
             syn_transmissions=syn_transmissions,
+            ecn=ecn,
             echo=echo,
             now=now,
         )
@@ -202,6 +204,13 @@ class Sender:
         elif board.sacked and timers.loss_kind is not LossTimer.PERSIST:
             self._set_loss_timer(now)
         return acked
+
+    def on_echo(self, seg_ack: int, now: float) -> None:
+        """The peer says with ECE that a router has marked what we sent (ECN-5).
+
+        Comes before :meth:`on_ack` of the same acknowledgement, which is one of *seg_ack*.
+        """
+        self.flight.on_echo(seg_ack, now)
 
     def update_window(self, seg_seq: int, seg_ack: int, window: int, now: float) -> bool:
         """Take SEG.WND if the segment is not older than the last that was used (§3.10.7.4).
@@ -256,7 +265,7 @@ class Sender:
         if segments > 0 or at_once:
             segments = min(segments, flight.paced_room(now) // self.smss)
             if segments <= 0 and not at_once:
-                self._timers.pace = flight.pacer.next_at
+                self._timers.pace = flight.silent_until
                 return None
         # A window that shrank keeps all back but the first segment (SHLD-15, SHLD-16).
         edge = max(board.snd_una + self.snd_wnd, board.snd_una + self.smss)
@@ -317,7 +326,7 @@ class Sender:
         if size > paced:
             size = paced // mss * mss
             if size <= 0:
-                self._timers.pace = flight.pacer.next_at
+                self._timers.pace = flight.silent_until
                 return None
         if size >= mss:
             if size < unsent or not self._may_send_small(size % mss):

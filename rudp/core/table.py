@@ -28,7 +28,7 @@ from rudp.core.tcb import Opened
 from rudp.core.timers import OFF
 from rudp.core.timewait import Reaction, TimeWaitRecord
 from rudp.core.tracer import Tracer
-from rudp.core.transmit import Address, Path, Transmit
+from rudp.core.transmit import CE, Address, Path, Transmit
 from rudp.core.wire import ACK, FIN, RST, SYN, Run
 
 BASE_PAYLOAD_IPV4: Final = 1200
@@ -85,6 +85,7 @@ class ConnectionTable:
         self._random = random
         self._loopback_payload = loopback_payload
         self._link_payload = link_payload
+        self._ecn_capable = False
         self._entries: dict[Key, Connection | TimeWaitRecord] = {}
         self._listeners: dict[int, Listener] = {}
         self._opening: set[Connection] = set()  # active opens under way
@@ -122,6 +123,10 @@ class ConnectionTable:
     def is_empty(self) -> bool:
         """Whether nothing is left: no connection, no record, no listener, nothing to be sent."""
         return not (self._entries or self._listeners or self._replies or self._ready)
+
+    def enable_ecn(self) -> None:
+        """The socket can set and read the ECN field of every datagram (ECN-1)."""
+        self._ecn_capable = True
 
     # -- user calls ------------------------------------------------------------------------------
 
@@ -189,13 +194,16 @@ class ConnectionTable:
     # -- what happened ---------------------------------------------------------------------------
 
     def handle_datagrams(
-        self, data: bytes | memoryview, stride: int, path: Path, now: float
+        self, data: bytes | memoryview, stride: int, path: Path, now: float, ecn: int = 0
     ) -> None:
         """Process one read from the socket: datagrams of *stride* octets, the last may be shorter.
 
-        Everything in it is processed before any acknowledgement goes out (MUST-58, MUST-59).
+        *ecn*: the two ECN bits of their IP headers.  Everything in it is processed before any
+        acknowledgement goes out (MUST-58, MUST-59).
         """
         for run in wire.read_runs(memoryview(data), stride, self.counters):
+            if ecn == CE:
+                run.ce = True
             entry = self._entries.get((path, run.ports))
             if isinstance(entry, Connection):
                 entry.handle_segments(run, now)
@@ -320,6 +328,7 @@ class ConnectionTable:
             self.counters,
             tracer or self.tracer,
             now,
+            ecn_capable=self._ecn_capable,
         )
         self._entries[_key(connection)] = connection
         return connection

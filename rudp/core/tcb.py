@@ -62,7 +62,9 @@ class Tcb:
     """One connection's variables.
 
     ``path`` and ``ports`` (local << 16 | remote) say who the peer is.  ``pmtu`` knows the
-    largest UDP payload we send to it, ``mms_r`` is the largest we are ready to receive.
+    largest UDP payload we send to it, ``mms_r`` is the largest we are ready to receive.  ``ecn``:
+    our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we would like
+    that.
     """
 
     __slots__ = (
@@ -72,6 +74,8 @@ class Tcb:
         "config",
         "counters",
         "credit",
+        "ecn",
+        "ecn_capable",
         "error",
         "events",
         "ipv6",
@@ -82,6 +86,7 @@ class Tcb:
         "keepalive_probes",
         "last_heard",
         "mms_r",
+        "offers_ecn",
         "opened",
         "path",
         "peer_mss",
@@ -118,6 +123,8 @@ class Tcb:
         counters: Counters,
         tracer: Tracer | None,
         now: float,
+        *,
+        ecn_capable: bool = False,
     ) -> None:
         self.path = path
         self.ports = ports
@@ -141,6 +148,9 @@ class Tcb:
         self.syn_transmissions = 0
         self.credit: int | None = None  # octets we may still send to an address not proved yet
         self.peer_mss = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
+        self.ecn = False
+        self.ecn_capable = ecn_capable  # the socket gives access to the bits (ECN-1)
+        self.offers_ecn = ecn_capable and config.ecn == "on" and opened is Opened.ACTIVE
         self.scaling = False
         self.snd_shift = 0
         self.timestamps = False
@@ -209,6 +219,23 @@ class Tcb:
         receiver.rmss = min(receiver.rmss, receiver.rmss_max)
         return receiver
 
+    def agree_on_ecn(self, receiver: Receiver, flags: int) -> None:
+        """Settle with the *flags* of the peer's SYN whether ECN is used (RFC 3168 §6.1.1, ECN-2).
+
+        A SYN offers it with ECE and CWR, SYN,ACK accepts with ECE alone; old stacks reflect both.
+        If we have offered and taken it back, the peer may not have seen the latter: its marks
+        are echoed, but our own data goes without.
+        """
+        active = self.opened is Opened.ACTIVE
+        wish = "on" if active else self.config.ecn
+        agreement = wire.ECE if flags & wire.ACK else wire.ECE | wire.CWR
+        receiver.ecn = (
+            self.ecn_capable
+            and self.config.ecn == wish != "off"
+            and flags & (wire.ECE | wire.CWR) == agreement
+        )
+        self.ecn = receiver.ecn and (self.offers_ecn or not active)
+
     def establish(
         self, window: int, seg_seq: int, seg_ack: int, echo: int | None, now: float
     ) -> None:
@@ -223,6 +250,7 @@ class Tcb:
             sack=self.receiver.sack,
             timestamps=self.timestamps,
             syn_transmissions=self.syn_transmissions,
+            ecn=self.ecn,
             echo=echo,
             now=now,
         )

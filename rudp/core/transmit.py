@@ -5,7 +5,12 @@ that one system call with UDP_SEGMENT can send.  The buffers alternate between h
 and slices of what the application wrote, so no octet of data is copied on the way.
 """
 
-from typing import Any
+from typing import Any, Final
+
+ECT_0: Final = 2
+CE: Final = 3
+"""What the two ECN bits of an IP header say (RFC 3168 §5): whoever sent this heeds marks; a queue
+on the way was too long.  0 is for those who do not; 1 is ECT(1), which we never send."""
 
 Address = tuple[Any, ...]
 """A socket address as :mod:`socket` gives it: (host, port) or (host, port, flow, scope)."""
@@ -18,10 +23,11 @@ class Transmit:
     """One outgoing run for one peer.
 
     ``buffers`` concatenated are the datagrams in order, ``size`` octets each, ``total`` in all.
-    ``dscp`` (0 to 63) and ``ttl`` (None: the system's) belong into the IP header.
+    ``dscp`` (0 to 63), ``ttl`` (None: the system's) and ``ecn`` (0 or :data:`ECT_0`) belong into
+    the IP header.
     """
 
-    __slots__ = ("buffers", "dscp", "path", "size", "total", "ttl")
+    __slots__ = ("buffers", "dscp", "ecn", "path", "size", "total", "ttl")
 
     def __init__(
         self,
@@ -31,6 +37,7 @@ class Transmit:
         total: int,
         dscp: int = 0,
         ttl: int | None = None,
+        ecn: int = 0,
     ) -> None:
         self.path = path
         self.buffers = buffers
@@ -38,6 +45,7 @@ class Transmit:
         self.total = total
         self.dscp = dscp
         self.ttl = ttl
+        self.ecn = ecn
 
     def datagrams(self) -> list[bytes]:
         """Return the datagrams one by one, each joined from its buffers."""

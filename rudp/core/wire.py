@@ -62,6 +62,7 @@ class Run:
     ``ports`` is source port << 16 | destination port.  ``seq``, ``ack`` and ``urgent`` are the
     32- and 16-bit numbers of the first header.  ``flags`` are those of the last segment.
     ``length`` counts the octets of data of all ``segments``, ``size`` the octets on the wire.
+    ``ce``: a router on the way has marked them (RFC 3168); whoever reads the socket knows.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Run:
         "_stride",
         "_view",
         "ack",
+        "ce",
         "flags",
         "length",
         "options",
@@ -97,6 +99,7 @@ class Run:
         self.window = word & 0xFFFF
         self.urgent = urgent
         self.options = opts
+        self.ce = False
         self.segments = 1
         self.length = len(view) - header
         self.size = len(view)

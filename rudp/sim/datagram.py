@@ -8,6 +8,9 @@ hears ``ConnectionRefusedError`` after the way back, as Linux reports ICMP "port
 IPv4 and IPv6 are two separate worlds here: an endpoint on ``::`` takes no IPv4.  An endpoint
 without a local address speaks from 127.0.0.1 or ::1 to these, and from 10.0.0.1 or fd00::1 to all
 others; one on a wildcard answers from the address it was last spoken to at.
+
+A datagram transport hands on nothing of the IP header, so ECN ends here (as on any asyncio loop):
+:class:`rudp.sim.Network` carries it.
 """
 
 import asyncio
@@ -113,7 +116,7 @@ class DatagramNetwork(Paths):
         host = LOOPBACK[family] if host == WILDCARD[family] else host
         return socket_address(family, host, port)
 
-    def arrive(self, data: bytes, source: Address, destination: Address) -> None:
+    def arrive(self, data: bytes, source: Address, destination: Address, ecn: int) -> None:
         endpoint = self._endpoint(destination, source)
         if endpoint is not None:
             self.report("delivered", data, source, destination)

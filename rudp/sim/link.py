@@ -7,13 +7,16 @@ the same times meet the same fate.
 
 A datagram meets, in this order: the queue and the rate, the test's own ``drop``, loss, corruption,
 duplication, delay with jitter, reordering.  So what is lost on the way has still used the rate,
-and what the queue refuses has not.
+and what the queue refuses has not.  A queue may also mark what can be marked long before it has to
+drop (RFC 3168); :meth:`Link.convey` tells, :meth:`Link.carry` is for those who carry no such mark.
 """
 
 import math
 import random
 from collections.abc import Callable
 from typing import Any, Final, TypedDict, Unpack
+
+from rudp.core.transmit import CE
 
 UDP_OVERHEAD: Final = 28
 """Octets of IPv4 and UDP header in front of a payload (RFC 791, RFC 768)."""
@@ -34,6 +37,9 @@ class LinkOptions(TypedDict, total=False):
     queue: int | None
     """Octets that may wait for the rate, or None (the default) for no limit.  What does not fit
     is dropped (drop-tail), but an idle link takes any datagram."""
+    mark: int | None
+    """Octets that may wait for the rate before an ECN-capable datagram behind them is marked, or
+    None (the default) for never."""
     overhead: int
     """Octets that a datagram needs beyond its payload, in rate and queue; 28 unless given."""
     mtu: int | None
@@ -76,6 +82,7 @@ _DEFAULTS: Final[LinkOptions] = {
     "ordered": True,
     "rate": None,
     "queue": None,
+    "mark": None,
     "overhead": UDP_OVERHEAD,
     "mtu": None,
     "loss": 0.0,
@@ -98,8 +105,9 @@ class Link:
     >>> [when for when, _ in link.carry(bytes(1222), now=0.0)]  # 1250 octets: 0.125 s to send
     [0.625]
 
-    Counters: ``sent`` datagrams; of these ``lost`` on the way, ``dropped`` by the queue and
-    ``corrupted`` (delivered or not); and how many copies were ``duplicated`` or ``reordered``.
+    Counters: ``sent`` datagrams; of these ``lost`` on the way, ``dropped`` or ``marked`` by the
+    queue and ``corrupted`` (delivered or not); and how many copies were ``duplicated`` or
+    ``reordered``.
     """
 
     __slots__ = (
@@ -113,6 +121,7 @@ class Link:
         "dropped",
         "duplicated",
         "lost",
+        "marked",
         "reordered",
         "sent",
     )
@@ -131,6 +140,7 @@ class Link:
         self.sent = 0
         self.lost = 0
         self.dropped = 0
+        self.marked = 0
         self.corrupted = 0
         self.duplicated = 0
         self.reordered = 0
@@ -166,15 +176,24 @@ class Link:
 
         *now* is in seconds and does not decrease from call to call.
         """
+        return [(when, copy) for when, copy, _ in self.convey(data, 0, now)]
+
+    def convey(self, data: bytes, ecn: int, now: float) -> list[tuple[float, bytes, int]]:
+        """Do as :meth:`carry`, for a datagram with these ECN bits; return theirs with each copy."""
         self.sent += 1
         options = self._options
         if self._plain:
             self._latest = max(self._latest, now + options["delay"])
-            return [(self._latest, data)]
+            return [(self._latest, data, ecn)]
+        mark = options["mark"]
+        marked = ecn != 0 and mark is not None and self._waiting(now) > mark
         left = self._transmitted(len(data), now)
         if left is None:
             self.dropped += 1
             return []
+        if marked:
+            self.marked += 1
+            ecn = CE
         drop = options["drop"]
         mtu = options["mtu"]
         if mtu is not None and len(data) > mtu:
@@ -188,14 +207,19 @@ class Link:
             if not (options["deliver_corrupted"] and data):
                 return []
             data = self._flipped(data)
-        arrivals = [(self._arrival(left), data)]
+        arrivals = [(self._arrival(left), data, ecn)]
         if self._happens(options["duplicate"]):
             self.duplicated += 1
-            arrivals.append((self._arrival(left), data))
+            arrivals.append((self._arrival(left), data, ecn))
         return arrivals
 
     def _happens(self, probability: float) -> bool:
         return probability > 0.0 and self._random.random() < probability
+
+    def _waiting(self, now: float) -> float:
+        """Return the octets that wait for the rate."""
+        rate = self._options["rate"]
+        return 0.0 if rate is None else max(self._free - now, 0.0) * rate / 8
 
     def _transmitted(self, octets: int, now: float) -> float | None:
         """Return when the last bit leaves, or None when the queue is full."""
@@ -205,11 +229,8 @@ class Link:
         size = octets + self._options["overhead"]
         if self._free <= now:
             self._free = now
-        elif queue is not None:
-            waiting = (self._free - now) * rate / 8
-            # Half an octet of tolerance: *waiting* is a whole number that went through a division.
-            if waiting + size > queue + 0.5:
-                return None
+        elif queue is not None and self._waiting(now) + size > queue + 0.5:
+            return None  # half an octet of tolerance: whole numbers that went through a division
         self._free += size * 8 / rate
         return self._free
 
@@ -255,11 +276,12 @@ def _checked(options: LinkOptions) -> LinkOptions:
         value = values[name]
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"{name} must be finite and not negative, not {value!r}")
-    mtu, rate, queue = options["mtu"], options["rate"], options["queue"]
+    mtu, rate = options["mtu"], options["rate"]
     if mtu is not None and mtu < 1:
         raise ValueError(f"mtu must be at least 1, or None, not {mtu!r}")
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         raise ValueError(f"rate must be above 0 bit/s, or None, not {rate!r}")
-    if queue is not None and (rate is None or queue < 0):
-        raise ValueError("queue needs a rate and must not be negative")
+    for name in ("queue", "mark"):
+        if values[name] is not None and (rate is None or values[name] < 0):
+            raise ValueError(f"{name} needs a rate and must not be negative")
     return options

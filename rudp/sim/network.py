@@ -38,7 +38,9 @@ class Table(Protocol):
     def next_deadline(self) -> float:
         """When it wants to be told of the time, in seconds; infinity for never."""
 
-    def handle_datagrams(self, data: bytes, stride: int, path: Path, now: float, /) -> None: ...
+    def handle_datagrams(
+        self, data: bytes, stride: int, path: Path, now: float, ecn: int, /
+    ) -> None: ...
 
     def handle_timeouts(self, now: float, /) -> None: ...
 
@@ -58,7 +60,7 @@ class Node(Generic[T_co]):
         self.address = address
         self.table = table
         # What arrived in this instant, and the earliest time the clock will wake this node at.
-        self.inbox: list[tuple[bytes, Address]] = []
+        self.inbox: list[tuple[bytes, Address, int]] = []
         self.alarm = math.inf
 
     @property
@@ -71,21 +73,21 @@ class Node(Generic[T_co]):
         inbox, self.inbox = self.inbox, []
         at = 0
         while at < len(inbox):
-            first, source = inbox[at]
+            first, source, ecn = inbox[at]
             stride = len(first)
             batch = [first]
             room = min(BATCH_SEGMENTS, BATCH_OCTETS // max(stride, 1))
             at += 1
             while at < len(inbox) and len(batch) < room:
-                data, sender = inbox[at]
+                data, sender, bits = inbox[at]
                 # As UDP_GRO merges: one that is shorter is the last, an empty one stands alone.
-                if sender != source or not 0 < len(data) <= stride:
+                if sender != source or bits != ecn or not 0 < len(data) <= stride:
                     break
                 batch.append(data)
                 at += 1
                 if len(data) < stride:
                     break
-            self.table.handle_datagrams(b"".join(batch), stride, (source, ""), now)
+            self.table.handle_datagrams(b"".join(batch), stride, (source, ""), now, ecn)
 
 
 class Network(Paths):
@@ -120,6 +122,7 @@ class Network(Paths):
         chance = random.Random(f"{self.seed} table {address}")
         secret = chance.randbytes(32)
         table = ConnectionTable(config or Config(), secret=secret, random=chance)
+        table.enable_ecn()
         return self.attach(address, table)
 
     def attach(self, address: Address, table: T) -> Node[T]:
@@ -169,13 +172,13 @@ class Network(Paths):
             self.step()
         return True
 
-    def arrive(self, data: bytes, source: Address, destination: Address) -> None:
+    def arrive(self, data: bytes, source: Address, destination: Address, ecn: int) -> None:
         node = self.nodes.get(destination)
         if node is None:
             self.report("refused", data, source, destination)
             return
         self.report("delivered", data, source, destination)
-        node.inbox.append((data, source))
+        node.inbox.append((data, source, ecn))
         self._stirred[node] = None
 
     def _settle(self) -> float | None:
@@ -188,7 +191,7 @@ class Network(Paths):
         now = self.clock.now
         while (transmit := node.table.poll_transmit(now)) is not None:
             for datagram in transmit.datagrams():
-                self.send(datagram, node.address, transmit.path[0])
+                self.send(datagram, node.address, transmit.path[0], transmit.ecn)
         deadline = node.table.next_deadline
         # Only an earlier deadline needs an alarm; a later one is found when the alarm rings.
         if deadline < node.alarm:

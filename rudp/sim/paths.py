@@ -45,8 +45,11 @@ class Paths(abc.ABC):
         self._model = Link(**options)
 
     @abc.abstractmethod
-    def arrive(self, data: bytes, source: Address, destination: Address) -> None:
-        """Take a datagram that has reached *destination*'s host; ``clock.now`` is the time."""
+    def arrive(self, data: bytes, source: Address, destination: Address, ecn: int) -> None:
+        """Take a datagram that has reached *destination*'s host; ``clock.now`` is the time.
+
+        *ecn*: its ECN bits, which a queue on the way may have changed.
+        """
 
     def link(self, source: str, destination: str, **options: Unpack[LinkOptions]) -> Link:
         """Return the link from host *source* to host *destination*, with *options* changed.
@@ -61,16 +64,19 @@ class Paths(abc.ABC):
             link.configure(**options)
         return link
 
-    def send(self, data: bytes, source: Address, destination: Address) -> None:
-        """Put a datagram on the path from *source* to *destination*, whoever sends it."""
+    def send(self, data: bytes, source: Address, destination: Address, ecn: int = 0) -> None:
+        """Put a datagram on the path from *source* to *destination*, whoever sends it.
+
+        *ecn*: the two ECN bits of its IP header.
+        """
         now = self.clock.now
-        arrivals = self.link(source[0], destination[0]).carry(data, now)
+        arrivals = self.link(source[0], destination[0]).convey(data, ecn, now)
         if self.taps:
             self.report("sent", data, source, destination)
             if not arrivals:
                 self.report("lost", data, source, destination)
-        for when, copy in arrivals:
-            self.clock.call_at(when, self.arrive, copy, source, destination)
+        for when, copy, bits in arrivals:
+            self.clock.call_at(when, self.arrive, copy, source, destination, bits)
 
     def report(
         self,

@@ -3,7 +3,8 @@
 ``UDP_SEGMENT`` lets one ``sendmsg`` carry up to 64 datagrams as a list of buffers, and ``UDP_GRO``
 lets one ``recvmsg`` return as many; a segment then costs a fraction of a system call.  Errors come
 from the socket's error queue together with the datagram they are about.  A wildcard socket is
-told, and tells, which of the host's addresses a datagram belongs to (W-46).
+told, and tells, which of the host's addresses a datagram belongs to (W-46).  The ECN bits come and
+go as control messages too: they differ from one datagram to the next.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import contextlib
 import errno
 import socket
 import struct
+import sys
 from typing import Any, Final
 
 from rudp.core.transmit import Address, Transmit
@@ -24,6 +26,7 @@ UDP_GRO: Final = 104
 IP_PKTINFO: Final = 8
 IP_MTU_DISCOVER: Final = 10
 IP_RECVERR: Final = 11
+IP_RECVTOS: Final = 13
 IPV6_MTU_DISCOVER: Final = 23
 IPV6_RECVERR: Final = 25
 PMTUDISC_PROBE: Final = 3  # DF set, and no cached path MTU in the way (PMTU-13)
@@ -45,6 +48,15 @@ _GSO: Final = struct.Struct("=H")
 _PKTINFO4: Final = struct.Struct("=i4s4s")
 _PKTINFO6: Final = struct.Struct("=16sI")
 _EXTENDED_ERR: Final = struct.Struct("=IBBBBII")
+
+_TRAFFIC_CLASSES: Final = (
+    (socket.IPPROTO_IP, socket.IP_TOS),
+    (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
+)
+_LOW_OCTET: Final = 0 if sys.byteorder == "little" else 3  # of the int that IPv6 gives; IPv4: one
+
+ECN_BITS: Final = 3
+"""The lower two of the eight bits; the others are the DSCP (RFC 3168 §5)."""
 
 _ERRORS: Final = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
 
@@ -90,10 +102,11 @@ class LinuxPort:
         self._buffer = bytearray(DATAGRAM_MAX)
         self._view = memoryview(self._buffer)
         self._gso = True
+        self.ecn_capable = False
         self._pending: list[tuple[Transmit, list[bytes | memoryview], int]] = []
         self._closed = False
         self._prepare()
-        self._ancillary = socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
+        self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
         loop.add_reader(sock.fileno(), self._readable)
 
     def _prepare(self) -> None:
@@ -105,17 +118,23 @@ class LinuxPort:
         if self._ipv6:
             self._option(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
             self._option(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+            self.ecn_capable = self._option(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             if self._wildcard:
                 self._option(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
             self._option(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
             self._option(socket.IPPROTO_IP, IP_RECVERR, 1)
+            self.ecn_capable = self._option(socket.IPPROTO_IP, IP_RECVTOS, 1)
             if self._wildcard:
                 self._option(socket.IPPROTO_IP, IP_PKTINFO, 1)
 
-    def _option(self, level: int, name: int, value: int) -> None:
-        with contextlib.suppress(OSError):  # an older kernel does without
+    def _option(self, level: int, name: int, value: int) -> bool:
+        """Set an option and return whether that worked: an older kernel does without."""
+        try:
             self._sock.setsockopt(level, name, value)
+        except OSError:
+            return False
+        return True
 
     @property
     def socket(self) -> Any:
@@ -146,13 +165,16 @@ class LinuxPort:
             taken += size
             stride = size
             local = ""
+            ecn = 0
             for level, kind, data in ancillary:
                 if level == SOL_UDP and kind == UDP_GRO:
                     (stride,) = _INT.unpack_from(data)
+                elif (level, kind) in _TRAFFIC_CLASSES:
+                    ecn = data[_LOW_OCTET if len(data) > 1 else 0] & ECN_BITS
                 else:
                     local = _local_host(level, kind, data) or local
             receiver.datagrams_received(
-                self._view[:size], stride, self._remote or _plain(address), local
+                self._view[:size], stride, self._remote or _plain(address), local, ecn
             )
         if deaf:  # woken for an error that somebody else has seen already
             self._read_errors()
@@ -245,6 +267,8 @@ class LinuxPort:
         ancillary: list[tuple[int, int, bytes]] = []
         if total > transmit.size:
             ancillary.append((SOL_UDP, UDP_SEGMENT, _GSO.pack(transmit.size)))
+        if transmit.ecn:
+            ancillary.append(self._traffic_class(transmit.dscp << 2 | transmit.ecn))
         address, local = transmit.path
         if local:
             ancillary.append(self._source(local))
@@ -252,6 +276,12 @@ class LinuxPort:
             self._sock.sendmsg(buffers, ancillary)
         else:
             self._sock.sendmsg(buffers, ancillary, 0, address)
+
+    def _traffic_class(self, octet: int) -> tuple[int, int, bytes]:
+        """Return the control message that sets DSCP and ECN of these datagrams."""
+        if self._ipv6:
+            return socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _INT.pack(octet)
+        return socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(octet)
 
     def _source(self, local: str) -> tuple[int, int, bytes]:
         """Return the control message that makes *local* the source address (W-46)."""

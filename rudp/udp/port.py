@@ -24,11 +24,12 @@ class Receiver(Protocol):
     """Who takes what a port has received."""
 
     def datagrams_received(
-        self, data: bytes | memoryview, stride: int, address: Address, local: str
+        self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
     ) -> None:
         """One read: datagrams of *stride* octets, the last may be shorter, sent to host *local*.
 
         *data* is only valid during the call; *local* is ``""`` where the system does not tell.
+        *ecn*: the two ECN bits of their IP headers (RFC 3168 §5), the same in all of them.
         """
 
     def batch_received(self) -> None:
@@ -54,6 +55,8 @@ class Port(Protocol):
     """A bound UDP socket."""
 
     sockname: Address
+    ecn_capable: bool
+    """Whether the ECN bits of every datagram can be set and are read (ECN-1)."""
 
     @property
     def socket(self) -> Any:

@@ -6,13 +6,13 @@ import errno
 import socket
 import struct
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 import rudp
 from rudp.core import wire
-from rudp.core.transmit import Address, Transmit
+from rudp.core.transmit import CE, ECT_0, Address, Transmit
 from rudp.udp.linux import LinuxPort
 from rudp.udp.portable import PortablePort
 from tests.aio.kit import HOST, Net, Recorder, address_of, cleared, pair, turns
@@ -27,6 +27,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.datagrams: list[tuple[bytes, Address, str]] = []
+        self.marks: list[int] = []
         self.errors: list[tuple[int, bytes, Address | None]] = []
         self.failed: list[tuple[int, Transmit]] = []
         self.ready = 0
@@ -34,8 +35,9 @@ class Listener:
         self._moved = asyncio.Event()
 
     def datagrams_received(
-        self, data: bytes | memoryview, stride: int, address: Address, local: str
+        self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
     ) -> None:
+        self.marks.append(ecn)
         for at in range(0, len(data), stride or 1):
             self.datagrams.append((bytes(data[at : at + stride]), address, local))
 
@@ -396,3 +398,48 @@ async def test_UDP_8_UDP_9_sockets_are_plain(real: Net) -> None:
         assert sock.getsockname()[1] != 0
         assert sock.getpeername() == p.address
         assert endpoint.stats()["socket_receive_buffer"] >= 200 * 1024
+
+
+@pytest.mark.parametrize("host", [HOST, "::1"])
+async def test_ECN_1_marks_go_and_come_with_every_datagram(host: str) -> None:
+    """UDP-16: the DSCP beside them is kept, and neither stays on the socket."""
+    async with linux(host) as (receiving, listener), linux(host) as (port, _):
+        assert port.ecn_capable
+        for ecn, dscp in ((0, 0), (ECT_0, 0), (CE, 46), (0, 46), (ECT_0, 46), (0, 0)):
+            port.send(run_to(receiving.sockname, 500, 500, 7, dscp=dscp, ecn=ecn))
+        await listener.until(18)
+        assert [len(data) for data, _, _ in listener.datagrams] == [500, 500, 7] * 6
+        assert listener.marks == [0, ECT_0, CE, 0, ECT_0, 0]
+
+
+async def test_ECN_1_a_wildcard_socket_answers_from_the_right_address_and_marked() -> None:
+    """W-46: both control messages fit beside the stride."""
+    async with linux("0.0.0.0") as (port, listener), linux() as (peer, heard):
+        peer.send(run_to(("127.0.0.2", port.sockname[1]), 900, 900, ecn=ECT_0))
+        await listener.until(2)
+        _, address, local = listener.datagrams[0]
+        assert (local, listener.marks) == ("127.0.0.2", [ECT_0])
+        port.send(run_to(address, 800, 800, local=local, ecn=CE))
+        await heard.until(2)
+        assert heard.datagrams[0][1] == ("127.0.0.2", port.sockname[1])
+        assert heard.marks == [CE]
+
+
+async def test_ECN_1_an_asyncio_transport_cannot() -> None:
+    async with portable() as (port, _):
+        assert not port.ecn_capable
+
+
+@pytest.mark.parametrize(("io", "works"), [("auto", True), ("portable", False)])
+async def test_SHLD_8_ECN_between_real_sockets(
+    io: Literal["auto", "portable"], works: bool
+) -> None:
+    """ECN-1, ECN-2: agreed on where both sockets can, and never by the portable way."""
+    net = Net("rudp", rudp.Config(ecn="on", datagram_io=io))
+    server = await Net("rudp", rudp.Config()).create_server(Recorder)
+    async with cleared(server):
+        _, client = await net.create_connection(Recorder, *address_of(server))
+        assert client.transport.get_extra_info("tcp_info").ecn is works
+        client.transport.write(bytes(100_000))
+        client.transport.close()
+        assert await client.lost is None

@@ -24,7 +24,8 @@ beginning (``7.5``); without one the event happens at once.  Events:
 ``< ...``
     The same from the peer; ``&<`` belongs to the read of the line before, so nothing is sent in
     between.  Once both SYNs had timestamps, the peer's are filled in unless ``noTS`` is among the
-    options.  ``sum`` sets the checksum field, ``res`` the reserved bits.
+    options.  ``sum`` sets the checksum field, ``res`` the reserved bits; ``ce`` is a router's mark
+    in the IP header, as ``ect`` in a segment of ours is the leave to make it.
 calls
     ``connect``, ``listen``, ``unlisten``, ``accept``, ``send N [urgent]``, ``read N``,
     ``shutdown`` (CLOSE of our half), ``close`` (and nobody reads), ``abort``, ``nodelay on|off``,
@@ -55,7 +56,7 @@ from rudp.core.counters import Count
 from rudp.core.listener import Listener
 from rudp.core.state import MOVES, State
 from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Path, Transmit
+from rudp.core.transmit import CE, ECT_0, Path, Transmit
 from rudp.core.wire import Run
 
 PEER: Final[Path] = (("192.0.2.1", 4000), "")
@@ -82,7 +83,7 @@ _PATTERN: Final = bytes((i * 31 + (i >> 8) * 7) & 0xFF for i in range(1 << 16))
 _TIME: Final = re.compile(r"\+?\d+(\.\d+)?$")
 _SEGMENT: Final = re.compile(
     r"(?P<flags>[SAFRPUEC]+|-)\s+(?P<seq>-?\d+)(?::(?P<end>-?\d+)\((?P<length>\d+)\))?"
-    r"(?P<rest>(?:\s+(?:ack\s+(?:-?\d+)|win\s+\d+|urg\s+\d+|sum|res))*)"
+    r"(?P<rest>(?:\s+(?:ack\s+(?:-?\d+)|win\s+\d+|urg\s+\d+|sum|res|ce|ect))*)"
     r"\s*(?:<(?P<options>.*)>)?\s*$"
 )
 
@@ -133,7 +134,7 @@ class Segment:
             options=None
             if options is None
             else [" ".join(one.split()) for one in options.split(",") if one.strip()],
-            extras=frozenset(words) & {"sum", "res"},
+            extras=frozenset(words) & {"sum", "res", "ce", "ect"},
             **numbers,
         )
 
@@ -145,6 +146,8 @@ class Segment:
         for name in ("ack", "win", "urg"):
             if getattr(self, name) is not None:
                 text += f" {name} {getattr(self, name)}"
+        if "ect" in self.extras:
+            text += " ect"
         if self.options is not None:
             text += f" <{', '.join(self.options)}>"
         return text
@@ -168,7 +171,7 @@ class Flow:
     connection: Connection | None = None
     sent: int = 0
     read: int = 0
-    outbox: list[tuple[float, bytes]] = field(default_factory=list)
+    outbox: list[tuple[float, bytes, int]] = field(default_factory=list)
 
 
 class Moves:
@@ -208,7 +211,7 @@ class Play:
         self.now = self._start
         """The time as the table knows it, seconds."""
         self._log: list[str] = []
-        self._batch: list[tuple[Flow, bytes]] = []
+        self._batch: list[tuple[Flow, bytes, int]] = []
 
     def __call__(self, script: str) -> None:
         """Play *script*.  Raises :class:`ScriptError` with the transcript at the first surprise."""
@@ -262,7 +265,9 @@ class Play:
         if mark == "<":
             self._nothing_unexpected()
             flow = self._flows[name.removeprefix("&")]
-            self._batch.append((flow, self._encode(flow, Segment.parse(rest))))
+            segment = Segment.parse(rest)
+            ecn = CE if "ce" in segment.extras else 0
+            self._batch.append((flow, self._encode(flow, segment), ecn))
             if not batch_goes_on:
                 self._hand_in()
             return
@@ -285,8 +290,8 @@ class Play:
         if not flow.outbox:
             self._nothing_unexpected()
             raise ScriptError("nothing came")
-        stamp, data = flow.outbox.pop(0)
-        got = self._decode(flow, data)
+        stamp, data, ecn = flow.outbox.pop(0)
+        got = self._decode(flow, data, ecn)
         if abs(stamp - when) > TOLERANCE:
             raise ScriptError(f"at {stamp:.4f} instead of {when:.4f} came  > {got}")
         problem = self._difference(flow, wanted, got)
@@ -296,7 +301,7 @@ class Play:
     def _difference(self, flow: Flow, wanted: Segment, got: Segment) -> str:
         if wanted.flags >> LETTERS.index("A") & 1 and wanted.ack is None:
             return "the script must name the ack"
-        for name in ("flags", "seq", "length", "ack", "win", "urg"):
+        for name in ("flags", "seq", "length", "ack", "win", "urg", "extras"):
             value = getattr(wanted, name)
             if value is None and name != "urg":
                 continue
@@ -333,22 +338,25 @@ class Play:
         batch, self._batch = self._batch, []
         at = 0
         while at < len(batch):
-            flow, data = batch[at]
+            flow, data, ecn = batch[at]
             stride = len(data)
             read = [data]
             at += 1
             while at < len(batch) and batch[at][0] is flow and 0 < len(batch[at][1]) <= stride:
+                if batch[at][2] != ecn:
+                    break
                 read.append(batch[at][1])
                 at += 1
                 if len(read[-1]) < stride:
                     break
-            self.table.handle_datagrams(b"".join(read), stride, flow.path, self.now)
+            self.table.handle_datagrams(b"".join(read), stride, flow.path, self.now, ecn)
         self._collect()
 
     def _collect(self) -> None:
         while (transmit := self.table.poll_transmit(self.now)) is not None:
             for data in transmit.datagrams():
-                self._flow_of(transmit.path, data).outbox.append((self.time, data))
+                flow = self._flow_of(transmit.path, data)
+                flow.outbox.append((self.time, data, transmit.ecn))
 
     def _flow_of(self, path: Path, data: bytes) -> Flow:
         ours, theirs = struct.unpack_from("!HH", data)
@@ -361,8 +369,8 @@ class Play:
         self._collect()
         for name, flow in self._flows.items():
             if flow.outbox:
-                stamp, data = flow.outbox[0]
-                segment = self._decode(flow, data)
+                stamp, data, ecn = flow.outbox[0]
+                segment = self._decode(flow, data, ecn)
                 raise ScriptError(f"unexpected at {stamp:.4f}  {name}> {segment}")
 
     def _report(self, line: str, error: ScriptError) -> str:
@@ -425,7 +433,7 @@ class Play:
             return bytes.fromhex(values[0])
         raise ScriptError(f"no such option: {text}")
 
-    def _decode(self, flow: Flow, data: bytes) -> Segment:
+    def _decode(self, flow: Flow, data: bytes, ecn: int) -> Segment:
         _, _, seq, ack, offset, flags, win, checksum, urg = struct.unpack_from("!HHIIBBHHH", data)
         syn, acked, urgent = (flags >> LETTERS.index(x) & 1 for x in "SAU")
         if checksum or offset & 0xF or (ack and not acked) or (urg and not urgent):
@@ -444,6 +452,7 @@ class Play:
             win,
             urg if urgent else None,
             self._decode_options(flow, data[20 : (offset >> 4) * 4], syn, acked),
+            frozenset({"ect"} if ecn == ECT_0 else ()),
         )
 
     def _decode_options(self, flow: Flow, data: bytes, syn: int, acked: int) -> list[str]:
@@ -643,7 +652,9 @@ class Play:
         return Flow(path, port, 500_000, 1_000_000)
 
     def _new_table(self) -> ConnectionTable:
-        return ConnectionTable(self.config, secret=SECRET, random=random.Random(1))
+        table = ConnectionTable(self.config, secret=SECRET, random=random.Random(1))
+        table.enable_ecn()
+        return table
 
     def _starting_time(self, path: Path, iss: int) -> float:
         """Return when to begin so that the main flow gets about the given ISS (ISN-1)."""

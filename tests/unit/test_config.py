@@ -33,6 +33,7 @@ DEFAULTS: dict[str, object] = {
     "rto_form": "linux",
     "delayed_ack": 0.04,
     "slow_start_after_idle": True,
+    "ecn": "accept",
     "syn_retries": 7,
     "connect_timeout": None,
     "user_timeout": 300.0,
@@ -86,8 +87,8 @@ def made(name: str, value: Any) -> object:
 
 
 def test_defaults() -> None:
-    """DEF-1, DEF-3, DEF-4, DEF-6, DEF-9, DEF-11, DEF-12, DEF-14, DEF-15, DEF-26, DEF-28, DEF-45,
-    MUST-25, MUST-28, SHLD-11"""
+    """DEF-1, DEF-3, DEF-4, DEF-6, DEF-9, DEF-11, DEF-12, DEF-14, DEF-15, DEF-26, DEF-28,
+    DEF-39, DEF-45, MUST-25, MUST-28, SHLD-11"""
     assert dataclasses.asdict(Config()) == DEFAULTS
 
 
@@ -133,6 +134,7 @@ def test_every_number_is_checked() -> None:
         "pacing",
         "rto_form",
         "slow_start_after_idle",
+        "ecn",
         "keepalive",
         "rfc1337",
         "datagram_io",
@@ -181,7 +183,12 @@ def test_the_bounds_of_the_rto_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values"), [("rto_form", ["linux", "rfc"]), ("datagram_io", ["auto", "portable"])]
+    ("name", "values"),
+    [
+        ("rto_form", ["linux", "rfc"]),
+        ("ecn", ["accept", "on", "off"]),
+        ("datagram_io", ["auto", "portable"]),
+    ],
 )
 def test_choices(name: str, values: list[str]) -> None:
     for value in values:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rudp.core.transmit import CE, ECT_0
 from rudp.sim import Link, link
 
 MANY = 20_000
@@ -52,6 +53,22 @@ def test_a_full_queue_drops_the_newest() -> None:
     assert link.carry(bytes(1000), 1.0)
     assert not link.carry(bytes(1000), 1.0)
     assert link.sent == 7
+
+
+def test_a_long_queue_marks_what_can_be_marked() -> None:
+    """RFC 3168: instead of waiting until something has to be dropped."""
+    link = Link(rate=8000.0, mark=1500, overhead=0)
+    marks = [link.convey(bytes(1000), ecn, 0.0)[0][2] for ecn in (ECT_0, ECT_0, ECT_0, 0, CE)]
+    assert marks == [ECT_0, ECT_0, CE, 0, CE]
+    assert link.marked == 2
+    # Four seconds later one is left.
+    assert link.convey(bytes(1000), ECT_0, 4.0) == [(6.0, bytes(1000), ECT_0)]
+
+
+def test_every_copy_is_marked_alike() -> None:
+    link = Link(rate=8000.0, mark=0, duplicate=1.0)
+    link.carry(b"first", 0.0)
+    assert [mark for _, _, mark in link.convey(b"second", ECT_0, 0.0)] == [CE, CE]
 
 
 def test_an_idle_link_takes_what_its_queue_never_could() -> None:
@@ -205,6 +222,8 @@ def test_options_change_and_counters_stay() -> None:
         {"rate": math.inf},
         {"queue": 1000},
         {"rate": 1e6, "queue": -1},
+        {"mark": 1000},
+        {"rate": 1e6, "mark": -1},
         {"loss": 1.1},
         {"loss": -0.1},
         {"loss": math.nan},

@@ -27,7 +27,9 @@ class Peer:
         total = sum(map(len, datagrams))
         self.outbox.append(Transmit(path, list(datagrams), len(datagrams[0]), total))
 
-    def handle_datagrams(self, data: bytes, stride: int, path: Path, now: float, /) -> None:
+    def handle_datagrams(
+        self, data: bytes, stride: int, path: Path, now: float, ecn: int, /
+    ) -> None:
         self.log.append(("datagrams", now))
         self.batches.append((data, stride, path))
         if self.answer_to is not None:
