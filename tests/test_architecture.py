@@ -22,7 +22,7 @@ rudp
 aio.streams → aio.connect · aio.server → aio.transport · aio.registry → aio.endpoint · aio.sockets · aio.resolve
 udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
-core.arrival
+core.arrival | core.status
 core.tcb → core.sender · core.receiver
 core.flight → core.rate · core.recovery → core.rack → core.scoreboard
 core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers

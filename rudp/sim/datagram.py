@@ -116,7 +116,7 @@ class DatagramNetwork(Paths):
         host = LOOPBACK[family] if host == WILDCARD[family] else host
         return socket_address(family, host, port)
 
-    def arrive(self, data: bytes, source: Address, destination: Address, ecn: int) -> None:
+    def arrive(self, data: bytes, source: Address, destination: Address, ecn: int = 0) -> None:
         endpoint = self._endpoint(destination, source)
         if endpoint is not None:
             self.report("delivered", data, source, destination)

@@ -172,7 +172,7 @@ class Network(Paths):
             self.step()
         return True
 
-    def arrive(self, data: bytes, source: Address, destination: Address, ecn: int) -> None:
+    def arrive(self, data: bytes, source: Address, destination: Address, ecn: int = 0) -> None:
         node = self.nodes.get(destination)
         if node is None:
             self.report("refused", data, source, destination)

@@ -1,0 +1,53 @@
+"""STATUS: what one connection knows of itself, as a snapshot (RFC 9293 §3.10.6)."""
+
+from rudp.core.info import ConnectionInfo
+from rudp.core.tcb import Tcb
+
+
+def status(tcb: Tcb) -> ConnectionInfo:
+    """Return a snapshot of the connection whose variables are *tcb*."""
+    sender, receiver = tcb.sender, tcb.receiver
+    flight = sender.flight
+    rtt = flight.rtt
+    return ConnectionInfo(
+        state=tcb.state,
+        mss=sender.smss,
+        pmtu=tcb.pmtu.plpmtu,
+        peer_mss=tcb.peer_mss,
+        srtt=rtt.srtt,
+        rttvar=rtt.rttvar if rtt.srtt is not None else None,
+        min_rtt=rtt.min_rtt,
+        rto=rtt.rto,
+        cwnd=flight.window,
+        ssthresh=flight.controller.ssthresh,
+        snd_wnd=sender.snd_wnd,
+        rcv_wnd=receiver.rcv_wnd if receiver is not None else 0,
+        in_flight=flight.board.in_flight,
+        unacked=sender.flight_size,
+        unsent=sender.unsent,
+        unread=receiver.ready_octets if receiver is not None else 0,
+        lost=flight.board.lost.octets,
+        resent=flight.octets_resent,
+        dsacks=flight.dsacks,
+        undone=flight.undone,
+        reordering_seen=flight.reordering_seen,
+        delivery_rate=flight.rate.rate,
+        pacing_rate=flight.pacing_rate(),
+        bytes_acked=max(sender.snd_una - sender.iss - 1 - sender.fin_acked, 0),
+        bytes_received=(
+            receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_received if receiver else 0
+        ),
+        segments_in=tcb.segments_in,
+        segments_out=tcb.segments_out,
+        backoffs=rtt.backoffs,
+        sack=receiver is not None and receiver.sack,
+        timestamps=tcb.timestamps,
+        window_scaling=tcb.scaling,
+        snd_shift=tcb.snd_shift,
+        rcv_shift=receiver.shift if receiver is not None else 0,
+        congestion=type(flight.controller).__name__,
+        ecn=tcb.ecn,
+        ce_received=receiver.ce_received if receiver is not None else 0,
+        ece_received=flight.ece_received,
+        soft_error=tcb.soft_error,
+    )
