@@ -186,12 +186,15 @@ def test_undo() -> None:
 
 
 def test_resize() -> None:
-    """PMTU-10: cwnd in octets stays."""
+    """PMTU-10: cwnd in octets stays, unless it is less than the new segment."""
     reno = in_avoidance(10 * SMSS)
     reno.resize(2 * SMSS)
     assert reno.cwnd == 10 * SMSS
     reno.on_ack(ack(10 * SMSS))
     assert reno.cwnd == 12 * SMSS
+    reno.on_timeout(12 * SMSS, True, 0.0)
+    reno.resize(3 * SMSS)
+    assert reno.cwnd == 3 * SMSS
 
 
 def test_a_time_out() -> None:

@@ -155,8 +155,12 @@ class Controller:
         """
 
     def resize(self, smss: int) -> None:
-        """Segments have another size from now on; ``cwnd`` in octets stays (PMTU-10)."""
+        """Segments have another size from now on; ``cwnd`` in octets stays (PMTU-10).
+
+        Unless it would not hold one of them, and nothing could be sent.
+        """
         self.smss = smss
+        self.cwnd = max(self.cwnd, smss)
 
 
 ControllerFactory = Callable[[int, int], Controller]
