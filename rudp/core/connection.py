@@ -496,19 +496,23 @@ class Connection:
             return
         if kind is LossTimer.REORDERING:
             sender.on_reordering_timeout(now)
-            return
-        if kind is LossTimer.PTO:
+        elif kind is LossTimer.PTO:
             sender.on_probe_timeout(now)
-            return
+        else:
+            self._retransmission_timeout(now)
+        if sender.flight.pmtu_moved:
+            tcb.follow_pmtu()
+
+    def _retransmission_timeout(self, now: float) -> None:
+        tcb = self._tcb
+        sender = tcb.sender
         sender.on_retransmission_timeout(now)
         if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
             tcb.soft_error = timed_out()
             tcb.events |= SOFT_ERROR
-            pause = sender.flight.probe_pause
             # Each size gets as many chances as the first (PMTU-9).
-            stuck = sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0
-            if stuck and tcb.pmtu.on_black_hole(pause, now):
-                tcb.follow_pmtu()
+            if sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0:
+                sender.flight.suspect_size(now)
 
     def _syn_timeout(self, now: float) -> None:
         tcb = self._tcb
