@@ -75,25 +75,14 @@ class Connection:
         counters: Counters,
         tracer: Tracer | None,
         now: float,
-        *,
-        ecn_capable: bool = False,
+        ecn_capable: bool,
     ) -> None:
         if iss is None:
             iss = isn.iss(path, ports, now)
         offset = isn.timestamp_offset(path, ports)
-        self._tcb = Tcb(
-            path,
-            ports,
-            config,
-            opened,
-            iss,
-            offset,
-            payloads,
-            counters,
-            tracer,
-            now,
-            ecn_capable=ecn_capable,
-        )
+        self._tcb = Tcb(path, ports, config, opened, iss, offset, payloads, counters, tracer, now)
+        if ecn_capable:
+            self._tcb.enable_ecn()
         self.dscp = config.dscp
         self.ttl = config.ttl
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
@@ -463,19 +452,23 @@ class Connection:
             return
         if kind is LossTimer.REORDERING:
             sender.on_reordering_timeout(now)
-            return
-        if kind is LossTimer.PTO:
+        elif kind is LossTimer.PTO:
             sender.on_probe_timeout(now)
-            return
+        else:
+            self._retransmission_timeout(now)
+        if sender.flight.pmtu_moved:
+            tcb.follow_pmtu()
+
+    def _retransmission_timeout(self, now: float) -> None:
+        tcb = self._tcb
+        sender = tcb.sender
         sender.on_retransmission_timeout(now)
         if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
             tcb.soft_error = timed_out()
             tcb.events |= SOFT_ERROR
-            pause = sender.flight.probe_pause
             # Each size gets as many chances as the first (PMTU-9).
-            stuck = sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0
-            if stuck and tcb.pmtu.on_black_hole(pause, now):
-                tcb.follow_pmtu()
+            if sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0:
+                sender.flight.suspect_size(now)
 
     def _syn_timeout(self, now: float) -> None:
         tcb = self._tcb
@@ -544,7 +537,7 @@ class Connection:
                 tcb.sender.on_probe_sent(probe[0], probe[1], now)
                 opts = self._options(now)
                 mss = tcb.segment_limit - len(opts)
-                return self._run(receiver, probe[0], probe[1], mss, opts, now)
+                return self._run(receiver, probe[0], probe[1], mss, opts, now, False)
         if self._keepalive_due:
             self._keepalive_due = False
             seq = to_wire(tcb.sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
@@ -567,15 +560,15 @@ class Connection:
                     end = seq + size - header
                     sender.on_sent(seq, end, now)
                     sender.flight.mark_probe()
-                    return self._run(receiver, seq, end, size, opts, now, is_new=True)
+                    return self._run(receiver, seq, end, size, opts, now, tcb.ecn)
             if sender.flight.cwr_due and not sender.board.lost.octets:
                 most = 1  # one segment says so, and not a whole run (ECN-6)
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
-                is_new = run[0] == sender.snd_nxt
+                ect = tcb.ecn and run[0] == sender.snd_nxt
                 sender.on_sent(run[0], run[1], now)
                 tcb.events |= WRITABLE
-                return self._run(receiver, run[0], run[1], mss, opts, now, is_new=is_new)
+                return self._run(receiver, run[0], run[1], mss, opts, now, ect)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)
         sender.watch_window(now)
@@ -602,20 +595,11 @@ class Connection:
         return options.encode((tcb.ts_clock(now), tcb.receiver.ts_recent or 0))
 
     def _run(
-        self,
-        receiver: Receiver,
-        seq: int,
-        end: int,
-        mss: int,
-        opts: bytes,
-        now: float,
-        *,
-        is_new: bool = False,
+        self, receiver: Receiver, seq: int, end: int, mss: int, opts: bytes, now: float, ect: bool
     ) -> Transmit:
         """Return octets ``[seq, end)``, our FIN perhaps among them, as a run.
 
-        *is_new*: they were never sent before, and are no probe of a shut window; only such data
-        may be marked (ECN-3).
+        *ect*: they may be marked by a router, being sent for the first time (ECN-3).
         """
         tcb = self._tcb
         sender = tcb.sender
@@ -630,11 +614,9 @@ class Connection:
         if urgent:
             flags |= URG
         length = right - seq
-        ecn = 0
-        if tcb.ecn and is_new and length:
-            ecn = ECT_0
-            if sender.flight.take_cwr():
-                flags |= CWR
+        ect = ect and length > 0
+        if ect and sender.flight.take_cwr():
+            flags |= CWR
         if receiver.echoing:
             flags |= ECE
         window = receiver.window_field()
@@ -651,7 +633,7 @@ class Connection:
         header = wire.HEADER_SIZE + len(opts)
         segments = max(1, -(-length // mss))
         total = header * segments + length
-        return self._transmit(buffers, header + mss, total, segments, now, ecn)
+        return self._transmit(buffers, header + mss, total, segments, now, ECT_0 if ect else 0)
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
         return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), now)

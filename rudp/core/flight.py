@@ -17,7 +17,7 @@ from rudp.core.congestion.prr import Prr
 from rudp.core.congestion.registry import controller_factory
 from rudp.core.frto import NEW_SEGMENTS, Frto, Outcome
 from rudp.core.pacing import AVOIDANCE_GAIN, SLOW_START_GAIN, Pacer
-from rudp.core.pmtu import PathMtu
+from rudp.core.pmtu import MAX_PROBES, PathMtu
 from rudp.core.rate import DeliveryRate
 from rudp.core.recovery import Phase, Recovery
 from rudp.core.rtt import GRANULARITY, Rtt
@@ -54,6 +54,7 @@ class Flight:
         "_config",
         "_cwnd_limited",
         "_echoed",
+        "_full_losses",
         "_held_until",
         "_holds",
         "_last_sent",
@@ -103,7 +104,7 @@ class Flight:
         self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
         self.pacer = Pacer(0)
         self.pmtu: PathMtu | None = None  # told what became of its probes
-        self.pmtu_moved = False  # the last acknowledgement said that a larger size passes
+        self.pmtu_moved = False  # the last acknowledgement, or its absence, changed the size
         self.resend_now = False
         self.tail_due = False  # a tail-loss probe is to be sent
         self.extra_new = 0  # segments of new data that F-RTO may send beyond the window
@@ -122,6 +123,7 @@ class Flight:
         self._prr: Prr | None = None  # what leads the window through fast recovery
         self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
         self._sample_from = iss  # an ACK above this may give the next RTT sample
+        self._full_losses = 0  # acknowledgements in a row that show full segments lost, none here
         self._syn_sent_at = 0.0
         self._last_sent = 0.0
         self._rto_from = 0.0  # when the retransmission timer was started last
@@ -341,6 +343,8 @@ class Flight:
         ack.rtt = self._measure(seg_ack, runs, resent, sacked, echo, now)
         if sacked:
             runs += sacked
+        if self._full_losses and any(run.end - run.seq >= self.smss for run in runs):
+            self._full_losses = 0
 
         min_rtt = self.rtt.min_rtt
         already = self.rate.delivered
@@ -459,7 +463,24 @@ class Flight:
             self.controller.on_range_lost(
                 size, run.tx_in_flight, self.rate.lost - run.lost_before, run.app_limited, now
             )
+        if any(run.end - run.seq >= self.smss and not run.is_probe for run in lost):
+            self._full_segments_lost(now)
         return octets
+
+    def _full_segments_lost(self, now: float) -> None:
+        """Smaller ones have arrived, or nobody would know: does the path take this size (PMTU-9)?
+
+        Where losses are plain, some full segment arrives before this has happened three times.
+        """
+        self._full_losses += 1
+        if self._full_losses >= MAX_PROBES:
+            self.suspect_size(now)
+
+    def suspect_size(self, now: float) -> None:
+        """Segments of this size seem to fall into a black hole: try smaller ones (PMTU-9)."""
+        self._full_losses = 0
+        if self.pmtu is not None and self.pmtu.on_black_hole(self.probe_pause, now):
+            self.pmtu_moved = True
 
     def _enter_recovery(self, flight_size: int, delivered: int, now: float) -> None:
         """A loss was found: reduce, and send again what is missing (RACK-12, PRR-1, NR-3)."""
@@ -602,6 +623,7 @@ class Flight:
     def on_reordering_timeout(self, now: float) -> None:
         """What might have been late is lost (RACK-10)."""
         board = self.board
+        self.pmtu_moved = False
         lost = self.recovery.on_reordering_timeout(board, self.rtt, now)
         if lost:
             self._count_lost(lost, now)
@@ -631,8 +653,11 @@ class Flight:
             self.controller.on_timeout(board.snd_nxt - una, not repeated, now)
             self.cwr_due = self.ecn
             self._timed_out_at = una
+        self.pmtu_moved = False
         if self.pmtu is not None:
             self.pmtu.on_probe_lost(self.probe_pause, now)
+        if self._full_losses:
+            self._full_segments_lost(now)
         recovery.on_timeout(board, self.smss, self.rtt, question, now)
         if question:
             self.frto.begin(min(una + self.smss, board.snd_nxt), board.snd_nxt)

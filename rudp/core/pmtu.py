@@ -42,14 +42,14 @@ class State(enum.Enum):
     DISABLED = "not searching"
     SEARCHING = "trying larger sizes"
     COMPLETE = "the largest size is known"
-    ERROR = "not even the base size passes"
+    ERROR = "not even the base size passes, or nothing at all"
 
 
 class PathMtu:
     """The search of one connection.
 
-    Without *search* the size stays at the base.  ``probing``: the size of the probe that is on its
-    way, or None.  Times are seconds.
+    Without *search*, or with nothing to search for, the size stays at the base.  ``probing``: the
+    size of the probe that is on its way, or None.  Times are seconds.
     """
 
     __slots__ = (
@@ -70,7 +70,9 @@ class PathMtu:
         self._floor = min(payloads.floor, self._base)
         self._ceiling = payloads.ceiling
         self.plpmtu = self._base
-        self.state = State.SEARCHING if search else State.DISABLED
+        self.state = State.DISABLED
+        if search and self._base < self._ceiling:
+            self.state = State.SEARCHING
         self.probing: int | None = None
         self._too_big = self._ceiling + 1
         self._failures = 0
@@ -82,14 +84,23 @@ class PathMtu:
         if ceiling < self._ceiling:
             self._ceiling = ceiling
             self._too_big = ceiling + 1
-            self.plpmtu = min(self.plpmtu, ceiling)
+            self._stay_below_ceiling()
+
+    def _stay_below_ceiling(self) -> None:
+        self._base = min(self._base, self._ceiling)
+        self._floor = min(self._floor, self._base)
+        self.plpmtu = min(self.plpmtu, self._ceiling)
 
     def next_probe(self, now: float) -> int | None:
         """Return the size to be tried now, None if there is nothing to try (PMTU-3, PMTU-7)."""
         if self.state is State.COMPLETE and now >= self._raise_at:
             self.state = State.SEARCHING
             self._too_big = self._ceiling + 1
-        if self.state is not State.SEARCHING or self.probing is not None or now < self._next_at:
+        if self.probing is not None or now < self._next_at:
+            return None
+        if self.state is State.ERROR:
+            return self._base
+        if self.state is not State.SEARCHING:
             return None
         if self._too_big > self._ceiling > self.plpmtu:
             return self._ceiling
@@ -112,7 +123,12 @@ class PathMtu:
     def on_probe_delivered(self) -> None:
         """It arrived: the path carries that much (PMTU-5)."""
         size, self.probing = self.probing, None
-        if size is not None and size < self._too_big:
+        if size is None:
+            return
+        if self.state is State.ERROR:
+            self.state = State.SEARCHING
+            self._too_big = self._ceiling + 1
+        if size < self._too_big:
             self.plpmtu = max(self.plpmtu, size)
             self._failures = 0
 
@@ -120,6 +136,9 @@ class PathMtu:
         """It was lost; wait *pause* seconds after a size is given up (PMTU-12)."""
         size, self.probing = self.probing, None
         if size is None:
+            return
+        if self.state is State.ERROR:
+            self._next_at = now + pause
             return
         self._failures += 1
         if self._failures >= MAX_PROBES:
@@ -147,24 +166,24 @@ class PathMtu:
         self._too_big = min(self._too_big, size)
         self._ceiling = min(self._ceiling, size - 1)
         if self.plpmtu >= size:
-            self.plpmtu = self._base if self._base < size else min(self._floor, size - 1)
+            self.plpmtu = self._base if self._base < size else self._floor
+        self._stay_below_ceiling()
 
     def on_black_hole(self, pause: float, now: float) -> bool:
         """Segments of this size do not arrive any more: fall back; return whether that changed.
 
-        First to the base, then to the floor (PMTU-9).  The search begins anew after *pause*
-        seconds, with the size that failed: if it was plain loss after all, one probe repairs it.
+        First to the base, then to the floor (PMTU-9).  After *pause* seconds the size that failed
+        is tried again: if the peer was only away for a while, one probe shows it.
         """
         self.probing = None
         self._failures = 0
+        if self.state is State.DISABLED or self.plpmtu <= self._floor:
+            return False
         if self.plpmtu > self._base:
             self.plpmtu = self._base
-            if self.state is not State.DISABLED:
-                self.state = State.SEARCHING
-            self._next_at = now + pause
-            return True
-        if self.plpmtu > self._floor:
+            self.state = State.SEARCHING
+        else:
             self.plpmtu = self._floor
             self.state = State.ERROR
-            return True
-        return False
+        self._next_at = now + pause
+        return True

@@ -275,15 +275,16 @@ class Sender:
     def may_probe(self, size: int, now: float) -> bool:
         """Whether a segment of *size* octets may go out to try that size (PMTU-4).
 
-        It is data like any, with more behind it that will show its loss.
+        It is data like any, with more behind it that will show its loss.  With nothing in flight a
+        window below one segment sends one all the same.
         """
         flight, board = self.flight, self.board
         return (
             flight.may_probe
             and self.unsent >= size + 3 * self.smss
             and board.snd_nxt + size <= board.snd_una + self.snd_wnd
-            and board.in_flight + size <= flight.window
-            and flight.paced_room(now) >= size
+            and (board.in_flight + size <= flight.window or not board.in_flight)
+            and flight.paced_room(now) > 0  # a probe may be larger than a burst
         )
 
     def _tail_probe(self, mss: int) -> tuple[int, int]:

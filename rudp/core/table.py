@@ -328,7 +328,7 @@ class ConnectionTable:
             self.counters,
             tracer or self.tracer,
             now,
-            ecn_capable=self._ecn_capable,
+            self._ecn_capable,
         )
         self._entries[_key(connection)] = connection
         return connection

@@ -123,8 +123,6 @@ class Tcb:
         counters: Counters,
         tracer: Tracer | None,
         now: float,
-        *,
-        ecn_capable: bool = False,
     ) -> None:
         self.path = path
         self.ports = ports
@@ -149,8 +147,8 @@ class Tcb:
         self.credit: int | None = None  # octets we may still send to an address not proved yet
         self.peer_mss = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
         self.ecn = False
-        self.ecn_capable = ecn_capable  # the socket gives access to the bits (ECN-1)
-        self.offers_ecn = ecn_capable and config.ecn == "on" and opened is Opened.ACTIVE
+        self.ecn_capable = False
+        self.offers_ecn = False
         self.scaling = False
         self.snd_shift = 0
         self.timestamps = False
@@ -218,6 +216,11 @@ class Tcb:
         receiver.rmss_max = self._data_octets(self.announced_mss)
         receiver.rmss = min(receiver.rmss, receiver.rmss_max)
         return receiver
+
+    def enable_ecn(self) -> None:
+        """The socket gives access to the bits in the IP header: offer ECN, if we are to (ECN-1)."""
+        self.ecn_capable = True
+        self.offers_ecn = self.config.ecn == "on" and self.opened is Opened.ACTIVE
 
     def agree_on_ecn(self, receiver: Receiver, flags: int) -> None:
         """Settle with the *flags* of the peer's SYN whether ECN is used (RFC 3168 §6.1.1, ECN-2).

@@ -1,12 +1,36 @@
-"""DSCP and TTL of a shared socket: set when they differ from what was set last.
+"""What a socket writes into IP headers: DF always, DSCP and TTL as a connection wants them.
 
-They belong to a connection, and the socket to many.  A socket option that changes seldom is
-cheaper than a control message with every datagram.
+The latter belong to a connection, and the socket to many: they are set when they differ from what
+was set last.  A socket option that changes seldom is cheaper than a control message with every
+datagram.
 """
 
 import contextlib
 import socket
-from typing import Any
+import sys
+from typing import Any, Final
+
+NO_FRAGMENTS: Final = {
+    "linux": ((10, 3), (23, 3)),
+    "darwin": ((28, 1), (62, 1)),
+    "freebsd": ((67, 1), (62, 1)),
+    "win32": ((14, 1), (14, 1)),
+}
+"""By the beginning of ``sys.platform``: the options that set DF for IPv4, and forbid fragments for
+IPv6, with their values.  Linux's are IP_MTU_DISCOVER and IPV6_MTU_DISCOVER set to PROBE, which also
+keeps a cached path MTU out of the way (PMTU-13); the others are IP_DONTFRAG and IPV6_DONTFRAG."""
+
+
+def forbid_fragments(sock: Any, *, ipv6: bool) -> None:
+    """Have nothing that leaves *sock* fragmented, here or on the way (UDP-5, PMTU-13).
+
+    Else a probe that is too large for the path would arrive all the same, in pieces.
+    """
+    level = socket.IPPROTO_IPV6 if ipv6 else socket.IPPROTO_IP
+    for platform, options in NO_FRAGMENTS.items():
+        if sys.platform.startswith(platform):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(level, *options[ipv6])
 
 
 class IpFields:

@@ -16,7 +16,7 @@ import sys
 from typing import Any, Final
 
 from rudp.core.transmit import Address, Transmit
-from rudp.udp.fields import IpFields
+from rudp.udp.fields import IpFields, forbid_fragments
 from rudp.udp.port import Receiver, ask_for_buffers
 
 # From <linux/udp.h>, <linux/in.h> and <linux/in6.h>; the socket module lacks the names.
@@ -24,12 +24,9 @@ SOL_UDP: Final = 17
 UDP_SEGMENT: Final = 103
 UDP_GRO: Final = 104
 IP_PKTINFO: Final = 8
-IP_MTU_DISCOVER: Final = 10
 IP_RECVERR: Final = 11
 IP_RECVTOS: Final = 13
-IPV6_MTU_DISCOVER: Final = 23
 IPV6_RECVERR: Final = 25
-PMTUDISC_PROBE: Final = 3  # DF set, and no cached path MTU in the way (PMTU-13)
 MSG_ERRQUEUE: Final = 0x2000
 
 DATAGRAM_MAX: Final = 65_535
@@ -113,16 +110,15 @@ class LinuxPort:
         sock = self._sock
         sock.setblocking(False)
         ask_for_buffers(sock)
+        forbid_fragments(sock, ipv6=self._ipv6)
         with contextlib.suppress(OSError):
             sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         if self._ipv6:
-            self._option(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
             self._option(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
             self.ecn_capable = self._option(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             if self._wildcard:
                 self._option(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
-            self._option(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
             self._option(socket.IPPROTO_IP, IP_RECVERR, 1)
             self.ecn_capable = self._option(socket.IPPROTO_IP, IP_RECVTOS, 1)
             if self._wildcard:
@@ -233,21 +229,25 @@ class LinuxPort:
         except OSError as error:
             if error.errno in (errno.EIO, errno.EINVAL) and total > transmit.size:
                 # The device, or the kernel, takes no batches: remember it, and send one by one.
-                self._gso = False
-                self._send_singly(transmit, b"".join(buffers))
+                # But older kernels say the same of a batch whose datagrams are too large.
+                self._gso = not self._send_singly(transmit, b"".join(buffers))
             else:
                 self._failed(error, transmit)
 
-    def _send_singly(self, transmit: Transmit, whole: bytes) -> None:
+    def _send_singly(self, transmit: Transmit, whole: bytes) -> bool:
+        """Send a run datagram by datagram; return False if they are too large (EMSGSIZE)."""
         for at in range(0, len(whole), transmit.size):
             datagram = whole[at : at + transmit.size]
             try:
                 self._sendmsg(transmit, [datagram], len(datagram))
             except (BlockingIOError, InterruptedError):
                 self._keep(transmit, [whole[at:]], len(whole) - at)
-                return
+                return True
             except OSError as error:
                 self._failed(error, transmit)
+                if error.errno == errno.EMSGSIZE:
+                    return False  # and so are the others, which count as lost with it
+        return True
 
     def _sendmsg(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
         try:

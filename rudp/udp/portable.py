@@ -9,7 +9,7 @@ import errno
 from typing import Any
 
 from rudp.core.transmit import Address, Transmit
-from rudp.udp.fields import IpFields
+from rudp.udp.fields import IpFields, forbid_fragments
 from rudp.udp.port import Receiver
 
 
@@ -25,6 +25,7 @@ class PortablePort(asyncio.DatagramProtocol):
         self._fields: IpFields | None = None
         self._blocked = False
         self._closed = False
+        self._too_large = False  # what the system said of the datagram that is being sent
         self.sockname: Address = ()
 
     # -- what the loop tells ---------------------------------------------------------------------
@@ -39,7 +40,9 @@ class PortablePort(asyncio.DatagramProtocol):
         self.sockname = transport.get_extra_info("sockname") or ("", 0)
         sock = transport.get_extra_info("socket")
         if sock is not None:
-            self._fields = IpFields(sock, ipv6=":" in str(self.sockname[0]))
+            ipv6 = ":" in str(self.sockname[0])
+            forbid_fragments(sock, ipv6=ipv6)
+            self._fields = IpFields(sock, ipv6=ipv6)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """One datagram is one batch."""
@@ -48,8 +51,10 @@ class PortablePort(asyncio.DatagramProtocol):
         self._receiver.batch_received()
 
     def error_received(self, exc: Exception) -> None:
-        """The system reports an error, and not for which datagram."""
-        if isinstance(exc, OSError) and exc.errno is not None:
+        """The system reports an error, and not for which datagram; perhaps from within a send."""
+        if isinstance(exc, OSError) and exc.errno == errno.EMSGSIZE:
+            self._too_large = True
+        elif isinstance(exc, OSError) and exc.errno is not None:
             self._receiver.icmp_received(exc.errno, b"", self._remote, "", 0)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,7 +87,15 @@ class PortablePort(asyncio.DatagramProtocol):
             self._fields.apply(transmit.dscp, transmit.ttl)
         address = None if self._remote is not None else transmit.path[0]
         for datagram in transmit.datagrams():
-            transport.sendto(datagram, address)
+            # A router's word on an earlier datagram looks the same, but is said only once.
+            for _ in range(2):
+                self._too_large = False
+                transport.sendto(datagram, address)
+                if not self._too_large:
+                    break
+            else:
+                self._receiver.send_failed(errno.EMSGSIZE, transmit)
+                break
         return not self._blocked
 
     def close(self) -> None:

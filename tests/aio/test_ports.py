@@ -5,6 +5,7 @@ import contextlib
 import errno
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
@@ -443,3 +444,31 @@ async def test_SHLD_8_ECN_between_real_sockets(
         client.transport.write(bytes(100_000))
         client.transport.close()
         assert await client.lost is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the option is Linux's")
+@pytest.mark.parametrize("host", [HOST, "::1"])
+async def test_PMTU_13_nothing_is_fragmented(host: str) -> None:
+    """UDP-5: a probe that is too large must not arrive in pieces; both ways to a socket."""
+    option = (41, 23) if ":" in host else (0, 10)  # IPV6_MTU_DISCOVER, IP_MTU_DISCOVER
+    async with linux(host) as (port, _):
+        assert port.socket.getsockopt(*option) == 3
+    _, other = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: PortablePort(Listener(), None), local_addr=(host, 0)
+    )
+    assert other.socket.getsockopt(*option) == 3
+    other.close()
+    await turns(3)
+
+
+@pytest.mark.parametrize("kind", [linux, portable])
+@pytest.mark.parametrize("sizes", [(65_508,), (65_508, 65_508, 9)])
+async def test_PMTU_13_what_is_too_large_is_known_at_once(kind: Any, sizes: tuple[int]) -> None:
+    """And said once for a run; whatever fits goes out as before, in one call where that works."""
+    async with linux() as (receiving, listener), kind() as (port, sender):
+        too_large = run_to(receiving.sockname, *sizes)
+        assert port.send(too_large)
+        assert sender.failed == [(errno.EMSGSIZE, too_large)]
+        port.send(run_to(receiving.sockname, 1000, 1000, 7))
+        await listener.until(3)
+        assert len(sender.failed) == 1

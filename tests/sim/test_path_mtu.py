@@ -1,9 +1,12 @@
 """Path MTU discovery end to end: probes are data, and nothing else pays for them."""
 
+import random
+
 import pytest
 
 from rudp.config import Config
 from rudp.core.connection import Connection
+from rudp.core.table import ConnectionTable
 from rudp.sim.network import Network
 
 MIB = 1 << 20
@@ -61,6 +64,74 @@ def test_PMTU_9_a_path_that_becomes_narrow() -> None:
     """PMTU-9, PMTU-11, FAIL-1: a black hole is noticed after R1, and the rest goes in pieces."""
     connection = transfer(Network(seed=1, delay=0.02), MIB, shrink=1300)
     assert connection.info().pmtu <= 1300
+
+
+def test_PMTU_9_only_small_segments_pass() -> None:
+    """FAIL-1: where others show that the path is alive, three losses of a full segment suffice."""
+    network = Network(seed=1, delay=0.02)
+    a, b = network.host(("10.0.0.1", 7000)), network.host(("10.0.0.2", 7000))
+    listener = b.table.listen(7000)
+    ours = a.table.open_active(b.path, 7000, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=60.0)
+    ours.send(bytes(MIB // 8))
+    a.table.touch(ours)
+    assert network.run_until(lambda: ours.unacked_octets == ours.unsent_octets == 0, limit=60.0)
+    assert ours.info().pmtu == 1472
+    network.link("10.0.0.1", "10.0.0.2", mtu=1300)
+    since = network.clock.now
+    ours.send(bytes(ours.mss))
+    while ours.info().pmtu == 1472:
+        ours.send(bytes(100))
+        a.table.touch(ours)
+        network.run_until(lambda: False, limit=0.02)
+    assert network.clock.now - since < 0.5
+    assert ours.info().backoffs < 3
+    assert network.run_until(lambda: ours.unacked_octets == ours.unsent_octets == 0, limit=60.0)
+
+
+@pytest.mark.parametrize("seconds", [2.0, 10.0])
+def test_PMTU_9_a_peer_that_was_away(seconds: float) -> None:
+    """PMTU-3: the sizes that were doubted meanwhile are soon known again."""
+    network = Network(seed=1, delay=0.02)
+    a, b = network.host(("10.0.0.1", 7000)), network.host(("10.0.0.2", 7000))
+    listener = b.table.listen(7000)
+    ours = a.table.open_active(b.path, 7000, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=60.0)
+    theirs = listener.accepted.popleft()
+    ours.send(bytes(4 * MIB))
+    a.table.touch(ours)
+    got = 0
+
+    def half() -> bool:
+        nonlocal got
+        got += len(theirs.receive())
+        b.table.touch(theirs)
+        return got > 2 * MIB
+
+    assert network.run_until(half, limit=60.0)
+    network.link("10.0.0.1", "10.0.0.2", loss=1.0)
+    network.run_until(lambda: False, limit=seconds)
+    assert ours.info().pmtu < 1472
+    network.link("10.0.0.1", "10.0.0.2", loss=0.0)
+    assert network.run_until(lambda: half() and ours.info().pmtu == 1472, limit=60.0)
+
+
+def test_PMTU_4_a_probe_may_be_larger_than_a_paced_burst() -> None:
+    """PMTU-1, W-50: links with jumbo frames at both ends."""
+    network = Network(seed=1, delay=0.02, rate=5e6)
+    tables = []
+    for n, address in enumerate((("10.0.0.1", 7000), ("10.0.0.2", 7000))):
+        table = ConnectionTable(
+            Config(), secret=bytes(16), random=random.Random(n), link_payload=lambda _: 8972
+        )
+        tables.append(network.attach(address, table))
+    a, b = tables
+    listener = b.table.listen(7000)
+    ours = a.table.open_active(b.path, 7000, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=60.0)
+    ours.send(bytes(MIB // 4))
+    a.table.touch(ours)
+    assert network.run_until(lambda: ours.info().pmtu == 8972, limit=1.0)
 
 
 def test_PMTU_9_plain_loss_is_no_black_hole() -> None:

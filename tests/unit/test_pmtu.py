@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rudp.core.pmtu import MAX_PROBES, RAISE_TIMER, SIZES, STEP_MIN, PathMtu, Payloads, State
 
@@ -124,7 +125,7 @@ def test_what_the_system_refuses() -> None:
 
 
 def test_a_black_hole() -> None:
-    """PMTU-9: the base, then the floor, then nothing is left; and a new search from the base."""
+    """PMTU-9: the base, then the floor, then nothing is left; and each is tried again."""
     pmtu = search()
     explore(pmtu, CEILING)
     assert pmtu.on_black_hole(PAUSE, 10.0)
@@ -134,7 +135,99 @@ def test_a_black_hole() -> None:
     assert pmtu.on_black_hole(PAUSE, 12.0)
     assert (pmtu.plpmtu, pmtu.state) == (FLOOR, State.ERROR)
     assert not pmtu.on_black_hole(PAUSE, 13.0)
-    assert pmtu.next_probe(1e6) is None
+    assert pmtu.next_probe(12.5) is None
+
+
+def test_the_base_passes_after_all() -> None:
+    """PMTU-3, PMTU-9: the peer was away for a while; one probe for each step back."""
+    pmtu = search()
+    explore(pmtu, CEILING)
+    for now in (10.0, 11.0):
+        assert pmtu.on_black_hole(PAUSE, now)
+    for now in (12.0, 13.0, 14.0, 15.0):
+        assert pmtu.next_probe(now) == BASE
+        pmtu.on_probe_sent(BASE)
+        pmtu.on_probe_lost(PAUSE, now)
+        assert pmtu.next_probe(now + 0.5) is None
+    pmtu.on_probe_sent(BASE)
+    pmtu.on_probe_delivered()
+    assert (pmtu.plpmtu, pmtu.state) == (BASE, State.SEARCHING)
+    assert explore(pmtu, CEILING, now=20.0) == 1
+    assert pmtu.plpmtu == CEILING
+
+
+def test_loopback_is_known() -> None:
+    """PMTU-1: nothing to search for, and a peer that is busy for long is no black hole."""
+    pmtu = PathMtu(Payloads(65_488, FLOOR, 65_488, 65_488), search=True)
+    assert pmtu.state is State.DISABLED
+    assert not pmtu.on_black_hole(PAUSE, 10.0)
+    assert pmtu.plpmtu == 65_488
+    pmtu.on_refused(65_488)
+    assert pmtu.plpmtu < 65_488
+
+
+class Path(RuleBasedStateMachine):
+    """A path whose width changes, whose routers tell or not, and a peer that may be away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.true = CEILING
+        self.ceiling = CEILING
+        self.pmtu = search()
+
+    @rule(true=st.integers(BASE, CEILING + 100))
+    def change(self, true: int) -> None:
+        self.true = true
+
+    @rule(seconds=st.floats(0, 2 * RAISE_TIMER))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(lost=st.booleans())
+    def probe(self, lost: bool) -> None:
+        size = self.pmtu.next_probe(self.now)
+        if size is None:
+            return
+        assert size > self.pmtu.plpmtu
+        self.pmtu.on_probe_sent(size)
+        if lost or size > self.true:
+            self.pmtu.on_probe_lost(PAUSE, self.now)
+        else:
+            self.pmtu.on_probe_delivered()
+
+    @rule()
+    def trouble(self) -> None:
+        self.pmtu.on_black_hole(PAUSE, self.now)
+
+    @rule(payload=st.integers(0, 2 * CEILING))
+    def router(self, payload: int) -> None:
+        """What it says may be forged."""
+        before = self.pmtu.plpmtu
+        self.pmtu.on_too_big(payload, self.now)
+        assert self.pmtu.plpmtu == before or BASE <= self.pmtu.plpmtu < before
+
+    @rule(size=st.integers(BASE + 1, CEILING + 1))
+    def system(self, size: int) -> None:
+        self.pmtu.on_refused(size)
+        self.ceiling = min(self.ceiling, size - 1)
+
+    @invariant()
+    def stays_in_bounds(self) -> None:
+        """PMTU-2, PMTU-13"""
+        assert FLOOR <= self.pmtu.plpmtu <= self.ceiling
+
+    def teardown(self) -> None:
+        """PMTU-3, PMTU-9: whatever has happened, with time the size is found."""
+        if self.pmtu.plpmtu > self.true:
+            self.pmtu.on_black_hole(PAUSE, self.now)
+        explore(self.pmtu, self.true, now=self.now + PAUSE)
+        explore(self.pmtu, self.true, now=self.now + 2 * RAISE_TIMER + 1000 * PAUSE)
+        best = min(self.true, self.ceiling)
+        assert best - STEP_MIN <= self.pmtu.plpmtu <= best
+
+
+TestPath = Path.TestCase
 
 
 @pytest.mark.parametrize("ceiling", [BASE, CEILING])
