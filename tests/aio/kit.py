@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import rudp
@@ -191,8 +191,13 @@ async def pair(
     server: Callable[[], Any] = Recorder,
     *,
     host: str = HOST,
+    connect: Mapping[str, Any] | None = None,
+    listen: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Pair]:
-    """Connect two protocols; afterwards abort what is left of them and wait for it."""
+    """Connect two protocols; afterwards abort what is left of them and wait for it.
+
+    *connect*, *listen*: more arguments for ``create_connection`` and ``create_server``.
+    """
     accepted: list[Any] = []
     first: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -204,10 +209,10 @@ async def pair(
             accepted.append(first.result())
         return accepted[-1]
 
-    listening = await net.create_server(factory, host, 0)
+    listening = await net.create_server(factory, host, 0, **(listen or {}))
     address = listening.sockets[0].getsockname()
     async with cleared(listening):
-        _, near = await net.create_connection(client, *address[:2])
+        _, near = await net.create_connection(client, *address[:2], **(connect or {}))
         far = await first
         await far.made
         try:
