@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -74,6 +75,20 @@ class Net:
         if self.config is None:
             return await asyncio.start_server(connected, host, port, **options)
         return await rudp.start_server(connected, host, port, config=self.config, **options)
+
+    async def start_tls(
+        self,
+        transport: asyncio.Transport,
+        protocol: asyncio.BaseProtocol,
+        context: ssl.SSLContext,
+        **options: Any,
+    ) -> asyncio.Transport:
+        if self.config is None:
+            loop = asyncio.get_running_loop()
+            secured = await loop.start_tls(transport, protocol, context, **options)
+            assert isinstance(secured, asyncio.Transport)
+            return secured
+        return await rudp.start_tls(transport, protocol, context, **options)
 
     def bound_socket(self, family: int = socket.AF_INET, host: str = HOST) -> socket.socket:
         """Return a bound socket of the kind this network lives on."""
@@ -159,6 +174,7 @@ class Pair:
     client: Any
     server: Any
     listening: Any
+    connect: Mapping[str, Any]
 
     @property
     def near(self) -> asyncio.Transport:
@@ -179,7 +195,7 @@ class Pair:
             await asyncio.sleep(1.0)
             return
         for _ in range(3):
-            _, other = await self.net.create_connection(Recorder, *self.address[:2])
+            _, other = await self.net.create_connection(Recorder, *self.address[:2], **self.connect)
             other.transport.close()
             await other.lost
 
@@ -216,7 +232,9 @@ async def pair(
         far = await first
         await far.made
         try:
-            yield Pair(net, address, near, far, listening)
+            # Another connection needs what the server asks of each.
+            again = connect if connect and listen else {}
+            yield Pair(net, address, near, far, listening, again)
         finally:
             for end in (near, *accepted):
                 if end.made.done():
