@@ -16,6 +16,7 @@ import ssl
 import traceback
 from asyncio import sslproto
 from asyncio.sslproto import AppProtocolState, SSLProtocolState
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 
@@ -120,9 +121,19 @@ class Layer(sslproto.SSLProtocol):
         _app_state: AppProtocolState
         _app_reading_paused: bool
         _eof_received: bool
+        _sslobj: ssl.SSLObject
+        _app_protocol_get_buffer: Callable[[int], Any]
 
         def _set_state(self, new_state: SSLProtocolState) -> None: ...
         def _do_flush(self) -> None: ...
+        def _on_shutdown_complete(self, shutdown_exc: BaseException | None) -> None: ...
+
+    def _set_app_protocol(self, app_protocol: asyncio.BaseProtocol) -> None:
+        super()._set_app_protocol(app_protocol)
+        if self._app_protocol_is_buffer:
+            # asyncio slices the buffer and fills the slice: of a bytearray that would be a copy.
+            get_buffer = self._app_protocol_get_buffer
+            self._app_protocol_get_buffer = lambda sizehint: memoryview(get_buffer(sizehint))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell the protocol if it knows of the connection: before ``start_tls`` it was its own."""
@@ -149,13 +160,17 @@ class Layer(sslproto.SSLProtocol):
             self._fatal_error(
                 ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream ended without close_notify")
             )
-        else:
-            super()._do_shutdown()  # type: ignore[misc]
-
-    def _on_shutdown_complete(self, shutdown_exc: BaseException | None) -> None:
-        if getattr(shutdown_exc, "reason", None) == "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":
-            shutdown_exc = None  # the peer was still sending: nothing wrong with our end
-        super()._on_shutdown_complete(shutdown_exc)  # type: ignore[misc]
+            return
+        # What the peer was still sending when we closed nobody wants; OpenSSL takes it for a fault.
+        try:
+            while self._sslobj.read(self.max_size):
+                pass
+        except (*sslproto.SSLAgainErrors, ssl.SSLZeroReturnError):
+            pass  # no more for now, or for ever
+        except ssl.SSLError as error:
+            self._on_shutdown_complete(error)
+            return
+        super()._do_shutdown()  # type: ignore[misc]
 
     def _abort(self, exc: BaseException | None = None) -> None:
         # Python 3.13 has it with the argument; before, its callers passed it all the same.
