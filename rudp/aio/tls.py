@@ -144,8 +144,9 @@ class Layer(sslproto.SSLProtocol):
     def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
         super()._on_handshake_complete(handshake_exc)
         if isinstance(handshake_exc, BaseException):
-            # The frame that has raised it holds it, before Python 3.13, and so itself.
+            # Before Python 3.13 the frame that has raised it holds it, and so does this one.
             traceback.clear_frames(handshake_exc.__traceback__)
+            del handshake_exc
 
     def _start_shutdown(self) -> None:
         if self._state is SSLProtocolState.FLUSHING and self._app_reading_paused:
