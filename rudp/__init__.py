@@ -10,6 +10,7 @@ from rudp.aio.connect import create_connection
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.server import Server, create_server
 from rudp.aio.streams import open_connection, start_server
+from rudp.aio.tls import start_tls
 from rudp.aio.transport import Transport
 from rudp.config import Config
 from rudp.core.info import ConnectionInfo
@@ -28,6 +29,7 @@ __all__ = [
     "create_server",
     "open_connection",
     "start_server",
+    "start_tls",
 ]
 
 __version__ = "0.1.0"

@@ -7,11 +7,13 @@ import itertools
 import socket
 from asyncio import staggered
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from ssl import SSLContext
+from typing import Any, Protocol, TypeVar
 
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.registry import Registry, registry_of
 from rudp.aio.resolve import AddressInfo, resolve
+from rudp.aio.tls import Tls, secure
 from rudp.aio.transport import Transport
 from rudp.config import Config
 from rudp.core.connection import Connection
@@ -35,7 +37,7 @@ async def create_connection(
     host: str | None = None,
     port: int | None = None,
     *,
-    ssl: None = None,
+    ssl: SSLContext | bool | None = None,
     family: int = 0,
     proto: int = 0,
     flags: int = 0,
@@ -50,7 +52,7 @@ async def create_connection(
     inner_port: int | None = None,
     config: Config | None = None,
     tracer: Tracer | None = None,
-) -> tuple[Transport, P]:
+) -> tuple[asyncio.Transport, P]:
     """Open a connection to *host* and UDP port *port*; return ``(transport, protocol)``.
 
     The arguments are those of :meth:`asyncio.loop.create_connection`, and three more: *config*,
@@ -59,19 +61,25 @@ async def create_connection(
     that is connected already, and then belongs to the transport.  *local_addr* gives the connection
     a socket of its own; otherwise connections to the same address share one.
 
+    The transport is a :class:`rudp.Transport`; with *ssl*, a context or True for the default one,
+    it is asyncio's TLS transport over one, and :mod:`rudp.aio.tls` says how such a stream ends.
+
     Raises :class:`ConnectionRefusedError`, :class:`TimeoutError` and other :class:`OSError` as
-    asyncio's TCP does, :class:`socket.gaierror` for an unknown name, :class:`ValueError` for
-    arguments that do not go together.  Cancelling it leaves nothing behind.
+    asyncio's TCP does, :class:`ssl.SSLError` and :class:`ConnectionAbortedError` when the TLS
+    handshake fails or takes too long, :class:`socket.gaierror` for an unknown name,
+    :class:`ValueError` for arguments that do not go together.  Cancelling it leaves nothing behind.
     """
-    _check_tls(ssl, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+    tls = Tls.of_client(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
     config = config or Config()
-    open_: Open[P] = functools.partial(_open, loop, protocol_factory, config, inner_port, tracer)
+    first: Callable[[], Any] = protocol_factory if tls is None else asyncio.Protocol
+    open_: Open[Any] = functools.partial(_open, loop, first, config, inner_port, tracer)
     if sock is not None:
         if host is not None or port is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
-        return _begun(await _over_socket(registry, sock, config, open_))
+        opened = await _over_socket(registry, sock, config, open_)
+        return await _begun(opened, protocol_factory, tls)
     if host is None and port is None:
         raise ValueError("host and port was not specified and no sock specified")
     infos = await resolve(loop, host, port, family=family, proto=proto, flags=flags)
@@ -91,7 +99,7 @@ async def create_connection(
         winner, errors = await _one_by_one(attempts)
     if winner is None:
         raise _summary(errors, all_errors)
-    return _begun(winner)
+    return await _begun(winner, protocol_factory, tls)
 
 
 async def _one_by_one(
@@ -132,10 +140,23 @@ async def _race(
     return winner, [error for error in raised if error is not None]
 
 
-def _begun(opened: tuple[Transport, P]) -> tuple[Transport, P]:
-    """Let data come, once the task that waits for the connection has had its turn."""
-    opened[0].begin()
-    return opened
+async def _begun(
+    opened: tuple[Transport, P], protocol_factory: Callable[[], P], tls: Tls | None
+) -> tuple[asyncio.Transport, P]:
+    """Let data come, once the task that waits for the connection has had its turn.
+
+    With TLS the data is the handshake's, and the application's own protocol takes over after it.
+    """
+    transport, protocol = opened
+    transport.begin()
+    if tls is None:
+        return transport, protocol
+    try:
+        protocol = protocol_factory()
+        return await secure(transport, protocol, tls), protocol
+    except BaseException:
+        transport.abort()
+        raise
 
 
 async def _to_address(
@@ -214,23 +235,6 @@ async def _open(
         transport.abort()
         raise
     return transport, protocol
-
-
-def _check_tls(
-    ssl: object,
-    server_hostname: str | None,
-    handshake_timeout: float | None,
-    shutdown_timeout: float | None,
-) -> None:
-    """Refuse arguments that need TLS, which does not exist yet."""
-    if ssl:
-        raise NotImplementedError("ssl= is not supported yet")
-    if server_hostname is not None:
-        raise ValueError("server_hostname is only meaningful with ssl")
-    if handshake_timeout is not None:
-        raise ValueError("ssl_handshake_timeout is only meaningful with ssl")
-    if shutdown_timeout is not None:
-        raise ValueError("ssl_shutdown_timeout is only meaningful with ssl")
 
 
 def _interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:

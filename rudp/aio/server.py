@@ -8,12 +8,14 @@ import socket
 import weakref
 from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
+from ssl import SSLContext
 from typing import Any, Final, Self
 
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.registry import registry_of
 from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.sockets import BoundSocket
+from rudp.aio.tls import Tls, outermost
 from rudp.aio.transport import Transport
 from rudp.config import Config
 from rudp.core.connection import Connection
@@ -42,6 +44,7 @@ class Server(asyncio.AbstractServer):
         config: Config,
         inner_port: int | None,
         tracer: Tracer | None,
+        tls: Tls | None,
     ) -> None:
         self._loop = loop
         self._endpoints = list(endpoints)
@@ -50,6 +53,7 @@ class Server(asyncio.AbstractServer):
         self._config = config
         self._inner_port = inner_port
         self._tracer = tracer
+        self._tls = tls
         self._listeners: list[tuple[Endpoint, Listener]] = []
         self._transports: weakref.WeakSet[Transport] = weakref.WeakSet()
         self._active = 0
@@ -85,6 +89,8 @@ class Server(asyncio.AbstractServer):
         """Make the transport of a new connection."""
         try:
             protocol = self._protocol_factory()
+            if self._tls is not None:
+                protocol = self._tls.layer(self._loop, protocol)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -187,9 +193,9 @@ class Server(asyncio.AbstractServer):
             self._wake()
 
     def close_clients(self) -> None:
-        """Close all transports of this server in order."""
+        """Close all transports of this server in order, TLS first where there is TLS."""
         for transport in list(self._transports):
-            transport.close()
+            outermost(transport).close()
 
     def abort_clients(self) -> None:
         """Reset all connections of this server."""
@@ -221,7 +227,7 @@ async def create_server(
     flags: int = socket.AI_PASSIVE,
     sock: socket.socket | None = None,
     backlog: int = 100,
-    ssl: None = None,
+    ssl: SSLContext | None = None,
     reuse_address: bool | None = None,
     reuse_port: bool | None = None,
     keep_alive: bool | None = None,
@@ -238,6 +244,8 @@ async def create_server(
     *inner_port*, the TCP port where it is to differ from the UDP port, and *tracer*, which is told
     what the accepted connections do.  *host*: a name, several,
     or None for all interfaces of both families.  *sock*: a UDP socket that is bound already.
+    *ssl*: a context with a certificate; a protocol then hears of a connection when its handshake
+    is over, and of one whose handshake fails or takes too long nothing.
     *reuse_address* is accepted and has no meaning for UDP; *keep_alive* switches keep-alive on.
 
     Raises :class:`OSError` with EADDRINUSE if the address is taken, :class:`ValueError` and
@@ -245,12 +253,7 @@ async def create_server(
     """
     if isinstance(ssl, bool):
         raise TypeError("ssl argument must be an SSLContext or None")
-    if ssl is not None:
-        raise NotImplementedError("ssl= is not supported yet")
-    if ssl_handshake_timeout is not None:
-        raise ValueError("ssl_handshake_timeout is only meaningful with ssl")
-    if ssl_shutdown_timeout is not None:
-        raise ValueError("ssl_shutdown_timeout is only meaningful with ssl")
+    tls = Tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
     config = config or Config()
@@ -294,7 +297,7 @@ async def create_server(
             for endpoint in endpoints:
                 endpoint.release(inner_port or int(endpoint.sockname[1]))
             raise
-    server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, tracer)
+    server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, tracer, tls)
     if start_serving:
         try:
             await server.start_serving()

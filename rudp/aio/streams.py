@@ -2,13 +2,43 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from ssl import SSLContext
 from typing import Any, Final
 
 from rudp.aio.connect import create_connection
 from rudp.aio.server import Server, create_server
+from rudp.aio.tls import start_tls
 
 LIMIT: Final = 64 * 1024
 """Octets: asyncio's default for a StreamReader's buffer."""
+
+
+class StreamWriter(asyncio.StreamWriter):
+    """asyncio's, with a ``start_tls`` that does not ask the loop: uvloop's would refuse."""
+
+    async def start_tls(
+        self,
+        sslcontext: SSLContext,
+        *,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> None:
+        """Go on with TLS; see :func:`rudp.start_tls` for the exceptions."""
+        protocol = self._protocol  # type: ignore[attr-defined]
+        await self.drain()
+        transport = await start_tls(
+            self.transport,  # type: ignore[arg-type]
+            protocol,
+            sslcontext,
+            server_side=protocol._client_connected_cb is not None,
+            server_hostname=server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        self._transport = protocol._transport = transport
+        protocol._over_ssl = True
+
 
 ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
 
@@ -25,7 +55,7 @@ async def open_connection(
     reader = asyncio.StreamReader(limit=limit, loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     transport, _ = await create_connection(lambda: protocol, host, port, **options)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+    return reader, StreamWriter(transport, protocol, reader, loop)
 
 
 async def start_server(
@@ -43,8 +73,15 @@ async def start_server(
     """
     loop = asyncio.get_running_loop()
 
+    def connected(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Awaitable[None] | None:
+        # StreamReaderProtocol makes the writer and has no place to say of which class.
+        writer.__class__ = StreamWriter
+        return client_connected_cb(reader, writer)
+
     def factory() -> asyncio.StreamReaderProtocol:
         reader = asyncio.StreamReader(limit=limit, loop=loop)
-        return asyncio.StreamReaderProtocol(reader, client_connected_cb, loop=loop)
+        return asyncio.StreamReaderProtocol(reader, connected, loop=loop)
 
     return await create_server(factory, host, port, **options)

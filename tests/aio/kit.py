@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import rudp
@@ -74,6 +75,20 @@ class Net:
         if self.config is None:
             return await asyncio.start_server(connected, host, port, **options)
         return await rudp.start_server(connected, host, port, config=self.config, **options)
+
+    async def start_tls(
+        self,
+        transport: asyncio.Transport,
+        protocol: asyncio.BaseProtocol,
+        context: ssl.SSLContext,
+        **options: Any,
+    ) -> asyncio.Transport:
+        if self.config is None:
+            loop = asyncio.get_running_loop()
+            secured = await loop.start_tls(transport, protocol, context, **options)
+            assert isinstance(secured, asyncio.Transport)
+            return secured
+        return await rudp.start_tls(transport, protocol, context, **options)
 
     def bound_socket(self, family: int = socket.AF_INET, host: str = HOST) -> socket.socket:
         """Return a bound socket of the kind this network lives on."""
@@ -159,6 +174,7 @@ class Pair:
     client: Any
     server: Any
     listening: Any
+    connect: Mapping[str, Any]
 
     @property
     def near(self) -> asyncio.Transport:
@@ -179,7 +195,7 @@ class Pair:
             await asyncio.sleep(1.0)
             return
         for _ in range(3):
-            _, other = await self.net.create_connection(Recorder, *self.address[:2])
+            _, other = await self.net.create_connection(Recorder, *self.address[:2], **self.connect)
             other.transport.close()
             await other.lost
 
@@ -191,8 +207,13 @@ async def pair(
     server: Callable[[], Any] = Recorder,
     *,
     host: str = HOST,
+    connect: Mapping[str, Any] | None = None,
+    listen: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Pair]:
-    """Connect two protocols; afterwards abort what is left of them and wait for it."""
+    """Connect two protocols; afterwards abort what is left of them and wait for it.
+
+    *connect*, *listen*: more arguments for ``create_connection`` and ``create_server``.
+    """
     accepted: list[Any] = []
     first: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -204,14 +225,16 @@ async def pair(
             accepted.append(first.result())
         return accepted[-1]
 
-    listening = await net.create_server(factory, host, 0)
+    listening = await net.create_server(factory, host, 0, **(listen or {}))
     address = listening.sockets[0].getsockname()
     async with cleared(listening):
-        _, near = await net.create_connection(client, *address[:2])
+        _, near = await net.create_connection(client, *address[:2], **(connect or {}))
         far = await first
         await far.made
         try:
-            yield Pair(net, address, near, far, listening)
+            # Another connection needs what the server asks of each.
+            again = connect if connect and listen else {}
+            yield Pair(net, address, near, far, listening, again)
         finally:
             for end in (near, *accepted):
                 if end.made.done():
