@@ -313,4 +313,5 @@ async def _obey(answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -
 
 if __name__ == "__main__":
     role, text = sys.argv[1:]
+    cpus.prefer()
     asyncio.run((serve if role == "serve" else do)(Plan(text)))

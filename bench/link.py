@@ -1,4 +1,4 @@
-"""A link as bad as you like between two hosts that are network namespaces: ``python -m bench.link``.
+"""A link as bad as you like between two network namespaces: ``python -m bench.link``.
 
 Each namespace has a TUN device with an MTU of 1500 octets; a relay in user space carries the
 packets from one to the other and does to them what :class:`~rudp.sim.link.Link` says: delay, rate,
@@ -12,6 +12,7 @@ by the end of its standard input.
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final, NamedTuple, Self, cast
 
 from bench import cpus, units
-from bench.relay import Direction, Relay, hurry
+from bench.relay import Direction, Relay
 from rudp.bridge import open_tun
 from rudp.sim.link import Link, LinkOptions
 
@@ -40,14 +41,16 @@ BUFFER: Final = 64 << 20
 
 SETTINGS: Final = {
     "net.ipv4.tcp_rmem": f"4096 131072 {BUFFER}",
-    "net.ipv4.tcp_wmem": f"4096 65536 {BUFFER}",
+    "net.ipv4.tcp_wmem": f"4096 {BUFFER >> 4} {BUFFER}",
     "net.ipv4.tcp_no_metrics_save": "1",
     "net.ipv4.conf.all.rp_filter": "0",
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv6.conf.all.disable_ipv6": "1",
     "net.ipv6.conf.default.disable_ipv6": "1",
 }
-"""No buffer of the kernel limits a flow, and none begins with what another has learned."""
+"""No buffer of the kernel limits a flow, and none begins with what another has learned.  That for
+sending is large from the beginning: otherwise it holds two windows, and where those are small the
+network would wait for the sending program to be scheduled."""
 
 
 class Host(NamedTuple):
@@ -235,7 +238,8 @@ def _run(forward: LinkOptions, backward: LinkOptions, seed: int, *, serve: bool)
         }
         relay = Relay(directions["forward"], directions["backward"])
         cpus.pin(0, 0)
-        hurry()
+        cpus.prefer()
+        gc.disable()  # nothing here goes in circles, and a pause would be a delay
         if not serve:
             for host in hosts:
                 print(f"{host.address}: {' '.join(host.command('...'))}")
