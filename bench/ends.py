@@ -8,8 +8,6 @@ input what to do next, and both end with theirs.
 
 import asyncio
 import contextlib
-import functools
-import importlib
 import json
 import socket
 import struct
@@ -22,15 +20,14 @@ from typing import Any, Final, Self
 
 import rudp
 from bench import cpus
+from bench.controllers import controller
 from bench.counters import receive_buffer_errors
 from bench.link import Path
+from bench.simulation import BUFFERS
 
 PORT: Final = 7000
 CHUNK: Final = bytes(64 * 1024)
 READ: Final = 1 << 20
-
-BUFFERS: Final = {"recv_buffer": 16 << 20, "send_buffer": 16 << 20}
-"""Settings of rudp unless told otherwise: as with the kernel, no buffer limits a flow."""
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _TCP_CONGESTION: Final = 13
@@ -40,22 +37,9 @@ _BYTES_RETRANS: Final = 208  # where struct tcp_info has tcpi_bytes_retrans, a u
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-def controller(name: str) -> Any:
-    """Return what ``Config(congestion=...)`` takes: *name*, or for ``bbr:0.3`` a factory.
-
-    The number is BBR's ``loss_threshold``.  Raises :class:`ValueError` for any other number.
-    """
-    kind, colon, threshold = name.partition(":")
-    if not colon:
-        return name
-    if kind != "bbr":
-        raise ValueError(f"{name!r}: only bbr takes a number, its loss threshold")
-    module = importlib.import_module("rudp.core.congestion.bbr")
-    return functools.partial(module.Bbr, loss_threshold=float(threshold))
-
-
 def config(settings: dict[str, Any]) -> rudp.Config:
-    """Return a configuration of *settings*, in which ``congestion`` is as in :func:`controller`."""
+    """Return a configuration of *settings*, in which ``congestion`` is as in
+    :func:`~bench.controllers.controller`."""
     values = BUFFERS | settings
     if "congestion" in values:
         values["congestion"] = controller(values["congestion"])
@@ -66,7 +50,7 @@ class Ends:
     """A server at *b* and a client at *a* of a path, each a process; for a ``with`` statement.
 
     *settings*: fields of :class:`rudp.Config` of both; *controllers*: those of rudp that may be
-    asked for, as in :func:`controller`.
+    asked for, as in :func:`~bench.controllers.controller`.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any], controllers: Sequence[str]) -> None:
