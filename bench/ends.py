@@ -146,17 +146,15 @@ async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             counted = await _sink(reader, float(first), float(second))
             writer.write(f"{counted}\n".encode())
             await reader.read()  # the client resets when it has read this
+            drop(writer)
         else:
-            sock = writer.get_extra_info("socket")
-            if sock is not None and sock.type == socket.SOCK_STREAM:
+            if (sock := kernel_socket(writer)) is not None:
                 choose(sock, first)  # rudp was chosen by the port
             writer.write(bytes(int(second)))
             writer.close()
             await writer.wait_closed()
-    except (OSError, ValueError):
-        pass
-    finally:
-        drop(writer)
+    except (OSError, ValueError, asyncio.CancelledError):
+        drop(writer)  # cancelled: at the end; 3.11's streams would report it as an error
 
 
 async def _sink(reader: asyncio.StreamReader, start: float, seconds: float) -> int:
@@ -176,6 +174,12 @@ async def _sink(reader: asyncio.StreamReader, start: float, seconds: float) -> i
     return await take(now + start + seconds) - before
 
 
+def kernel_socket(writer: asyncio.StreamWriter) -> Any:
+    """Return the socket of a connection of the kernel's TCP, None for one of rudp."""
+    is_rudp = writer.get_extra_info("tcp_info") is not None
+    return None if is_rudp else writer.get_extra_info("socket")
+
+
 def choose(sock: Any, congestion: str) -> None:
     """Let a socket of the kernel's TCP use *congestion*."""
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_CONGESTION, congestion.encode())
@@ -183,8 +187,7 @@ def choose(sock: Any, congestion: str) -> None:
 
 def drop(writer: asyncio.StreamWriter) -> None:
     """End a connection at once, and keep the kernel from sending on what it has."""
-    sock = writer.get_extra_info("socket")
-    if sock is not None and sock.type == socket.SOCK_STREAM:
+    if (sock := kernel_socket(writer)) is not None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     writer.transport.abort()
@@ -274,10 +277,9 @@ async def _pour(writer: asyncio.StreamWriter, verdict: asyncio.Task[bytes]) -> N
 
 def resent(writer: asyncio.StreamWriter) -> int:
     """Return the octets of data that a connection has sent more than once."""
-    info = writer.get_extra_info("tcp_info")
-    if info is not None:
-        return int(info.resent)
-    sock = writer.get_extra_info("socket")
+    sock = kernel_socket(writer)
+    if sock is None:
+        return int(writer.get_extra_info("tcp_info").resent)
     raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_RETRANS + 8)
     return int(struct.unpack_from("Q", raw, _BYTES_RETRANS)[0])
 
