@@ -10,8 +10,8 @@ from bench import units
 from bench.link import options
 from rudp.sim.link import LinkOptions
 
-RTTS: Final = (0.002, 0.02, 0.1, 0.2)
-RATES: Final = (10e6, 100e6)
+RTTS: Final[tuple[float, ...]] = (0.002, 0.02, 0.1, 0.2)
+RATES: Final[tuple[float, ...]] = (10e6, 100e6)
 SPECIAL: Final[dict[str, dict[str, Any]]] = {
     # Bursts of five packets on average, one packet in a hundred in all.
     "burst": {"burst_enter": 0.01 / 0.99 / 5, "burst_exit": 1 / 5},
@@ -19,7 +19,7 @@ SPECIAL: Final[dict[str, dict[str, Any]]] = {
 }
 """What can happen to packets other than that each is lost by itself."""
 
-CONDITIONS: Final = ("0", "0.1", "1", "3", "10", *SPECIAL)
+CONDITIONS: Final[tuple[str, ...]] = ("0", "0.1", "1", "3", "10", *SPECIAL)
 HELP: Final = "%% of packets lost; burst: 1%% in bursts of five; late: 1%% late by 10 ms"
 
 

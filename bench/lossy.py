@@ -6,6 +6,7 @@ long it takes to get a small file.  Reported are medians; of goodput only what c
 """
 
 import argparse
+import dataclasses
 import json
 import re
 import signal
@@ -111,24 +112,22 @@ def setting(text: str) -> tuple[str, Any]:
     return name, value
 
 
-def cell(text: str) -> tuple[float, float, str]:
-    """Return RTT, rate and condition of ``20:100:1``."""
+def cell(text: str) -> Cell:
+    """Return the path that ``20:100:1`` means: RTT in ms, rate in Mbit/s, condition."""
     parts = text.split(":")
     if len(parts) != 3:
         raise argparse.ArgumentTypeError(f"{text!r} is not RTT:RATE:LOSS, such as 20:100:1")
-    return units.milliseconds(parts[0]), units.megabits(parts[1]), condition(parts[2])
+    return Cell(units.milliseconds(parts[0]), units.megabits(parts[1]), condition(parts[2]))
 
 
 def chosen_cells(given: argparse.Namespace) -> list[Cell]:
     """Return the cells that were asked for, or those of the mode."""
     if given.cells:
-        return [Cell(*parts, given.queue) for parts in given.cells]
+        return [dataclasses.replace(one, queue=given.queue) for one in given.cells]
+    rtts, rates, conditions = RTTS, RATES, CONDITIONS
     if given.fetch:
-        defaults: tuple[Any, Any, Any] = ((0.1,), (100e6,), ("0", "1", "3"))
-    else:
-        defaults = (RTTS, RATES, CONDITIONS)
-    asked = (given.rtt, given.rate, given.loss)
-    return grid(*(a or d for a, d in zip(asked, defaults, strict=True)), queue=given.queue)
+        rtts, rates, conditions = (0.1,), (100e6,), ("0", "1", "3")
+    return grid(given.rtt or rtts, given.rate or rates, given.loss or conditions, given.queue)
 
 
 # -- in virtual time -------------------------------------------------------------------------------
