@@ -113,16 +113,17 @@ class Race:
     def run(self, until: float) -> None:
         """Go on until *until*; ``waits`` are then those since the last call."""
         self.waits.clear()
-        flows = self.simulation.flows
-        while self.simulation.now < until:
-            before = [flow.received for flow in flows]
+        simulation = self.simulation
+        began = simulation.now
+        count = max(round((until - began) / self._interval), 1)
+        took = (until - began) / count
+        for number in range(1, count + 1):
+            before = [flow.received for flow in simulation.flows]
             seen = len(self.waits)
-            began = self.simulation.now
-            self.simulation.run(min(began + self._interval, until))
-            took = self.simulation.now - began
-            self.times.append(self.simulation.now)
+            simulation.run(began + number * took)
+            self.times.append(simulation.now)
             self.queue.append(statistics.fmean(self.waits[seen:] or [0.0]))
-            for rates, flow, octets in zip(self.rates, flows, before, strict=True):
+            for rates, flow, octets in zip(self.rates, simulation.flows, before, strict=True):
                 rates.append((flow.received - octets) * 8 / took)
 
 
