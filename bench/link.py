@@ -1,48 +1,167 @@
-"""A path between two network namespaces, as slow and lossy as asked for.
+"""A link as bad as you like between two network namespaces: ``python -m bench.link``.
 
-Linux has such a thing, ``tc netem``, where the kernel was built with it.  This one needs only TUN
-devices: a process of its own reads IP packets at one end, asks a :class:`rudp.sim.Link` when they
-arrive, and writes them at the other end then.  The kernel's TCP and rudp travel over the very same
-link, so they can be compared; how exact it is, the kernel's figures show.
+Each namespace has a TUN device with an MTU of 1500 octets; a relay in user space carries the
+packets from one to the other and does to them what :class:`~rudp.sim.link.Link` says: delay, rate,
+a finite queue, loss single and in bursts, reordering, duplication.  Both the kernel's TCP and rudp
+can be sent over it, which is what it is for.  Linux and root.
 
-``python -m bench.link --delay 10 --rate 100 --loss 1`` makes a path to try things on by hand.
+The process that runs the relay also makes the namespaces, and takes them away when it ends, by
+whatever means: a signal, an exception, or the death of the program that uses it, which it notices
+by the end of its standard input.
 """
 
 import argparse
 import contextlib
-import heapq
+import gc
 import json
 import os
-import select
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Self
+from types import FrameType, TracebackType
+from typing import Any, Final, NamedTuple, Self, cast
 
+from bench import cpus, units
+from bench.relay import Direction, Relay
 from rudp.bridge import open_tun
-from rudp.sim import Link
+from rudp.sim.link import Link, LinkOptions
 
 MTU: Final = 1500
 ADDRESSES: Final = ("10.78.0.1", "10.78.0.2")
-"""Of the two ends: what a client binds to, and where it finds its server."""
+DEVICE: Final = "wire0"
 
-QUEUE_MIN: Final = 30 * MTU
-"""Octets: a queue of one bandwidth-delay product is at least this long."""
+DEVICE_QUEUE: Final = 20_000
+"""Packets that may wait in a device for the relay: more than any window measured here."""
 
-BATCH: Final = 32
-"""Packets read from one end before it is the other's turn, and before what is due is sent on."""
+BUFFER: Final = 64 << 20
+"""Octets to which the kernel's TCP may let its buffers grow: 25 BDPs at 100 Mbit/s and 200 ms."""
 
-SPIN: Final = 0.00015
-"""Seconds before an arrival that are waited for actively: sleeping is no more exact than that."""
+SETTINGS: Final = {
+    "net.ipv4.tcp_rmem": f"4096 131072 {BUFFER}",
+    "net.ipv4.tcp_wmem": f"4096 {BUFFER >> 4} {BUFFER}",
+    "net.ipv4.tcp_no_metrics_save": "1",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv6.conf.all.disable_ipv6": "1",
+    "net.ipv6.conf.default.disable_ipv6": "1",
+}
+"""No buffer of the kernel limits a flow, and none begins with what another has learned.  That for
+sending is large from the beginning: otherwise it holds two windows, and where those are small the
+network would wait for the sending program to be scheduled."""
 
-_TCP_BUFFERS: Final = "4096 262144 33554432"
+
+class Host(NamedTuple):
+    """One end: the name of its namespace and its IPv4 address."""
+
+    namespace: str
+    address: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command that runs *arguments* in the namespace."""
+        return ["ip", "netns", "exec", self.namespace, *arguments]
+
+
+class Path:
+    """Two hosts, ``a`` and ``b``, and a link each way; for a ``with`` statement.
+
+    *forward* (a to b) and *backward* are options of :class:`~rudp.sim.link.Link`; ``overhead`` is
+    0, since whole IP packets are carried.  Raises :class:`ValueError` for a value out of range
+    and :class:`OSError` where no namespaces or devices can be had; see :func:`missing`.
+    """
+
+    a: Host
+    b: Host
+
+    def __init__(self, forward: LinkOptions, backward: LinkOptions, *, seed: int = 0) -> None:
+        self._order = json.dumps({"forward": forward, "backward": backward, "seed": seed})
+        link_pair(forward, backward, seed)  # raises for a value out of range
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.link", "--serve", self._order],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            answer = self._answer()
+        except BaseException:
+            self._end()
+            raise
+        self.a, self.b = (Host(*host) for host in answer["hosts"])
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """Return what each :class:`~bench.relay.Direction` has counted, by its name."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write("counters\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise OSError("the relay has ended")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise OSError(answer["error"])
+        return answer
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        try:
+            process.wait(20.0)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait()
+        process.stdout.close()
+
+
+def options(
+    *, rtt: float, rate: float, queue: str = "1bdp", **bad: Any
+) -> tuple[LinkOptions, LinkOptions]:
+    """Return the options forward and backward of a path; *bad* is what happens to data, forward.
+
+    *rtt*: seconds without the queue; *rate*: bit/s, each way; *queue*: as in
+    :func:`bench.units.octets`.
+    """
+    common: LinkOptions = {
+        "delay": rtt / 2,
+        "rate": rate,
+        "queue": units.octets(queue, rtt=rtt, rate=rate),
+        "overhead": 0,
+    }
+    return cast(LinkOptions, common | bad), common
+
+
+def link_pair(forward: LinkOptions, backward: LinkOptions, seed: int | str) -> tuple[Link, Link]:
+    """Return both links, with chances of their own that follow from *seed*."""
+    return Link(seed=f"{seed} forward", **forward), Link(seed=f"{seed} backward", **backward)
 
 
 def missing() -> str | None:
-    """Return why there can be no such path here, or None."""
+    """Return why no path can be made here, or None."""
     if sys.platform != "linux":
         return "needs Linux"
     if os.geteuid() != 0:
@@ -50,202 +169,165 @@ def missing() -> str | None:
     if shutil.which("ip") is None:
         return "needs ip of iproute2"
     try:
-        os.close(open_tun(f"rudp{os.getpid() % 100_000}"))
-    except OSError as error:
-        return f"cannot make a TUN device: {error}"
+        with Path({}, {}) as path:
+            subprocess.run(path.a.command("true"), check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"cannot make a path between namespaces: {error}"
     return None
 
 
-def one_bdp(rate: float, rtt: float) -> int:
-    """Return the octets of one bandwidth-delay product, or a queue's least length if that is more.
-
-    *rate* in bits a second, *rtt* in seconds.
-    """
-    return max(round(rate * rtt / 8), QUEUE_MIN)
+# -- the process of the relay ----------------------------------------------------------------------
 
 
-class Path:
-    """Two namespaces and the relay between them; a context manager.
-
-    *forward*: the options of the link from the first end to the second (see
-    :class:`rudp.sim.link.LinkOptions`), *back*: of the other direction.  ``names``: of the
-    namespaces.
-    """
-
-    def __init__(
-        self, forward: dict[str, Any], back: dict[str, Any], *, seed: int | str = 0
-    ) -> None:
-        self.names = (f"rudp-{os.getpid()}-a", f"rudp-{os.getpid()}-b")
-        self._settings = json.dumps({"links": [forward, back], "seed": seed, "names": self.names})
-        self._relay: subprocess.Popen[str] | None = None
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            for name in self.names:
-                _ip("netns", "add", name)
-                self._stack.callback(_ip, "netns", "delete", name, check=False)
-            self._relay = subprocess.Popen(
-                [sys.executable, "-m", "bench.link", "--relay", self._settings],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            self._stack.callback(self._stop)
-            self.counters()  # it answers once the devices are there
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _stop(self) -> None:
-        assert self._relay is not None
-        assert self._relay.stdin is not None
-        assert self._relay.stdout is not None
-        self._relay.stdin.close()
-        try:
-            self._relay.wait(5)
-        except subprocess.TimeoutExpired:
-            self._relay.kill()
-            self._relay.wait()
-        self._relay.stdout.close()
-
-    def counters(self) -> list[dict[str, int]]:
-        """Return what the two links have counted so far, forward and back."""
-        assert self._relay is not None
-        assert self._relay.stdin is not None
-        assert self._relay.stdout is not None
-        self._relay.stdin.write("counters\n")
-        self._relay.stdin.flush()
-        line = self._relay.stdout.readline()
-        if not line:
-            raise RuntimeError("the relay has ended")
-        answer: list[dict[str, int]] = json.loads(line)
-        return answer
-
-    def command(self, end: int, arguments: Sequence[str]) -> list[str]:
-        """Return *arguments* as a command that runs at *end*, 0 or 1."""
-        return ["ip", "netns", "exec", self.names[end], *arguments]
+def _ip(*arguments: str) -> None:
+    """Run iproute2; OSError with its words when it refuses."""
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
-def _ip(*arguments: str, check: bool = True) -> None:
-    subprocess.run(["ip", *arguments], check=check, capture_output=not check)
+def _host(stack: contextlib.ExitStack, which: int) -> tuple[Host, int]:
+    """Make a namespace with its device; return it and the device's descriptor."""
+    host = Host(f"wire-{os.getpid()}-{'ab'[which]}", ADDRESSES[which])
+    interface = f"wire{os.getpid()}{'ab'[which]}"
+    _ip("netns", "add", host.namespace)
+    stack.callback(_ip, "netns", "delete", host.namespace)
+    tun = open_tun(interface, MTU + 8)  # it keeps eight octets for a UDP header
+    stack.callback(os.close, tun)
+    _ip("link", "set", interface, "netns", host.namespace, "name", DEVICE)
+    inside = ("-n", host.namespace)
+    _ip(*inside, "link", "set", "lo", "up")
+    _ip(*inside, "address", "add", f"{host.address}/24", "dev", DEVICE)
+    _ip(*inside, "link", "set", DEVICE, "txqueuelen", str(DEVICE_QUEUE), "up")
+    for name, value in SETTINGS.items():
+        file = "/proc/sys/" + name.replace(".", "/")
+        # The shell takes both as arguments, so neither needs quoting.
+        subprocess.run(
+            host.command("sh", "-c", '[ ! -e "$1" ] || echo "$2" > "$1"', "sh", file, value),
+            check=True,
+        )
+    return host, tun
 
 
-# -- the relay -----------------------------------------------------------------------------------
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 @contextlib.contextmanager
-def _devices(names: Sequence[str]) -> Iterator[list[int]]:
-    """Make a TUN device in each namespace; yield their descriptors."""
+def _undisturbed() -> Iterator[None]:
+    """Let what is inside come to its end whatever signals arrive."""
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _run(forward: LinkOptions, backward: LinkOptions, seed: int, *, serve: bool) -> None:
+    """Make the path, tell of it, carry packets until told to end, and take it away."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    links = link_pair(forward, backward, seed)
     with contextlib.ExitStack() as stack:
-        tuns = []
-        for end, name in enumerate(names):
-            device = f"rudp{end}-{os.getpid() % 100_000}"
-            tun = open_tun(device, MTU + 8)
-            stack.callback(os.close, tun)
-            tuns.append(tun)
-            _ip("link", "set", device, "netns", name)
-            inside = ("-n", name)
-            _ip(*inside, "link", "set", "lo", "up")
-            _ip(
-                *inside, "address", "add", ADDRESSES[end], "peer", ADDRESSES[1 - end], "dev", device
-            )
-            _ip(*inside, "link", "set", device, "up", "txqueuelen", "10000")
-            for key, value in (
-                ("tcp_rmem", _TCP_BUFFERS),
-                ("tcp_wmem", _TCP_BUFFERS),
-                ("tcp_no_metrics_save", "1"),
-            ):
-                subprocess.run(
-                    [
-                        "ip",
-                        "netns",
-                        "exec",
-                        name,
-                        "sh",
-                        "-c",
-                        f"echo {value} > /proc/sys/net/ipv4/{key}",
-                    ],
-                    check=True,
-                )
-        yield tuns
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+        hosts, tuns = zip(*(_host(stack, which) for which in range(2)), strict=True)
+        stack.enter_context(_undisturbed())
+        directions = {
+            "forward": Direction(tuns[0], tuns[1], links[0]),
+            "backward": Direction(tuns[1], tuns[0], links[1]),
+        }
+        relay = Relay(directions["forward"], directions["backward"])
+        cpus.pin(0, 0)
+        cpus.prefer()
+        gc.disable()  # nothing here goes in circles, and a pause would be a delay
+        if not serve:
+            for host in hosts:
+                print(f"{host.address}: {' '.join(host.command('...'))}")
+            print("Ctrl-C ends it", flush=True)
+            while True:
+                relay.run([])
+        print(json.dumps({"hosts": hosts}), flush=True)
+        # Unbuffered, so that what select() says of it is all there is.
+        commands = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        while True:
+            relay.run([commands])
+            if not commands.readline():
+                break
+            print(json.dumps({n: d.counters() for n, d in directions.items()}), flush=True)
 
 
-def relay(settings: dict[str, Any]) -> None:
-    """Carry packets between the two namespaces until standard input ends."""
-    links = [
-        Link(seed=f"{settings['seed']} {n}", **{"overhead": 0} | options)
-        for n, options in enumerate(settings["links"])
-    ]
-    with _devices(settings["names"]) as tuns:
-        _carry(tuns, links)
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m bench.link",
+        description="Two network namespaces joined by a link with delay, rate, a finite queue, "
+        "loss, reordering and duplication, until Ctrl-C.  Needs Linux and root.",
+        epilog="Example: python -m bench.link --rtt 100 --rate 20M --loss 1%",
+    )
+    made.add_argument("--rtt", type=units.milliseconds, default=0.02, help="ms (20)")
+    made.add_argument("--rate", type=units.rate, default=100e6, help="bit/s, each way (100M)")
+    made.add_argument(
+        "--queue",
+        type=units.buffer,
+        default="1bdp",
+        help="drop-tail queue, each way: 1bdp (the default; at least 30 packets), 64k, 50p",
+    )
+    made.add_argument("--loss", type=units.percent, default=0.0, help="%% of packets, a to b")
+    made.add_argument(
+        "--burst",
+        type=units.percent,
+        nargs=2,
+        metavar=("ENTER", "EXIT"),
+        help="%% per packet to turn bad, where all is lost, and good again (Gilbert-Elliott)",
+    )
+    made.add_argument("--late", type=units.percent, default=0.0, help="%% of packets held back")
+    made.add_argument("--late-by", type=units.milliseconds, default=0.01, help="for ms (10)")
+    made.add_argument("--duplicate", type=units.percent, default=0.0, help="%% of packets")
+    made.add_argument(
+        "--back",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of rudp.sim.link.Link for the way from b to a, such as loss=0.01",
+    )
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--serve", help=argparse.SUPPRESS)
+    return made
 
 
-def _carry(tuns: list[int], links: list[Link]) -> None:
-    read, write, clock = os.read, os.write, time.monotonic
-    arrivals: list[tuple[float, int, int, bytes]] = []
-    push, pop = heapq.heappush, heapq.heappop
-    count = 0
-    watched = [0, *tuns]
-    while True:
-        now = clock()
-        while arrivals and arrivals[0][0] <= now:
-            _, _, tun, packet = pop(arrivals)
-            with contextlib.suppress(OSError):  # the device is full or gone: lost, as on any wire
-                write(tun, packet)
-        wait = arrivals[0][0] - clock() if arrivals else 1.0
-        ready, _, _ = select.select(watched, [], [], max(wait - SPIN, 0.0))
-        for end in (0, 1):
-            if tuns[end] not in ready:
-                continue
-            carry, other = links[end].carry, tuns[1 - end]
-            for _ in range(BATCH):
-                try:
-                    packet = read(tuns[end], 65_535)
-                except BlockingIOError:
-                    break
-                for when, copy in carry(packet, clock()):
-                    count += 1
-                    push(arrivals, (when, count, other, copy))
-        if 0 in ready:
-            if not sys.stdin.readline():
-                return
-            names = ("sent", "lost", "dropped", "corrupted", "duplicated", "reordered")
-            print(json.dumps([{n: getattr(link, n) for n in names} for link in links]), flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.link", description=__doc__)
-    parser.add_argument("--relay", metavar="JSON", help=argparse.SUPPRESS)
-    parser.add_argument("--delay", type=float, default=10, help="ms each way (10)")
-    parser.add_argument("--rate", type=float, default=100, help="Mbit/s (100)")
-    parser.add_argument("--loss", type=float, default=0, help="percent, from the first end (0)")
-    parser.add_argument("--queue", type=int, help="octets (one bandwidth-delay product)")
-    parser.add_argument("--reorder", type=float, default=0, help="percent late by 10 ms (0)")
-    parser.add_argument("--seed", default="0")
-    options = parser.parse_args()
-    if options.relay is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when whoever started it does
-        relay(json.loads(options.relay))
+def main(arguments: Sequence[str] | None = None) -> None:
+    made = parser()
+    given = made.parse_args(arguments)
+    if given.serve is not None:
+        try:
+            _run(**json.loads(given.serve), serve=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(json.dumps({"error": str(error)}), flush=True)
         return
-    reason = missing()
-    if reason is not None:
-        parser.exit(1, f"python -m bench.link: {reason}\n")
-    rate, delay = options.rate * 1e6, options.delay / 1000
-    link = {"delay": delay, "rate": rate, "queue": options.queue or one_bdp(rate, 2 * delay)}
-    spoiled = {"loss": options.loss / 100, "reorder": options.reorder / 100}
-    with (
-        Path(link | spoiled, link, seed=options.seed) as path,
-        contextlib.suppress(KeyboardInterrupt),
-    ):
-        for end in (0, 1):
-            print(f"ip netns exec {path.names[end]} sh    # {ADDRESSES[end]}")
-        print("Ctrl-C ends it", flush=True)
-        signal.pause()
+    bad: dict[str, Any] = {
+        "loss": given.loss,
+        "reorder": given.late,
+        "reorder_delay": given.late_by,
+        "duplicate": given.duplicate,
+    }
+    if given.burst is not None:
+        bad["burst_enter"], bad["burst_exit"] = given.burst
+    forward, backward = options(rtt=given.rtt, rate=given.rate, queue=given.queue, **bad)
+    try:
+        for text in given.back:
+            backward |= _named(text)
+        link_pair(forward, backward, given.seed)
+        _run(forward, backward, given.seed, serve=False)
+    except (ValueError, TypeError) as error:
+        made.error(str(error))
+    except OSError as error:
+        made.exit(1, f"{made.prog}: {error}\n")
+
+
+def _named(text: str) -> LinkOptions:
+    found = re.fullmatch(r"(\w+)=(.+)", text)
+    if found is None:
+        raise ValueError(f"{text!r} is not NAME=VALUE")
+    return cast(LinkOptions, {found[1]: json.loads(found[2].lower())})
 
 
 if __name__ == "__main__":

@@ -1,302 +1,299 @@
-"""Goodput where the network loses, over a grid of round trips, losses and rates.
+"""How much gets through where packets are lost: ``python -m bench.lossy --sim`` or ``--real``.
 
-``python -m bench.lossy sim`` runs rudp alone on virtual time: quick, and the same every time.
-``python -m bench.lossy real`` runs real sockets over :mod:`bench.link`, and the kernel's TCP over
-the very same link, taking turns.  ``python -m bench.lossy fetch`` times short transfers instead.
+``--sim`` simulates rudp in virtual time.  ``--real`` sends over :mod:`bench.link` with real
+sockets, rudp and the kernel's TCP by turns over the same link, and ``--fetch`` measures there how
+long it takes to get a small file.  Reported are medians; of goodput only what comes after a start.
 """
 
 import argparse
 import dataclasses
 import json
-import math
+import re
+import signal
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path as File
+from types import FrameType
 from typing import Any, Final
 
 import rudp
-from bench import link
-from bench.flow import CHUNK, controller
-from rudp.sim import Network
+from bench import ends, goodput, report, units
+from bench.cells import CONDITIONS, HELP, RATES, RTTS, Cell, condition, grid
+from bench.controllers import ALIASES, available, controller
+from bench.link import Path, missing
 
-RTTS: Final = (2.0, 20.0, 100.0, 200.0)
-LOSSES: Final = (0.0, 0.1, 1.0, 3.0, 10.0)
-RATES: Final = (10.0, 100.0)
+FETCH_OCTETS: Final = 100_000
+KERNEL: Final = ("cubic", "bbr")
+_AVAILABLE: Final = File("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
-KERNEL_NAMES: Final = {"newreno": "reno"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """One path: *rtt* in ms, *loss* and *reorder* in percent, *rate* in Mbit/s.
-
-    *burst*: losses come in bursts of four on average, as many in all.  *reorder*: late by 10 ms.
-    """
-
-    rtt: float
-    loss: float
-    rate: float
-    burst: bool = False
-    reorder: float = 0.0
-
-    def __str__(self) -> str:
-        burst = " in bursts" if self.burst else ""
-        late = f", {self.reorder:g} % late" if self.reorder else ""
-        return f"{self.rtt:g} ms, {self.loss:g} %{burst}{late}, {self.rate:g} Mbit/s"
-
-    def links(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the options of the link that carries data, and of the way back."""
-        rate = self.rate * 1e6
-        plain: dict[str, Any] = {
-            "delay": self.rtt / 2000,
-            "rate": rate,
-            "queue": link.one_bdp(rate, self.rtt / 1000),
-        }
-        loss = self.loss / 100
-        if self.burst:
-            spoiled = {"burst_enter": loss / (4 * (1 - loss)), "burst_exit": 0.25}
-        else:
-            spoiled = {"loss": loss}
-        return plain | spoiled | {"reorder": self.reorder / 100, "reorder_delay": 0.01}, plain
-
-
-def grid(rtts: list[float], losses: list[float], rates: list[float]) -> Iterator[Cell]:
-    """Yield the cells of the grid, then those of bursts and of reordering."""
-    for rate in rates:
-        for rtt in rtts:
-            for loss in losses:
-                yield Cell(rtt, loss, rate)
-
-
-def others(rtts: list[float], rates: list[float]) -> Iterator[Cell]:
-    """Yield the cells with losses in bursts, and with reordering alone."""
-    for rate in rates:
-        for rtt in rtts:
-            yield Cell(rtt, 1.0, rate, burst=True)
-            yield Cell(rtt, 0.0, rate, reorder=1.0)
-
-
-# -- on virtual time -----------------------------------------------------------------------------
-
-
-def simulate(
-    cell: Cell, congestion: str, *, seconds: float, skip: float, seed: int, **config: Any
-) -> dict[str, float]:
-    """Return the goodput in Mbit/s of one transfer on virtual time, and what was sent again."""
-    forward, back = cell.links()
-    network = Network(seed=seed)
-    made = rudp.Config(congestion=controller(congestion), **config)
-    sender = network.host(("10.0.0.1", 7000), made)
-    receiver = network.host(("10.0.0.2", 7000), made)
-    path = network.link("10.0.0.1", "10.0.0.2", **forward)
-    network.link("10.0.0.2", "10.0.0.1", **back)
-    listener = receiver.table.listen(7000)
-    connection = sender.table.open_active(receiver.path, 7000, 0.0)
-    if not network.run_until(lambda: bool(listener.accepted), limit=120.0):
-        raise RuntimeError(f"no connection over {cell}")
-    peer = listener.accepted.popleft()
-    clock = network.clock
-    start = clock.now + skip
-    end = start + seconds
-    octets = 0
-    while clock.now < end:
-        if connection.unsent_octets < len(CHUNK):
-            while connection.unsent_octets < 4 * len(CHUNK):
-                connection.send(CHUNK)
-            sender.table.touch(connection)
-        if not network.step():
-            break
-        data = peer.receive()
-        if data:
-            receiver.table.touch(peer)
-            if clock.now >= start:
-                octets += len(data)
-    info = connection.info()
-    gone = path.lost + path.dropped
-    return {
-        "goodput": octets * 8e-6 / seconds,
-        "resent": info.resent / info.mss,
-        "gone": gone,
-        "sent": path.sent,
-        "undone": info.undone,
-    }
-
-
-# -- over real sockets ---------------------------------------------------------------------------
-
-
-class Sender:
-    """A server at the sending end of *path*: of the kernel's TCP or of rudp."""
-
-    def __init__(self, path: link.Path, network: str, congestion: str, config: str) -> None:
-        self.network = network
-        self.congestion = congestion
-        self._path = path
-        self._config = config if network == "rudp" else "{}"
-        self._process = subprocess.Popen(
-            path.command(0, self._flow("serve", "--congestion", congestion)),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self.port = self._process.stdout.readline().strip()
-        if not self.port:
-            raise RuntimeError(f"no server for {self}")
-
-    def __str__(self) -> str:
-        return f"{self.network} {self.congestion}"
-
-    def _flow(self, what: str, *arguments: str) -> list[str]:
-        address = link.ADDRESSES[0]
-        program = [sys.executable, "-m", "bench.flow", what, "--network", self.network]
-        return [*program, "--host", address, "--config", self._config, *arguments]
-
-    def measure(self, what: str, *arguments: str) -> dict[str, Any]:
-        """Run a client at the other end; return what it found out."""
-        command = self._path.command(1, self._flow(what, "--port", self.port, *arguments))
-        before = self._path.counters()[0]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
-        after = self._path.counters()[0]
-        result: dict[str, Any] = json.loads(done.stdout)
-        result["gone"] = sum(after[n] - before[n] for n in ("lost", "dropped"))
-        result["sent"] = after["sent"] - before["sent"]
-        return result
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-
-def measure(
-    cell: Cell, pairs: list[tuple[str, str]], what: list[str], rounds: int, config: str, seed: int
-) -> dict[str, list[dict[str, Any]]]:
-    """Let every sender take its turn over one link, *rounds* times."""
-    results: dict[str, list[dict[str, Any]]] = {}
-    with link.Path(*cell.links(), seed=seed) as path:
-        senders: list[Sender] = []
-        try:
-            for network, congestion in pairs:
-                senders.append(Sender(path, network, congestion, config))
-            for _ in range(rounds):
-                for sender in senders:
-                    results.setdefault(str(sender), []).append(sender.measure(*what))
-        finally:
-            for sender in senders:
-                sender.stop()
-    return results
-
-
-# -- the command line ----------------------------------------------------------------------------
+Row = dict[str, Any]
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        prog="python -m bench.lossy", description=__doc__.partition("\n\n")[0] if __doc__ else None
+        prog="python -m bench.lossy",
+        description="Goodput of rudp over lossy paths, simulated or next to the kernel's TCP.",
+        epilog="Example: python -m bench.lossy --real --rtt 20 --loss 1 --rate 100 --rounds 1",
     )
-    made.add_argument("mode", choices=["sim", "real", "fetch"])
-    made.add_argument("--rtt", type=float, nargs="+", default=list(RTTS), help="ms")
-    made.add_argument("--loss", type=float, nargs="+", default=list(LOSSES), help="percent")
-    made.add_argument("--rate", type=float, nargs="+", default=list(RATES), help="Mbit/s")
-    made.add_argument(
-        "--controllers",
+    mode = made.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--sim", action="store_true", help="rudp in virtual time")
+    mode.add_argument("--real", action="store_true", help="real sockets; Linux and root")
+    mode.add_argument("--fetch", action="store_true", help="time to get 100 KB; Linux and root")
+    cells = made.add_argument_group("cells (all combinations)")
+    cells.add_argument("--rtt", nargs="+", type=units.milliseconds, help="ms (2 20 100 200)")
+    cells.add_argument("--rate", nargs="+", type=units.megabits, help="Mbit/s (10 100)")
+    cells.add_argument("--loss", nargs="+", type=condition, help=f"{HELP} (all)")
+    cells.add_argument(
+        "--cells",
         nargs="+",
-        default=["cubic", "bbr:0.3", "bbr"],
-        help="of rudp; bbr:0.3 raises the loss threshold; the kernel runs what has the same name",
+        type=cell,
+        metavar="RTT:RATE:LOSS",
+        help="single cells, such as 20:100:1 100:10:late, instead of combinations",
     )
-    made.add_argument("--others", action="store_true", help="bursts and reordering, not the grid")
-    made.add_argument("--rounds", type=int, default=3, help="turns of each sender (3)")
-    made.add_argument("--seconds", type=float, default=8.0, help="measured, of each turn (8)")
-    made.add_argument("--skip", type=float, default=2.0, help="start-up seconds before that (2)")
-    made.add_argument("--times", type=int, default=10, help="fetches in each turn (10)")
-    made.add_argument("--octets", type=int, default=100_000, help="of a fetch (100,000)")
-    made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--config", default="{}", metavar="JSON", help="more settings of rudp")
-    made.add_argument("--json", type=File, metavar="FILE", help="write everything that was found")
+    cells.add_argument(
+        "--queue", type=units.buffer, default="1bdp", help="1bdp (at least 30 packets), 64k, 50p"
+    )
+    how = made.add_argument_group("measuring")
+    how.add_argument(
+        "--controllers",
+        type=controllers,
+        help="of rudp: names, or bbr:0.3 for a loss threshold (those it has of cubic, bbr)",
+    )
+    how.add_argument("--kernel", type=kernel_controllers, help="of the kernel, or none (cubic,bbr)")
+    how.add_argument(
+        "--config", action="append", type=setting, default=[], metavar="NAME=VALUE",
+        help="a field of rudp.Config; may be repeated",
+    )  # fmt: skip
+    how.add_argument(
+        "--start", type=units.seconds, help="s left out (sim: 5; real: 2 and 20 round trips)"
+    )
+    how.add_argument("--seconds", type=units.seconds, default=10.0, help="s measured (10)")
+    how.add_argument("--rounds", type=int, help="of each, by turns (real: 3; fetch: 40)")
+    how.add_argument("--seed", type=int, default=0)
+    made.add_argument("--json", type=File, metavar="FILE", help="write all that was measured")
+    made.add_argument(
+        "--update", action="store_true", help="with --sim: keep the figures in tests/sim"
+    )
     return made
 
 
-def main() -> None:
-    arguments = parser()
-    o = arguments.parse_args()
-    cells = list(others(o.rtt, o.rate) if o.others else grid(o.rtt, o.loss, o.rate))
-    if o.mode == "sim":
-        found = _simulated(cells, o)
-    else:
-        reason = link.missing()
-        if reason is not None:
-            arguments.exit(1, f"python -m bench.lossy: {reason}\n")
-        found = _fetched(cells, o) if o.mode == "fetch" else _measured(cells, o)
-    if o.json is not None:
-        o.json.write_text(json.dumps(found, indent=1) + "\n")
+def controllers(text: str) -> list[str]:
+    """Check names of rudp's controllers, separated by commas."""
+    names = text.split(",")
+    try:
+        for name in names:
+            controller(name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return names
 
 
-def _simulated(cells: list[Cell], o: argparse.Namespace) -> list[dict[str, Any]]:
-    print(f"{'':<34}" + "".join(f"{name:>12}" for name in o.controllers))
-    found = []
-    for cell in cells:
-        figures = []
-        for name in o.controllers:
-            result = simulate(
-                cell, name, seconds=o.seconds, skip=o.skip, seed=o.seed, **json.loads(o.config)
+def kernel_controllers(text: str) -> list[str]:
+    """Return names of the kernel's controllers, separated by commas."""
+    return [] if text == "none" else text.split(",")
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Return name and value of a field of :class:`rudp.Config`."""
+    found = re.fullmatch(r"(\w+)=(.+)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    name, word = found.groups()
+    try:
+        value = json.loads({"True": "true", "False": "false", "None": "null"}.get(word, word))
+    except ValueError:
+        value = word
+    try:
+        rudp.Config(**{name: value})
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return name, value
+
+
+def cell(text: str) -> Cell:
+    """Return the path that ``20:100:1`` means: RTT in ms, rate in Mbit/s, condition."""
+    parts = text.split(":")
+    if len(parts) != 3:
+        raise argparse.ArgumentTypeError(f"{text!r} is not RTT:RATE:LOSS, such as 20:100:1")
+    return Cell(units.milliseconds(parts[0]), units.megabits(parts[1]), condition(parts[2]))
+
+
+def chosen_cells(given: argparse.Namespace) -> list[Cell]:
+    """Return the cells that were asked for, or those of the mode."""
+    if given.cells:
+        return [dataclasses.replace(one, queue=given.queue) for one in given.cells]
+    rtts, rates, conditions = RTTS, RATES, CONDITIONS
+    if given.fetch:
+        rtts, rates, conditions = (0.1,), (100e6,), ("0", "1", "3")
+    return grid(given.rtt or rtts, given.rate or rates, given.loss or conditions, given.queue)
+
+
+# -- in virtual time -------------------------------------------------------------------------------
+
+
+def simulate(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
+    """Yield a row for each cell and controller."""
+    start = goodput.START if given.start is None else given.start
+    settings = dict(given.config)
+    for where in cells:
+        for name in given.controllers:
+            found = goodput.measure(
+                where, name, settings, start=start, seconds=given.seconds, seed=given.seed
             )
-            figures.append(result["goodput"])
-            found.append({"cell": str(cell), "congestion": name} | result)
-        print(f"{cell!s:<34}" + "".join(f"{figure:12.2f}" for figure in figures), flush=True)
-    return found
+            yield {"cell": str(where), "variant": f"rudp {name}"} | found
 
 
-def _pairs(controllers: list[str]) -> list[tuple[str, str]]:
-    """Return every sender: rudp's controllers, and the kernel's of the same names, once each."""
-    pairs: list[tuple[str, str]] = []
-    for name in controllers:
-        kind = name.partition(":")[0]
-        pair = "tcp", KERNEL_NAMES.get(kind, kind)
-        if pair not in pairs:
-            pairs.append(pair)
-        pairs.append(("rudp", name))
-    return pairs
+# -- over real sockets -----------------------------------------------------------------------------
 
 
-def _measured(cells: list[Cell], o: argparse.Namespace) -> list[dict[str, Any]]:
-    found = []
-    what = ["bulk", "--skip", str(o.skip), "--seconds", str(o.seconds)]
-    print("Mbit/s, medians; the ratio to the kernel's TCP; resent beyond what the link lost")
-    for cell in cells:
-        results = measure(cell, _pairs(o.controllers), what, o.rounds, o.config, o.seed)
-        medians = {who: statistics.median(r["goodput"] for r in rs) for who, rs in results.items()}
-        columns = []
-        for who, runs in results.items():
-            network, _, name = who.partition(" ")
-            kernel = medians.get(f"tcp {KERNEL_NAMES.get(name, name.partition(':')[0])}", math.nan)
-            text = f"{who} {medians[who]:.2f}"
-            if network == "rudp":
-                spare = sum(r.get("resent", 0) - r["gone"] for r in runs)
-                share = 100 * spare / max(sum(r["sent"] for r in runs), 1)
-                text += f" ({medians[who] / kernel:.2f} x, {share:+.2f} %)"
-            columns.append(text)
-        print(f"{cell!s:<30} {'   '.join(columns)}", flush=True)
-        found.append({"cell": str(cell), "results": results})
-    return found
+def kernel_has(wanted: Sequence[str]) -> list[str]:
+    """Return those of the kernel's controllers that it has, and say which it lacks."""
+    there = _AVAILABLE.read_text().split()
+    for name in wanted:
+        if name not in there:
+            print(f"The kernel has no {name}; where it is a module: modprobe tcp_{name}")
+    return [name for name in wanted if name in there]
 
 
-def _fetched(cells: list[Cell], o: argparse.Namespace) -> list[dict[str, Any]]:
-    found = []
-    what = ["fetch", "--octets", str(o.octets), "--times", str(o.times)]
-    print("seconds: median, 95th percentile")
-    for cell in cells:
-        results = measure(cell, _pairs(o.controllers), what, o.rounds, o.config, o.seed)
-        columns = []
-        for who, runs in results.items():
-            took = sorted(second for run in runs for second in run["seconds"])
-            late = took[min(len(took) * 95 // 100, len(took) - 1)]
-            columns.append(f"{who} {statistics.median(took):.3f} {late:.3f}")
-        print(f"{cell!s:<30} {'   '.join(columns)}", flush=True)
-        found.append({"cell": str(cell), "results": results})
-    return found
+def variants(given: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return network and controller of all that take their turn."""
+    return [("tcp", name) for name in given.kernel] + [("rudp", name) for name in given.controllers]
+
+
+def transfer(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
+    """Yield a row for each cell and variant: goodput, and what was sent again for what was lost."""
+    for where in cells:
+        start = 2.0 + 20 * where.rtt if given.start is None else given.start
+        samples: dict[tuple[str, str], list[Row]] = {each: [] for each in variants(given)}
+        with (
+            Path(*where.options(), seed=given.seed) as path,
+            ends.Ends(path, dict(given.config), given.controllers) as both,
+        ):
+            for _ in range(given.rounds or 3):
+                for each, mine in samples.items():
+                    before = path.counters()["forward"]
+                    sample = both.push(*each, start, given.seconds)
+                    time.sleep(0.2 + 3 * where.rtt)  # until nothing is under way any more
+                    after = path.counters()["forward"]
+                    mine.append(sample | {name: after[name] - before[name] for name in before})
+        medians = {
+            each: statistics.median(sample["octets"] for sample in mine) * 8 / given.seconds / 1e6
+            for each, mine in samples.items()
+        }
+        for each, mine in samples.items():
+            resent = sum(sample["resent"] for sample in mine)
+            lost = sum(sample["lost_octets"] for sample in mine)
+            yield {
+                "cell": str(where),
+                "variant": " ".join(each),
+                "mbits": medians[each],
+                "ratio": ratio(each, medians),
+                "resent": resent,
+                "lost": lost,
+                "needless": max(resent - lost, 0) / resent if resent else 0.0,
+                "samples": mine,
+            }
+
+
+def ratio(each: tuple[str, str], medians: dict[tuple[str, str], float]) -> float | None:
+    """Return *each* of rudp divided by the kernel's controller of that name, or by its cubic."""
+    network, name = each
+    if network == "tcp":
+        return None
+    kind = name.partition(":")[0]
+    kernel = {v: k for k, v in ALIASES.items()}.get(kind, kind)
+    base = medians.get(("tcp", kernel)) or medians.get(("tcp", "cubic"))
+    return medians[each] / base if base else None
+
+
+def fetch(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
+    """Yield a row for each cell and variant: seconds until 100 KB were there."""
+    for where in cells:
+        times: dict[tuple[str, str], list[float]] = {each: [] for each in variants(given)}
+        data, acknowledgements = where.options()
+        with (
+            Path(acknowledgements, data, seed=given.seed) as path,
+            ends.Ends(path, dict(given.config), given.controllers) as both,
+        ):
+            for _ in range(given.rounds or 40):
+                for each, mine in times.items():
+                    mine.append(both.fetch(*each, FETCH_OCTETS))
+                    time.sleep(0.05 + 2 * where.rtt)
+        medians = {each: statistics.median(mine) for each, mine in times.items()}
+        for each, mine in times.items():
+            yield {
+                "cell": str(where),
+                "variant": " ".join(each),
+                "median": medians[each],
+                "p95": sorted(mine)[min(len(mine) * 95 // 100, len(mine) - 1)],
+                "ratio": ratio(each, medians),
+                "samples": mine,
+            }
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+COLUMNS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
+    "mbits": ("Mbit/s", lambda value: f"{value:.2f}"),
+    "median": ("median s", lambda value: f"{value:.3f}"),
+    "p95": ("p95 s", lambda value: f"{value:.3f}"),
+    "ratio": ("of kernel", lambda value: "" if value is None else f"{value:.2f}"),
+    "resent": ("resent", lambda value: f"{value:,.0f}"),
+    "lost": ("lost", lambda value: f"{value:,.0f}"),
+    "needless": ("needless", lambda value: f"{value:.1%}"),
+}
+
+
+def show(rows: Iterator[Row]) -> list[Row]:
+    """Print each row as soon as it is there; return all."""
+    seen: list[Row] = []
+    for row in rows:
+        columns = [name for name in COLUMNS if name in row]
+        if not seen:
+            titles = "".join(f"{COLUMNS[name][0]:>14}" for name in columns)
+            print(f"{'':<28}{'':<14}{titles}")
+        cell_name = row["cell"] if not seen or seen[-1]["cell"] != row["cell"] else ""
+        cells = "".join(f"{COLUMNS[name][1](row[name]):>14}" for name in columns)
+        print(f"{cell_name:<28}{row['variant']:<14}{cells}", flush=True)
+        seen.append(row)
+    return seen
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    made = parser()
+    given = made.parse_args(arguments)
+    if given.update and not given.sim:
+        made.error("--update goes with --sim")
+    if given.update and (given.config or given.start or given.seed or given.seconds != 10.0):
+        made.error("--update is for the figures as they come, without other settings")
+    if given.controllers is None:
+        given.controllers = available()
+    cells = chosen_cells(given)
+    signal.signal(signal.SIGTERM, _stop)
+    if given.sim:
+        rows = show(simulate(cells, given))
+    else:
+        reason = missing()
+        if reason is not None:
+            made.exit(1, f"{made.prog}: {reason}\n")
+        given.kernel = kernel_has(KERNEL if given.kernel is None else given.kernel)
+        rows = show((fetch if given.fetch else transfer)(cells, given))
+    if given.update:
+        table: dict[str, dict[str, float]] = {}
+        for row in rows:
+            name = row["variant"].removeprefix("rudp ")
+            table.setdefault(name, {})[row["cell"]] = round(row["mbits"], 4)
+        goodput.store(table)
+    if given.json is not None:
+        config = rudp.Config(**dict(given.config))
+        found = {"arguments": sys.argv[1:], "conditions": report.conditions(config), "rows": rows}
+        given.json.write_text(json.dumps(found, indent=1, default=str) + "\n")
 
 
 if __name__ == "__main__":

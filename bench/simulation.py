@@ -1,0 +1,175 @@
+"""Flows that share one link in virtual time, by a loop that does nothing else.
+
+:class:`rudp.sim.Network` asks everybody after each instant; here it is known who has to be asked,
+the one whose datagram arrived.  Each flow is a pair of tables, one end sends as much as it can and
+the other reads at once.  All flows go through the same :class:`~rudp.sim.link.Link` forward and
+through another backward, so they share rate and queue.
+"""
+
+import heapq
+import math
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from rudp.config import Config
+from rudp.core.connection import Connection
+from rudp.core.info import ConnectionInfo
+from rudp.core.listener import Listener
+from rudp.core.table import ConnectionTable
+from rudp.core.transmit import Address
+from rudp.sim.link import Link
+
+PORT: Final = 7000
+CHUNK: Final = bytes(1 << 20)
+BACKLOG: Final = 1 << 19
+"""Octets not sent yet below which the sender writes another ``CHUNK``."""
+
+BUFFERS: Final = {"recv_buffer": 16 << 20, "send_buffer": 16 << 20}
+"""Settings of rudp unless others are asked for: no buffer limits a flow."""
+
+
+class _End:
+    """One table, and when the loop will wake it."""
+
+    __slots__ = ("alarm", "flow", "link", "other", "path", "sends", "table")
+
+    def __init__(self, flow: "Flow", table: ConnectionTable, peer: Address, link: Link) -> None:
+        self.flow = flow
+        self.table = table
+        self.path = (peer, "")
+        self.link = link  # on which it sends
+        self.sends = False
+        self.alarm = math.inf
+        self.other = self
+
+
+class Flow:
+    """A transfer from its beginning to the end of the simulation.
+
+    ``received``: octets that the receiver has read; ``lost`` datagrams of the sender, by chance or
+    in a full ``dropped`` queue.
+    """
+
+    __slots__ = ("dropped", "listener", "lost", "name", "received", "receiver", "sender", "start")
+
+    def __init__(self, name: str, start: float) -> None:
+        self.name = name
+        self.start = start
+        self.received = 0
+        self.lost = 0
+        self.dropped = 0
+        self.listener: Listener
+        self.sender: Connection | None = None
+        self.receiver: Connection | None = None
+
+    def info(self) -> ConnectionInfo:
+        """Return the snapshot of the sending end, which has been opened."""
+        assert self.sender is not None
+        return self.sender.info()
+
+
+class Simulation:
+    """One bottleneck and its flows.  ``now``: seconds since the beginning.
+
+    ``waited``, if given, is called for every datagram that goes forward and arrives, with the time
+    and the seconds it takes beyond the delay of the link: those of the queue, and those in which
+    it is being sent itself.
+    """
+
+    def __init__(self, forward: Link, backward: Link, *, seed: int = 0) -> None:
+        self.forward = forward
+        self.backward = backward
+        self.now = 0.0
+        self.flows: list[Flow] = []
+        self.waited: Callable[[float, float], object] | None = None
+        self._seed = seed
+        self._delay = forward.options["delay"]
+        self._events: list[tuple[float, int, _End, bytes | None]] = []  # None: an alarm
+        self._count = 0
+
+    def add(self, name: str, settings: dict[str, Any], *, start: float = 0.0) -> Flow:
+        """Let a flow begin at *start*; *settings* are fields of :class:`rudp.Config`."""
+        number = len(self.flows)
+        config = Config(**(BUFFERS | settings))
+        addresses: tuple[Address, Address] = (("10.0.0.1", PORT + number), ("10.0.0.2", PORT))
+        flow = Flow(name, start)
+        ends = []
+        for which, link in enumerate((self.forward, self.backward)):
+            chance = random.Random(f"{self._seed} {number} {which}")
+            table = ConnectionTable(config, secret=chance.randbytes(32), random=chance)
+            ends.append(_End(flow, table, addresses[1 - which], link))
+        sender, receiver = ends
+        sender.other, receiver.other = receiver, sender
+        sender.sends = True
+        flow.listener = receiver.table.listen(PORT)
+        self.flows.append(flow)
+        sender.alarm = start
+        self._push(start, sender, None)
+        return flow
+
+    def run(self, until: float) -> None:
+        """Let everything happen that is due by *until*, in seconds."""
+        events = self._events
+        while events and events[0][0] <= until:
+            when, _, end, data = heapq.heappop(events)
+            now = self.now = max(when, self.now)
+            table = end.table
+            if data is None:
+                if when == end.alarm:
+                    end.alarm = math.inf
+                if end.flow.sender is None:
+                    end.flow.sender = table.open_active(end.path, PORT, now)
+                elif table.next_deadline <= now:
+                    table.handle_timeouts(now)
+            else:
+                table.handle_datagrams(data, len(data), end.path, now)
+                if end.sends:
+                    self._write(end)
+                else:
+                    self._read(end.flow)
+            self._flush(end, now)
+        self.now = until
+
+    def _write(self, end: _End) -> None:
+        sender = end.flow.sender
+        assert sender is not None
+        if sender.unsent_octets < BACKLOG:
+            sender.send(CHUNK)
+            end.table.touch(sender)
+
+    def _read(self, flow: Flow) -> None:
+        receiver = flow.receiver
+        if receiver is None:
+            if not flow.listener.accepted:
+                return
+            receiver = flow.receiver = flow.listener.accepted.popleft()
+        if receiver.readable_octets:
+            flow.received += len(receiver.receive())
+
+    def _flush(self, end: _End, now: float) -> None:
+        table = end.table
+        while (transmit := table.poll_transmit(now)) is not None:
+            for datagram in transmit.datagrams():
+                self._carry(end, datagram, now)
+        deadline = table.next_deadline
+        if deadline < end.alarm:
+            end.alarm = deadline
+            self._push(deadline, end, None)
+
+    def _carry(self, end: _End, datagram: bytes, now: float) -> None:
+        link = end.link
+        dropped = link.dropped
+        arrivals = link.carry(datagram, now)
+        if end.sends:
+            if not arrivals:
+                end.flow.lost += 1
+                end.flow.dropped += link.dropped - dropped
+            elif self.waited is not None:
+                self.waited(now, arrivals[0][0] - now - self._delay)
+        for when, copy in arrivals:
+            self._push(when, end.other, copy)
+
+    def _push(self, when: float, end: _End, data: bytes | None) -> None:
+        self._count += 1
+        heapq.heappush(self._events, (when, self._count, end, data))
