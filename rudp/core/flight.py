@@ -459,6 +459,7 @@ class Flight:
             octets += size
             if run.is_probe and self.pmtu is not None:
                 self.pmtu.on_probe_lost(self.probe_pause, now)
+                continue  # it says nothing about congestion (PMTU-6)
             self.rate.lost += size
             self.controller.on_range_lost(
                 size, run.tx_in_flight, self.rate.lost - run.lost_before, run.app_limited, now
