@@ -23,6 +23,9 @@ from rudp.core.transmit import Address
 
 logger = logging.getLogger("rudp")
 
+READ_OCTETS = 256 * 1024
+"""Octets handed over at once, as asyncio's own transports do: the protocol may pause after each."""
+
 WRITE_WARNINGS = 5
 """Writes to a dead connection that are ignored in silence, as asyncio does."""
 
@@ -183,7 +186,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                 if isinstance(protocol, asyncio.BufferedProtocol):
                     self._fill(protocol)
                 else:
-                    protocol.data_received(connection.receive())  # type: ignore[union-attr]
+                    protocol.data_received(connection.receive(READ_OCTETS))  # type: ignore[union-attr]
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:

@@ -223,6 +223,8 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         tcb.counters[Count.ACK_UNACCEPTABLE] += run.segments
         tcb.answer(not run.length and not run.flags & FIN, now)
         return False
+    if echo is not None and run.length and tcb.receiver is not None:
+        tcb.receiver.note_echo(echo, now)
     if seg_ack < una:
         return True  # old news, but its data may be new
 

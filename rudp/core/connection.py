@@ -16,7 +16,7 @@ from rudp.core.counters import Count, Counters
 from rudp.core.info import ConnectionInfo
 from rudp.core.isn import IsnSource
 from rudp.core.pmtu import Payloads
-from rudp.core.receiver import AckDue, Receiver, window_shift
+from rudp.core.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.sender import R1
 from rudp.core.seqnum import from_wire, to_wire
 from rudp.core.state import Cause, State
@@ -310,7 +310,10 @@ class Connection:
 
     @property
     def recv_buffer(self) -> int:
-        """Octets kept for a reader that is not reading; what was promised stays promised."""
+        """Octets kept for a reader that is not reading; what was promised stays promised.
+
+        It grows with what is read (BUF-3) until it is set, and then no more.
+        """
         receiver = self._tcb.receiver
         return self._tcb.config.recv_buffer if receiver is None else receiver.recv_buffer
 
@@ -654,7 +657,7 @@ class Connection:
         if receiver is None:
             flags, ack = SYN | ECE | CWR if tcb.offers_ecn else SYN, 0
             window = min(config.recv_buffer, 0xFFFF)
-            shift = window_shift(config.recv_buffer) if config.window_scaling else None
+            shift = window_shift(largest_buffer(config)) if config.window_scaling else None
             sack = config.sack
             stamps = (tcb.ts_clock(now), 0) if config.timestamps else None
         else:

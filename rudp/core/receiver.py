@@ -10,6 +10,7 @@ import enum
 from typing import Final
 
 from rudp.config import Config
+from rudp.core.autotune import Autotune
 from rudp.core.reassembly import Reassembly
 from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
 from rudp.core.timers import OFF, Timers
@@ -17,6 +18,10 @@ from rudp.core.wire import RUN_SEGMENTS_MAX, Run
 
 QUICK_ACKS: Final = 16
 """Full-sized segments that are acknowledged at once, while the peer is in slow start (DACK-5)."""
+
+IDLE: Final = 1.0
+"""Seconds without data after which the peer may be in slow start again (RFC 5681 §4.1): the RTO
+that RFC 6298 asks for at least."""
 
 RMSS_INITIAL: Final = 536
 """Octets: what counts as a full-sized segment before a larger one was seen.  What we announced
@@ -57,10 +62,16 @@ def window_shift(recv_buffer: int) -> int:
     return shift
 
 
+def largest_buffer(config: Config) -> int:
+    """Return the size in octets to which a receive buffer may grow (BUF-3)."""
+    return max(config.recv_buffer, config.recv_buffer_max)
+
+
 class Receiver:
     """The receiving half of a connection; it begins when the peer's SYN arrived.
 
-    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.  ``ecn``: the
+    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.  ``recv_buffer``
+    grows with what is read, up to ``recv_buffer_max``, as ``autotune`` finds it worth while.  ``ecn``: the
     peer may send ECN-capable segments; ``ce_received``: how many of them came with a mark;
     ``echoing``: ECE is due on every acknowledgement.
     """
@@ -69,12 +80,14 @@ class Receiver:
         "_config",
         "_duplicates",
         "_edge_shown",
+        "_last_data",
         "_promised",
         "_quick_acks",
         "_ready",
         "_timers",
         "_unacked_octets",
         "ack_due",
+        "autotune",
         "ce_received",
         "delivered",
         "duplicate_acks",
@@ -88,6 +101,7 @@ class Receiver:
         "rcv_up",
         "ready_octets",
         "recv_buffer",
+        "recv_buffer_max",
         "rmss",
         "rmss_max",
         "sack",
@@ -103,6 +117,8 @@ class Receiver:
         self.rcv_nxt = irs + 1
         self.rcv_up = irs + 1
         self.recv_buffer = config.recv_buffer
+        self.recv_buffer_max = largest_buffer(config)
+        self.autotune = Autotune(config.recv_buffer)
         self.queue = Reassembly(SLACK * config.recv_buffer)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
@@ -123,6 +139,7 @@ class Receiver:
         self.last_ack_sent = irs + 1
         self._unacked_octets = 0
         self._quick_acks = QUICK_ACKS
+        self._last_data = 0.0
         self.ts_recent: int | None = None
         self.ts_recent_at = 0.0
 
@@ -179,9 +196,24 @@ class Receiver:
         return edge > nxt and seq < edge and seq + length > nxt
 
     def resize(self, recv_buffer: int) -> None:
-        """Keep up to *recv_buffer* octets from now on; what was promised stays promised."""
+        """Keep up to *recv_buffer* octets from now on; what was promised stays promised.
+
+        Who chooses a size has it: it does not grow by itself any more.
+        """
+        self.recv_buffer_max = recv_buffer
+        self._keep(recv_buffer)
+
+    def _keep(self, recv_buffer: int) -> None:
         self.recv_buffer = recv_buffer
         self.queue.limit = SLACK * max(recv_buffer, self.rcv_wnd)
+
+    def _grow(self, now: float) -> None:
+        """Make the buffer as large as the reader is quick (BUF-3)."""
+        if self.ts_recent is None:
+            self.autotune.on_window(self.rcv_nxt, self._edge_shown, now)
+        wanted = min(self.autotune.wanted(self.delivered, now), self.recv_buffer_max)
+        if wanted > self.recv_buffer:
+            self._keep(wanted)
 
     # -- data ------------------------------------------------------------------------------------
 
@@ -218,6 +250,8 @@ class Receiver:
         if len(self._ready) > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self._ready = [b"".join(self._ready)]
         self._count(stop - nxt, now)
+        if self.recv_buffer < self.recv_buffer_max:
+            self._grow(now)
         return True
 
     def note_duplicates(self, left: int, right: int, segments: int) -> None:
@@ -242,9 +276,14 @@ class Receiver:
     def _count(self, octets: int, now: float) -> None:
         """Decide when in-order data is acknowledged (RFC 5681 §4.2)."""
         self._unacked_octets += octets
+        if now - self._last_data > IDLE:
+            self._quick_acks = QUICK_ACKS
+        self._last_data = now
         if self.ack_due is AckDue.NOW:
             return
-        if self._unacked_octets >= 2 * self.rmss:  # SHLD-19
+        # Every second full-sized segment (SHLD-19), and a smaller one that follows a full-sized:
+        # only a peer with a single segment in flight makes allowance for a delay (RFC 8985 §7.2).
+        if self._unacked_octets > self.rmss:
             self.ack_due = AckDue.NOW
         elif octets >= self.rmss and self._quick_acks:
             self._quick_acks -= 1
@@ -390,6 +429,10 @@ class Receiver:
         if self.ts_recent is None or not wire_after(self.ts_recent, tsval):
             return False
         return now - self.ts_recent_at < PAWS_VALIDITY
+
+    def note_echo(self, echo: int, now: float) -> None:
+        """Data echoes the time *echo*, in ms of our clock."""
+        self.autotune.on_echo(echo, now)
 
     def note_timestamp(self, tsval: int, seq: int, now: float) -> None:
         """Update TS.Recent from an acceptable segment at *seq* (RFC 7323 §4.3, TS-3)."""

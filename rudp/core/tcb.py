@@ -15,7 +15,7 @@ from rudp.core import options, wire
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import timestamp
 from rudp.core.pmtu import PathMtu, Payloads
-from rudp.core.receiver import Receiver, window_shift
+from rudp.core.receiver import Receiver, largest_buffer, window_shift
 from rudp.core.sender import Sender
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
 from rudp.core.state import Cause, State, after
@@ -207,7 +207,7 @@ class Tcb:
         if config.window_scaling and offer.window_scale is not None:
             self.scaling = True
             self.snd_shift = min(offer.window_scale, 14)
-            receiver.shift = window_shift(config.recv_buffer)
+            receiver.shift = window_shift(largest_buffer(config))
         receiver.sack = config.sack and offer.sack_permitted
         if config.timestamps and offer.tsval is not None:
             self.timestamps = True

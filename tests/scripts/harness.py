@@ -199,10 +199,11 @@ class Play:
     def configure(self, **settings: Any) -> None:
         """Begin afresh with other settings.
 
-        Unless these say otherwise, sending is not paced and the window is NewReno's, so that a
-        script can tell from the numbers of a RFC what leaves at one moment.
+        Unless these say otherwise, sending is not paced, the window is NewReno's and the receive
+        buffer does not grow, so that a script can tell from the numbers of a RFC what leaves at
+        one moment.
         """
-        usual: dict[str, Any] = {"pacing": False, "congestion": "newreno"}
+        usual: dict[str, Any] = {"pacing": False, "congestion": "newreno", "recv_buffer_max": 4096}
         self.config = Config(**usual | settings)
         self.table = self._new_table()
         self._flows = {"": self._flow(self._path, PEER_PORT)}

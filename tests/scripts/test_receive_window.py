@@ -2,6 +2,7 @@
 
 import pytest
 
+from rudp.config import Config
 from tests.scripts.harness import Play, passive
 
 
@@ -42,6 +43,23 @@ def test_WS_1_the_smallest_shift_that_will_do(play: Play, buffer: int, shift: in
     assert window <= 1 << 30
     if buffer > 65_535 + 1452:
         assert buffer - 100 - (1 << shift) < window <= buffer
+
+
+def test_WS_1_the_shift_is_that_of_the_largest_buffer(play: Play) -> None:
+    """DEF-31, DEF-32, BUF-3: it cannot be changed later; the window begins as it is."""
+    play.configure(recv_buffer_max=Config().recv_buffer_max)
+    play(
+        """
+        listen
+        < S 0 <mss 1000, ws 2>
+        > SA 0 ack 1 win 65535 <mss 1452, ws 7>
+        < A 1 ack 1
+        accept
+        < PA 1:101(100) ack 1
+        +0.04 > A 1 ack 101 win 2047        # of 128 octets: 256 KiB less what was not read
+        info recv_buffer 262144
+        """
+    )
 
 
 def test_WS_1_no_scale_unless_both_offer(play: Play) -> None:

@@ -21,7 +21,8 @@ DEFAULTS: dict[str, object] = {
     "timestamps": True,
     "window_scaling": True,
     "recv_buffer": 262_144,
-    "send_buffer": 4_194_304,
+    "recv_buffer_max": 6_291_456,
+    "send_buffer": 6_291_456,
     "congestion": "cubic",
     "loss_detection": "rack",
     "tail_loss_probe": True,
@@ -53,6 +54,7 @@ DEFAULTS: dict[str, object] = {
 RANGES: list[tuple[str, float, float, float, float]] = [
     ("mss", 88, 87, 65_487, 65_488),
     ("recv_buffer", 4096, 4095, 1 << 30, (1 << 30) + 1),
+    ("recv_buffer_max", 4096, 4095, 1 << 30, (1 << 30) + 1),
     ("send_buffer", 4096, 4095, 1 << 30, (1 << 30) + 1),
     ("min_rto", 0.001, 0.0009, 60.0, 60.1),
     ("max_rto", 1.0, 0.99, 3600.0, 3600.1),
@@ -74,6 +76,7 @@ OPTIONAL = ["mss", "connect_timeout", "user_timeout", "ttl"]
 WHOLE = [
     "mss",
     "recv_buffer",
+    "recv_buffer_max",
     "send_buffer",
     "syn_retries",
     "keepalive_count",

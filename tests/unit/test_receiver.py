@@ -35,7 +35,9 @@ class Half:
         self, buffer: int = BUFFER, *, sack: bool = True, shift: int = 0, quick: bool = False
     ) -> None:
         self.timers = Timers()
-        self.receiver = Receiver(IRS, Config(recv_buffer=buffer), self.timers)
+        self.receiver = Receiver(
+            IRS, Config(recv_buffer=buffer, recv_buffer_max=buffer), self.timers
+        )
         self.receiver.rmss = RMSS
         self.receiver.sack = sack
         self.receiver.shift = shift
@@ -281,6 +283,93 @@ def test_promises_are_kept(
     assert receiver.delivered == len(read)
 
 
+# -- a buffer that grows -------------------------------------------------------------------------
+
+
+class Growing(Half):
+    """A receiver whose buffer may grow from 10 to 80 KB; a round trip takes 100 ms."""
+
+    def __init__(self, *, timestamps: bool = True, fixed: int | None = None) -> None:
+        self.timers = Timers()
+        config = Config(recv_buffer=BUFFER, recv_buffer_max=80_000)
+        self.receiver = Receiver(IRS, config, self.timers)
+        self.receiver.rmss = self.receiver.rmss_max = RMSS
+        self.receiver.sack = True
+        self.receiver.shift = window_shift(80_000)
+        self.timestamps = timestamps
+        if timestamps:
+            self.receiver.note_timestamp(1, IRS, 0.0)
+        if fixed is not None:
+            self.receiver.resize(fixed)
+        self.receiver.syn_window_field()
+        self.receiver.ack_sent()
+        self.now = 1.0
+
+    def round_trip(self, *, read: bool = True, share: float = 1.0) -> int:
+        """Let *share* of a window arrive a round trip later; return the next window."""
+        receiver = self.receiver
+        segments = int(receiver.rcv_wnd * share) // RMSS
+        self.now += 0.1
+        if self.timestamps:
+            receiver.note_echo(round(self.now * 1000) - 100, self.now)
+        for _ in range(segments):
+            self.arrive(receiver.rcv_nxt, RMSS, now=self.now)
+            if read:
+                receiver.read()
+        return self.send_ack()
+
+
+@pytest.mark.parametrize("timestamps", [True, False])
+def test_the_buffer_grows_with_the_reader(timestamps: bool) -> None:
+    """BUF-3: as far as it may, and not beyond; the out-of-order queue grows with it."""
+    half = Growing(timestamps=timestamps)
+    limit = half.receiver.queue.limit
+    windows = [half.round_trip() for _ in range(10)]
+    assert windows == sorted(windows)
+    assert 79_000 < windows[-1] <= half.receiver.recv_buffer == 80_000
+    assert half.receiver.queue.limit >= 8 * limit
+    rtt = half.receiver.autotune.rtt
+    assert rtt is not None
+    assert 0.0999 < rtt < 0.2001  # without timestamps it may be that of two windows
+
+
+def test_the_buffer_does_not_grow_for_a_reader_that_does_not_read() -> None:
+    """BUF-3, BUF-5: the window shuts."""
+    half = Growing()
+    windows = [half.round_trip(read=False) for _ in range(10)]
+    assert half.receiver.recv_buffer == BUFFER
+    assert windows[-1] < RMSS
+
+
+def test_the_buffer_does_not_grow_for_a_sender_that_has_little_to_send() -> None:
+    """BUF-3"""
+    half = Growing()
+    for _ in range(10):
+        assert half.round_trip(share=0.2) <= BUFFER
+    assert half.receiver.recv_buffer == BUFFER
+
+
+def test_a_buffer_that_was_chosen_stays() -> None:
+    """BUF-3: as SO_RCVBUF does on Linux."""
+    half = Growing(fixed=20_000)
+    for _ in range(10):
+        half.round_trip()
+    assert half.receiver.recv_buffer == 20_000
+
+
+def test_a_buffer_that_has_grown_keeps_its_promises() -> None:
+    """BUF-3, SHLD-14: when it is made small again, too."""
+    half = Growing()
+    for _ in range(10):
+        half.round_trip()
+    edge = half.receiver.right_edge
+    half.receiver.resize(5000)
+    half.send_ack()
+    assert half.receiver.right_edge == edge
+    assert half.receiver.is_acceptable(edge - 1, 1)
+    assert half.receiver.queue.limit >= 2 * half.receiver.rcv_wnd
+
+
 # -- which segments are acceptable ---------------------------------------------------------------
 
 
@@ -464,14 +553,31 @@ def test_every_second_full_segment() -> None:
         assert (half.due(), half.timers.ack) == (AckDue.NO, OFF)
 
 
-def test_two_full_segments_worth_of_octets() -> None:
-    """SHLD-19: 2 * RMSS octets in whatever pieces."""
+def test_more_than_a_full_segment_does_not_wait() -> None:
+    """SHLD-19, DACK-2, TLP-2: in whatever pieces; a probe waits longer for a lone segment only."""
     half = Half()
-    for n in range(19):
+    for n in range(10):
         half.arrive(half.start + 100 * n, 100)
         assert half.due() is AckDue.LATER
-    half.arrive(half.start + 1900, 100)
+    half.arrive(half.start + 1000, 1)
     assert half.due() is AckDue.NOW
+
+
+def test_after_a_silence_full_segments_are_acknowledged_at_once_again() -> None:
+    """DACK-5: the peer may be in slow start again."""
+    half = Half()
+    for now, due in ((1.0, AckDue.LATER), (2.0, AckDue.LATER), (3.1, AckDue.NOW)):
+        half.arrive(half.receiver.rcv_nxt, RMSS, now=now)
+        assert half.due() is due
+        half.receiver.read()
+        half.send_ack()
+    for _ in range(QUICK_ACKS - 1):
+        half.arrive(half.receiver.rcv_nxt, RMSS, now=3.1)
+        assert half.due() is AckDue.NOW
+        half.receiver.read()
+        half.send_ack()
+    half.arrive(half.receiver.rcv_nxt, RMSS, now=3.1)
+    assert half.due() is AckDue.LATER
 
 
 def test_a_run_of_two_full_segments() -> None:

@@ -1,0 +1,87 @@
+"""A long path is filled by the defaults: the receive buffer grows with the reader (BUF-3)."""
+
+import asyncio
+
+import pytest
+
+import rudp
+from rudp.core.congestion.newreno import NewReno
+from rudp.sim import run
+
+RATE = 20e6  # bits a second
+RTT = 0.2
+PATH = int(RATE / 8 * RTT)  # octets: twice the receive buffer that a connection begins with
+PAYLOAD = 0.93  # of a datagram, at least, headers of UDP and IP included
+BLOCK = bytes(65_536)
+
+
+def wide(smss: int, window: int) -> NewReno:
+    """A congestion window that is never what holds the sender back."""
+    return NewReno(smss, 1 << 24)
+
+
+def transfer(config: rudp.Config, *, rest: float = 0.0) -> tuple[float, rudp.ConnectionInfo]:
+    """Send for 4 s; return the goodput of the last two in bits a second, and the reader's info.
+
+    *rest*: seconds that the reader sleeps after each read.
+    """
+
+    async def main() -> tuple[float, rudp.ConnectionInfo]:
+        received = 0
+        infos: list[rudp.ConnectionInfo] = []
+        done = asyncio.Event()
+
+        async def sink(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal received
+            while not done.is_set() and (data := await reader.read(65_536)):
+                received += len(data)
+                await asyncio.sleep(rest)
+            infos.append(writer.get_extra_info("tcp_info"))
+            writer.transport.abort()
+
+        async def send(writer: asyncio.StreamWriter) -> None:
+            try:
+                while True:
+                    writer.write(BLOCK)
+                    await writer.drain()
+            except ConnectionResetError:
+                writer.close()
+
+        async with await rudp.start_server(sink, "10.0.0.2", 7000, config=config):
+            _, writer = await rudp.open_connection("10.0.0.2", 7000, config=config)
+            sending = asyncio.create_task(send(writer))
+            await asyncio.sleep(2)
+            before = received
+            await asyncio.sleep(2)
+            goodput = (received - before) * 8 / 2
+            done.set()
+            await sending
+        return goodput, infos[0]
+
+    return run(main(), seed=1, rate=RATE, delay=RTT / 2, queue=16 * PATH)
+
+
+@pytest.mark.parametrize("timestamps", [True, False])
+def test_BUF_3_the_window_grows_until_the_path_is_full(timestamps: bool) -> None:
+    """BUF-4, DEF-31, DEF-33, WS-1: neither buffer, nor the watermarks, is what limits."""
+    goodput, info = transfer(rudp.Config(congestion=wide, timestamps=timestamps))
+    assert goodput > PAYLOAD * RATE
+    assert 2 * PATH <= info.recv_buffer <= 6 << 20
+    assert info.rcv_rtt is not None
+    assert info.rcv_rtt >= RTT - 0.001
+
+
+def test_BUF_3_a_buffer_that_may_not_grow_is_one_window_a_round_trip() -> None:
+    config = rudp.Config(congestion=wide, recv_buffer_max=4096)
+    goodput, info = transfer(config)
+    assert info.recv_buffer == config.recv_buffer
+    assert goodput <= config.recv_buffer / RTT * 8
+
+
+def test_BUF_3_a_slow_reader_keeps_a_small_buffer() -> None:
+    """BUF-5: 64 KiB every half second are no reason to hold more for it.
+
+    What the StreamReader takes at first, before it pauses, is read quickly.
+    """
+    _, info = transfer(rudp.Config(congestion=wide), rest=0.5)
+    assert info.recv_buffer <= 3 * 262_144
