@@ -71,9 +71,9 @@ class Receiver:
     """The receiving half of a connection; it begins when the peer's SYN arrived.
 
     ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.  ``recv_buffer``
-    grows with what is read, up to ``recv_buffer_max``, as ``autotune`` finds it worth while.  ``ecn``: the
-    peer may send ECN-capable segments; ``ce_received``: how many of them came with a mark;
-    ``echoing``: ECE is due on every acknowledgement.
+    grows with what is read, up to ``recv_buffer_max``, as ``autotune`` finds it worth while.
+    ``ecn``: the peer may send ECN-capable segments; ``ce_received``: how many of them came with a
+    mark; ``echoing``: ECE is due on every acknowledgement.
     """
 
     __slots__ = (
