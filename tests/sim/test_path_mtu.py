@@ -10,13 +10,15 @@ from rudp.core.table import ConnectionTable
 from rudp.sim.network import Network
 
 MIB = 1 << 20
+STEADY = Config(recv_buffer_max=262_144)
+"""The window stays as it is, so that a transfer lasts for some round trips, as a search does."""
 
 
 def transfer(
     network: Network, octets: int, *, mtu: int | None = None, shrink: int | None = None
 ) -> Connection:
     """Send *octets*, verified; *shrink*: what the path carries from the middle on."""
-    a, b = network.host(("10.0.0.1", 7000)), network.host(("10.0.0.2", 7000))
+    a, b = (network.host((f"10.0.0.{n}", 7000), STEADY) for n in (1, 2))
     network.link("10.0.0.1", "10.0.0.2", mtu=mtu)
     listener = b.table.listen(7000)
     ours = a.table.open_active(b.path, 7000, 0.0)
@@ -93,7 +95,7 @@ def test_PMTU_9_only_small_segments_pass() -> None:
 def test_PMTU_9_a_peer_that_was_away(seconds: float) -> None:
     """PMTU-3: the sizes that were doubted meanwhile are soon known again."""
     network = Network(seed=1, delay=0.02)
-    a, b = network.host(("10.0.0.1", 7000)), network.host(("10.0.0.2", 7000))
+    a, b = (network.host((f"10.0.0.{n}", 7000), STEADY) for n in (1, 2))
     listener = b.table.listen(7000)
     ours = a.table.open_active(b.path, 7000, 0.0)
     assert network.run_until(lambda: bool(listener.accepted), limit=60.0)
