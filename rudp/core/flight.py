@@ -562,7 +562,8 @@ class Flight:
         self.extra_new = 0
         most = WINDOW_MAX
         if by_timeout:
-            most = board.snd_nxt - board.snd_una + min(acked, initial_window(self.smss))
+            burst = max(min(acked, initial_window(self.smss)), self.smss)
+            most = board.snd_nxt - board.snd_una + burst
             self.rtt.was_spurious()
             if echo is not None:
                 self.rtt.sample(now - echo / 1000)

@@ -1,6 +1,6 @@
 """RACK, the tail-loss probe and the undo of a reduction, as a peer sees them."""
 
-from tests.scripts.harness import Play, active
+from tests.scripts.harness import Play, active, passive
 from tests.scripts.test_loss_recovery import sent
 
 
@@ -154,6 +154,26 @@ def test_UNDO_7_a_time_out_was_not_needed(play: Play) -> None:
         info undone 1
         +0.01 < A 1 ack 1977
         +10 wait
+        """
+    )
+
+
+def test_UNDO_7_with_nothing_in_flight(play: Play) -> None:
+    """UNDO-6, UNDO-7: reports complete the undo when all is acknowledged; a segment may go."""
+    play.configure(pacing=True, congestion="cubic")
+    play(passive("mss 1000, sackOK"))
+    play(
+        """
+        send 1000
+        > PA 1:1001(1000) ack 1
+        +0.25 > PA 1:1001(1000) ack 1
+        +0.3 > PA 1:1001(1000) ack 1
+        < A 1 ack 1001
+        < A 1 ack 1001 <sack 1:1001>
+        < A 1 ack 1001 <sack 1:1001>
+        info undone 1
+        send 10
+        > PA 1001:1011(10) ack 1
         """
     )
 
