@@ -29,6 +29,9 @@ PORT: Final = 7000
 CHUNK: Final = bytes(64 * 1024)
 READ: Final = 1 << 20
 
+PATIENCE: Final = 60.0
+"""Seconds after which a fetch, or the answer of a sink that is over, will not come any more."""
+
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 _TCP_CONGESTION: Final = 13
 _TCP_INFO: Final = 11
@@ -44,6 +47,10 @@ def config(settings: dict[str, Any]) -> rudp.Config:
     if "congestion" in values:
         values["congestion"] = controller(values["congestion"])
     return rudp.Config(**values)
+
+
+class TransferError(Exception):
+    """A connection ended early or not at all; the text says how."""
 
 
 class Ends:
@@ -80,7 +87,7 @@ class Ends:
 
         Returns ``octets`` that arrived during *seconds* after *start* seconds, and over the whole
         run ``resent`` octets, ``cpu`` seconds of the client and ``overflows``: datagrams that
-        found the server's socket full.
+        found the server's socket full.  Raises :class:`TransferError`.
         """
         before = _ask(self._server, {})
         done = _ask(
@@ -91,7 +98,10 @@ class Ends:
         return done | {"overflows": after["overflows"] - before["overflows"]}
 
     def fetch(self, network: str, congestion: str, octets: int) -> float:
-        """Return the seconds from opening a connection until *octets* have come from b to a."""
+        """Return the seconds from opening a connection until *octets* have come from b to a.
+
+        Raises :class:`TransferError`.
+        """
         done = _ask(
             self._client,
             {"network": network, "congestion": congestion, "line": f"fetch {congestion} {octets}"},
@@ -131,7 +141,7 @@ def _ask(process: subprocess.Popen[str], order: dict[str, Any]) -> dict[str, Any
         raise RuntimeError(f"{' '.join(process.args)} has ended")  # type: ignore[arg-type]
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
-        raise RuntimeError(f"{order}: {answer['error']}")
+        raise TransferError(answer["error"])
     return answer
 
 
@@ -245,13 +255,15 @@ async def do(plan: Plan) -> None:
         reader, writer = await plan.open(order["network"], order["congestion"])
         try:
             writer.write(order["line"].encode() + b"\n")
-            what, *amounts = order["line"].split()
+            what, first, second = order["line"].split()
             if what == "fetch":
-                await reader.readexactly(int(amounts[1]))
+                async with asyncio.timeout(PATIENCE):
+                    await reader.readexactly(int(second))
                 return {"seconds": time.monotonic() - began}
             verdict = asyncio.create_task(reader.readline())
             try:
-                await _pour(writer, verdict)
+                async with asyncio.timeout(float(first) + float(second) + PATIENCE):
+                    await _pour(writer, verdict)
                 return {
                     "octets": int(await verdict),
                     "resent": resent(writer),

@@ -8,6 +8,7 @@ long it takes to get a small file.  Reported are medians; of goodput only what c
 import argparse
 import dataclasses
 import json
+import math
 import re
 import signal
 import statistics
@@ -26,6 +27,7 @@ from bench.link import Path, missing
 
 FETCH_OCTETS: Final = 100_000
 KERNEL: Final = ("cubic", "bbr")
+FAILED: Final = {"octets": 0, "resent": 0, "cpu": 0.0, "overflows": 0}
 _AVAILABLE: Final = File("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 Row = dict[str, Any]
@@ -59,9 +61,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--controllers",
         type=controllers,
-        help="of rudp: names, or bbr:0.3 for a loss threshold (those it has of cubic, bbr)",
+        help="of rudp: names, bbr:0.3 for a loss threshold, or none (those it has of cubic, bbr)",
     )
-    how.add_argument("--kernel", type=kernel_controllers, help="of the kernel, or none (cubic,bbr)")
+    how.add_argument("--kernel", type=names_of, help="of the kernel, or none (cubic,bbr)")
     how.add_argument(
         "--config", action="append", type=setting, default=[], metavar="NAME=VALUE",
         help="a field of rudp.Config; may be repeated",
@@ -80,8 +82,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def controllers(text: str) -> list[str]:
-    """Check names of rudp's controllers, separated by commas."""
-    names = text.split(",")
+    """Check names of rudp's controllers, separated by commas, or none."""
+    names = names_of(text)
     try:
         for name in names:
             controller(name)
@@ -90,8 +92,8 @@ def controllers(text: str) -> list[str]:
     return names
 
 
-def kernel_controllers(text: str) -> list[str]:
-    """Return names of the kernel's controllers, separated by commas."""
+def names_of(text: str) -> list[str]:
+    """Return names separated by commas, none for ``none``."""
     return [] if text == "none" else text.split(",")
 
 
@@ -163,7 +165,10 @@ def variants(given: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def transfer(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
-    """Yield a row for each cell and variant: goodput, and what was sent again for what was lost."""
+    """Yield a row for each cell and variant: goodput, and what was sent again for what was lost.
+
+    A connection that failed has delivered nothing; the samples in the JSON say why.
+    """
     for where in cells:
         start = 2.0 + 20 * where.rtt if given.start is None else given.start
         samples: dict[tuple[str, str], list[Row]] = {each: [] for each in variants(given)}
@@ -174,10 +179,14 @@ def transfer(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
             for _ in range(given.rounds or 3):
                 for each, mine in samples.items():
                     before = path.counters()["forward"]
-                    sample = both.push(*each, start, given.seconds)
+                    try:
+                        sample = both.push(*each, start, given.seconds)
+                    except ends.TransferError as error:
+                        sample = FAILED | {"error": str(error)}
                     time.sleep(0.2 + 3 * where.rtt)  # until nothing is under way any more
                     after = path.counters()["forward"]
-                    mine.append(sample | {name: after[name] - before[name] for name in before})
+                    changes = {name: after[name] - before[name] for name in before}
+                    mine.append(sample | changes | {"latest": after["latest"]})
         medians = {
             each: statistics.median(sample["octets"] for sample in mine) * 8 / given.seconds / 1e6
             for each, mine in samples.items()
@@ -192,6 +201,8 @@ def transfer(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
                 "ratio": ratio(each, medians),
                 "resent": resent,
                 "lost": lost,
+                "overflows": sum(sample["overflows"] for sample in mine),
+                "failed": sum("error" in sample for sample in mine),
                 "needless": max(resent - lost, 0) / resent if resent else 0.0,
                 "samples": mine,
             }
@@ -209,7 +220,7 @@ def ratio(each: tuple[str, str], medians: dict[tuple[str, str], float]) -> float
 
 
 def fetch(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
-    """Yield a row for each cell and variant: seconds until 100 KB were there."""
+    """Yield a row for each cell and variant: seconds until 100 KB were there, inf for never."""
     for where in cells:
         times: dict[tuple[str, str], list[float]] = {each: [] for each in variants(given)}
         data, acknowledgements = where.options()
@@ -219,7 +230,10 @@ def fetch(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
         ):
             for _ in range(given.rounds or 40):
                 for each, mine in times.items():
-                    mine.append(both.fetch(*each, FETCH_OCTETS))
+                    try:
+                        mine.append(both.fetch(*each, FETCH_OCTETS))
+                    except ends.TransferError:
+                        mine.append(math.inf)
                     time.sleep(0.05 + 2 * where.rtt)
         medians = {each: statistics.median(mine) for each, mine in times.items()}
         for each, mine in times.items():
@@ -227,6 +241,7 @@ def fetch(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
                 "cell": str(where),
                 "variant": " ".join(each),
                 "median": medians[each],
+                "failed": mine.count(math.inf),
                 "p95": sorted(mine)[min(len(mine) * 95 // 100, len(mine) - 1)],
                 "ratio": ratio(each, medians),
                 "samples": mine,
@@ -235,6 +250,7 @@ def fetch(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
 
 # -- the table -------------------------------------------------------------------------------------
 
+WIDTH: Final = 12
 COLUMNS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "mbits": ("Mbit/s", lambda value: f"{value:.2f}"),
     "median": ("median s", lambda value: f"{value:.3f}"),
@@ -243,6 +259,8 @@ COLUMNS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "resent": ("resent", lambda value: f"{value:,.0f}"),
     "lost": ("lost", lambda value: f"{value:,.0f}"),
     "needless": ("needless", lambda value: f"{value:.1%}"),
+    "overflows": ("overflows", str),
+    "failed": ("failed", str),
 }
 
 
@@ -252,10 +270,10 @@ def show(rows: Iterator[Row]) -> list[Row]:
     for row in rows:
         columns = [name for name in COLUMNS if name in row]
         if not seen:
-            titles = "".join(f"{COLUMNS[name][0]:>14}" for name in columns)
+            titles = "".join(f"{COLUMNS[name][0]:>{WIDTH}}" for name in columns)
             print(f"{'':<28}{'':<14}{titles}")
         cell_name = row["cell"] if not seen or seen[-1]["cell"] != row["cell"] else ""
-        cells = "".join(f"{COLUMNS[name][1](row[name]):>14}" for name in columns)
+        cells = "".join(f"{COLUMNS[name][1](row[name]):>{WIDTH}}" for name in columns)
         print(f"{cell_name:<28}{row['variant']:<14}{cells}", flush=True)
         seen.append(row)
     return seen

@@ -127,3 +127,12 @@ def test_fetching_run(tmp_path: Path) -> None:
     rows = program(tmp_path, "--fetch", "--cells", "2:100:0", *how)
     assert [row["variant"] for row in rows] == ["tcp reno", "rudp newreno"]
     assert all(row["median"] >= 100_000 * 8 / 100e6 for row in rows)
+
+
+@pytest.mark.interop
+def test_a_fetch_that_fails_never_ends(tmp_path: Path) -> None:
+    need_paths()
+    how = ["--controllers", "newreno", "--kernel", "none", "--config", "connect_timeout=0.3"]
+    (row,) = program(tmp_path, "--fetch", "--cells", "2:100:100", "--rounds", "1", *how)
+    assert row["failed"] == 1
+    assert row["median"] == float("inf")
