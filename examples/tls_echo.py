@@ -5,9 +5,9 @@ A certificate for this machine, and its key::
     openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 30
         -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1
 
-(one line).  Then ``tls_echo.py serve cert.pem key.pem``, and ``tls_echo.py ask cert.pem`` beside
-it.  The client believes nobody but the owner of that key; where the certificate is a public
-authority's ``ssl=True`` is all it needs.
+(one line).  Then ``tls_echo.py serve cert.pem key.pem``; beside it ``tls_echo.py ask cert.pem``.
+The client believes nobody but the owner of that key; where the certificate is a public authority's
+``ssl=True`` is all it needs.
 
 A stream that ends without TLS's own farewell was cut by somebody: reading it raises
 ``ssl.SSLEOFError``, an ``OSError`` as a lost connection is.
