@@ -43,11 +43,11 @@ class Config:
         report what arrives twice (RFC 2883).
 
     Buffers
-        ``recv_buffer``: octets kept for a reader that is not reading; the window never promises
+        ``receive_buffer``: octets kept for a reader that is not reading; the window never promises
         more.  It grows while the application reads as quickly as the window allows, up to
-        ``recv_buffer_max``, which has no effect if it is smaller.  ``send_buffer``: octets sent and
-        not yet acknowledged, at most; what an application writes beyond it waits in the transport's
-        write buffer and counts against its watermarks.
+        ``receive_buffer_max``, which has no effect if it is smaller.  ``send_buffer``: octets sent
+        and not yet acknowledged, at most; what an application writes beyond it waits in the
+        transport's write buffer and counts against its watermarks.
 
     Loss and congestion
         ``congestion``: ``"cubic"``, ``"bbr"``, ``"newreno"``, or a callable that makes a
@@ -90,8 +90,8 @@ class Config:
     timestamps: bool = True
     window_scaling: bool = True
 
-    recv_buffer: int = 256 * 1024
-    recv_buffer_max: int = 6 * 1024 * 1024
+    receive_buffer: int = 256 * 1024
+    receive_buffer_max: int = 6 * 1024 * 1024
     # Linux has 4 MiB.  While a hole is filled SND.UNA stands still for a round trip or two, and a
     # path of 100 Mbit/s and 200 ms, 2.5 MB long, stays busy only if as much again may be sent:
     # with one segment in 2000 lost it carries 90 instead of 79 Mbit/s.
@@ -128,8 +128,8 @@ class Config:
 
     def __post_init__(self) -> None:
         _whole("mss", self.mss, MSS_FLOOR, MSS_CEILING, optional=True)
-        _whole("recv_buffer", self.recv_buffer, 4096, WINDOW_MAX)
-        _whole("recv_buffer_max", self.recv_buffer_max, 4096, WINDOW_MAX)
+        _whole("receive_buffer", self.receive_buffer, 4096, WINDOW_MAX)
+        _whole("receive_buffer_max", self.receive_buffer_max, 4096, WINDOW_MAX)
         _whole("send_buffer", self.send_buffer, 4096, WINDOW_MAX)
         _between("min_rto", self.min_rto, 1e-3, 60.0)
         _between("max_rto", self.max_rto, max(1.0, self.min_rto), 3600.0)

@@ -162,7 +162,7 @@ def _set_maxseg(connection: Connection, value: int) -> None:
 
 
 def _set_rcvbuf(connection: Connection, value: int) -> None:
-    connection.recv_buffer = min(max(value, 4096), WINDOW_MAX)
+    connection.receive_buffer = min(max(value, 4096), WINDOW_MAX)
 
 
 def _set_sndbuf(connection: Connection, value: int) -> None:
@@ -185,7 +185,7 @@ _READ: Final[dict[tuple[int, int], Callable[[Connection], int]]] = {
     (_TCP, TCP_KEEPCNT): lambda c: c.keepalive[3],
     (_TCP, TCP_USER_TIMEOUT): lambda c: int((c.user_timeout or 0) * 1000),
     (_SOCKET, socket.SO_KEEPALIVE): lambda c: int(c.keepalive[0]),
-    (_SOCKET, socket.SO_RCVBUF): lambda c: c.recv_buffer,
+    (_SOCKET, socket.SO_RCVBUF): lambda c: c.receive_buffer,
     (_SOCKET, socket.SO_SNDBUF): lambda c: c.send_buffer,
     (_SOCKET, socket.SO_TYPE): lambda c: int(socket.SOCK_STREAM),
     (_SOCKET, socket.SO_ERROR): lambda c: (c.error.errno or 0) if c.error is not None else 0,

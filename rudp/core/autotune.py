@@ -21,20 +21,20 @@ path and the holes, two for slow start."""
 class Autotune:
     """The receiver's round trip, and what is read in one.
 
-    Sizes are octets, times seconds.  *recv_buffer*: what the connection begins with.  ``rtt``: the
-    round trip as far as a receiver can tell, None before the first measurement.
+    Sizes are octets, times seconds.  *receive_buffer*: what the connection begins with.  ``rtt``:
+    the round trip as far as a receiver can tell, None before the first measurement.
     """
 
     __slots__ = ("_echo", "_edge", "_edge_at", "_most_read", "_read_before", "_since", "rtt")
 
-    def __init__(self, recv_buffer: int) -> None:
+    def __init__(self, receive_buffer: int) -> None:
         self.rtt: float | None = None
         self._echo: int | None = None  # the echo that was measured last
         self._edge: int | None = None  # what lies beyond it was granted after _edge_at
         self._edge_at = 0.0
         self._since = 0.0  # when the current measurement of reading began
         self._read_before = 0  # octets read in all, then
-        self._most_read = recv_buffer // HEADROOM  # in any one round trip
+        self._most_read = receive_buffer // HEADROOM  # in any one round trip
 
     def on_echo(self, echo: int, now: float) -> None:
         """Data echoes the time *echo*, in ms of our clock: when we sent what it answers.

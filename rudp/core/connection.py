@@ -309,16 +309,16 @@ class Connection:
         self._tcb.sender.send_buffer = value
 
     @property
-    def recv_buffer(self) -> int:
+    def receive_buffer(self) -> int:
         """Octets kept for a reader that is not reading; what was promised stays promised.
 
         It grows with what is read (BUF-3) until it is set, and then no more.
         """
         receiver = self._tcb.receiver
-        return self._tcb.config.recv_buffer if receiver is None else receiver.recv_buffer
+        return self._tcb.config.receive_buffer if receiver is None else receiver.receive_buffer
 
-    @recv_buffer.setter
-    def recv_buffer(self, value: int) -> None:
+    @receive_buffer.setter
+    def receive_buffer(self, value: int) -> None:
         if self._tcb.receiver is not None:
             self._tcb.receiver.resize(value)
 
@@ -656,7 +656,7 @@ class Connection:
         receiver = tcb.receiver
         if receiver is None:
             flags, ack = SYN | ECE | CWR if tcb.offers_ecn else SYN, 0
-            window = min(config.recv_buffer, 0xFFFF)
+            window = min(config.receive_buffer, 0xFFFF)
             shift = window_shift(largest_buffer(config)) if config.window_scaling else None
             sack = config.sack
             stamps = (tcb.ts_clock(now), 0) if config.timestamps else None

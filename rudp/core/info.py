@@ -14,8 +14,8 @@ class ConnectionInfo:
     ``peer_mss``: what the peer's MSS option said. ``srtt``, ``rttvar``, ``rto``: RFC 6298, the
     former two None before a sample; ``min_rtt``: the smallest sample. ``cwnd``, ``ssthresh``: RFC
     5681. ``snd_wnd``: what the peer lets us have outstanding; ``rcv_wnd``: what we let it.
-    ``recv_buffer``: what is kept for a reader that is not reading; ``rcv_rtt``: the round trip as
-    the data that comes in shows it, None before a measurement.
+    ``receive_buffer``: what is kept for a reader that is not reading; ``rcv_rtt``: the round trip
+    as the data that comes in shows it, None before a measurement.
     ``in_flight``: RFC 6675's pipe; ``unacked``: sent and not acknowledged; ``unsent``: not sent
     yet; ``unread``: received and not read. ``lost``: called lost and not resent yet. ``resent``:
     octets sent more than once, in all; ``dsacks``: reports of octets that arrived twice (RFC 2883);
@@ -43,7 +43,7 @@ class ConnectionInfo:
     ssthresh: int
     snd_wnd: int
     rcv_wnd: int
-    recv_buffer: int
+    receive_buffer: int
     rcv_rtt: float | None
     in_flight: int
     unacked: int

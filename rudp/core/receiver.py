@@ -54,24 +54,25 @@ class AckDue(enum.Enum):
     NOW = "at once"
 
 
-def window_shift(recv_buffer: int) -> int:
-    """Return the window scale that lets 16 bits announce *recv_buffer* (WS-1), 0 to 14."""
+def window_shift(receive_buffer: int) -> int:
+    """Return the window scale that lets 16 bits announce *receive_buffer* (WS-1), 0 to 14."""
     shift = 0
-    while recv_buffer >> shift > 0xFFFF and shift < 14:
+    while receive_buffer >> shift > 0xFFFF and shift < 14:
         shift += 1
     return shift
 
 
 def largest_buffer(config: Config) -> int:
     """Return the size in octets to which a receive buffer may grow (BUF-3)."""
-    return max(config.recv_buffer, config.recv_buffer_max)
+    return max(config.receive_buffer, config.receive_buffer_max)
 
 
 class Receiver:
     """The receiving half of a connection; it begins when the peer's SYN arrived.
 
-    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.  ``recv_buffer``
-    grows with what is read, up to ``recv_buffer_max``, as ``autotune`` finds it worth while.
+    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.
+    ``receive_buffer`` grows with what is read, up to ``receive_buffer_max``, as ``autotune`` finds
+    it worth while.
     ``ecn``: the peer may send ECN-capable segments; ``ce_received``: how many of them came with a
     mark; ``echoing``: ECE is due on every acknowledgement.
     """
@@ -100,8 +101,8 @@ class Receiver:
         "rcv_nxt",
         "rcv_up",
         "ready_octets",
-        "recv_buffer",
-        "recv_buffer_max",
+        "receive_buffer",
+        "receive_buffer_max",
         "rmss",
         "rmss_max",
         "sack",
@@ -116,10 +117,10 @@ class Receiver:
         self.irs = irs
         self.rcv_nxt = irs + 1
         self.rcv_up = irs + 1
-        self.recv_buffer = config.recv_buffer
-        self.recv_buffer_max = largest_buffer(config)
-        self.autotune = Autotune(config.recv_buffer)
-        self.queue = Reassembly(SLACK * config.recv_buffer)
+        self.receive_buffer = config.receive_buffer
+        self.receive_buffer_max = largest_buffer(config)
+        self.autotune = Autotune(config.receive_buffer)
+        self.queue = Reassembly(SLACK * config.receive_buffer)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
         self.ecn = False
@@ -160,9 +161,9 @@ class Receiver:
 
         Clark's rule (RFC 9293 §3.8.6.2.2): the edge moves by a segment or half the buffer.
         """
-        room = min(max(self.recv_buffer - self.ready_octets, 0), 0xFFFF << self.shift)
+        room = min(max(self.receive_buffer - self.ready_octets, 0), 0xFFFF << self.shift)
         edge = self.rcv_nxt + room
-        step = min(self.recv_buffer // 2, self.rmss)
+        step = min(self.receive_buffer // 2, self.rmss)
         return edge if edge - self._promised >= step else self._promised
 
     def window_field(self) -> int:
@@ -182,7 +183,7 @@ class Receiver:
 
     def syn_window_field(self) -> int:
         """Return SEG.WND for a SYN: never scaled (RFC 7323 §2.2)."""
-        field = min(self.recv_buffer, 0xFFFF)
+        field = min(self.receive_buffer, 0xFFFF)
         self._promised = max(self._promised, self.rcv_nxt + field)
         self._edge_shown = max(self._edge_shown, self._promised)
         return field
@@ -195,24 +196,24 @@ class Receiver:
             return nxt <= seq < edge or seq == nxt
         return edge > nxt and seq < edge and seq + length > nxt
 
-    def resize(self, recv_buffer: int) -> None:
-        """Keep up to *recv_buffer* octets from now on; what was promised stays promised.
+    def resize(self, receive_buffer: int) -> None:
+        """Keep up to *receive_buffer* octets from now on; what was promised stays promised.
 
         Who chooses a size has it: it does not grow by itself any more.
         """
-        self.recv_buffer_max = recv_buffer
-        self._keep(recv_buffer)
+        self.receive_buffer_max = receive_buffer
+        self._keep(receive_buffer)
 
-    def _keep(self, recv_buffer: int) -> None:
-        self.recv_buffer = recv_buffer
-        self.queue.limit = SLACK * max(recv_buffer, self.rcv_wnd)
+    def _keep(self, receive_buffer: int) -> None:
+        self.receive_buffer = receive_buffer
+        self.queue.limit = SLACK * max(receive_buffer, self.rcv_wnd)
 
     def _grow(self, now: float) -> None:
         """Make the buffer as large as the reader is quick (BUF-3)."""
         if self.ts_recent is None:
             self.autotune.on_window(self.rcv_nxt, self._edge_shown, now)
-        wanted = min(self.autotune.wanted(self.delivered, now), self.recv_buffer_max)
-        if wanted > self.recv_buffer:
+        wanted = min(self.autotune.wanted(self.delivered, now), self.receive_buffer_max)
+        if wanted > self.receive_buffer:
             self._keep(wanted)
 
     # -- data ------------------------------------------------------------------------------------
@@ -250,7 +251,7 @@ class Receiver:
         if len(self._ready) > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self._ready = [b"".join(self._ready)]
         self._count(stop - nxt, now)
-        if self.recv_buffer < self.recv_buffer_max:
+        if self.receive_buffer < self.receive_buffer_max:
             self._grow(now)
         return True
 
@@ -327,7 +328,7 @@ class Receiver:
         if edge <= self._promised:
             return False
         left = self._promised - self.rcv_nxt
-        most = min(self.recv_buffer, 0xFFFF << self.shift)
+        most = min(self.receive_buffer, 0xFFFF << self.shift)
         # Two segments may be more than the buffer can ever free while part of the promise stands.
         worth = max(min(2 * self.rmss, most // 2), most // 4)
         return left <= 0 or edge - self._promised >= worth

@@ -22,7 +22,9 @@ def status(tcb: Tcb) -> ConnectionInfo:
         ssthresh=flight.controller.ssthresh,
         snd_wnd=sender.snd_wnd,
         rcv_wnd=receiver.rcv_wnd if receiver is not None else 0,
-        recv_buffer=receiver.recv_buffer if receiver is not None else tcb.config.recv_buffer,
+        receive_buffer=receiver.receive_buffer
+        if receiver is not None
+        else tcb.config.receive_buffer,
         rcv_rtt=receiver.autotune.rtt if receiver is not None else None,
         in_flight=flight.board.in_flight,
         unacked=sender.flight_size,

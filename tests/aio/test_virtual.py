@@ -182,7 +182,7 @@ async def test_MUST_39_a_reader_of_small_pieces(reads: int) -> None:
         if what == "sent" and octets:
             sizes.append(octets)
 
-    async with stream_pair(virtual(recv_buffer=16 * KIB), limit=2 * KIB) as (near, (reader, _)):
+    async with stream_pair(virtual(receive_buffer=16 * KIB), limit=2 * KIB) as (near, (reader, _)):
         loop.network.taps.append(tap)
         total = 100 * reads if reads < 1000 else 500_000
         total = max(total, 40_000)

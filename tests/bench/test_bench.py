@@ -34,7 +34,7 @@ def test_quick_run_measures_every_variant(tmp_path: Path, processes: int) -> Non
     conditions = report["conditions"]
     assert conditions["processes"] == processes
     assert conditions["rounds"] == 1
-    assert conditions["config"]["recv_buffer"] > 0
+    assert conditions["config"]["receive_buffer"] > 0
     assert {"date", "python", "kernel", "cpus", "cpu", "rudp", "amounts"} <= set(conditions)
 
     figures = {"bulk": {"MB/s"}, "ping-pong": {"p50 µs", "p99 µs"}}

@@ -219,7 +219,7 @@ async def test_an_abort_of_the_kernel_resets_us(kernel: Kernel, role: Role) -> N
 @both_roles
 async def test_a_small_receive_buffer(kernel: Kernel, role: Role) -> None:
     """The kernel keeps to a window of 8 KiB, and fills it again and again."""
-    config = rudp.Config(recv_buffer=8192)
+    config = rudp.Config(receive_buffer=8192)
     async with connected(kernel, role, config) as (reader, _, sock):
         received, _ = await asyncio.gather(
             reader.readexactly(MEBIBYTE), sock.do("send", MEBIBYTE, 5)

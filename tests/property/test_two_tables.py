@@ -33,8 +33,8 @@ from rudp.sim.network import Network, Node
 ADDRESSES = (("10.0.0.1", 5000), ("10.0.0.2", 5000))
 PORT = 80
 CONFIG = Config(
-    recv_buffer=16_384,
-    recv_buffer_max=49_152,
+    receive_buffer=16_384,
+    receive_buffer_max=49_152,
     send_buffer=65_536,
     user_timeout=None,
     fin_wait2_timeout=1000.0,
@@ -247,7 +247,7 @@ class TwoTables(RuleBasedStateMachine):
             assert info.unacked >= 0
             assert info.in_flight <= info.unacked
             assert info.lost <= info.unacked
-            assert info.unread <= info.recv_buffer <= CONFIG.recv_buffer_max
+            assert info.unread <= info.receive_buffer <= CONFIG.receive_buffer_max
             assert info.cwnd > 0
             if side.peer is not None:
                 assert side.peer.written.startswith(side.read)  # a prefix, never anything else

@@ -29,7 +29,7 @@ beginning (``7.5``); without one the event happens at once.  Events:
 calls
     ``connect``, ``listen``, ``unlisten``, ``accept``, ``send N [urgent]``, ``read N``,
     ``shutdown`` (CLOSE of our half), ``close`` (and nobody reads), ``abort``, ``nodelay on|off``,
-    ``recv_buffer N``, ``user_timeout S|none``, ``keepalive IDLE INTERVAL COUNT``,
+    ``receive_buffer N``, ``user_timeout S|none``, ``keepalive IDLE INTERVAL COUNT``,
     ``icmp ERRNO [SEQ|short]``, ``fails ERROR call``.  ``wait`` lets time pass; ``anew SEQ`` begins
     to count again at the peer's SEQ and our next SYN.
 what must hold
@@ -203,7 +203,11 @@ class Play:
         buffer does not grow, so that a script can tell from the numbers of a RFC what leaves at
         one moment.
         """
-        usual: dict[str, Any] = {"pacing": False, "congestion": "newreno", "recv_buffer_max": 4096}
+        usual: dict[str, Any] = {
+            "pacing": False,
+            "congestion": "newreno",
+            "receive_buffer_max": 4096,
+        }
         self.config = Config(**usual | settings)
         self.table = self._new_table()
         self._flows = {"": self._flow(self._path, PEER_PORT)}
@@ -564,8 +568,8 @@ class Play:
         self._connection(flow).nodelay = value == "on"
         self.table.touch(self._connection(flow))
 
-    def _do_recv_buffer(self, flow: Flow, octets: str) -> None:
-        self._connection(flow).recv_buffer = int(octets)
+    def _do_receive_buffer(self, flow: Flow, octets: str) -> None:
+        self._connection(flow).receive_buffer = int(octets)
 
     def _do_user_timeout(self, flow: Flow, value: str) -> None:
         self._connection(flow).user_timeout = None if value == "none" else float(value)

@@ -26,7 +26,7 @@ def test_SWS_4_reading_from_a_buffer_beyond_the_window_field_sends_no_update(pla
 )
 def test_WS_1_the_smallest_shift_that_will_do(play: Play, buffer: int, shift: int) -> None:
     """W-23, WS-3, SWS-6, TRAP-12, DEF-31, DEF-32, REC-1: the window of the SYN is unscaled."""
-    play.configure(recv_buffer=buffer)
+    play.configure(receive_buffer=buffer)
     play(
         f"""
         listen
@@ -47,7 +47,7 @@ def test_WS_1_the_smallest_shift_that_will_do(play: Play, buffer: int, shift: in
 
 def test_WS_1_the_shift_is_that_of_the_largest_buffer(play: Play) -> None:
     """DEF-31, DEF-32, BUF-3: it cannot be changed later; the window begins as it is."""
-    play.configure(recv_buffer_max=Config().recv_buffer_max)
+    play.configure(receive_buffer_max=Config().receive_buffer_max)
     play(
         """
         listen
@@ -57,7 +57,7 @@ def test_WS_1_the_shift_is_that_of_the_largest_buffer(play: Play) -> None:
         accept
         < PA 1:101(100) ack 1
         +0.04 > A 1 ack 101 win 2047        # of 128 octets: 256 KiB less what was not read
-        info recv_buffer 262144
+        info receive_buffer 262144
         """
     )
 
@@ -93,7 +93,7 @@ def test_TRAP_1_a_scale_outside_of_SYN_is_ignored(play: Play) -> None:
 
 def test_ZWP_6_MAY_8_a_window_that_stays_shut(play: Play) -> None:
     """MUST-39, SWS-4, BUF-1, BUF-5, TRAP-4: probes are answered; it opens in one step."""
-    play.configure(recv_buffer=4096)
+    play.configure(receive_buffer=4096)
     play(passive())
     play(
         """
@@ -121,7 +121,7 @@ def test_ZWP_6_MAY_8_a_window_that_stays_shut(play: Play) -> None:
 
 def test_MUST_66_a_shut_window_hears_ACK_URG_and_RST(play: Play) -> None:
     """ST-32, SHLD-2, TRAP-4: of a segment at RCV.NXT, whose data is refused."""
-    play.configure(recv_buffer=4096)
+    play.configure(receive_buffer=4096)
     play(passive())
     play(
         """
@@ -143,7 +143,7 @@ def test_MUST_66_a_shut_window_hears_ACK_URG_and_RST(play: Play) -> None:
 
 def test_TRAP_5_small_reads_make_no_small_windows(play: Play) -> None:
     """MUST-39, SHLD-14, SWS-4, SWS-5: the edge stands until a segment's worth is free."""
-    play.configure(recv_buffer=10_000)
+    play.configure(receive_buffer=10_000)
     play(passive())
     lines = [f"&< A {n}:{n + 1000}(1000) ack 1" for n in range(1, 10_001, 1000)]
     play("\n".join([lines[0].removeprefix("&"), *lines[1:]]) + "\n > A 1 ack 10001 win 0")
@@ -157,7 +157,7 @@ def test_TRAP_5_small_reads_make_no_small_windows(play: Play) -> None:
 
 def test_WS_4_SWS_5_what_was_shown_is_taken(play: Play) -> None:
     """A promise rounded up by the shift is kept: the last octets of it are accepted."""
-    play.configure(recv_buffer=100_001)
+    play.configure(receive_buffer=100_001)
     play(
         """
         listen

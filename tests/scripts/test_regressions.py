@@ -139,7 +139,7 @@ def test_SB_8_a_peer_that_sacks_single_octets() -> None:
 def test_BUF_2_small_segments_for_a_reader_that_stopped() -> None:
     """What waits in order costs about what the window promises, in whatever pieces it came."""
     octets = 32 * 1024
-    receiver = Receiver(0, Config(recv_buffer=octets), Timers())
+    receiver = Receiver(0, Config(receive_buffer=octets), Timers())
     receiver.syn_window_field()
     datagram = memoryview(struct.pack("!IIQI", 1 << 16 | 2, 0, 5 << 28, 0) + b"ab")
     run = read_segment(datagram, Counters())
@@ -161,7 +161,7 @@ def test_SWS_4_a_segment_nearly_as_large_as_the_buffer() -> None:
 
     The rest of the promise was too small for the peer to use before its override timer ran out.
     """
-    config = Config(recv_buffer=65_536)
+    config = Config(receive_buffer=65_536)
     network = Network(delay=0.0001)
     tables = [
         ConnectionTable(config, secret=bytes(16), random=random.Random(n), loopback_payload=65_488)
@@ -322,9 +322,9 @@ def test_M_15_an_urgent_pointer_to_what_was_read(play: Play) -> None:
 
 def test_SHLD_31_a_receive_buffer_that_grew(play: Play) -> None:
     """SACK-5: all of the window that is announced then may be filled out of order."""
-    play.configure(recv_buffer=4096)
+    play.configure(receive_buffer=4096)
     play(passive("mss 1000, sackOK"))
-    play("recv_buffer 60000\n< PA 1:101(100) ack 1\n+0.04 > A 1 ack 101 win 59900")
+    play("receive_buffer 60000\n< PA 1:101(100) ack 1\n+0.04 > A 1 ack 101 win 59900")
     script = []
     for left in range(1101, 59_101, 1000):
         script.append(f"< A {left}:{left + 1000}(1000) ack 1")

@@ -19,7 +19,7 @@ def transfer(ecn: Literal["accept", "on"], congestion: str) -> tuple[ConnectionI
     """Send SIZE octets over a bottleneck that marks; return what the sender says, and the link."""
     network = Network(seed=1, delay=0.02, rate=8e6, queue=60_000, mark=15_000)
     a = network.host(CLIENT, Config(ecn=ecn, congestion=congestion))
-    b = network.host(SERVER, Config(recv_buffer=1 << 20))
+    b = network.host(SERVER, Config(receive_buffer=1 << 20))
     listener = b.table.listen(7000)
     opened = a.table.open_active(b.path, 7000, network.clock.now)
     assert network.run_until(lambda: bool(listener.accepted), limit=10.0)

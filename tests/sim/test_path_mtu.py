@@ -10,7 +10,7 @@ from rudp.core.table import ConnectionTable
 from rudp.sim.network import Network
 
 MIB = 1 << 20
-STEADY = Config(recv_buffer_max=262_144)
+STEADY = Config(receive_buffer_max=262_144)
 """The window stays as it is, so that a transfer lasts for some round trips, as a search does."""
 
 

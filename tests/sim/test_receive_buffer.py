@@ -66,16 +66,16 @@ def test_BUF_3_the_window_grows_until_the_path_is_full(timestamps: bool) -> None
     """BUF-4, DEF-31, DEF-33, WS-1: neither buffer, nor the watermarks, is what limits."""
     goodput, info = transfer(rudp.Config(congestion=wide, timestamps=timestamps))
     assert goodput > PAYLOAD * RATE
-    assert 2 * PATH <= info.recv_buffer <= 6 << 20
+    assert 2 * PATH <= info.receive_buffer <= 6 << 20
     assert info.rcv_rtt is not None
     assert info.rcv_rtt >= RTT - 0.001
 
 
 def test_BUF_3_a_buffer_that_may_not_grow_is_one_window_a_round_trip() -> None:
-    config = rudp.Config(congestion=wide, recv_buffer_max=4096)
+    config = rudp.Config(congestion=wide, receive_buffer_max=4096)
     goodput, info = transfer(config)
-    assert info.recv_buffer == config.recv_buffer
-    assert goodput <= config.recv_buffer / RTT * 8
+    assert info.receive_buffer == config.receive_buffer
+    assert goodput <= config.receive_buffer / RTT * 8
 
 
 def test_BUF_3_a_slow_reader_keeps_a_small_buffer() -> None:
@@ -84,4 +84,4 @@ def test_BUF_3_a_slow_reader_keeps_a_small_buffer() -> None:
     What the StreamReader takes at first, before it pauses, is read quickly.
     """
     _, info = transfer(rudp.Config(congestion=wide), rest=0.5)
-    assert info.recv_buffer <= 3 * 262_144
+    assert info.receive_buffer <= 3 * 262_144

@@ -13,7 +13,7 @@ from rudp.sim import VirtualLoop, run
 HOST = "10.0.0.2"
 PORT = 7000
 BLOCK = bytes(65_536)
-CONFIG = rudp.Config(recv_buffer=262_144)
+CONFIG = rudp.Config(receive_buffer=262_144)
 
 
 def virtual_time() -> float:
@@ -27,7 +27,7 @@ def test_a_reader_that_stops_for_an_hour(nodelay: bool) -> None:
     ``drain()`` blocks, the window stays shut for an hour of answered probes, neither side holds
     more than its buffers, and the transfer goes on in the very instant the reader does.
     """
-    config = rudp.Config(recv_buffer=262_144, nodelay=nodelay)
+    config = rudp.Config(receive_buffer=262_144, nodelay=nodelay)
 
     async def main() -> None:
         go = asyncio.Event()

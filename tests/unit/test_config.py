@@ -20,8 +20,8 @@ DEFAULTS: dict[str, object] = {
     "dsack": True,
     "timestamps": True,
     "window_scaling": True,
-    "recv_buffer": 262_144,
-    "recv_buffer_max": 6_291_456,
+    "receive_buffer": 262_144,
+    "receive_buffer_max": 6_291_456,
     "send_buffer": 6_291_456,
     "congestion": "cubic",
     "loss_detection": "rack",
@@ -53,8 +53,8 @@ DEFAULTS: dict[str, object] = {
 # name, the smallest that is taken, what is too small, the largest, what is too large
 RANGES: list[tuple[str, float, float, float, float]] = [
     ("mss", 88, 87, 65_487, 65_488),
-    ("recv_buffer", 4096, 4095, 1 << 30, (1 << 30) + 1),
-    ("recv_buffer_max", 4096, 4095, 1 << 30, (1 << 30) + 1),
+    ("receive_buffer", 4096, 4095, 1 << 30, (1 << 30) + 1),
+    ("receive_buffer_max", 4096, 4095, 1 << 30, (1 << 30) + 1),
     ("send_buffer", 4096, 4095, 1 << 30, (1 << 30) + 1),
     ("min_rto", 0.001, 0.0009, 60.0, 60.1),
     ("max_rto", 1.0, 0.99, 3600.0, 3600.1),
@@ -75,8 +75,8 @@ TIMES = [
 OPTIONAL = ["mss", "connect_timeout", "user_timeout", "ttl"]
 WHOLE = [
     "mss",
-    "recv_buffer",
-    "recv_buffer_max",
+    "receive_buffer",
+    "receive_buffer_max",
     "send_buffer",
     "syn_retries",
     "keepalive_count",

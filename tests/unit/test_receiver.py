@@ -36,7 +36,7 @@ class Half:
     ) -> None:
         self.timers = Timers()
         self.receiver = Receiver(
-            IRS, Config(recv_buffer=buffer, recv_buffer_max=buffer), self.timers
+            IRS, Config(receive_buffer=buffer, receive_buffer_max=buffer), self.timers
         )
         self.receiver.rmss = RMSS
         self.receiver.sack = sack
@@ -92,7 +92,7 @@ def test_window_shift(buffer: int, shift: int) -> None:
 )
 def test_the_window_of_a_syn(buffer: int, field: int) -> None:
     """SWS-6, WS-2: never scaled, and a promise like any other."""
-    receiver = Receiver(IRS, Config(recv_buffer=buffer), Timers())
+    receiver = Receiver(IRS, Config(receive_buffer=buffer), Timers())
     receiver.shift = 7
     assert receiver.syn_window_field() == field
     assert (receiver.rcv_wnd, receiver.right_edge) == (field, NXT + field)
@@ -291,7 +291,7 @@ class Growing(Half):
 
     def __init__(self, *, timestamps: bool = True, fixed: int | None = None) -> None:
         self.timers = Timers()
-        config = Config(recv_buffer=BUFFER, recv_buffer_max=80_000)
+        config = Config(receive_buffer=BUFFER, receive_buffer_max=80_000)
         self.receiver = Receiver(IRS, config, self.timers)
         self.receiver.rmss = self.receiver.rmss_max = RMSS
         self.receiver.sack = True
@@ -326,7 +326,7 @@ def test_the_buffer_grows_with_the_reader(timestamps: bool) -> None:
     limit = half.receiver.queue.limit
     windows = [half.round_trip() for _ in range(10)]
     assert windows == sorted(windows)
-    assert 79_000 < windows[-1] <= half.receiver.recv_buffer == 80_000
+    assert 79_000 < windows[-1] <= half.receiver.receive_buffer == 80_000
     assert half.receiver.queue.limit >= 8 * limit
     rtt = half.receiver.autotune.rtt
     assert rtt is not None
@@ -337,7 +337,7 @@ def test_the_buffer_does_not_grow_for_a_reader_that_does_not_read() -> None:
     """BUF-3, BUF-5: the window shuts."""
     half = Growing()
     windows = [half.round_trip(read=False) for _ in range(10)]
-    assert half.receiver.recv_buffer == BUFFER
+    assert half.receiver.receive_buffer == BUFFER
     assert windows[-1] < RMSS
 
 
@@ -346,7 +346,7 @@ def test_the_buffer_does_not_grow_for_a_sender_that_has_little_to_send() -> None
     half = Growing()
     for _ in range(10):
         assert half.round_trip(share=0.2) <= BUFFER
-    assert half.receiver.recv_buffer == BUFFER
+    assert half.receiver.receive_buffer == BUFFER
 
 
 def test_a_buffer_that_was_chosen_stays() -> None:
@@ -354,7 +354,7 @@ def test_a_buffer_that_was_chosen_stays() -> None:
     half = Growing(fixed=20_000)
     for _ in range(10):
         half.round_trip()
-    assert half.receiver.recv_buffer == 20_000
+    assert half.receiver.receive_buffer == 20_000
 
 
 def test_a_buffer_that_has_grown_keeps_its_promises() -> None:
