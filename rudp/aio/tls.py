@@ -16,7 +16,6 @@ import ssl
 import traceback
 from asyncio import sslproto
 from asyncio.sslproto import AppProtocolState, SSLProtocolState
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 
@@ -113,27 +112,49 @@ class Tls:
         )
 
 
+class SSLTransport(sslproto._SSLProtocolTransport):
+    """asyncio's TLS transport, which may be closed more than once."""
+
+    def close(self) -> None:
+        """Say close_notify, wait for the peer's, and close the transport below.  Idempotent."""
+        if not self.is_closing():
+            super().close()
+
+
 class Layer(sslproto.SSLProtocol):
     """asyncio's TLS layer, which does not take a cut stream for a whole one."""
 
+    _below: asyncio.BaseTransport | None = None
     if TYPE_CHECKING:  # what the type stubs leave out
         _state: SSLProtocolState
         _app_state: AppProtocolState
         _app_reading_paused: bool
         _eof_received: bool
-        _sslobj: ssl.SSLObject
-        _app_protocol_get_buffer: Callable[[int], Any]
+        _sslobj: Any
+        _app_transport: Any
 
         def _set_state(self, new_state: SSLProtocolState) -> None: ...
-        def _do_flush(self) -> None: ...
+        def _get_read_buffer_size(self) -> int: ...
+        def _call_eof_received(self) -> None: ...
+        def _do_read(self) -> None: ...
         def _on_shutdown_complete(self, shutdown_exc: BaseException | None) -> None: ...
 
-    def _set_app_protocol(self, app_protocol: asyncio.BaseProtocol) -> None:
-        super()._set_app_protocol(app_protocol)
-        if self._app_protocol_is_buffer:
-            # asyncio slices the buffer and fills the slice: of a bytearray that would be a copy.
-            get_buffer = self._app_protocol_get_buffer
-            self._app_protocol_get_buffer = lambda sizehint: memoryview(get_buffer(sizehint))
+    def _get_app_transport(self) -> SSLTransport:
+        if self._app_transport is None:
+            self._app_transport = SSLTransport(self._loop, self)
+        transport: SSLTransport = self._app_transport
+        return transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake."""
+        self._below = transport
+        super().connection_made(transport)
+
+    def _get_extra_info(self, name: str, default: Any = None) -> Any:
+        # asyncio forgets the addresses with the connection; a log line may want them later.
+        if name in self._extra or self._below is None:
+            return self._extra.get(name, default)
+        return self._below.get_extra_info(name, default)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell the protocol if it knows of the connection: before ``start_tls`` it was its own."""
@@ -148,6 +169,34 @@ class Layer(sslproto.SSLProtocol):
             traceback.clear_frames(handshake_exc.__traceback__)
             del handshake_exc
 
+    @property
+    def _expects_more(self) -> bool:
+        """Whether the protocol has neither been told of the end nor closed."""
+        told = self._app_state is not AppProtocolState.STATE_CON_MADE
+        return not told and not self._app_transport.is_closing()
+
+    def _do_read__buffered(self) -> None:
+        # asyncio's fills slices of the buffer, which of a bytearray are copies, and leaves for
+        # later what does not fit, when a FIN may have ended all reading.
+        protocol = self._app_protocol
+        assert isinstance(protocol, asyncio.BufferedProtocol)
+        try:
+            while not self._app_reading_paused and self._expects_more:
+                buffer = memoryview(protocol.get_buffer(self._get_read_buffer_size())).cast("B")
+                if not buffer:
+                    raise RuntimeError("get_buffer() returned an empty buffer")
+                count = self._sslobj.read(len(buffer), buffer)
+                if not count:  # close_notify
+                    self._call_eof_received()
+                    self._start_shutdown()
+                    return
+                protocol.buffer_updated(count)
+                if self._app_protocol is not protocol:
+                    self._do_read()
+                    return
+        except sslproto.SSLAgainErrors:
+            pass  # no more for now
+
     def _start_shutdown(self) -> None:
         if self._state is SSLProtocolState.FLUSHING and self._app_reading_paused:
             # FIN came while the protocol did not read.  Now that it closes it never will.
@@ -155,9 +204,15 @@ class Layer(sslproto.SSLProtocol):
         else:
             super()._start_shutdown()
 
+    def _do_flush(self) -> None:
+        self._do_read()
+        if self._app_reading_paused and self._expects_more:
+            return  # the rest is delivered when it reads again
+        self._set_state(SSLProtocolState.SHUTDOWN)
+        self._do_shutdown()
+
     def _do_shutdown(self) -> None:
-        cut = self._eof_received and self._app_state is AppProtocolState.STATE_CON_MADE
-        if cut and not self._app_transport.is_closing():
+        if self._eof_received and self._expects_more:
             self._fatal_error(
                 ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream ended without close_notify")
             )
@@ -199,7 +254,7 @@ async def secure(
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
     layer = tls.layer(loop, protocol, waiter, call_connection_made=call_connection_made)
-    secured = layer._app_transport
+    secured: asyncio.Transport = layer._app_transport
     transport.set_protocol(layer)
     layer.connection_made(transport)
     transport.resume_reading()

@@ -95,6 +95,42 @@ class Silent(Recorder):
     """A peer that has never heard of TLS: it says nothing, and waits."""
 
 
+class Filled(asyncio.BufferedProtocol):
+    """What :class:`Recorder` does, with a buffer of its own."""
+
+    def __init__(self, net: Net, size: int = 10_000) -> None:
+        self.recorder = Recorder()
+        self.buffer: Any = bytearray(size)
+        if net.is_tcp:  # asyncio fills a copy of anything else
+            self.buffer = memoryview(self.buffer)
+        self.buffers = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.recorder, name)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.recorder.connection_made(transport)
+
+    def get_buffer(self, sizehint: int) -> Any:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.buffers += 1
+        self.recorder.data_received(bytes(self.buffer[:nbytes]))
+
+    def eof_received(self) -> bool | None:
+        return self.recorder.eof_received()
+
+    def pause_writing(self) -> None:
+        self.recorder.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.recorder.resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.recorder.connection_lost(exc)
+
+
 # -- a connection --------------------------------------------------------------------------------
 
 
@@ -143,32 +179,8 @@ async def test_nothing_readable_on_the_wire() -> None:
 
 @pytest.mark.parametrize("buffered", [False, True], ids=["copied", "buffered"])
 async def test_much_data_both_ways(net: Net, buffered: bool) -> None:
-    class Filled(asyncio.BufferedProtocol):
-        """What :class:`Recorder` does, with a buffer of its own."""
-
-        def __init__(self) -> None:
-            self._recorder = Recorder()
-            self._buffer: Any = bytearray(10_000)
-            if net.is_tcp:  # asyncio fills a copy of anything else
-                self._buffer = memoryview(self._buffer)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._recorder, name)
-
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self._recorder.connection_made(transport)
-
-        def get_buffer(self, sizehint: int) -> Any:
-            return self._buffer
-
-        def buffer_updated(self, nbytes: int) -> None:
-            self._recorder.data_received(bytes(self._buffer[:nbytes]))
-
-        def connection_lost(self, exc: BaseException | None) -> None:
-            self._recorder.connection_lost(exc)
-
     there, back = random.Random(1).randbytes(MIB), random.Random(2).randbytes(MIB)
-    kind = Filled if buffered else Recorder
+    kind: Any = (lambda: Filled(net)) if buffered else Recorder
     async with tls_pair(net, kind, kind) as p:
         p.near.write(there)
         for at in range(0, MIB, 50_000):
@@ -177,6 +189,60 @@ async def test_much_data_both_ways(net: Net, buffered: bool) -> None:
         assert await p.client.received(MIB) == back
         p.near.writelines([b"one ", memoryview(b"two ")])
         assert (await p.server.received(MIB + 8))[-8:] == b"one two "
+
+
+async def test_small_buffers_get_all_before_the_end(real: Net) -> None:
+    """asyncio drops what is left when FIN comes before the last buffer is filled."""
+    data = random.Random(5).randbytes(200_000)
+    async with tls_pair(real, Recorder, lambda: Filled(real, 100)) as p:
+        p.near.write(data)
+        p.near.close()
+        assert await p.server.lost is None
+        assert bytes(p.server.data) == data
+        assert p.server.calls == ["made", "data", "eof", "lost"]
+
+
+async def test_pause_between_two_buffers(real: Net) -> None:
+    """The rest, and the end, wait in the layer."""
+
+    class Pausing(Filled):
+        def buffer_updated(self, nbytes: int) -> None:
+            super().buffer_updated(nbytes)
+            self.transport.pause_reading()
+
+    async with tls_pair(real, Recorder, lambda: Pausing(real, 100)) as p:
+        p.near.write(b"x" * 250)
+        p.near.close()
+        for buffers in (1, 2, 3):
+            await p.server.until(lambda n=buffers: p.server.buffers == n)
+            await p.settle()
+            assert p.server.buffers == buffers
+            assert not p.server.eof.done()
+            p.far.resume_reading()
+        assert await p.server.lost is None
+        assert len(p.server.data) == 250
+
+
+async def test_protocol_that_is_swapped_between_two_buffers(real: Net) -> None:
+    class Fickle(Filled):
+        def buffer_updated(self, nbytes: int) -> None:
+            super().buffer_updated(nbytes)
+            self.transport.set_protocol(self.recorder)
+
+    async with tls_pair(real, Recorder, lambda: Fickle(real, 100)) as p:
+        p.near.write(b"x" * 250)
+        p.near.close()
+        assert await p.server.lost is None
+        assert len(p.server.data) == 250
+        assert p.server.buffers == 1
+
+
+async def test_buffer_without_room(real: Net, reports: list[dict[str, Any]]) -> None:
+    async with tls_pair(real, Recorder, lambda: Filled(real, 0)) as p:
+        p.near.write(b"x")
+        assert isinstance(await p.server.lost, RuntimeError)
+        assert isinstance(await p.client.lost, ConnectionResetError)
+    assert "empty buffer" in str(reports.pop()["exception"])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -265,6 +331,22 @@ async def test_close_is_the_end_of_both_streams(net: Net) -> None:
         assert await p.server.lost is None
         assert p.server.data == b"farewell"
         assert p.server.calls == ["made", "data", "eof", "lost"]
+
+
+async def test_what_can_be_done_after_the_end(real: Net) -> None:
+    """asyncio's TCP forgets the addresses, and stumbles over what follows a second close."""
+    async with tls_pair(real) as p:
+        p.near.close()
+        p.near.close()
+        p.near.write(b"nobody hears it")
+        assert await p.client.lost is None
+        assert await p.server.lost is None
+        p.near.close()
+        p.near.abort()
+        p.near.write(b"nobody hears it")
+        assert p.near.get_extra_info("peername") == p.far.get_extra_info("sockname")
+        assert p.near.get_extra_info("cipher") == p.far.get_extra_info("cipher")
+        assert p.near.get_extra_info("nonsense", 7) == 7
 
 
 async def test_all_that_was_written_arrives_before_the_end(net: Net) -> None:

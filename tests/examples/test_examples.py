@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 import rudp
 from rudp import sim
@@ -314,10 +315,43 @@ async def test_chat_outlives_a_client_that_breaks_off(start: Start) -> None:
     assert server.end() == (0, "", "")
 
 
+# -- TLS -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Callable[[str], tuple[str, str]]:
+    """Make a certificate that is its own authority, as openssl's command does; ``(cert, key)``."""
+
+    def make(name: str) -> tuple[str, str]:
+        authority = trustme.CA()
+        issued = authority.issue_cert("localhost", "127.0.0.1")
+        cert, key = tmp_path / f"{name}.pem", tmp_path / f"{name}-key.pem"
+        cert.write_bytes(issued.cert_chain_pems[0].bytes() + authority.cert_pem.bytes())
+        key.write_bytes(issued.private_key_pem.bytes())
+        return str(cert), str(key)
+
+    return make
+
+
+def test_tls_echo(start: Start, pem: Callable[[str], tuple[str, str]]) -> None:
+    cert, key = pem("server")
+    server = start("tls_echo.py", "serve", cert, key, "--host", "127.0.0.1", "--port", "0")
+    port = server.line().removeprefix("waiting on port ")
+    where = ("--host", "127.0.0.1", "--port", port)
+    out = run(start, "tls_echo.py", "ask", cert, *where)
+    assert re.fullmatch(r"TLSv1\.3 TLS_\w+\nb'hello\\n'\n", out)
+    other, _ = pem("other")
+    status, out, err = start("tls_echo.py", "ask", other, *where).end()
+    assert (status, out) == (1, "")
+    assert re.match(r"it failed: .*certificate verify failed", err)
+    server.interrupt()
+    assert server.end() == (130, "", "")
+
+
 # -- all -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["file_transfer.py", "chat.py"])
+@pytest.mark.parametrize("name", ["file_transfer.py", "chat.py", "tls_echo.py"])
 def test_help(start: Start, name: str) -> None:
     out = run(start, name, "--help")
     assert out.startswith("usage: ")
