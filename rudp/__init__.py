@@ -13,15 +13,25 @@ from rudp.aio.streams import open_connection, start_server
 from rudp.aio.tls import start_tls
 from rudp.aio.transport import Transport
 from rudp.config import Config
+from rudp.core.congestion.bbr import Bbr
+from rudp.core.congestion.controller import Ack, Controller, Signal
+from rudp.core.congestion.cubic import Cubic
+from rudp.core.congestion.newreno import NewReno
 from rudp.core.info import ConnectionInfo
 from rudp.core.state import State
 from rudp.core.tracer import Tracer
 
 __all__ = [
+    "Ack",
+    "Bbr",
     "Config",
     "ConnectionInfo",
+    "Controller",
+    "Cubic",
     "Endpoint",
+    "NewReno",
     "Server",
+    "Signal",
     "State",
     "Tracer",
     "Transport",

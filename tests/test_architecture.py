@@ -33,7 +33,7 @@ core.seqnum | core.state | core.counters | core.transmit | config
 
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
-    "rudp": {"aio", "config", "core.info", "core.state", "core.tracer"},
+    "rudp": {"aio", "config", "core.congestion", "core.info", "core.state", "core.tracer"},
     "udp": {"config", "core.transmit"},
     "sim": {"config", "core.table", "core.transmit"},
     "trace": {

@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 import rudp
+from bench import race
 from rudp import sim
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -379,3 +380,17 @@ def test_every_program_in_the_readme_is_complete() -> None:
     )
     assert done.stdout.startswith("b'HELLO' after ")
     assert done.stderr == ""
+
+
+def test_controller(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of them share the path and keep the queue short."""
+    path = str(EXAMPLES / "controller.py")
+    race.main([path, path, "--seconds", "5", "--start", "2", "--rate", "5M"])
+    found = re.search(
+        r"in all, ([\d.]+)% of the link.*through .* in ([\d.]+) ms",
+        capsys.readouterr().out,
+        re.DOTALL,
+    )
+    assert found is not None
+    assert float(found[1]) > 90
+    assert float(found[2]) < 20
