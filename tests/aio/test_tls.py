@@ -131,6 +131,14 @@ class Filled(asyncio.BufferedProtocol):
         self.recorder.connection_lost(exc)
 
 
+class Pausing(Filled):
+    """Reads one buffer at a time."""
+
+    def buffer_updated(self, nbytes: int) -> None:
+        super().buffer_updated(nbytes)
+        self.transport.pause_reading()
+
+
 # -- a connection --------------------------------------------------------------------------------
 
 
@@ -204,11 +212,6 @@ async def test_small_buffers_get_all_before_the_end(real: Net) -> None:
 
 async def test_pause_between_two_buffers(real: Net) -> None:
     """The rest, and the end, wait in the layer."""
-
-    class Pausing(Filled):
-        def buffer_updated(self, nbytes: int) -> None:
-            super().buffer_updated(nbytes)
-            self.transport.pause_reading()
 
     async with tls_pair(real, Recorder, lambda: Pausing(real, 100)) as p:
         p.near.write(b"x" * 250)
@@ -497,6 +500,45 @@ async def test_close_with_data_unread(real: Net, peer_closes: bool) -> None:
         await p.settle()
         p.near.close()
         assert await p.client.lost is None
+
+
+async def test_close_when_the_end_has_come_unread(real: Net) -> None:
+    """The protocol paused, FIN came, and then the protocol closes without reading on."""
+    async with upgraded_pair(real) as p:
+        await p.server.upgrade
+        p.near.pause_reading()
+        p.server.plain.write_eof()
+        await p.settle()
+        assert p.client.calls == ["made"]
+        p.near.close()
+        assert await p.client.lost is None
+
+
+async def test_pause_between_the_last_buffers_of_a_cut_stream(real: Net) -> None:
+    async with upgraded_pair(real, lambda: Pausing(real, 100)) as p:
+        await p.server.upgrade
+        p.near.pause_reading()
+        p.far.write(b"x" * 250)
+        p.server.plain.write_eof()
+        await p.settle()
+        for buffers in (1, 2, 3):
+            assert not p.client.lost.done()
+            p.near.resume_reading()
+            await p.client.until(lambda n=buffers: p.client.buffers == n)
+        p.near.resume_reading()
+        assert isinstance(await p.client.lost, ssl.SSLEOFError)
+        assert len(p.client.data) == 250
+
+
+async def test_nonsense_instead_of_a_farewell(real: Net) -> None:
+    async with upgraded_pair(real) as p:
+        await p.server.upgrade
+        p.server.plain.pause_reading()
+        p.near.close()
+        p.server.plain.write(b"this is no record of TLS" * 10)
+        error = await p.client.lost
+        assert isinstance(error, ssl.SSLError)
+        assert not isinstance(error, ssl.SSLEOFError)
 
 
 async def test_close_while_the_peer_is_sending(real: Net) -> None:
@@ -805,6 +847,16 @@ async def test_start_tls_that_fails_ends_the_connection(real: Net, how: str) -> 
         error = await p.client.lost
         assert (error is None) == (how == "cancelled")
         await p.server.lost
+
+
+async def test_transport_that_is_aborted_under_start_tls(real: Net) -> None:
+    async with pair(real, Recorder, Silent) as p:
+        starting = spawn(real.start_tls(p.near, p.client, for_client(), server_hostname=NAME))
+        await p.server.received(1)
+        p.near.abort()
+        with pytest.raises(ConnectionAbortedError, match="during the TLS handshake"):
+            await starting
+        assert await p.client.lost is None
 
 
 async def test_start_tls_refuses_what_it_cannot_use(real: Net) -> None:

@@ -363,7 +363,7 @@ def test_help(start: Start, name: str) -> None:
 def test_an_example_can_be_imported_and_says_what_it_is(path: Path) -> None:
     names: dict[str, Any] = runpy.run_path(str(path))
     assert names["__doc__"]
-    assert callable(names["main"])
+    assert callable(names.get("main") or names["Gentle"])  # a controller is for others to run
 
 
 def test_every_program_in_the_readme_is_complete() -> None:
@@ -386,11 +386,8 @@ def test_controller(capsys: pytest.CaptureFixture[str]) -> None:
     """Two of them share the path and keep the queue short."""
     path = str(EXAMPLES / "controller.py")
     race.main([path, path, "--seconds", "5", "--start", "2", "--rate", "5M"])
-    found = re.search(
-        r"in all, ([\d.]+)% of the link.*through .* in ([\d.]+) ms",
-        capsys.readouterr().out,
-        re.DOTALL,
-    )
+    printed = capsys.readouterr().out
+    found = re.search(r", ([\d.]+)% of the link.*through .* in ([\d.]+) ms", printed, re.DOTALL)
     assert found is not None
     assert float(found[1]) > 90
     assert float(found[2]) < 20
