@@ -23,6 +23,7 @@ from bench import cpus
 from bench.controllers import controller
 from bench.counters import receive_buffer_errors
 from bench.link import Path
+from bench.netem import NetemPath
 from bench.simulation import BUFFERS
 
 PORT: Final = 7000
@@ -60,7 +61,9 @@ class Ends:
     asked for, as in :func:`~bench.controllers.controller`.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], controllers: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path | NetemPath, settings: dict[str, Any], controllers: Sequence[str]
+    ) -> None:
         self._path = path
         self._plan = json.dumps([path.b.address, settings, list(controllers)])
         self._stack = contextlib.ExitStack()

@@ -179,7 +179,7 @@ def missing() -> str | None:
 # -- the process of the relay ----------------------------------------------------------------------
 
 
-def _ip(*arguments: str) -> None:
+def ip(*arguments: str) -> None:
     """Run iproute2; OSError with its words when it refuses."""
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -190,15 +190,21 @@ def _host(stack: contextlib.ExitStack, which: int) -> tuple[Host, int]:
     """Make a namespace with its device; return it and the device's descriptor."""
     host = Host(f"wire-{os.getpid()}-{'ab'[which]}", ADDRESSES[which])
     interface = f"wire{os.getpid()}{'ab'[which]}"
-    _ip("netns", "add", host.namespace)
-    stack.callback(_ip, "netns", "delete", host.namespace)
+    ip("netns", "add", host.namespace)
+    stack.callback(ip, "netns", "delete", host.namespace)
     tun = open_tun(interface, MTU + 8)  # it keeps eight octets for a UDP header
     stack.callback(os.close, tun)
-    _ip("link", "set", interface, "netns", host.namespace, "name", DEVICE)
+    ip("link", "set", interface, "netns", host.namespace, "name", DEVICE)
+    settle(host)
+    return host, tun
+
+
+def settle(host: Host) -> None:
+    """Give the device in the namespace of *host* its address, and the kernel its settings."""
     inside = ("-n", host.namespace)
-    _ip(*inside, "link", "set", "lo", "up")
-    _ip(*inside, "address", "add", f"{host.address}/24", "dev", DEVICE)
-    _ip(*inside, "link", "set", DEVICE, "txqueuelen", str(DEVICE_QUEUE), "up")
+    ip(*inside, "link", "set", "lo", "up")
+    ip(*inside, "address", "add", f"{host.address}/24", "dev", DEVICE)
+    ip(*inside, "link", "set", DEVICE, "txqueuelen", str(DEVICE_QUEUE), "up")
     for name, value in SETTINGS.items():
         file = "/proc/sys/" + name.replace(".", "/")
         # The shell takes both as arguments, so neither needs quoting.
@@ -206,7 +212,6 @@ def _host(stack: contextlib.ExitStack, which: int) -> tuple[Host, int]:
             host.command("sh", "-c", '[ ! -e "$1" ] || echo "$2" > "$1"', "sh", file, value),
             check=True,
         )
-    return host, tun
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

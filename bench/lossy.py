@@ -20,10 +20,11 @@ from types import FrameType
 from typing import Any, Final
 
 import rudp
-from bench import ends, goodput, report, units
+from bench import ends, goodput, netem, report, units
 from bench.cells import CONDITIONS, HELP, RATES, RTTS, Cell, condition, grid
 from bench.controllers import ALIASES, available, controller
 from bench.link import Path, missing
+from bench.netem import NetemPath
 
 FETCH_OCTETS: Final = 100_000
 KERNEL: Final = ("cubic", "bbr")
@@ -43,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     mode.add_argument("--sim", action="store_true", help="rudp in virtual time")
     mode.add_argument("--real", action="store_true", help="real sockets; Linux and root")
     mode.add_argument("--fetch", action="store_true", help="time to get 100 KB; Linux and root")
+    made.add_argument(
+        "--netem", action="store_true", help="over the kernel's own tc netem, where it has that"
+    )
     cells = made.add_argument_group("cells (all combinations)")
     cells.add_argument("--rtt", nargs="+", type=units.milliseconds, help="ms (2 20 100 200)")
     cells.add_argument("--rate", nargs="+", type=units.megabits, help="Mbit/s (10 100)")
@@ -169,11 +173,12 @@ def transfer(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
 
     A connection that failed has delivered nothing; the samples in the JSON say why.
     """
+    made = NetemPath if given.netem else Path
     for where in cells:
         start = 2.0 + 20 * where.rtt if given.start is None else given.start
         samples: dict[tuple[str, str], list[Row]] = {each: [] for each in variants(given)}
         with (
-            Path(*where.options(), seed=given.seed) as path,
+            made(*where.options(), seed=given.seed) as path,
             ends.Ends(path, dict(given.config), given.controllers) as both,
         ):
             for _ in range(given.rounds or 3):
@@ -221,11 +226,12 @@ def ratio(each: tuple[str, str], medians: dict[tuple[str, str], float]) -> float
 
 def fetch(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
     """Yield a row for each cell and variant: seconds until 100 KB were there, inf for never."""
+    made = NetemPath if given.netem else Path
     for where in cells:
         times: dict[tuple[str, str], list[float]] = {each: [] for each in variants(given)}
         data, acknowledgements = where.options()
         with (
-            Path(acknowledgements, data, seed=given.seed) as path,
+            made(acknowledgements, data, seed=given.seed) as path,
             ends.Ends(path, dict(given.config), given.controllers) as both,
         ):
             for _ in range(given.rounds or 40):
@@ -297,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.sim:
         rows = show(simulate(cells, given))
     else:
-        reason = missing()
+        reason = netem.missing() if given.netem else missing()
         if reason is not None:
             made.exit(1, f"{made.prog}: {reason}\n")
         given.kernel = kernel_has(KERNEL if given.kernel is None else given.kernel)

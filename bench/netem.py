@@ -1,0 +1,113 @@
+"""The same path by ``tc netem``, where the kernel has it: two namespaces, and veth devices.
+
+The kernel's own link does without a process in the middle.  Its queue is counted in packets and
+holds those under way as well, so a finite queue is as many packets as the delay needs, and those
+that may wait.  It counts what it drops and not why: chance and a full queue are one figure here.
+"""
+
+import contextlib
+import json
+import math
+import os
+import subprocess
+from types import TracebackType
+from typing import Any, Final, Self
+
+from bench.link import ADDRESSES, DEVICE, MTU, Host, ip, settle
+from rudp.sim.link import LinkOptions
+
+UNSUPPORTED: Final = ("overhead", "ordered", "corrupt", "deliver_corrupted", "drop", "mtu", "mark")
+
+
+def arguments(options: LinkOptions) -> list[str]:
+    """Return the words behind ``netem`` that stand for *options*.
+
+    Raises :class:`ValueError` for what netem cannot do: it delays either all packets or none, and
+    holds back all but those that overtake, so a share of late packets is not among its tricks.
+    """
+    given: dict[str, Any] = {name: value for name, value in options.items() if value}
+    for name in (*UNSUPPORTED, "reorder", "duplicate", "jitter"):
+        if given.get(name) and name != "overhead":
+            raise ValueError(f"netem cannot do {name}={given[name]!r}")
+    delay, rate = given.get("delay", 0.0), given.get("rate")
+    words = ["delay", f"{delay * 1e6:.0f}us"]
+    if rate is not None:
+        words += ["rate", f"{rate:.0f}bit"]
+        if "queue" in given:
+            under_way = math.ceil(rate * delay / 8 / MTU)
+            words += ["limit", str(under_way + given["queue"] // MTU)]
+    if given.get("burst_enter"):
+        chances = (given.get(name, 1.0) for name in ("burst_enter", "burst_exit"))
+        words += ["loss", "gemodel", *(f"{chance * 100:g}%" for chance in chances)]
+    elif given.get("loss"):
+        words += ["loss", f"{given['loss'] * 100:g}%"]
+    return words
+
+
+def missing() -> str | None:
+    """Return why this kernel has no netem, or None."""
+    try:
+        with NetemPath({}, {}):
+            return None
+    except OSError as error:
+        return f"no tc netem here: {error}"
+
+
+class NetemPath:
+    """As :class:`bench.link.Path`; *seed* is there to be alike, netem has a chance of its own."""
+
+    a: Host
+    b: Host
+
+    def __init__(self, forward: LinkOptions, backward: LinkOptions, *, seed: int = 0) -> None:
+        self._words = arguments(forward), arguments(backward)
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            hosts = []
+            for which, address in enumerate(ADDRESSES):
+                host = Host(f"netem-{os.getpid()}-{'ab'[which]}", address)
+                ip("netns", "add", host.namespace)
+                stack.callback(ip, "netns", "delete", host.namespace)
+                hosts.append(host)
+            self.a, self.b = hosts
+            peer = ("peer", "name", DEVICE, "netns", self.b.namespace)
+            ip("-n", self.a.namespace, "link", "add", DEVICE, "type", "veth", *peer)
+            for host, words in zip(hosts, self._words, strict=True):
+                settle(host)
+                self._tc(host, "qdisc", "add", "dev", DEVICE, "root", "netem", *words)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """Return what each direction has counted, under the names that a relay uses."""
+        found = {}
+        for name, host in (("forward", self.a), ("backward", self.b)):
+            (qdisc,) = json.loads(self._tc(host, "-s", "-j", "qdisc", "show", "dev", DEVICE))
+            sent, lost = qdisc["packets"] + qdisc["drops"], qdisc["drops"]
+            found[name] = {
+                "sent": sent,
+                "lost": lost,
+                "dropped": 0,
+                "lost_octets": lost * MTU,
+                "delivered": qdisc["packets"],
+                "latest": 0.0,
+            }
+        return found
+
+    def _tc(self, host: Host, *words: str) -> str:
+        done = subprocess.run(
+            host.command("tc", *words), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise OSError(f"tc {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
