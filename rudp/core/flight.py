@@ -151,6 +151,7 @@ class Flight:
         self,
         smss: int,
         *,
+        announced: int = 0,
         sack: bool,
         timestamps: bool,
         syn_transmissions: int,
@@ -160,14 +161,17 @@ class Flight:
     ) -> None:
         """The handshake is over: set up for data segments of *smss* octets.
 
-        If *echo* is older than the SYN that was sent last, the time-outs were for nothing (UNDO-9).
+        *announced*: what it would be if only the two ends counted; the initial window has as many
+        octets as if the path carried that.  If *echo* is older than the SYN that was sent last, the
+        time-outs were for nothing (UNDO-9).
         """
         config = self._config
         self.smss = smss
         self._timestamps = timestamps
         self.ecn = ecn
         spurious = echo is not None and echo < int(self._syn_sent_at * 1000)
-        window = smss if syn_transmissions > 2 and not spurious else initial_window(smss)  # CC-2
+        troubled = syn_transmissions > 2 and not spurious  # CC-2
+        window = smss if troubled else initial_window(max(smss, announced))
         self.controller = controller_factory(config.congestion)(smss, window)
         self.pacer = Pacer(window)
         rack = config.loss_detection == "rack"

@@ -138,6 +138,7 @@ class Sender:
         self,
         smss: int,
         *,
+        announced: int = 0,
         sack: bool,
         timestamps: bool,
         syn_transmissions: int,
@@ -152,6 +153,7 @@ class Sender:
         self.smss = smss
         self.flight.established(
             smss,
+            announced=announced,
             sack=sack,
             timestamps=timestamps,
             syn_transmissions=syn_transmissions,

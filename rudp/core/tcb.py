@@ -250,6 +250,7 @@ class Tcb:
         assert self.receiver is not None
         sender.established(
             self._data_octets(self.segment_limit),
+            announced=self._data_octets(min(self.peer_mss, self.announced_mss)),
             sack=self.receiver.sack,
             timestamps=self.timestamps,
             syn_transmissions=self.syn_transmissions,

@@ -22,7 +22,10 @@ def test_URG_1_MUST_30_MUST_62_the_pointer_we_send(play: Play) -> None:
 
 
 def test_URG_1_of_any_length(play: Play) -> None:
-    """MUST-31: farther than 16 bits can say is 65535."""
+    """MUST-31, CC-1: farther than 16 bits can say is 65535.
+
+    The first window has the octets of ten segments of 1452, which the path is not known to carry.
+    """
     play(active("mss 20000", win=65535))
     play(
         """
@@ -37,6 +40,8 @@ def test_URG_1_of_any_length(play: Play) -> None:
         > UA 8261:9441(1180) ack 1 urg 65535
         > UA 9441:10621(1180) ack 1 urg 65535
         > UA 10621:11801(1180) ack 1 urg 65535
+        > UA 11801:12981(1180) ack 1 urg 65535
+        > UA 12981:14161(1180) ack 1 urg 65535
         """
     )
 
