@@ -104,7 +104,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         if tsval is None:
             tcb.counters[Count.TIMESTAMP_MISSING] += run.segments
             return
-        if receiver.is_old(tsval, now):
+        if receiver.is_old(tsval, receiver.may_be_late(seq, run.length), now):
             tcb.counters[Count.PAWS] += run.segments
             # Most often it is an original that comes after the copy that was sent for nothing.
             if length and not flags & SYN and seq + length <= receiver.rcv_nxt:

@@ -30,6 +30,10 @@ says little: path or peer may allow less, and ACKs must not wait for segments th
 PAWS_VALIDITY: Final = 24 * 86_400.0
 """Seconds after which TS.Recent says nothing any more (RFC 7323 §5.5)."""
 
+PAWS_SLACK: Final = 250
+"""Ticks of the peer's clock by which data in the window may be older than TS.Recent and still only
+be late: a retransmission that fills a gap moves TS.Recent beyond originals that it overtook."""
+
 SLACK: Final = 2
 """The reassembly queue may cost this many receive buffers, overhead included.  Segments of usual
 size stay far below it; what exceeds it is an attack with tiny fragments."""
@@ -425,9 +429,18 @@ class Receiver:
 
     # -- timestamps ------------------------------------------------------------------------------
 
-    def is_old(self, tsval: int, now: float) -> bool:
-        """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1)."""
+    def may_be_late(self, seq: int, length: int) -> bool:
+        """Return whether data at *seq* belongs into the window and was overtaken by other data."""
+        return length > 0 and len(self.queue) > 0 and self.rcv_nxt <= seq < self._edge_shown
+
+    def is_old(self, tsval: int, late: bool, now: float) -> bool:
+        """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1).
+
+        *late*: the segment may have been overtaken; then a little older is not old (decision 20).
+        """
         if self.ts_recent is None or not wire_after(self.ts_recent, tsval):
+            return False
+        if late and (self.ts_recent - tsval) & SEQ_MASK <= PAWS_SLACK:
             return False
         return now - self.ts_recent_at < PAWS_VALIDITY
 

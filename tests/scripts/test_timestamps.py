@@ -54,6 +54,26 @@ def test_TS_2_ST_20_TRAP_11_PAWS(play: Play) -> None:
     )
 
 
+def test_TS_2_an_original_that_its_neighbour_overtook(play: Play) -> None:
+    """TS-3: the retransmission at the left edge has a newer stamp than what was held back."""
+    play(passive("mss 1000, sackOK, TS 0 0"))
+    play(
+        """
+        < A 21:31(10) ack 1 <TS 1000 100>   # two are missing, one lost, one held back
+        > A 1 ack 1 <TS 100 101, sack 21:31>
+        < A 1:11(10) ack 1 <TS 1100 100>    # the lost one again
+        > A 1 ack 11 <TS 100 1100, sack 21:31>
+        < A 11:21(10) ack 1 <TS 990 100>    # and now the other
+        > A 1 ack 31
+        < A 51:61(10) ack 1 <TS 1100 100>
+        > A 1 ack 31 <TS 100 1100, sack 51:61>
+        < A 41:51(10) ack 1 <TS 849 100>    # more than a quarter of a second is old
+        > A 1 ack 31 <TS 100 1100, sack 51:61>
+        count PAWS 1
+        """
+    )
+
+
 def test_TS_2_RST_is_exempt(play: Play) -> None:
     """TRAP-11, TS-5: an old stamp, or none."""
     play(STAMPED)

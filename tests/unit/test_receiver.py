@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rudp.config import Config
 from rudp.core.counters import Counters
-from rudp.core.receiver import PAWS_VALIDITY, QUICK_ACKS, AckDue, Receiver, window_shift
+from rudp.core.receiver import PAWS_SLACK, PAWS_VALIDITY, QUICK_ACKS, AckDue, Receiver, window_shift
 from rudp.core.timers import OFF, Timers
 from rudp.core.wire import Run, read_runs
 
@@ -734,12 +734,20 @@ def test_paws(recent: int, tsval: int, old: bool) -> None:
     """TS-2, TRAP-11: old is 0 < TS.Recent - TSval < 2**31."""
     half = Half()
     half.receiver.note_timestamp(recent, half.start, 10.0)
-    assert half.receiver.is_old(tsval, 11.0) is old
+    assert half.receiver.is_old(tsval, False, 11.0) is old
+
+
+def test_what_is_late_may_be_a_little_older() -> None:
+    """TS-2: up to 250 ticks, if it may have been overtaken."""
+    half = Half()
+    half.receiver.note_timestamp(1000, half.start, 10.0)
+    assert not half.receiver.is_old(1000 - PAWS_SLACK, True, 11.0)
+    assert half.receiver.is_old(1000 - PAWS_SLACK - 1, True, 11.0)
 
 
 def test_paws_needs_a_timestamp_of_the_peer() -> None:
     """TS-2: TS.Recent must be valid."""
-    assert not Half().receiver.is_old(0, 0.0)
+    assert not Half().receiver.is_old(0, False, 0.0)
 
 
 def test_ts_recent_of_24_days_ago_says_nothing() -> None:
@@ -748,13 +756,13 @@ def test_ts_recent_of_24_days_ago_says_nothing() -> None:
     half = Half()
     receiver = half.receiver
     receiver.note_timestamp(1000, half.start, 0.0)
-    assert receiver.is_old(999, PAWS_VALIDITY - 1)
-    assert not receiver.is_old(999, PAWS_VALIDITY)
+    assert receiver.is_old(999, False, PAWS_VALIDITY - 1)
+    assert not receiver.is_old(999, False, PAWS_VALIDITY)
     receiver.note_timestamp(999, half.start, PAWS_VALIDITY - 1)
     assert receiver.ts_recent == 1000
     receiver.note_timestamp(999, half.start, PAWS_VALIDITY)
     assert receiver.ts_recent == 999
-    assert receiver.is_old(998, PAWS_VALIDITY)
+    assert receiver.is_old(998, False, PAWS_VALIDITY)
 
 
 def test_a_delayed_acknowledgement_echoes_the_earliest_segment() -> None:

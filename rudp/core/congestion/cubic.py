@@ -127,16 +127,18 @@ class Cubic(WindowController):
     def _reduced(self, flight_size: int) -> int:
         """Seven tenths of the window, and the curve begins anew (CUB-6, CUB-7).
 
-        cwnd counts, as the kernel does it and the RFC allows where cwnd grows only by use (CC-6).
+        The window is what was in flight, if cwnd had grown beyond what the peer let us send: seven
+        tenths of more than that would be no reduction at all.
         """
         self._hystart.stop()
-        cwnd = self.cwnd / self.smss
+        window = min(self.cwnd, flight_size)
+        cwnd = window / self.smss
         self._cwnd_prior = cwnd
         # A window that is smaller than at the last loss makes room for others (fast convergence).
         self.w_max = cwnd * (1 + BETA) / 2 if cwnd < self.w_max else cwnd
         self._epoch = None
         self._fraction = 0.0
-        return int(self.cwnd * BETA)
+        return int(window * BETA)
 
     def on_timeout(self, flight_size: int, first: bool, now: float) -> None:
         """One segment; the first avoidance after it begins flat (CUB-8)."""
