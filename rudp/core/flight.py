@@ -16,7 +16,13 @@ from rudp.core.congestion.newreno import NewReno
 from rudp.core.congestion.prr import Prr
 from rudp.core.congestion.registry import controller_factory
 from rudp.core.frto import NEW_SEGMENTS, Frto, Outcome
-from rudp.core.pacing import AVOIDANCE_GAIN, SLOW_START_GAIN, Pacer
+from rudp.core.pacing import (
+    AVOIDANCE_GAIN,
+    BURST_SEGMENTS,
+    SLOW_START_BURST,
+    SLOW_START_GAIN,
+    Pacer,
+)
 from rudp.core.pmtu import MAX_PROBES, PathMtu
 from rudp.core.rate import DeliveryRate
 from rudp.core.recovery import Phase, Recovery
@@ -162,8 +168,8 @@ class Flight:
         """The handshake is over: set up for data segments of *smss* octets.
 
         *announced*: what it would be if only the two ends counted; the initial window has as many
-        octets as if the path carried that.  If *echo* is older than the SYN that was sent last, the
-        time-outs were for nothing (UNDO-9).
+        octets as if the path carried that, in whole segments.  If *echo* is older than the SYN that
+        was sent last, the time-outs were for nothing (UNDO-9).
         """
         config = self._config
         self.smss = smss
@@ -171,7 +177,8 @@ class Flight:
         self.ecn = ecn
         spurious = echo is not None and echo < int(self._syn_sent_at * 1000)
         troubled = syn_transmissions > 2 and not spurious  # CC-2
-        window = smss if troubled else initial_window(max(smss, announced))
+        octets = initial_window(max(smss, announced))
+        window = smss if troubled else -(-octets // smss) * smss
         self.controller = controller_factory(config.congestion)(smss, window)
         self.pacer = Pacer(window)
         rack = config.loss_detection == "rack"
@@ -215,12 +222,19 @@ class Flight:
         slow_start = controller.cwnd < controller.ssthresh
         return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / self.rtt.srtt
 
+    @property
+    def _burst(self) -> int:
+        """The octets that may leave at once, whatever the pace (PACE-2)."""
+        controller = self.controller
+        slow_start = controller.pacing_rate is None and controller.cwnd < controller.ssthresh
+        return (SLOW_START_BURST if slow_start else BURST_SEGMENTS) * self.smss
+
     def paced_room(self, now: float) -> int:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
         if now < self._held_until:
             return 0
         rate = self._pace = self.pacing_rate()
-        return UNLIMITED if rate is None else self.pacer.room(rate, self.smss, now)
+        return UNLIMITED if rate is None else self.pacer.room(rate, self._burst, now)
 
     @property
     def silent_until(self) -> float:
@@ -298,7 +312,7 @@ class Flight:
             self._prr.on_sent(end - seq)
         self._last_sent = now
         if self._pace is not None:
-            self.pacer.on_sent(end - seq, self._pace, self.smss, now)
+            self.pacer.on_sent(end - seq, self._pace, self._burst, now)
         # Remember, for a round trip, how much of cwnd was in use (CC-6).
         limited = in_flight + self.smss > self.controller.cwnd
         if (

@@ -15,6 +15,10 @@ BURST_SECONDS: Final = 0.001
 BURST_SEGMENTS: Final = 2
 """Segments of a burst at least: the peer acknowledges every second one."""
 
+SLOW_START_BURST: Final = 10
+"""Segments of a burst in slow start: what may leave at once at the beginning may do so later
+(RFC 9002 §7.7), and a short transfer would spend half of its last round trip on pacing."""
+
 SLOW_START_GAIN: Final = 2.0
 AVOIDANCE_GAIN: Final = 1.2
 """Pace as a multiple of cwnd / SRTT, so that pacing never is what limits growth (PACE-1)."""
@@ -32,17 +36,20 @@ class Pacer:
         self.next_at = -math.inf
         self._free = free
 
-    def room(self, rate: float, smss: int, now: float) -> int:
-        """Return how many octets may leave now; 0 means: not before ``next_at``."""
+    def room(self, rate: float, least: int, now: float) -> int:
+        """Return how many octets may leave now; 0 means: not before ``next_at``.
+
+        *least*: the octets of a burst at least.
+        """
         behind = now - self.next_at
         if behind < 0.0:
             return self._free
-        burst = max(BURST_SEGMENTS * smss, rate * BURST_SECONDS)
+        burst = max(least, rate * BURST_SECONDS)
         return int(min(behind * rate, burst) + burst)
 
-    def on_sent(self, octets: int, rate: float, smss: int, now: float) -> None:
+    def on_sent(self, octets: int, rate: float, least: int, now: float) -> None:
         """*octets* have left."""
         if self._free > 0:
             self._free -= octets
-        burst = max(BURST_SEGMENTS * smss, rate * BURST_SECONDS)
+        burst = max(least, rate * BURST_SECONDS)
         self.next_at = max(self.next_at, now - burst / rate) + octets / rate

@@ -290,7 +290,7 @@ class Receiver:
         # only a peer with a single segment in flight makes allowance for a delay (RFC 8985 §7.2).
         if self._unacked_octets > self.rmss:
             self.ack_due = AckDue.NOW
-        elif octets >= self.rmss and self._quick_acks:
+        elif octets >= min(self.rmss, RMSS_INITIAL) and self._quick_acks:
             self._quick_acks -= 1
             self.ack_due = AckDue.NOW
         else:

@@ -42,6 +42,7 @@ def test_URG_1_of_any_length(play: Play) -> None:
         > UA 10621:11801(1180) ack 1 urg 65535
         > UA 11801:12981(1180) ack 1 urg 65535
         > UA 12981:14161(1180) ack 1 urg 65535
+        > UA 14161:15341(1180) ack 1 urg 65535
         """
     )
 

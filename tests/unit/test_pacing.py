@@ -25,10 +25,10 @@ def test_a_burst_is_a_millisecond_or_two_segments() -> None:
     assert (BURST_SECONDS, BURST_SEGMENTS) == (0.001, 2)
     for rate, smss, burst in ((RATE, 100, 1000), (RATE, 1000, 2000), (FAST, 1000, 1_000_000)):
         pacer = Pacer(0)
-        pacer.on_sent(1, rate, smss, 10.0)
-        pacer.on_sent(5 * burst, rate, smss, 10.0)
-        assert pacer.room(rate, smss, 10.0) == 0
-        assert pacer.room(rate, smss, pacer.next_at) == burst
+        pacer.on_sent(1, rate, 2 * smss, 10.0)
+        pacer.on_sent(5 * burst, rate, 2 * smss, 10.0)
+        assert pacer.room(rate, 2 * smss, 10.0) == 0
+        assert pacer.room(rate, 2 * smss, pacer.next_at) == burst
 
 
 def test_the_first_window_goes_at_once() -> None:
@@ -63,6 +63,17 @@ def test_the_rate_is_kept(lateness: list[float]) -> None:
         pacer.on_sent(room, RATE, SMSS, now)
         sent += room
         assert sent <= RATE * now + 2000 + 1
+
+
+def test_slow_start_goes_in_larger_bursts() -> None:
+    """PACE-2: ten segments, as at the beginning; a short transfer does not wait for its pace."""
+    course = Course(congestion="newreno")
+    course.send(10)
+    course.ack(10, at=RTT)
+    assert course.flight.window == 20 * SMSS
+    assert course.flight.paced_room(RTT) == 20 * SMSS  # a burst, and one of credit
+    course.flight.controller.ssthresh = 20 * SMSS
+    assert course.flight.paced_room(RTT) == 4 * SMSS
 
 
 # -- the rate ------------------------------------------------------------------------------------
