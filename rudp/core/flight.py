@@ -19,8 +19,8 @@ from rudp.core.frto import NEW_SEGMENTS, Frto, Outcome
 from rudp.core.pacing import (
     AVOIDANCE_GAIN,
     BURST_SEGMENTS,
-    SLOW_START_BURST,
     SLOW_START_GAIN,
+    WINDOW_BURST_SEGMENTS,
     Pacer,
 )
 from rudp.core.pmtu import MAX_PROBES, PathMtu
@@ -225,9 +225,8 @@ class Flight:
     @property
     def _burst(self) -> int:
         """The octets that may leave at once, whatever the pace (PACE-2)."""
-        controller = self.controller
-        slow_start = controller.pacing_rate is None and controller.cwnd < controller.ssthresh
-        return (SLOW_START_BURST if slow_start else BURST_SEGMENTS) * self.smss
+        chosen = self.controller.pacing_rate is not None
+        return (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * self.smss
 
     def paced_room(self, now: float) -> int:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""

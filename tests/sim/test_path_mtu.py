@@ -55,7 +55,7 @@ def test_PMTU_4_an_ethernet_path() -> None:
 @pytest.mark.parametrize("mtu", [1200, 1280, 1392, 1450, 1472])
 def test_PMTU_6_the_loss_of_a_probe_is_not_congestion(mtu: int) -> None:
     """PMTU-5, PMTU-6, PMTU-7: probes that do not pass cost their own octets and no window."""
-    connection = transfer(Network(seed=1, delay=0.02), 4 * MIB, mtu=mtu)
+    connection = transfer(Network(seed=1, delay=0.02), 16 * MIB, mtu=mtu)
     info = connection.info()
     assert max(mtu - 100, 1200) <= info.pmtu <= mtu  # the search has not ended yet
     assert info.cwnd > 100_000
