@@ -180,10 +180,20 @@ def missing() -> str | None:
 
 
 def ip(*arguments: str) -> None:
-    """Run iproute2; OSError with its words when it refuses."""
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    """Run ``ip``; OSError with its words when it refuses."""
+    iproute2(["ip", *arguments])
+
+
+def iproute2(words: list[str], host: Host | None = None) -> str:
+    """Run a tool of iproute2, in the namespace of *host* if one is given; return its output.
+
+    Raises :class:`OSError` with the tool's words when it refuses.
+    """
+    command = words if host is None else host.command(*words)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+        raise OSError(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _host(stack: contextlib.ExitStack, which: int) -> tuple[Host, int]:

@@ -9,11 +9,10 @@ import contextlib
 import json
 import math
 import os
-import subprocess
 from types import TracebackType
 from typing import Any, Final, Self
 
-from bench.link import ADDRESSES, DEVICE, MTU, Host, ip, settle
+from bench.link import ADDRESSES, DEVICE, MTU, Host, ip, iproute2, settle
 from rudp.sim.link import LinkOptions
 
 UNSUPPORTED: Final = ("overhead", "ordered", "corrupt", "deliver_corrupted", "drop", "mtu", "mark")
@@ -76,7 +75,7 @@ class NetemPath:
             ip("-n", self.a.namespace, "link", "add", DEVICE, "type", "veth", *peer)
             for host, words in zip(hosts, self._words, strict=True):
                 settle(host)
-                self._tc(host, "qdisc", "add", "dev", DEVICE, "root", "netem", *words)
+                iproute2(["tc", "qdisc", "add", "dev", DEVICE, "root", "netem", *words], host)
             self._stack = stack.pop_all()
         return self
 
@@ -92,7 +91,8 @@ class NetemPath:
         """Return what each direction has counted, under the names that a relay uses."""
         found = {}
         for name, host in (("forward", self.a), ("backward", self.b)):
-            (qdisc,) = json.loads(self._tc(host, "-s", "-j", "qdisc", "show", "dev", DEVICE))
+            shown = iproute2(["tc", "-s", "-j", "qdisc", "show", "dev", DEVICE], host)
+            (qdisc,) = json.loads(shown)
             sent, lost = qdisc["packets"] + qdisc["drops"], qdisc["drops"]
             found[name] = {
                 "sent": sent,
@@ -103,11 +103,3 @@ class NetemPath:
                 "latest": 0.0,
             }
         return found
-
-    def _tc(self, host: Host, *words: str) -> str:
-        done = subprocess.run(
-            host.command("tc", *words), capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise OSError(f"tc {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout

@@ -513,7 +513,7 @@ class Flight:
             controller.on_congestion(Signal.LOSS, min(flight_size, controller.cwnd), now)
         self.cwr_due = self.ecn
         if controller.uses_prr and self.recovery.sack and self._config.prr:
-            recover_fs = board.snd_nxt - board.snd_una - board.sacked + delivered
+            recover_fs = board.flight_size - board.sacked + delivered
             self._prr = Prr(controller.ssthresh, recover_fs, self.smss)
         self.resend_now = True
 
@@ -527,8 +527,9 @@ class Flight:
             return
         self._prr = None
         # Without SACK much may be sent at once; what is in flight is the measure (NR-6).
-        flight_size = self.board.snd_nxt - self.board.snd_una
-        most = WINDOW_MAX if self.recovery.sack else max(flight_size, self.smss) + self.smss
+        most = WINDOW_MAX
+        if not self.recovery.sack:
+            most = max(self.board.flight_size, self.smss) + self.smss
         self.controller.on_recovered(most, now)
 
     def _was_needless(
@@ -580,7 +581,7 @@ class Flight:
         most = WINDOW_MAX
         if by_timeout:
             burst = max(min(acked, initial_window(self.smss)), self.smss)
-            most = board.snd_nxt - board.snd_una + burst
+            most = board.flight_size + burst
             self.rtt.was_spurious()
             if echo is not None:
                 self.rtt.sample(now - echo / 1000)
@@ -609,7 +610,7 @@ class Flight:
             wait = min(self.rtt.rto * (1 << min(self._holds, 16)), self._config.max_rto)
             self._held_until = now + wait
             self._holds += 1
-        flight_size = min(board.snd_nxt - board.snd_una, controller.cwnd)
+        flight_size = min(board.flight_size, controller.cwnd)
         controller.on_congestion(Signal.ECN, flight_size, now)
 
     def take_cwr(self) -> bool:
@@ -633,7 +634,7 @@ class Flight:
             and not self.tail_due
             and self._config.tail_loss_probe
         ):
-            alone = self.board.snd_nxt - self.board.snd_una <= self.smss
+            alone = self.board.flight_size <= self.smss
             pto = now + self.tail.pto(self.rtt.srtt, alone)
             if pto < rto:
                 return LossTimer.PTO, pto
@@ -647,7 +648,7 @@ class Flight:
         if lost:
             self._count_lost(lost, now)
             if self.recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
-                self._enter_recovery(board.snd_nxt - board.snd_una, 0, now)
+                self._enter_recovery(board.flight_size, 0, now)
 
     def on_probe_timeout(self, now: float) -> None:
         """It has been quiet for two round trips: a probe is due, and then the RTO (TLP-5)."""
@@ -669,7 +670,7 @@ class Flight:
             question = self._config.undo and not self._timestamps and blue
             if not repeated:
                 self.undo.begin(una, by_timeout=True)
-            self.controller.on_timeout(board.snd_nxt - una, not repeated, now)
+            self.controller.on_timeout(board.flight_size, not repeated, now)
             self.cwr_due = self.ecn
             self._timed_out_at = una
         self.pmtu_moved = False

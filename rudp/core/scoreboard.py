@@ -124,6 +124,11 @@ class Scoreboard:
         self._newest: SentRun | None = None
 
     @property
+    def flight_size(self) -> int:
+        """Octets sent and not cumulatively acknowledged (RFC 5681 §2)."""
+        return self.snd_nxt - self.snd_una
+
+    @property
     def in_flight(self) -> int:
         """Octets believed to be in the network: RFC 6675's pipe, RFC 9937's inflight (PRR-2)."""
         octets = self.snd_nxt - self.snd_una - self.sacked - self.lost.octets - self.duplicates

@@ -3,8 +3,8 @@
 Three questions meet here and stay apart.  Recovery says what is lost, congestion control how much
 may be in flight, both in :mod:`rudp.core.flight`, and this class what goes next: lost ranges first,
 then new octets, as far as the peer's window, cwnd, pacing, Nagle's algorithm and silly-window
-avoidance let them.  SND.NXT never moves
-back; what is sent again is a range that the scoreboard calls lost, cut to the MSS of the moment.
+avoidance let them.  SND.NXT never moves back; what is sent again is a range that the scoreboard
+calls lost, cut to the MSS of the moment.
 SYN and FIN are octets of the same line: ISS, and the number after the last octet of data.
 """
 
@@ -99,7 +99,7 @@ class Sender:
     @property
     def flight_size(self) -> int:
         """Octets sent and not cumulatively acknowledged (RFC 5681 §2)."""
-        return self.board.snd_nxt - self.board.snd_una
+        return self.board.flight_size
 
     @property
     def unsent(self) -> int:

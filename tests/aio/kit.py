@@ -285,6 +285,13 @@ async def stream_pair(
                     await writer.wait_closed()
 
 
+async def feed(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Write *data* in pieces, as fast as they are taken."""
+    for at in range(0, len(data), 65_536):
+        writer.write(data[at : at + 65_536])
+        await writer.drain()
+
+
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Send back what comes until the stream ends, then close."""
     try:

@@ -29,6 +29,7 @@ from tests.aio.kit import (
     cleared,
     close,
     echo,
+    feed,
     pair,
     spawn,
     turns,
@@ -256,13 +257,7 @@ def test_a_megabyte_each_way_on_a_hostile_path(seed: int) -> None:
         server = await rudp.start_server(echo, "10.0.0.2", 7, ssl=for_server())
         async with cleared(server):
             reader, writer = await rudp.open_connection("10.0.0.2", 7, ssl=for_client())
-
-            async def send() -> None:
-                for at in range(0, MIB, 65_536):
-                    writer.write(data[at : at + 65_536])
-                    await writer.drain()
-
-            sending = spawn(send())
+            sending = spawn(feed(writer, data))
             answer = await reader.readexactly(MIB)
             await sending
             await close(writer)

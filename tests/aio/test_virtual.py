@@ -18,6 +18,7 @@ from tests.aio.kit import (
     cleared,
     close,
     echo,
+    feed,
     pair,
     spawn,
     stream_pair,
@@ -42,9 +43,7 @@ def virtual(**config: Any) -> Net:
 
 
 async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
-    for at in range(0, len(data), 64 * KIB):
-        writer.write(data[at : at + 64 * KIB])
-        await writer.drain()
+    await feed(writer, data)
     writer.write_eof()
 
 
