@@ -28,7 +28,7 @@ core.flight → core.rate · core.recovery → core.rack → core.scoreboard
 core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
 core.sendbuffer | core.reassembly | core.autotune | core.tracer | core.info
 core.wire → core.options | core.checksum | core.ranges | core.isn
-core.seqnum | core.state | core.counters | core.transmit | config
+core.seqnum | core.state | core.counters | core.transmit | core.why | config
 """  # noqa: E501 - a row of the table is a line
 
 KNOWS = {
@@ -43,6 +43,7 @@ KNOWS = {
         "core.state",
         "core.tracer",
         "core.transmit",
+        "core.why",
         "core.wire",
     },
     "bridge": {"core.checksum", "core.wire"},

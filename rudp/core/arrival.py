@@ -23,6 +23,7 @@ from rudp.core.tcb import (
     reset_by_peer,
 )
 from rudp.core.timers import OFF
+from rudp.core.why import Why
 from rudp.core.wire import ACK, CWR, ECE, FIN, RST, SYN, URG, Run
 
 _TAKES_DATA = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
@@ -31,14 +32,18 @@ _TAKES_DATA = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
 def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
     """Process *run*, which came for the connection *tcb*."""
     tcb.segments_in += run.segments
-    if tcb.tracer is not None:
-        tcb.tracer.run_received(tcb.ports, run, tcb.state, now)
+    tracer = tcb.tracer
+    if tracer is not None:
+        tcb.dropped = None
+        tracer.run_received(tcb, run, now)
     if tcb.credit is not None:
         tcb.credit += AMPLIFICATION * run.size
     if tcb.state is State.SYN_SENT:
         _syn_sent(tcb, run, now)
     elif tcb.receiver is not None and tcb.state is not State.CLOSED:
         _otherwise(tcb, tcb.receiver, run, now)
+    if tracer is not None:
+        tracer.run_processed(tcb, run, tcb.dropped, now)
 
 
 def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
@@ -51,23 +56,23 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     if flags & ACK and not sender.iss < seg_ack <= sender.snd_nxt:
         if not flags & RST:
             tcb.refuse_ack(run.ack)
-        tcb.counters[Count.ACK_UNACCEPTABLE] += 1
+        tcb.drop(Count.ACK_UNACCEPTABLE)
         return
 
     # Second, the RST bit: with an acceptable ACK it refuses us, without one it proves nothing.
     if flags & RST:
         if flags & ACK and tcb.offers_ecn:
             tcb.offers_ecn = False  # perhaps it was these two bits that are not liked (ECN-7)
-            tcb.syn_due = True
+            tcb.syn_due = Why.RETRANSMIT_WITHOUT_ECN
         elif flags & ACK:
             tcb.die(refused(), now)
         else:
-            tcb.counters[Count.RST_IGNORED] += 1
+            tcb.drop(Count.RST_IGNORED)
         return
 
     # Third is security: none here.  Fourth, the SYN bit; fifth, neither SYN nor RST: drop.
     if not flags & SYN:
-        tcb.counters[Count.UNACCEPTABLE] += 1
+        tcb.drop(Count.UNACCEPTABLE)
         return
     receiver = tcb.meet(run.seq, run.options, now)
     tcb.agree_on_ecn(receiver, flags)
@@ -79,14 +84,14 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
         # The window of a SYN is not scaled.
         tcb.establish(run.window, receiver.irs, seg_ack, echo, now)
         receiver.syn_window_field()
-        receiver.ack_now()
+        receiver.ack_now(Why.ACK_OF_SYN)
         _data_and_fin(tcb, receiver, run, receiver.irs + 1, now)
         return
     # Simultaneous open: our SYN crossed theirs (§3.5, Figure 7).
     tcb.move(Cause.RCV_SYN, now)
     sender.snd_wnd = sender.max_snd_wnd = run.window
     sender.snd_wl1 = receiver.irs
-    tcb.syn_due = True
+    tcb.syn_due = Why.SYN_ANSWERED
     receiver.syn_window_field()
     if run.length:
         receiver.accept(receiver.irs + 1, run, now)
@@ -102,10 +107,10 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     if tcb.timestamps and not flags & RST:
         tsval = run.options.tsval
         if tsval is None:
-            tcb.counters[Count.TIMESTAMP_MISSING] += run.segments
+            tcb.drop(Count.TIMESTAMP_MISSING, run.segments)
             return
         if receiver.is_old(tsval, receiver.may_be_late(seq, run.length), now):
-            tcb.counters[Count.PAWS] += run.segments
+            tcb.drop(Count.PAWS, run.segments)
             # Most often it is an original that comes after the copy that was sent for nothing.
             if length and not flags & SYN and seq + length <= receiver.rcv_nxt:
                 receiver.note_duplicates(seq, seq + length, run.segments)
@@ -116,7 +121,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     repeated = not tcb.syn_acked and flags & (SYN | RST) == SYN and seq == receiver.irs
     if repeated and not flags & ACK:
         tcb.agree_on_ecn(receiver, flags)  # it may have given up on ECN meanwhile
-        tcb.syn_due = True  # the peer lacks our SYN,ACK
+        tcb.syn_due = Why.RETRANSMIT_SYN  # the peer lacks our SYN,ACK
         return
     if repeated and _ends_simultaneous_open(tcb, run):
         tcb.agree_on_ecn(receiver, flags)
@@ -131,7 +136,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     # Second, the RST bit; only the exact number counts (RFC 5961 §3.2).
     if flags & RST:
         if not receiver.is_acceptable(seq, 0):
-            tcb.counters[Count.RST_IGNORED] += 1  # its data reaches into the window, it does not
+            tcb.drop(Count.RST_IGNORED)  # its data reaches into the window, it does not
         elif seq != receiver.rcv_nxt:
             tcb.challenge(now)
         elif tcb.state is State.SYN_RECEIVED:
@@ -152,7 +157,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
 
     # Fifth, the ACK field.  Without ACK the segment says nothing.
     if not flags & ACK:
-        tcb.counters[Count.ACK_MISSING] += run.segments
+        tcb.drop(Count.ACK_MISSING, run.segments)
         return
     if not _ack_field(tcb, run, seq, now):
         return
@@ -184,13 +189,13 @@ def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int,
     if flags & RST:
         if seq == receiver.rcv_nxt:
             return flags  # it carries data for which there is no room (MUST-66, SHLD-2)
-        tcb.counters[Count.RST_IGNORED] += 1
+        tcb.drop(Count.RST_IGNORED)
         return 0
     if not receiver.rcv_wnd and seq == receiver.rcv_nxt and not flags & SYN:
         # The window is shut: the data is refused, but ACK and URG count (MUST-66).
-        receiver.ack_now()
+        receiver.ack_now(Why.ACK_WINDOW_SHUT)
         return flags
-    tcb.counters[Count.UNACCEPTABLE] += run.segments
+    tcb.drop(Count.UNACCEPTABLE, run.segments)
     if length and not flags & SYN and seq + length <= receiver.rcv_nxt:
         receiver.note_duplicates(seq, seq + length, run.segments)
     tcb.answer(not length or bool(flags & SYN), now)
@@ -207,20 +212,20 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
 
     if una == sender.iss:  # SYN-RECEIVED, or FIN-WAIT-1 after CLOSE in SYN-RECEIVED
         if not una < seg_ack <= nxt:
-            tcb.counters[Count.ACK_UNACCEPTABLE] += 1
+            tcb.drop(Count.ACK_UNACCEPTABLE)
             tcb.refuse_ack(run.ack)
             return False
         sender.on_ack(seg_ack, [], None, echo, False, now)
         if tcb.state is State.SYN_RECEIVED:
             tcb.move(Cause.RCV_ACK_OF_SYN, now)
-        tcb.syn_due = False
+        tcb.syn_due = None
         tcb.establish(window, seq, seg_ack, echo, now)
         if tcb.receiver is not None and tcb.receiver.ready_octets:
             tcb.events |= READABLE
         return True
 
     if seg_ack > nxt or seg_ack < una - sender.max_snd_wnd:  # RFC 5961 §5.2
-        tcb.counters[Count.ACK_UNACCEPTABLE] += run.segments
+        tcb.drop(Count.ACK_UNACCEPTABLE, run.segments)
         tcb.answer(not run.length and not run.flags & FIN, now)
         return False
     if echo is not None and run.length and tcb.receiver is not None:
@@ -303,11 +308,11 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
     if run.length:
         if not tcb.reading and seq + run.length > receiver.rcv_nxt:
             # Nobody will read this any more, and the peer must learn that it is lost (SHLD-3).
-            tcb.owe_reset()
+            tcb.owe_reset(Why.RST_NOBODY_READS)
             tcb.die(None if tcb.sender.data_acked else reset_by_peer(), now)
             return
         if not receiver.accept(seq, run, now):
-            tcb.counters[Count.REASSEMBLY_OVERFLOW] += 1
+            tcb.drop(Count.REASSEMBLY_OVERFLOW)
         if receiver.ecn:
             receiver.note_marks(run.segments if run.ce else 0, bool(flags & CWR))
         if receiver.ready_octets:
@@ -318,7 +323,8 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
         if fin_seq < receiver.right_edge:
             receiver.note_fin(fin_seq)
             if fin_seq > receiver.rcv_nxt and not run.length:
-                receiver.ack_now()  # its data, if there is any, has seen to that
+                # Its data, if there is any, has seen to that.
+                receiver.ack_now(Why.ACK_OUT_OF_ORDER)
     if receiver.take_fin():
         tcb.events |= EOF
         tcb.move(Cause.RCV_FIN, now)

@@ -32,9 +32,10 @@ from rudp.core.tcb import (
     reset_by_peer,
     timed_out,
 )
-from rudp.core.timers import OFF, LossTimer
+from rudp.core.timers import DELAYED_ACK, IDLE, OFF, OPEN, LossTimer
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import ECT_0, Path, Transmit
+from rudp.core.why import Why
 from rudp.core.wire import ACK, CWR, ECE, FIN, PSH, SYN, URG, Run
 
 SYN_ACK_RETRIES: Final = 5
@@ -199,7 +200,7 @@ class Connection:
         """OPEN, active: a SYN is due (ST-2)."""
         tcb = self._tcb
         tcb.move(Cause.OPEN_ACTIVE, now)
-        tcb.syn_due = True
+        tcb.syn_due = Why.SYN_OPEN
         if tcb.config.connect_timeout is not None:
             tcb.timers.open = now + tcb.config.connect_timeout
 
@@ -210,12 +211,14 @@ class Connection:
         tcb.credit = AMPLIFICATION * syn.size
         tcb.segments_in = 1
         if tcb.tracer is not None:
-            tcb.tracer.run_received(tcb.ports, syn, tcb.state, now)
+            tcb.tracer.run_received(tcb, syn, now)
         receiver = tcb.meet(syn.seq, syn.options, now)
         tcb.agree_on_ecn(receiver, syn.flags)
         tcb.move(Cause.RCV_SYN, now)
         tcb.sender.snd_wl1 = receiver.irs
-        tcb.syn_due = True
+        tcb.syn_due = Why.SYN_ANSWERED
+        if tcb.tracer is not None:
+            tcb.tracer.run_processed(tcb, syn, None, now)
 
     def send(self, data: bytes, *, urgent: bool = False) -> None:
         """SEND: queue *data*, in any amount; *urgent* points the peer to its end (MUST-30).
@@ -260,7 +263,8 @@ class Connection:
         if not tcb.reading or tcb.state is State.CLOSED:
             return
         if receiver is not None and receiver.ready_octets:
-            self._reset(None if tcb.sender.data_acked else aborted(), now)
+            error = None if tcb.sender.data_acked else aborted()
+            self._reset(Why.RST_DATA_UNREAD, error, now)
             return
         tcb.reading = False
         if receiver is not None:
@@ -272,16 +276,16 @@ class Connection:
     def abort(self, now: float) -> None:
         """ABORT: everything queued is forgotten and the peer gets a RST (ST-6)."""
         if self._tcb.state is not State.CLOSED:
-            self._reset(aborted(), now)
+            self._reset(Why.RST_ABORT, aborted(), now)
 
-    def _reset(self, error: OSError | None, now: float) -> None:
+    def _reset(self, why: Why, error: OSError | None, now: float) -> None:
         """Die of *error*, and let the peer know."""
         tcb = self._tcb
         tcb.reading = False
         if tcb.receiver is not None:
             tcb.receiver.discard()
         if tcb.state not in _SILENT_ABORT or (tcb.sender.has_work and tcb.syn_acked):
-            self._tcb.owe_reset()
+            self._tcb.owe_reset(why)
         tcb.die(error, now)
 
     def info(self) -> ConnectionInfo:
@@ -426,18 +430,26 @@ class Connection:
         tcb = self._tcb
         timers = tcb.timers
         if timers.open <= now:
+            self._fired(OPEN, now)
             tcb.die(timed_out(), now)
             return
         if timers.ack <= now and tcb.receiver is not None:
+            self._fired(DELAYED_ACK, now)
             tcb.receiver.on_ack_timeout()
         if timers.pace <= now:
             timers.pace = OFF
         if timers.loss <= now:
             timers.loss = OFF
+            self._fired(timers.loss_kind.value, now)
             self._loss_timeout(now)
         if timers.idle <= now:
             timers.idle = OFF
+            self._fired(IDLE, now)
             self._idle_timeout(now)
+
+    def _fired(self, timer: str, now: float) -> None:
+        if self._tcb.tracer is not None:
+            self._tcb.tracer.timer_fired(self._tcb, timer, now)
 
     def _loss_timeout(self, now: float) -> None:
         tcb = self._tcb
@@ -446,7 +458,8 @@ class Connection:
             self._syn_timeout(now)
             return
         if sender.gave_up(now):
-            self._tcb.owe_reset()  # a courtesy; nothing more is said if it is lost
+            # A courtesy; nothing more is said if it is lost.
+            self._tcb.owe_reset(Why.RST_USER_TIMEOUT)
             tcb.die(timed_out(), now)
             return
         kind = tcb.timers.loss_kind
@@ -484,7 +497,7 @@ class Connection:
             return
         tcb.sender.on_syn_timeout(now)
         tcb.offers_ecn = False  # there are middleboxes that drop what they do not know (ECN-7)
-        tcb.syn_due = True
+        tcb.syn_due = Why.RETRANSMIT_RTO
         tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
 
     def _idle_timeout(self, now: float) -> None:
@@ -500,7 +513,7 @@ class Connection:
             tcb.timers.idle = max(due, now + tcb.keepalive_interval) if now >= due else due
             return
         if tcb.keepalive_probes >= tcb.keepalive_count:
-            self._tcb.owe_reset()
+            self._tcb.owe_reset(Why.RST_KEEP_ALIVE)
             tcb.die(timed_out(), now)
             return
         tcb.keepalive_probes += 1
@@ -519,15 +532,15 @@ class Connection:
         """Return the next run to be sent, None if there is nothing; call until None."""
         tcb = self._tcb
         if tcb.reset is not None:
-            seq, ack, flags = tcb.reset
+            seq, ack, flags, why = tcb.reset
             tcb.reset = None
             tcb.counters[Count.RST_SENT] += 1
             opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
-            return self._segment(seq, ack, flags, 0, opts, now)
+            return self._segment(seq, ack, flags, 0, opts, why, now)
         if tcb.state is State.CLOSED:
             return None
-        if tcb.syn_due:
-            return self._syn(now)
+        if tcb.syn_due is not None:
+            return self._syn(tcb.syn_due, now)
         receiver = tcb.receiver
         if receiver is None or tcb.sender.snd_una == tcb.sender.iss:
             if receiver is not None and receiver.ack_due is AckDue.NOW:
@@ -537,14 +550,15 @@ class Connection:
             self._probe_due = False
             probe = tcb.sender.on_persist_timeout(now)
             if probe is not None:
+                why = Why.SWS_OVERRIDE if tcb.sender.snd_wnd else Why.PROBE_ZERO_WINDOW
                 tcb.sender.on_probe_sent(probe[0], probe[1], now)
                 opts = self._options(now)
                 mss = tcb.segment_limit - len(opts)
-                return self._run(receiver, probe[0], probe[1], mss, opts, now, False)
+                return self._run(receiver, probe[0], probe[1], mss, opts, False, why, now)
         if self._keepalive_due:
             self._keepalive_due = False
             seq = to_wire(tcb.sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
-            return self._ack_segment(receiver, seq, now)
+            return self._ack_segment(receiver, seq, Why.KEEP_ALIVE, now)
         sender = tcb.sender
         if sender.has_work:
             opts = self._options(now)
@@ -563,15 +577,17 @@ class Connection:
                     end = seq + size - header
                     sender.on_sent(seq, end, now)
                     sender.flight.mark_probe()
-                    return self._run(receiver, seq, end, size, opts, now, tcb.ecn)
+                    why = Why.PROBE_PATH_MTU
+                    return self._run(receiver, seq, end, size, opts, tcb.ecn, why, now)
             if sender.flight.cwr_due and not sender.board.lost.octets:
                 most = 1  # one segment says so, and not a whole run (ECN-6)
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
-                ect = tcb.ecn and run[0] == sender.snd_nxt
+                new = run[0] == sender.snd_nxt
+                why = Why.NEW_DATA if tcb.tracer is None else sender.why(run[0])
                 sender.on_sent(run[0], run[1], now)
                 tcb.events |= WRITABLE
-                return self._run(receiver, run[0], run[1], mss, opts, now, ect)
+                return self._run(receiver, run[0], run[1], mss, opts, tcb.ecn and new, why, now)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)
         sender.watch_window(now)
@@ -598,7 +614,15 @@ class Connection:
         return options.encode((tcb.ts_clock(now), tcb.receiver.ts_recent or 0))
 
     def _run(
-        self, receiver: Receiver, seq: int, end: int, mss: int, opts: bytes, now: float, ect: bool
+        self,
+        receiver: Receiver,
+        seq: int,
+        end: int,
+        mss: int,
+        opts: bytes,
+        ect: bool,
+        why: Why,
+        now: float,
     ) -> Transmit:
         """Return octets ``[seq, end)``, our FIN perhaps among them, as a run.
 
@@ -636,22 +660,24 @@ class Connection:
         header = wire.HEADER_SIZE + len(opts)
         segments = max(1, -(-length // mss))
         total = header * segments + length
-        return self._transmit(buffers, header + mss, total, segments, now, ECT_0 if ect else 0)
+        ecn = ECT_0 if ect else 0
+        return self._transmit(buffers, header + mss, total, segments, ecn, why, now)
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
-        return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), now)
+        seq = to_wire(self._tcb.sender.ack_seq)
+        return self._ack_segment(receiver, seq, receiver.ack_why, now)
 
-    def _ack_segment(self, receiver: Receiver, seq: int, now: float) -> Transmit:
+    def _ack_segment(self, receiver: Receiver, seq: int, why: Why, now: float) -> Transmit:
         opts = self._options(now)
         window = receiver.window_field()
         receiver.ack_sent()
         flags = ACK | ECE if receiver.echoing else ACK
-        return self._segment(seq, to_wire(receiver.rcv_nxt), flags, window, opts, now)
+        return self._segment(seq, to_wire(receiver.rcv_nxt), flags, window, opts, why, now)
 
-    def _syn(self, now: float) -> Transmit | None:
+    def _syn(self, why: Why, now: float) -> Transmit | None:
         """Return our SYN, or SYN,ACK once the peer's SYN is here."""
         tcb = self._tcb
-        tcb.syn_due = False
+        tcb.syn_due = None
         config = tcb.config
         receiver = tcb.receiver
         if receiver is None:
@@ -681,13 +707,13 @@ class Connection:
             tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
         if receiver is not None:
             receiver.ack_sent()
-        return self._segment(to_wire(tcb.sender.iss), ack, flags, window, opts, now)
+        return self._segment(to_wire(tcb.sender.iss), ack, flags, window, opts, why, now)
 
     def _segment(
-        self, seq: int, ack: int, flags: int, window: int, opts: bytes, now: float
+        self, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
     ) -> Transmit:
         head = wire.pack_segment(self._tcb.ports, seq, ack, flags, window, opts)
-        return self._transmit([head], len(head), len(head), 1, now)
+        return self._transmit([head], len(head), len(head), 1, 0, why, now)
 
     def _transmit(
         self,
@@ -695,12 +721,13 @@ class Connection:
         size: int,
         total: int,
         segments: int,
+        ecn: int,
+        why: Why,
         now: float,
-        ecn: int = 0,
     ) -> Transmit:
         tcb = self._tcb
         tcb.segments_out += segments
         transmit = Transmit(tcb.path, buffers, size, total, self.dscp, self.ttl, ecn)
         if tcb.tracer is not None:
-            tcb.tracer.run_sent(tcb.ports, transmit, tcb.state, now)
+            tcb.tracer.run_sent(tcb, transmit, why, now)
         return transmit

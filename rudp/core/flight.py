@@ -31,6 +31,7 @@ from rudp.core.scoreboard import Scoreboard, SentRun
 from rudp.core.tailprobe import TailProbe
 from rudp.core.timers import LossTimer
 from rudp.core.undo import Undo
+from rudp.core.why import Why
 
 INITIAL_WINDOW_SEGMENTS: Final = 10
 INITIAL_WINDOW_OCTETS: Final = 14_600
@@ -95,6 +96,7 @@ class Flight:
         "tail_due",
         "undo",
         "undone",
+        "why_lost",
     )
 
     def __init__(self, iss: int, config: Config) -> None:
@@ -117,6 +119,7 @@ class Flight:
         self.octets_resent = 0
         self.dsacks = 0
         self.undone = 0
+        self.why_lost = Why.RETRANSMIT_RTO  # what was called lost last, was for this reason
         self.ecn = False
         self.cwr_due = False
         self.ece_received = 0
@@ -259,6 +262,7 @@ class Flight:
         left = max(seq, self.board.snd_una)
         if left < self.board.snd_nxt:
             self.board.mark_range_lost(left, self.board.snd_nxt)
+            self.why_lost = Why.RETRANSMIT_REFUSED
             self.resend_now = True
 
     def limited_by_cwnd(self) -> None:
@@ -384,7 +388,10 @@ class Flight:
             # After a time-out there is nothing to leave: slow start goes on as it is.
             self._recovered(now)
         lost = recovery.on_ack(board, acked, sacked, duplicate, self.smss, self.rtt, now)
-        ack.lost = self._count_lost(lost, now) if lost else 0
+        ack.lost = 0
+        if lost:
+            ack.lost = self._count_lost(lost, now)
+            self.why_lost = recovery.verdict
         if lost and recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
             self._enter_recovery(flight_size, ack.delivered, now)
         elif acked and recovery.phase is Phase.FAST and not recovery.sack:
@@ -560,6 +567,7 @@ class Flight:
                 self.extra_new = NEW_SEGMENTS
             elif outcome is Outcome.GENUINE:
                 self.extra_new = 0
+                self.why_lost = Why.RETRANSMIT_RTO
                 self.recovery.settle_timeout(board, self.rtt, now)
             elif outcome is Outcome.SPURIOUS:
                 return True
@@ -646,6 +654,7 @@ class Flight:
         self.pmtu_moved = False
         lost = self.recovery.on_reordering_timeout(board, self.rtt, now)
         if lost:
+            self.why_lost = Why.RETRANSMIT_REORDERING
             self._count_lost(lost, now)
             if self.recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
                 self._enter_recovery(board.flight_size, 0, now)
@@ -678,6 +687,7 @@ class Flight:
             self.pmtu.on_probe_lost(self.probe_pause, now)
         if self._full_losses:
             self._full_segments_lost(now)
+        self.why_lost = Why.RETRANSMIT_RTO
         recovery.on_timeout(board, self.smss, self.rtt, question, now)
         if question:
             self.frto.begin(min(una + self.smss, board.snd_nxt), board.snd_nxt)
@@ -694,5 +704,6 @@ class Flight:
     def send_again(self, now: float) -> None:
         """The peer had no room for what is outstanding, and has some now (ZWP-5)."""
         self.board.mark_range_lost(self.board.snd_una, self.board.snd_nxt)
+        self.why_lost = Why.RETRANSMIT_WINDOW_OPENED
         self.resend_now = True
         self._rto_from = now

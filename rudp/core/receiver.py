@@ -14,6 +14,7 @@ from rudp.core.autotune import Autotune
 from rudp.core.reassembly import Reassembly
 from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
 from rudp.core.timers import OFF, Timers
+from rudp.core.why import Why
 from rudp.core.wire import RUN_SEGMENTS_MAX, Run
 
 QUICK_ACKS: Final = 16
@@ -92,6 +93,7 @@ class Receiver:
         "_timers",
         "_unacked_octets",
         "ack_due",
+        "ack_why",
         "autotune",
         "ce_received",
         "delivered",
@@ -140,6 +142,7 @@ class Receiver:
         self._promised = irs + 1  # the right edge that was granted
         self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
         self.ack_due = AckDue.NO
+        self.ack_why = Why.ACK_OF_SYN  # the latest reason for one at once
         self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due
         self.last_ack_sent = irs + 1
         self._unacked_octets = 0
@@ -234,11 +237,12 @@ class Receiver:
         if seq < nxt or len(self.queue):
             self.note_duplicates(seq, stop, run.segments)
         if stop <= nxt:
-            self.ack_now(run.segments)  # a duplicate: our acknowledgement may have been lost
+            # A duplicate: our acknowledgement may have been lost.
+            self.ack_now(Why.ACK_DUPLICATE, run.segments)
             return True
         if seq > nxt:
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
-            self.ack_now(run.segments)
+            self.ack_now(Why.ACK_OUT_OF_ORDER, run.segments)
             return kept
         if run.segment_octets > self.rmss:
             self.rmss = min(run.segment_octets, self.rmss_max)
@@ -250,7 +254,7 @@ class Receiver:
                     piece = piece[: self.fin_seq - self.rcv_nxt]  # nothing follows a FIN (M-17)
                 self._ready.append(piece)
                 self.rcv_nxt += len(piece)
-            self.ack_now()  # a gap was filled, all or in part (RFC 5681 §4.2)
+            self.ack_now(Why.ACK_GAP_FILLED)  # all or in part (RFC 5681 §4.2)
         self.ready_octets += self.rcv_nxt - nxt
         if len(self._ready) > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self._ready = [b"".join(self._ready)]
@@ -290,9 +294,11 @@ class Receiver:
         # only a peer with a single segment in flight makes allowance for a delay (RFC 8985 §7.2).
         if self._unacked_octets > self.rmss:
             self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_EVERY_SECOND
         elif octets >= min(self.rmss, RMSS_INITIAL) and self._quick_acks:
             self._quick_acks -= 1
             self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_QUICK
         else:
             self.ack_due = AckDue.LATER
             if self._timers.ack == OFF:
@@ -311,7 +317,7 @@ class Receiver:
         self.delivered += len(data)
         self.ready_octets -= len(data)
         if self.fin_seq is None and self._opens_window():
-            self.ack_now()
+            self.ack_now(Why.WINDOW_UPDATE)
         return data
 
     def _first(self, size: int) -> bytes:
@@ -358,7 +364,7 @@ class Receiver:
         if self.fin_seq != self.rcv_nxt:
             return False
         self.rcv_nxt += 1
-        self.ack_now()
+        self.ack_now(Why.FIN_RECEIVED)
         return True
 
     def note_marks(self, marked: int, reduced: bool) -> None:
@@ -372,11 +378,12 @@ class Receiver:
         if echoing is not self.echoing:
             self.echoing = echoing
             self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_ECN_ECHO
 
     # -- acknowledgements ------------------------------------------------------------------------
 
-    def ack_now(self, segments: int = 1) -> None:
-        """An acknowledgement is due at once.
+    def ack_now(self, why: Why, segments: int = 1) -> None:
+        """An acknowledgement is due at once, for the reason *why*.
 
         Without SACK a sender counts duplicates, so each of *segments* deserves its own (DACK-4).
         """
@@ -384,6 +391,7 @@ class Receiver:
             copies = segments if self.ack_due is AckDue.NOW else segments - 1
             self.duplicate_acks = min(self.duplicate_acks + copies, RUN_SEGMENTS_MAX)
         self.ack_due = AckDue.NOW
+        self.ack_why = why
 
     def ack_sent(self) -> None:
         """A segment with ACK left: nothing is owed any more (DACK-6, DACK-7)."""
@@ -402,6 +410,7 @@ class Receiver:
         self._timers.ack = OFF
         if self.ack_due is AckDue.LATER:
             self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_DELAYED
 
     @property
     def has_sack_news(self) -> bool:

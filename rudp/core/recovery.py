@@ -14,6 +14,7 @@ from typing import Final
 from rudp.core.rack import Rack
 from rudp.core.rtt import Rtt
 from rudp.core.scoreboard import IN_FLIGHT, SACKED, Scoreboard, SentRun
+from rudp.core.why import Why
 
 DUP_THRESH: Final = 3
 """Duplicate acknowledgements, or SACKed stretches above it, that make a segment lost."""
@@ -67,6 +68,14 @@ class Recovery:
     def deadline(self) -> float | None:
         """When something that may be late will be lost for good (RACK-10), None if nothing may."""
         return self.rack.deadline if self.rack is not None else None
+
+    @property
+    def verdict(self) -> Why:
+        """Why :meth:`on_ack` has called something lost."""
+        if self.sack:
+            return Why.RETRANSMIT_SACK if self.rack is None else Why.RETRANSMIT_RACK
+        first = self.phase is Phase.OPEN
+        return Why.RETRANSMIT_DUPACK if first else Why.RETRANSMIT_PARTIAL_ACK
 
     # -- judging ---------------------------------------------------------------------------------
 

@@ -145,6 +145,11 @@ class Scoreboard:
             yield run
             run = following
 
+    def sacked_ranges(self) -> Iterator[tuple[int, int]]:
+        """Yield what is SACKed, in order."""
+        if self.sacked:
+            yield from ((run.seq, run.end) for run in self.runs if run.fate == SACKED)
+
     # -- sending ---------------------------------------------------------------------------------
 
     def on_sent(self, seq: int, end: int, now: float) -> SentRun:

@@ -15,6 +15,7 @@ from rudp.core.flight import Flight
 from rudp.core.scoreboard import Scoreboard
 from rudp.core.sendbuffer import SendBuffer
 from rudp.core.timers import OFF, LossTimer, Timers
+from rudp.core.why import Why
 
 SWS_OVERRIDE: Final = 0.2
 """Seconds that a segment too small for any other rule waits (RFC 9293 §3.8.6.2.1: 0.1 to 1.0)."""
@@ -351,6 +352,17 @@ class Sender:
         if not size or self.nodelay or self.fin_seq is not None:
             return True
         return self.snd_sml <= self.board.snd_una
+
+    def why(self, seq: int) -> Why:
+        """Return why the run that :meth:`next_run` has given, which begins at *seq*, is sent."""
+        flight = self.flight
+        if seq < self.board.snd_nxt:
+            return Why.RETRANSMIT_TLP if flight.tail_due else flight.why_lost
+        if flight.tail_due:
+            return Why.PROBE_TAIL
+        if flight.extra_new:
+            return Why.PROBE_FRTO
+        return Why.FIN_CLOSE if seq == self.fin_seq else Why.NEW_DATA
 
     def on_sent(self, seq: int, end: int, now: float) -> None:
         """Record that ``[seq, end)`` left, and see to it that a loss timer runs."""

@@ -23,12 +23,13 @@ from rudp.core.isn import IsnSource
 from rudp.core.listener import Listener
 from rudp.core.pmtu import Payloads
 from rudp.core.seqnum import SEQ_MASK
-from rudp.core.state import State
+from rudp.core.state import Cause, State
 from rudp.core.tcb import Opened
-from rudp.core.timers import OFF
+from rudp.core.timers import OFF, TIME_WAIT
 from rudp.core.timewait import Reaction, TimeWaitRecord
-from rudp.core.tracer import Tracer
+from rudp.core.tracer import Nobody, Tracer
 from rudp.core.transmit import CE, Address, Path, Transmit
+from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, RST, SYN, Run
 
 BASE_PAYLOAD_IPV4: Final = 1200
@@ -262,8 +263,10 @@ class ConnectionTable:
             else:
                 self._schedule(connection)
         for queue in self._time_wait.values():
-            while queue and next(iter(queue.values())).expires <= now:
-                self._forget(next(iter(queue.values())), now)
+            while queue and (record := next(iter(queue.values()))).expires <= now:
+                if record.tracer is not None:
+                    record.tracer.timer_fired(record, TIME_WAIT, now)
+                self._forget(record, Cause.TIMEOUT_2MSL, now)
 
     # -- what to do ------------------------------------------------------------------------------
 
@@ -421,13 +424,13 @@ class ConnectionTable:
                 (queue for queue in self._time_wait.values() if queue),
                 key=lambda queue: next(iter(queue.values())).expires,
             )
-            self._forget(next(iter(queue.values())), now)
+            self._forget(next(iter(queue.values())), Cause.DELETE, now)
         key = _key(connection)
         self._entries[key] = record
         self._time_wait.setdefault(record.lifetime, OrderedDict())[key] = record
         self._records += 1
 
-    def _forget(self, record: TimeWaitRecord, now: float) -> None:
+    def _forget(self, record: TimeWaitRecord, cause: Cause, now: float) -> None:
         key = record.path, _swap(record.ports)
         del self._time_wait[record.lifetime][key]
         entry = self._entries[key]
@@ -437,7 +440,7 @@ class ConnectionTable:
         del self._entries[key]
         self._records -= 1
         if record.tracer is not None:
-            record.tracer.state_moved(record.ports, State.TIME_WAIT, State.CLOSED, now)
+            record.tracer.state_moved(record, State.TIME_WAIT, State.CLOSED, cause, now)
 
     def _schedule(self, connection: Connection) -> None:
         """Make sure that the heap wakes us for *connection* in time.
@@ -460,16 +463,18 @@ class ConnectionTable:
         """A segment for a connection in TIME-WAIT."""
         tracer = record.tracer
         if tracer is not None:
-            tracer.run_received(record.ports, run, State.TIME_WAIT, now)
+            tracer.run_received(record, run, now)
         reaction = record.react(run, now)
-        if reaction is Reaction.REOPEN:
-            listener = self._listeners.get(run.ports & 0xFFFF)
-            if listener is None or run.flags & FIN:
-                self.counters[Count.TIME_WAIT_DROPPED] += 1
-                return
+        listener = self._listeners.get(run.ports & 0xFFFF)
+        if reaction is Reaction.REOPEN and (listener is None or run.flags & FIN):
+            reaction = Reaction.DROP
+        if tracer is not None:
+            dropped = Count.TIME_WAIT_DROPPED if reaction is Reaction.DROP else None
+            tracer.run_processed(record, run, dropped, now)
+        if reaction is Reaction.REOPEN and listener is not None:
             self._accept_syn(listener, run, path, now, record)
         elif reaction is Reaction.DELETE:
-            self._forget(record, now)
+            self._forget(record, Cause.DELETE, now)
         elif reaction is Reaction.DROP:
             self.counters[Count.TIME_WAIT_DROPPED] += run.segments
         else:
@@ -478,23 +483,38 @@ class ConnectionTable:
                 self._time_wait[record.lifetime].move_to_end((path, run.ports))
             reply = self._reply(path, record.acknowledgment(now))
             if tracer is not None and reply is not None:
-                tracer.run_sent(record.ports, reply, State.TIME_WAIT, now)
+                tracer.run_sent(record, reply, Why.TIME_WAIT_ACK, now)
 
     def _stray(self, run: Run, path: Path, now: float) -> None:
         """A segment that belongs to no connection: LISTEN or CLOSED (§3.10.7.1, §3.10.7.2)."""
         flags = run.flags
         listener = self._listeners.get(run.ports & 0xFFFF)
         if flags & RST:
-            self.counters[Count.RST_IGNORED] += 1
+            reason = Count.RST_IGNORED
         elif not _is_unicast(path):  # MUST-57, MUST-63: whatever it is, it gets no answer
-            self.counters[Count.BAD_SOURCE] += run.segments
+            reason = Count.BAD_SOURCE
         elif listener is None or flags & ACK:
-            self.counters[Count.NO_CONNECTION] += run.segments
-            self._refuse(run, path, now)
+            reason = Count.NO_CONNECTION
         elif not flags & SYN or flags & FIN:
-            self.counters[Count.LISTEN_DROPPED] += run.segments
+            reason = Count.LISTEN_DROPPED
         else:
             self._accept_syn(listener, run, path, now, None)
+            return
+        self._drop(listener, run, path, reason, now)
+        if reason is Count.NO_CONNECTION:
+            self._refuse(listener, run, path, now)
+
+    def _drop(
+        self, listener: Listener | None, run: Run, path: Path, reason: Count, now: float
+    ) -> None:
+        """Count a *run* that reached no connection, at most *listener*."""
+        self.counters[reason] += run.segments
+        tracer = self.tracer if listener is None else listener.tracer
+        if tracer is not None:
+            state = State.CLOSED if listener is None else State.LISTEN
+            nobody = Nobody(path, _swap(run.ports), state)
+            tracer.run_received(nobody, run, now)
+            tracer.run_processed(nobody, run, reason, now)
 
     def _accept_syn(
         self,
@@ -510,10 +530,10 @@ class ConnectionTable:
         until the child is established, so that it can return if the child dies before (TW-6).
         """
         if len(listener.half_open) >= listener.limit:
-            self.counters[Count.HALF_OPEN_OVERFLOW] += 1
+            self._drop(listener, syn, path, Count.HALF_OPEN_OVERFLOW, now)
             return
         if len(listener.accepted) >= listener.limit:
-            self.counters[Count.ACCEPT_OVERFLOW] += 1
+            self._drop(listener, syn, path, Count.ACCEPT_OVERFLOW, now)
             return
         ports = _swap(syn.ports)
         iss = None
@@ -532,10 +552,12 @@ class ConnectionTable:
             self._predecessors[child] = predecessor
             self._records -= 1
             if predecessor.tracer is not None:
-                predecessor.tracer.state_moved(ports, State.TIME_WAIT, State.CLOSED, now)
+                predecessor.tracer.state_moved(
+                    predecessor, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now
+                )
         self.touch(child)
 
-    def _refuse(self, run: Run, path: Path, now: float) -> None:
+    def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:
         """Answer *run* with a RST, unless too many were sent this second (ST-9, ST-11)."""
         second = int(now)
         if second != self._reset_second:
@@ -557,7 +579,11 @@ class ConnectionTable:
             length = run.length + bool(run.flags & SYN) + bool(run.flags & FIN)
             ack = (run.seq + length) & SEQ_MASK
             segment = wire.pack_segment(ports, 0, ack, RST | ACK, 0, opts)
-        self._reply(path, segment)
+        reply = self._reply(path, segment)
+        tracer = self.tracer if listener is None else listener.tracer
+        if tracer is not None and reply is not None:
+            state = State.CLOSED if listener is None else State.LISTEN
+            tracer.run_sent(Nobody(path, ports, state), reply, Why.RST_NO_CONNECTION, now)
 
     def _reply(self, path: Path, segment: bytes) -> Transmit | None:
         if len(self._replies) >= REPLIES_MAX:

@@ -20,8 +20,9 @@ from rudp.core.sender import Sender
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
 from rudp.core.state import Cause, State, after
 from rudp.core.timers import OFF, Timers
-from rudp.core.tracer import Tracer
+from rudp.core.tracer import Blocks, Tracer
 from rudp.core.transmit import Path
+from rudp.core.why import Why
 from rudp.core.wire import Run
 
 ESTABLISHED: Final = 1
@@ -74,6 +75,7 @@ class Tcb:
         "config",
         "counters",
         "credit",
+        "dropped",
         "ecn",
         "ecn_capable",
         "error",
@@ -141,8 +143,9 @@ class Tcb:
         self.soft_error: OSError | None = None
         self.events = 0
         self.reading = True  # False once the user will take no more octets
-        self.reset: tuple[int, int, int] | None = None  # a RST to be sent: SEQ, ACK, flags
-        self.syn_due = False
+        self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
+        self.syn_due: Why | None = None  # our SYN is to be sent
+        self.dropped: Count | None = None  # why the segment at hand, or part of it, was
         self.syn_transmissions = 0
         self.credit: int | None = None  # octets we may still send to an address not proved yet
         self.peer_mss = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
@@ -173,7 +176,7 @@ class Tcb:
         before = self.state
         self.state = after(before, cause)
         if self.tracer is not None and self.state is not before:
-            self.tracer.state_moved(self.ports, before, self.state, now)
+            self.tracer.state_moved(self, before, self.state, cause, now)
 
     def die(self, error: OSError | None, now: float) -> None:
         """Delete the connection: stop the timers and tell the user why."""
@@ -312,6 +315,46 @@ class Tcb:
             return None
         return int(now * 1000) - ticks
 
+    # -- what a tracer may see -------------------------------------------------------------------
+
+    def drop(self, reason: Count, segments: int = 1) -> None:
+        """Count the *segments* at hand as dropped for *reason*, all or part of them."""
+        self.counters[reason] += segments
+        self.dropped = reason
+
+    def blocks(self) -> Blocks:
+        """Return a copy of what a tracer may see of both halves."""
+        sender, receiver = self.sender, self.receiver
+        flight, board = sender.flight, sender.board
+        rtt = flight.rtt
+        return Blocks(
+            iss=sender.iss,
+            snd_una=board.snd_una,
+            snd_nxt=board.snd_nxt,
+            snd_wnd=sender.snd_wnd,
+            unsent=sender.unsent,
+            sacked=tuple(board.sacked_ranges()),
+            lost=tuple(board.lost),
+            why_lost=flight.why_lost,
+            irs=receiver.irs if receiver is not None else 0,
+            rcv_nxt=receiver.rcv_nxt if receiver is not None else 0,
+            rcv_wnd=receiver.rcv_wnd if receiver is not None else 0,
+            unread=receiver.ready_octets if receiver is not None else 0,
+            held=tuple(receiver.queue.held) if receiver is not None else (),
+            mss=sender.smss,
+            cwnd=flight.window,
+            ssthresh=flight.controller.ssthresh,
+            in_flight=board.in_flight,
+            pacing_rate=flight.pacing_rate(),
+            recovery=flight.recovery.phase.value,
+            srtt=rtt.srtt,
+            rttvar=rtt.rttvar if rtt.srtt is not None else None,
+            min_rtt=rtt.min_rtt,
+            rto=rtt.rto,
+            backoffs=rtt.backoffs,
+            timers=self.timers.running(),
+        )
+
     # -- answers ---------------------------------------------------------------------------------
 
     def answer(self, empty: bool, now: float) -> None:
@@ -325,10 +368,11 @@ class Tcb:
                 return
             self._invalid_answered = now
         if self.receiver is not None:
-            self.receiver.ack_now()
+            self.receiver.ack_now(Why.ACK_UNACCEPTABLE)
 
     def challenge(self, now: float) -> None:
         """Owe a challenge ACK (RFC 5961 §3.2, §4.2), within this connection's own budget."""
+        self.dropped = Count.CHALLENGE_ACK
         if now - self._challenge_since >= CHALLENGE_PERIOD:
             self._challenge_since = now
             self._challenge_count = 0
@@ -338,17 +382,17 @@ class Tcb:
         self._challenge_count += 1
         self.counters[Count.CHALLENGE_ACK] += 1
         if self.receiver is not None:
-            self.receiver.ack_now()
+            self.receiver.ack_now(Why.CHALLENGE_ACK)
 
-    def owe_reset(self) -> None:
+    def owe_reset(self, why: Why) -> None:
         """A RST is due with the exact number that the peer will accept (RFC 5961 §3)."""
         if self.receiver is not None:
             numbers = to_wire(self.sender.ack_seq), to_wire(self.receiver.rcv_nxt)
-            self.reset = *numbers, wire.RST | wire.ACK
+            self.reset = *numbers, wire.RST | wire.ACK, why
 
     def refuse_ack(self, seg_ack: int) -> None:
         """Owe a RST that bears the number of an impossible acknowledgement."""
-        self.reset = seg_ack & SEQ_MASK, 0, wire.RST
+        self.reset = seg_ack & SEQ_MASK, 0, wire.RST, Why.RST_ACK_UNACCEPTABLE
 
 
 def reset_by_peer() -> ConnectionResetError:

@@ -11,6 +11,13 @@ from typing import Final
 OFF: Final = math.inf
 """A deadline that never comes."""
 
+DELAYED_ACK: Final = "delayed ACK"
+PACING: Final = "pacing"
+IDLE: Final = "keep-alive"
+OPEN: Final = "open"
+TIME_WAIT: Final = "2MSL"
+"""What a watcher is told that the deadlines beside ``loss`` are about."""
+
 
 class LossTimer(enum.Enum):
     """What the ``loss`` deadline is about."""
@@ -42,6 +49,12 @@ class Timers:
     def next(self) -> float:
         """Return the earliest deadline, :data:`OFF` if there is none."""
         return min(self.loss, self.ack, self.pace, self.idle, self.open)
+
+    def running(self) -> dict[str, float]:
+        """Return those that are set, by what they are about."""
+        names = (self.loss_kind.value, DELAYED_ACK, PACING, IDLE, OPEN)
+        deadlines = (self.loss, self.ack, self.pace, self.idle, self.open)
+        return {name: at for name, at in zip(names, deadlines, strict=True) if at != OFF}
 
     def stop(self) -> None:
         """Switch all of them off."""

@@ -12,6 +12,7 @@ from typing import Final
 from rudp.core import options, wire
 from rudp.core.isn import timestamp
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, wire_after
+from rudp.core.state import State
 from rudp.core.tcb import INVALID_PERIOD
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Path
@@ -70,6 +71,14 @@ class TimeWaitRecord:
         self.tracer = tracer
         self._rfc1337 = rfc1337
         self._answered = now - INVALID_PERIOD
+
+    @property
+    def state(self) -> State:
+        """The state of RFC 9293 §3.3.2."""
+        return State.TIME_WAIT
+
+    def blocks(self) -> None:
+        """There are none any more."""
 
     def react(self, run: Run, now: float) -> Reaction:
         """Return what *run* calls for."""

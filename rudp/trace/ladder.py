@@ -12,9 +12,10 @@ from collections import deque
 from typing import Final
 
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK
-from rudp.core.state import State
-from rudp.core.tracer import Tracer
+from rudp.core.state import Cause, State
+from rudp.core.tracer import Tracer, Watched
 from rudp.core.transmit import Transmit
+from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, FLAG_NAMES, RST, SYN, Run
 from rudp.trace import segment, words
 from rudp.trace.segment import Segment
@@ -100,24 +101,26 @@ class _Fold:
         return f"... {'; '.join(parts)} ..."
 
 
-class _Side:
+class _Side(Tracer):
     """The tracer of one side."""
 
     def __init__(self, ladder: "Ladder", side: int) -> None:
         self._ladder = ladder
         self._side = side
 
-    def run_sent(self, ports: int, transmit: Transmit, state: State, now: float) -> None:
-        if self._ladder._is_ours(self._side, ports):
+    def run_sent(self, who: Watched, transmit: Transmit, why: Why, now: float) -> None:
+        if self._ladder._is_ours(self._side, who.ports):
             for each in segment.sent(transmit):
-                self._ladder._depart(self._side, each, state, now)
+                self._ladder._depart(self._side, each, who.state, now)
 
-    def run_received(self, ports: int, run: Run, state: State, now: float) -> None:
-        if self._ladder._is_ours(self._side, ports):
-            self._ladder._arrive(self._side, segment.received(run), state, now)
+    def run_received(self, who: Watched, run: Run, now: float) -> None:
+        if self._ladder._is_ours(self._side, who.ports):
+            self._ladder._arrive(self._side, segment.received(run), who.state, now)
 
-    def state_moved(self, ports: int, before: State, after: State, now: float) -> None:
-        if self._ladder._is_ours(self._side, ports):
+    def state_moved(
+        self, who: Watched, before: State, after: State, cause: Cause, now: float
+    ) -> None:
+        if self._ladder._is_ours(self._side, who.ports):
             self._ladder._move(self._side, before, after, now)
 
 

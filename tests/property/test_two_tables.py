@@ -24,9 +24,11 @@ from hypothesis.stateful import (
 from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.listener import Listener
-from rudp.core.state import MOVES, State
+from rudp.core.state import MOVES, Cause, State
 from rudp.core.table import ConnectionTable
+from rudp.core.tracer import Tracer, Watched
 from rudp.core.transmit import Transmit
+from rudp.core.why import Why
 from rudp.core.wire import Run
 from rudp.sim.network import Network, Node
 
@@ -43,17 +45,20 @@ OPEN_MAX = 4
 QUEUE_MAX = 400_000
 
 
-class Watch:
+class Watch(Tracer):
     """A tracer that holds every move against the table of moves."""
 
-    def run_sent(self, ports: int, transmit: Transmit, state: State, now: float) -> None:
+    def run_sent(self, who: Watched, transmit: Transmit, why: Why, now: float) -> None:
         assert 0 < transmit.total <= 65_507
         assert len(b"".join(transmit.buffers)) == transmit.total
 
-    def run_received(self, ports: int, run: Run, state: State, now: float) -> None:
+    def run_received(self, who: Watched, run: Run, now: float) -> None:
         assert run.length >= 0
+        assert who.blocks() is not None or who.state is not State.ESTABLISHED
 
-    def state_moved(self, ports: int, before: State, after: State, now: float) -> None:
+    def state_moved(
+        self, who: Watched, before: State, after: State, cause: Cause, now: float
+    ) -> None:
         assert after in {target for (source, _), target in MOVES.items() if source is before}
 
 

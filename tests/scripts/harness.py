@@ -54,10 +54,10 @@ from rudp.core import tcb
 from rudp.core.connection import Connection
 from rudp.core.counters import Count
 from rudp.core.listener import Listener
-from rudp.core.state import MOVES, State
+from rudp.core.state import MOVES, Cause, State
 from rudp.core.table import ConnectionTable
-from rudp.core.transmit import CE, ECT_0, Path, Transmit
-from rudp.core.wire import Run
+from rudp.core.tracer import Tracer, Watched
+from rudp.core.transmit import CE, ECT_0, Path
 
 PEER: Final[Path] = (("192.0.2.1", 4000), "")
 OUR_PORT: Final = 80
@@ -174,14 +174,12 @@ class Flow:
     outbox: list[tuple[float, bytes, int]] = field(default_factory=list)
 
 
-class Moves:
+class Moves(Tracer):
     """A tracer that holds every move against the state diagram."""
 
-    def run_sent(self, ports: int, transmit: Transmit, state: State, now: float) -> None: ...
-
-    def run_received(self, ports: int, run: Run, state: State, now: float) -> None: ...
-
-    def state_moved(self, ports: int, before: State, after: State, now: float) -> None:
+    def state_moved(
+        self, who: Watched, before: State, after: State, cause: Cause, now: float
+    ) -> None:
         assert (before, after) in ARROWS, f"{before} to {after} is not in the diagram"
 
 

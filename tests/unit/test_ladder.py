@@ -10,7 +10,9 @@ from rudp.core.counters import Counters
 from rudp.core.listener import Listener
 from rudp.core.state import State
 from rudp.core.table import ConnectionTable
+from rudp.core.tracer import Nobody
 from rudp.core.transmit import Transmit
+from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, SYN, Run
 from rudp.trace import Ladder
 
@@ -246,6 +248,10 @@ def run_of(datagrams: list[bytes]) -> Run:
     return run
 
 
+def who(ports: int, state: State) -> Nobody:
+    return Nobody((("10.0.0.2", 80), ""), ports, state)
+
+
 def transmit_of(datagrams: list[bytes]) -> Transmit:
     buffers: list[bytes | memoryview] = []
     for datagram in datagrams:
@@ -263,9 +269,9 @@ def test_a_run_is_drawn_by_segments_and_may_arrive_in_part() -> None:
         segment(PORTS, 1000 + 100 * n, 5, ACK | (FIN if n == 3 else 0), size)
         for n, size in enumerate(sizes)
     ]
-    left.run_sent(PORTS, transmit_of(sent), State.FIN_WAIT_1, 1.0)
-    right.run_received(SWAPPED, run_of(sent[:2]), State.ESTABLISHED, 1.5)
-    right.run_received(SWAPPED, run_of(sent[3:]), State.ESTABLISHED, 1.5)
+    left.run_sent(who(PORTS, State.FIN_WAIT_1), transmit_of(sent), Why.NEW_DATA, 1.0)
+    right.run_received(who(SWAPPED, State.ESTABLISHED), run_of(sent[:2]), 1.5)
+    right.run_received(who(SWAPPED, State.ESTABLISHED), run_of(sent[3:]), 1.5)
     text = str(ladder).splitlines()[2:]
     ends = [line.split()[-1].lstrip("-") for line in text]
     assert ends == ["ESTABLISHED", "ESTABLISHED", "X", "ESTABLISHED"]
@@ -279,9 +285,9 @@ def test_a_segment_sent_again_is_told_from_the_first_by_its_timestamp() -> None:
     left, right = ladder.left, ladder.right
     first = segment(PORTS, 1000, 5, ACK, 100, tsval=1)
     second = segment(PORTS, 1000, 5, ACK, 100, tsval=300)
-    left.run_sent(PORTS, transmit_of([first]), State.ESTABLISHED, 1.0)
-    left.run_sent(PORTS, transmit_of([second]), State.ESTABLISHED, 1.3)
-    right.run_received(SWAPPED, run_of([second]), State.ESTABLISHED, 1.4)
+    left.run_sent(who(PORTS, State.ESTABLISHED), transmit_of([first]), Why.NEW_DATA, 1.0)
+    left.run_sent(who(PORTS, State.ESTABLISHED), transmit_of([second]), Why.NEW_DATA, 1.3)
+    right.run_received(who(SWAPPED, State.ESTABLISHED), run_of([second]), 1.4)
     text = str(ladder).splitlines()[2:]
     assert text[0].endswith("X")
     assert "again" in text[1]
@@ -296,10 +302,12 @@ def test_segments_that_look_alike_arrive_one_by_one() -> None:
         twin = wire.pack_segment(PORTS, 1000, 5, ACK, 1000, b"") + bytes(length)
         for now in (1.0, 1.1):
             left.run_sent(
-                PORTS, Transmit((("10.0.0.2", 80), ""), [twin[:20], twin[20:]], 1200, len(twin)),
-                State.ESTABLISHED, now,
-            )  # fmt: skip
-        right.run_received(SWAPPED, run_of([twin]), State.ESTABLISHED, 1.2)
+                who(PORTS, State.ESTABLISHED),
+                Transmit((("10.0.0.2", 80), ""), [twin[:20], twin[20:]], 1200, len(twin)),
+                Why.NEW_DATA,
+                now,
+            )
+        right.run_received(who(SWAPPED, State.ESTABLISHED), run_of([twin]), 1.2)
         text = str(ladder).splitlines()[2:]
         assert len(text) == 2
         assert [line.endswith("X") for line in text] == [lost == 0, lost == 1]
@@ -309,9 +317,9 @@ def test_a_duplicate_arrives_on_a_line_of_its_own() -> None:
     ladder = Ladder()
     left, right = ladder.left, ladder.right
     fin = segment(PORTS, 1000, 5, ACK | FIN, 0)
-    left.run_sent(PORTS, transmit_of([fin]), State.FIN_WAIT_1, 1.0)
+    left.run_sent(who(PORTS, State.FIN_WAIT_1), transmit_of([fin]), Why.NEW_DATA, 1.0)
     for now in (1.5, 1.6):
-        right.run_received(SWAPPED, run_of([fin]), State.CLOSE_WAIT, now)
+        right.run_received(who(SWAPPED, State.CLOSE_WAIT), run_of([fin]), now)
     text = str(ladder).splitlines()[2:]
     assert len(text) == 2
     assert "... -- FIN,ACK" in text[1]
@@ -322,9 +330,12 @@ def test_the_next_connection_of_the_same_ports_counts_from_its_own_numbers() -> 
     left = ladder.left
     for iss in (1000, 900_000):
         syn = wire.pack_segment(PORTS, iss, 0, SYN, 1000, b"")
-        left.run_sent(PORTS, transmit_of([syn]), State.SYN_SENT, 1.0)
+        left.run_sent(who(PORTS, State.SYN_SENT), transmit_of([syn]), Why.NEW_DATA, 1.0)
         left.run_sent(
-            PORTS, transmit_of([segment(PORTS, iss + 1, 5, ACK, 10)]), State.SYN_SENT, 1.0
+            who(PORTS, State.SYN_SENT),
+            transmit_of([segment(PORTS, iss + 1, 5, ACK, 10)]),
+            Why.NEW_DATA,
+            1.0,
         )
     assert str(ladder).count("SYN seq=0") == 2
     assert str(ladder).count("ACK seq=1 ") == 2

@@ -2,26 +2,33 @@
 
 from rudp import sim
 from rudp.core import wire
-from rudp.core.state import State
+from rudp.core.state import Cause, State
+from rudp.core.tracer import Tracer, Watched
 from rudp.core.transmit import Transmit
+from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, SYN, Run
 
 
-class Notes:
+class Notes(Tracer):
     """A tracer that keeps one word for each event."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
 
-    def run_sent(self, ports: int, transmit: Transmit, state: State, now: float) -> None:
+    def run_sent(self, who: Watched, transmit: Transmit, why: Why, now: float) -> None:
         flags = transmit.buffers[0][13]
-        self.words.append(f"{state} sends {wire.flag_names(flags)}")
+        self.words.append(f"{who.state} sends {wire.flag_names(flags)}: {why.name}")
 
-    def run_received(self, ports: int, run: Run, state: State, now: float) -> None:
-        self.words.append(f"{state} gets {wire.flag_names(run.flags)}")
+    def run_received(self, who: Watched, run: Run, now: float) -> None:
+        self.words.append(f"{who.state} gets {wire.flag_names(run.flags)}")
 
-    def state_moved(self, ports: int, before: State, after: State, now: float) -> None:
-        self.words.append(f"-> {after}")
+    def state_moved(
+        self, who: Watched, before: State, after: State, cause: Cause, now: float
+    ) -> None:
+        self.words.append(f"-> {after}: {cause.value}")
+
+    def timer_fired(self, who: Watched, timer: str, now: float) -> None:
+        self.words.append(f"{timer} expires")
 
 
 def test_a_tracer_is_told_of_the_whole_life_of_a_connection() -> None:
@@ -45,19 +52,20 @@ def test_a_tracer_is_told_of_the_whole_life_of_a_connection() -> None:
 
     assert theirs.state is State.CLOSED
     assert notes.words == [
-        "-> SYN-SENT",
-        f"SYN-SENT sends {wire.flag_names(SYN)}",
+        "-> SYN-SENT: active OPEN",
+        f"SYN-SENT sends {wire.flag_names(SYN)}: SYN_OPEN",
         f"SYN-SENT gets {wire.flag_names(SYN | ACK)}",
-        "-> ESTABLISHED",
-        f"ESTABLISHED sends {wire.flag_names(ACK)}",
-        "-> FIN-WAIT-1",
-        f"FIN-WAIT-1 sends {wire.flag_names(FIN | ACK)}",
+        "-> ESTABLISHED: rcv SYN,ACK",
+        f"ESTABLISHED sends {wire.flag_names(ACK)}: ACK_OF_SYN",
+        "-> FIN-WAIT-1: CLOSE",
+        f"FIN-WAIT-1 sends {wire.flag_names(FIN | ACK)}: FIN_CLOSE",
         f"FIN-WAIT-1 gets {wire.flag_names(ACK)}",
-        "-> FIN-WAIT-2",
+        "-> FIN-WAIT-2: rcv ACK of FIN",
         f"FIN-WAIT-2 gets {wire.flag_names(FIN | ACK)}",
-        "-> TIME-WAIT",
-        f"TIME-WAIT sends {wire.flag_names(ACK)}",
+        "-> TIME-WAIT: rcv FIN",
+        f"TIME-WAIT sends {wire.flag_names(ACK)}: FIN_RECEIVED",
         f"TIME-WAIT gets {wire.flag_names(FIN | ACK)}",
-        f"TIME-WAIT sends {wire.flag_names(ACK)}",
-        "-> CLOSED",
+        f"TIME-WAIT sends {wire.flag_names(ACK)}: TIME_WAIT_ACK",
+        "2MSL expires",
+        "-> CLOSED: 2MSL timeout",
     ]
