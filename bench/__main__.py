@@ -1,75 +1,116 @@
 """The command line of the bench."""
 
 import argparse
-import contextlib
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
+import rudp
 from bench import report
-from bench.run import Bench
-from bench.variant import NETWORKS, Variant, loops
-from bench.workload import WORKLOADS
+from bench.peers import LOOPS, PEERS, Variant
+from bench.run import run
+from bench.workloads import WORKLOADS
 
-MIB = 1 << 20
+RESULTS: Final = Path(__file__).parent / "results"
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench",
-        description="rudp against asyncio's TCP over loopback, interleaved; medians and ratios.",
+        description="rudp against TCP and others: interleaved runs, medians, ratios.",
+        epilog="Example: python -m bench --only bulk,pingpong --peers rudp,tcp --loops asyncio",
     )
-    made.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="bulk, ping-pong; all")
-    made.add_argument("--quick", action="store_true", help="small and rough, below ten seconds")
-    made.add_argument("--rounds", type=int, help="samples of each variant (7; quick: 2)")
-    made.add_argument("--mib", type=int, help="MiB of a bulk transfer (64; quick: 2)")
-    made.add_argument("--exchanges", type=int, help="round trips of a ping-pong (2000; quick: 100)")
+    made.add_argument("--list", action="store_true", help="say what there is, and end")
+    made.add_argument("--only", type=names, metavar="A,B", help="workloads (all)")
+    made.add_argument("--peers", type=names, metavar="A,B", help="peers (all)")
+    made.add_argument("--loops", type=names, metavar="A,B", help="asyncio, uvloop (both)")
+    made.add_argument("--rounds", type=int, help="samples of each variant (3 or 7; quick: 1)")
+    made.add_argument("--quick", action="store_true", help="only to see that it works")
+    made.add_argument("--mss", type=int, help="rudp's MSS (that of the path)")
     made.add_argument(
-        "--mss", type=int, help="rudp's MSS; as on Ethernet: 1432 (what loopback takes)"
+        "--out", type=Path, metavar="FOLDER", help="for the files (bench/results; quick: none)"
     )
-    made.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    made.add_argument("--loops", nargs="+", choices=loops(), default=loops())
-    made.add_argument(
-        "--one-process", action="store_true", help="client and server on one loop, one core"
-    )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write samples and conditions")
     return made
 
 
-def main() -> None:
-    arguments = parser()
-    options = arguments.parse_args()
-    for name in options.workloads:
-        if name not in WORKLOADS:
-            arguments.error(f"unknown workload {name!r}: choose from {', '.join(WORKLOADS)}")
-    rounds = options.rounds or (2 if options.quick else 7)
-    amounts = {
-        "bulk": (options.mib or (2 if options.quick else 64)) * MIB,
-        "ping-pong": options.exchanges or (100 if options.quick else 2000),
-    }
-    variants = [
-        Variant(network, loop, options.mss)
-        for loop in options.loops
-        for network in options.networks
+def names(text: str) -> list[str]:
+    """Return names separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def listing() -> str:
+    """Return the workloads and the peers, with the reason where one cannot run."""
+    lines = ["Workloads:"]
+    lines += [f"  {name:<16}{workload.about}" for name, workload in WORKLOADS.items()]
+    lines += ["", "Peers:"]
+    for name, kind in PEERS.items():
+        reasons = {variant.missing() for variant in chosen([name], None)}
+        reason = next(iter(reasons - {None}), "") if None not in reasons else ""
+        lines.append(f"  {name:<16}{reason or 'on ' + ' and '.join(kind.loops)}")
+    return "\n".join(lines)
+
+
+def chosen(peers: Sequence[str] | None, loops: Sequence[str] | None) -> list[Variant]:
+    """Return the variants of *peers* on *loops*, all for None."""
+    return [
+        Variant(name, loop)
+        for loop in loops or LOOPS
+        for name in peers or PEERS
+        if loop in PEERS[name].loops
     ]
-    conditions = report.conditions(variants[0].config()) | {
-        "processes": 1 if options.one_process else 2,
-        "rounds": rounds,
-        "amounts": amounts,
-    }
-    results = []
-    with contextlib.ExitStack() as stack:
-        bench = Bench(variants, stack, one_process=options.one_process)
-        for name in options.workloads or WORKLOADS:
-            results += bench.run(name, amounts[name], rounds)
-    print(
-        f"{conditions['python']}, {conditions['kernel']}, {conditions['cpus']} CPUs "
-        f"({conditions['cpu']}), {conditions['processes']} process(es), "
-        f"MSS {options.mss or 'of loopback'}, medians of {rounds}"
-    )
-    print(report.table(results))
-    if options.json is not None:
-        text = json.dumps({"conditions": conditions, "results": results}, indent=1, default=str)
-        options.json.write_text(text + "\n")
+
+
+def progress(text: str) -> None:
+    """Show *text* for the time being, on a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    made = parser()
+    given = made.parse_args(arguments)
+    if given.list:
+        print(listing())
+        return
+    for option, wanted, known in (
+        ("--only", given.only, WORKLOADS),
+        ("--peers", given.peers, PEERS),
+        ("--loops", given.loops, LOOPS),
+    ):
+        for name in wanted or ():
+            if name not in known:
+                made.error(f"{option}: no {name!r}; there are {', '.join(known)}")
+    options: dict[str, Any] = {} if given.mss is None else {"mss": given.mss}
+    try:
+        config = rudp.Config(**options)
+    except ValueError as error:
+        made.error(str(error))
+    out = given.out or (None if given.quick else RESULTS)
+    for name in given.only or WORKLOADS:
+        result = run(
+            name,
+            chosen(given.peers, given.loops),
+            rounds=given.rounds or (1 if given.quick else WORKLOADS[name].rounds),
+            quick=given.quick,
+            options=options,
+            tell=progress,
+        )
+        progress("")
+        print(report.table(name, result) + "\n", flush=True)
+        if out is not None:
+            store(out, name, result, config)
+
+
+def store(folder: Path, name: str, result: dict[str, Any], config: rudp.Config) -> None:
+    """Put a workload's result among those of others in *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "results.json"
+    found = json.loads(file.read_text()) if file.exists() else {"workloads": {}}
+    found["conditions"] = report.conditions(config)
+    found["workloads"][name] = result
+    file.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,3 +23,14 @@ def prefer() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except (AttributeError, OSError):
         pass
+
+
+def place(cpu: int | None) -> None:
+    """Keep this process on *cpu*, if there is one to keep it on."""
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
+
+
+def sides() -> tuple[int | None, int | None]:
+    """Return a CPU for each side; none where there are not two."""
+    return (AVAILABLE[0], AVAILABLE[1]) if len(AVAILABLE) > 1 else (None, None)

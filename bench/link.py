@@ -160,6 +160,17 @@ def link_pair(forward: LinkOptions, backward: LinkOptions, seed: int | str) -> t
     return Link(seed=f"{seed} forward", **forward), Link(seed=f"{seed} backward", **backward)
 
 
+def no_namespaces() -> str | None:
+    """Return why no network namespaces can be made here, or None."""
+    if sys.platform != "linux":
+        return "needs Linux"
+    if os.geteuid() != 0:
+        return "needs root, for network namespaces"
+    if shutil.which("ip") is None:
+        return "needs ip of iproute2"
+    return None
+
+
 def missing() -> str | None:
     """Return why no path can be made here, or None."""
     if sys.platform != "linux":
@@ -209,12 +220,18 @@ def _host(stack: contextlib.ExitStack, which: int) -> tuple[Host, int]:
     return host, tun
 
 
-def settle(host: Host) -> None:
-    """Give the device in the namespace of *host* its address, and the kernel its settings."""
+def attach(host: Host) -> None:
+    """Give the device in the namespace of *host* its address, and switch it on."""
     inside = ("-n", host.namespace)
     ip(*inside, "link", "set", "lo", "up")
     ip(*inside, "address", "add", f"{host.address}/24", "dev", DEVICE)
-    ip(*inside, "link", "set", DEVICE, "txqueuelen", str(DEVICE_QUEUE), "up")
+    ip(*inside, "link", "set", DEVICE, "up")
+
+
+def settle(host: Host) -> None:
+    """Attach *host*, with a long queue in front of its device and the kernel's settings."""
+    ip("-n", host.namespace, "link", "set", DEVICE, "txqueuelen", str(DEVICE_QUEUE))
+    attach(host)
     for name, value in SETTINGS.items():
         file = "/proc/sys/" + name.replace(".", "/")
         # The shell takes both as arguments, so neither needs quoting.

@@ -1,16 +1,18 @@
-"""A run as a table for people and as JSON, with the conditions without which it says nothing."""
+"""A run as tables for people, with the conditions without which the figures say nothing."""
 
 import dataclasses
 import datetime
 import importlib.metadata
 import os
 import platform
+import statistics
 from pathlib import Path
 from typing import Any
 
 import rudp
 from bench.cpus import AVAILABLE
-from bench.workload import WORKLOADS
+from bench.peers import BASELINE
+from bench.workloads import WORKLOADS
 
 
 def conditions(config: rudp.Config) -> dict[str, Any]:
@@ -29,33 +31,50 @@ def conditions(config: rudp.Config) -> dict[str, Any]:
     }
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """Return the medians, and in brackets the median ratios to TCP on the same loop."""
-    lines = []
-    for workload, module in WORKLOADS.items():
-        chosen = [result for result in results if result["workload"] == workload]
-        if not chosen:
-            continue
-        better = module.MORE_IS_BETTER
-        names = list(better)
-        hints = ", ".join(f"{name}: {'more' if better[name] else 'less'}" for name in names)
-        lines += [
-            "",
-            f"{workload:<24}{''.join(f'{name:>20}' for name in names)}   better is {hints}",
-        ]
-        for result in chosen:
-            cells = []
-            for name in names:
-                ratio = result["ratio"].get(name)
-                relative = f"({ratio:.2f} x)" if ratio is not None else ""
-                cells.append(f"{result['median'][name]:10.1f} {relative:>9}")
-            lines.append(f"{result['variant']:<24}{''.join(cells)}{_losses(result)}")
+def medians(result: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the median of each figure, by variant."""
+    return {
+        variant: {name: statistics.median(s[name] for s in mine) for name in mine[0]}
+        for variant, mine in result["samples"].items()
+    }
+
+
+def baseline(variant: str) -> str:
+    """Return what *variant* is compared with: the kernel's TCP on the same loop."""
+    _, slash, loop = variant.partition("/")
+    return BASELINE + slash + loop
+
+
+def table(name: str, result: dict[str, Any]) -> str:
+    """Return a workload's medians, and their ratios to TCP on the same loop, as Markdown."""
+    workload = WORKLOADS[name]
+    found = medians(result)
+    better = workload.figures
+    titles = [f"{figure} | of TCP" for figure in better]
+    lines = [
+        f"**{name}**: {workload.about}; {result['amount']:,} {workload.unit}, "
+        f"medians of {result['rounds']}; better is "
+        + ", ".join(f"{'more' if more else 'less'} {figure}" for figure, more in better.items()),
+        "",
+    ]
+    if found:
+        lines += [f"| | {' | '.join(titles)} |", "|---|" + "---:|---:|" * len(better)]
+    for variant, mine in found.items():
+        cells = []
+        for figure in better:
+            base = found.get(baseline(variant), {}).get(figure)
+            ratio = f"{mine[figure] / base:.2f}" if base else ""
+            cells.append(f"{number(mine[figure])} | {ratio}")
+        lines.append(f"| {variant} | {' | '.join(cells)} |")
+    lines += [f"\nLeft out: {who}: {why}" for who, why in result["skipped"].items()]
     return "\n".join(lines)
 
 
-def _losses(result: dict[str, Any]) -> str:
-    resent = sum(sample.get("octets_resent", 0) for sample in result["samples"])
-    return f"   {resent:,} octets sent again" if resent else ""
+def number(value: float) -> str:
+    """Return *value* with three digits, or as a whole number above that."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.{1 if abs(value) >= 10 else 2}f}"
 
 
 def _cpu() -> str:

@@ -1,86 +1,117 @@
-"""One interleaved run: in every round every variant takes its turn, A B C A B C.
+"""One interleaved run of a workload: in every round every variant takes its turn, A B C A B C.
 
-What slows the machine for a while then slows all of them, and the ratio within a round stays
-what it is.  Each variant keeps its loop and its server through the run; each sample has a
-connection of its own, because a connection's age is part of its speed.
+What slows the machine for a while then slows all of them.  Each variant keeps its two processes
+through the run, unless the workload wants fresh ones; each sample has connections of its own,
+because a connection's age is part of its speed.
 """
 
-import asyncio
 import contextlib
-import dataclasses
-import statistics
-from typing import Any, Final
+import datetime
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from bench import server
-from bench.cpus import pin
-from bench.variant import BASELINE, Variant
-from bench.workload import WORKLOADS
+from bench import cpus
+from bench.child import Child, RefusedError
+from bench.link import no_namespaces
+from bench.peers import Variant
+from bench.plan import Plan
+from bench.veth import VethPair
+from bench.workloads import WORKLOADS, Workload
 
-SAMPLE_LIMIT: Final = 60.0
-"""Seconds that one sample may take."""
-
-
-class Bench:
-    """The variants, each with its loop and its server; close it through *stack*."""
-
-    def __init__(
-        self, variants: list[Variant], stack: contextlib.ExitStack, *, one_process: bool
-    ) -> None:
-        self._clients: list[tuple[Variant, asyncio.Runner, int]] = []
-        if not one_process:
-            pin(0, 0)
-        for variant in variants:
-            runner = stack.enter_context(asyncio.Runner(loop_factory=variant.new_loop))
-            if one_process:
-                listening, port = runner.run(variant.serve(server.handle))
-                stack.callback(runner.run, _close(listening))
-            else:
-                port = stack.enter_context(server.process(variant))
-            self._clients.append((variant, runner, port))
-
-    def run(self, workload: str, amount: int, rounds: int) -> list[dict[str, Any]]:
-        """Return a result for each variant: its samples, their medians, ratios to TCP."""
-        samples: dict[Variant, list[dict[str, float]]] = {v: [] for v, _, _ in self._clients}
-        for turn in range(-1, rounds):
-            for variant, runner, port in self._clients:
-                sample = runner.run(_sample(variant, port, workload, amount))
-                if turn >= 0:  # the first round warms up
-                    samples[variant].append(sample)
-        return [_result(workload, variant, samples) for variant in samples]
+Result = dict[str, Any]
 
 
-async def _sample(variant: Variant, port: int, workload: str, amount: int) -> dict[str, float]:
-    async with asyncio.timeout(SAMPLE_LIMIT):
-        streams = await variant.open(port)
-        try:
-            figures: dict[str, float] = await WORKLOADS[workload].measure(streams, amount)
-        except BaseException:
-            streams[1].transport.abort()
-            raise
-        streams[1].close()
-        await streams[1].wait_closed()
-        return figures
+def run(
+    name: str,
+    variants: Sequence[Variant],
+    *,
+    rounds: int,
+    quick: bool,
+    options: dict[str, Any],
+    tell: Callable[[str], None],
+) -> Result:
+    """Return the samples of a workload, by variant, and why something was left out.
 
-
-async def _close(listening: Any) -> None:
-    listening.close()
-    await listening.wait_closed()
-
-
-def _result(
-    workload: str, variant: Variant, samples: dict[Variant, list[dict[str, float]]]
-) -> dict[str, Any]:
-    mine = samples[variant]
-    result: dict[str, Any] = {
-        "workload": workload,
-        "variant": str(variant),
-        "samples": mine,
-        "median": {name: statistics.median(s[name] for s in mine) for name in mine[0]},
-        "ratio": {},
+    *options*: as in :meth:`bench.peers.Variant.peer`, for rudp.  *tell* hears of each sample.
+    """
+    workload = WORKLOADS[name]
+    amount = workload.quick if quick else workload.amount
+    result: Result = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "load_average": os.getloadavg()[0],
+        "amount": amount,
+        "rounds": rounds,
+        "options": options,
+        "samples": {},
+        "skipped": {},
     }
-    baseline = samples.get(dataclasses.replace(variant, network=BASELINE))
-    if baseline is not None:
-        for name in WORKLOADS[workload].MORE_IS_BETTER:
-            pairs = zip(mine, baseline, strict=True)
-            result["ratio"][name] = statistics.median(m[name] / b[name] for m, b in pairs)
+    if workload.path == "veth" and (reason := no_namespaces()) is not None:
+        result["skipped"]["*"] = reason
+        return result
+    present = []
+    for variant in variants:
+        if (reason := variant.missing()) is None:
+            present.append(variant)
+        else:
+            result["skipped"][str(variant)] = reason
+    samples: dict[Variant, list[dict[str, float]]] = {variant: [] for variant in present}
+    with contextlib.ExitStack() as stack:
+        plans, prefix = _plans(workload, present, options, stack)
+        kept: dict[Variant, Child] = {}
+        if not workload.fresh:
+            kept = {v: stack.enter_context(_driver(plans[v], prefix)) for v in present}
+        for turn in range(0 if workload.fresh else -1, rounds):  # the first round warms up
+            for variant in list(samples):
+                octets = max(int(amount * variant.share), 1)
+                tell(f"{name}: {variant}, round {turn + 1} of {rounds}")
+                try:
+                    with _one(kept.get(variant), plans[variant], prefix) as driver:
+                        sample = driver.ask(workload=name, amount=octets)
+                except RefusedError as refusal:
+                    result["skipped"][str(variant)] = str(refusal)
+                    del samples[variant]
+                    continue
+                if turn >= 0:
+                    samples[variant].append(sample)
+    result["samples"] = {str(variant): mine for variant, mine in samples.items()}
     return result
+
+
+def _plans(
+    workload: Workload,
+    variants: Sequence[Variant],
+    options: dict[str, Any],
+    stack: contextlib.ExitStack,
+) -> tuple[dict[Variant, Plan], list[str]]:
+    """Return a plan for each variant, and the words that put clients into their namespace."""
+    client_cpu, server_cpu = cpus.sides()
+    where: dict[str, Any] = {"cpus": (server_cpu if workload.one_core else client_cpu, server_cpu)}
+    prefix: list[str] = []
+    if workload.path == "veth":
+        pair = stack.enter_context(VethPair())
+        where |= {"host": pair.b.address, "prefix": tuple(pair.b.command())}
+        prefix = pair.a.command()
+    return {
+        variant: Plan(
+            name=variant.name,
+            loop=variant.loop,
+            options=options if variant.name.startswith("rudp") else {},
+            **where,
+        )
+        for variant in variants
+    }, prefix
+
+
+def _driver(plan: Plan, prefix: Sequence[str]) -> Child:
+    return Child("bench.driver", str(plan), prefix=prefix)
+
+
+@contextlib.contextmanager
+def _one(kept: Child | None, plan: Plan, prefix: Sequence[str]) -> Iterator[Child]:
+    """Yield the driver that was *kept*, or else a fresh one."""
+    if kept is not None:
+        yield kept
+        return
+    with _driver(plan, prefix) as driver:
+        yield driver

@@ -1,70 +1,77 @@
-"""The other side: one server for all workloads, in a process of its own.
+"""The server of one variant, a process of its own: what it does for those who connect.
 
-The first line of a connection names the workload and its amount.  The process prints its port
-and lives until its standard input ends, so it cannot outlive the one that started it.
+Its client, which has started it, tells it which service that is, and asks what it has used.
 """
 
 import asyncio
 import contextlib
-import subprocess
-import sys
-from collections.abc import Iterator
+import gc
+import time
+from pathlib import Path
+from typing import Final
 
-from bench.cpus import pin
-from bench.variant import Variant
-from bench.workload import WORKLOADS
+from bench import cpus
+from bench.child import Answer, obey
+from bench.counters import receive_buffer_errors
+from bench.pattern import READ, fits
+from bench.plan import Plan
 
-
-async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve one connection."""
-    try:
-        name, amount = (await reader.readline()).decode().split()
-        await WORKLOADS[name].serve(reader, writer, int(amount))
-        await reader.read()  # the client closes first
-    finally:
-        writer.close()
+PAGE: Final = 4096
 
 
-@contextlib.contextmanager
-def process(variant: Variant) -> Iterator[int]:
-    """Run a server for *variant* in its own process; yield its port."""
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "bench.server",
-            variant.network,
-            variant.loop,
-            str(variant.mss or 0),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        pin(child.pid, 1)
-        line = child.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the server for {variant} did not start")
-        yield int(line)
-        child.stdin.close()
+async def sink(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Verify all that comes, and answer how many octets were right."""
+    received = 0
+    while data := await reader.read(READ):
+        if not fits(data, received):
+            received = -1
+            break
+        received += len(data)
+    writer.write(f"{received}\n".encode())
 
 
-async def _main(variant: Variant) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    server, port = await variant.serve(handle)
-    print(port, flush=True)
-    loop.add_reader(sys.stdin.fileno(), stop.set)
-    await stop.wait()
-    loop.remove_reader(sys.stdin.fileno())
-    server.close()
-    await server.wait_closed()
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send back what comes."""
+    while data := await reader.read(READ):
+        writer.write(data)
+        await writer.drain()
+
+
+SERVICES: Final = {"sink": sink, "echo": echo}
+
+
+async def serve(plan: Plan) -> None:
+    """Listen, and obey."""
+    service = sink
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await service(reader, writer)
+        finally:
+            writer.close()
+
+    async def act(order: Answer) -> Answer:
+        """Change the ``service``; tell the port, CPU seconds, datagrams that found a socket's
+        buffer full, and octets of ``memory`` if asked."""
+        nonlocal service
+        service = SERVICES[order.get("service", service.__name__)]
+        return {"port": port, "cpu": time.process_time(), "overflows": receive_buffer_errors()} | (
+            {"memory": memory()} if order.get("memory") else {}
+        )
+
+    port = await plan.peer().listen(handle, plan.host)
+    await obey(act)
+
+
+def memory() -> int:
+    """Return the octets of memory that this process has, without garbage."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 if __name__ == "__main__":
-    network, loop_name, mss = sys.argv[1:]
-    chosen = Variant(network, loop_name, int(mss) or None)
-    with asyncio.Runner(loop_factory=chosen.new_loop) as runner:
-        runner.run(_main(chosen))
+    plan = Plan.told()
+    cpus.place(plan.cpus[1])
+    with asyncio.Runner(loop_factory=plan.new_loop) as runner:
+        runner.run(serve(plan))

@@ -1,66 +1,99 @@
 """The bench runs and its JSON has the shape others may rely on; speed is not judged."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from bench import __main__ as command
+from bench import report
+from bench.link import no_namespaces
+from bench.pattern import BLOCK, READ, fits
+from bench.workloads import WORKLOADS
+from tests.bench.kit import run
 
 
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "bench", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_quick_run_measures_every_variant(tmp_path: Path, processes: int) -> None:
-    file = tmp_path / "bench.json"
-    one = ["--one-process"] if processes == 1 else []
-    done = bench("--quick", "--rounds", "1", "--loops", "asyncio", "--json", str(file), *one)
+def results(out: Path, *arguments: str) -> dict[str, Any]:
+    done = run("-m", "bench", "--quick", *arguments, "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert not done.stderr
+    found: dict[str, Any] = json.loads((out / "results.json").read_text())
+    assert f"**{list(found['workloads'])[-1]}**" in done.stdout
+    return found
 
-    report: dict[str, Any] = json.loads(file.read_text())
-    conditions = report["conditions"]
-    assert conditions["processes"] == processes
-    assert conditions["rounds"] == 1
-    assert conditions["config"]["receive_buffer"] > 0
-    assert {"date", "python", "kernel", "cpus", "cpu", "rudp", "amounts"} <= set(conditions)
 
-    figures = {"bulk": {"MB/s"}, "ping-pong": {"p50 µs", "p99 µs"}}
+def test_quick_run_measures_every_variant(tmp_path: Path) -> None:
+    names = "bulk,pingpong,open,open-32,echo"
     networks = ["tcp", "rudp", "rudp-portable"]
-    expected = [(workload, f"{network}/asyncio") for workload in figures for network in networks]
-    assert [(r["workload"], r["variant"]) for r in report["results"]] == expected
-    for result in report["results"]:
-        names = figures[result["workload"]]
-        assert len(result["samples"]) == 1
-        assert names <= set(result["median"])
-        assert set(result["ratio"]) == names
-        assert all(result["median"][name] > 0 for name in names)
-        assert result["variant"] in done.stdout
-        if result["variant"] == "tcp/asyncio":
-            assert all(ratio == 1 for ratio in result["ratio"].values())
+    how = ["--loops", "asyncio", "--peers", ",".join(networks)]
+    found = results(tmp_path, "--only", names, *how)
+    assert found["conditions"]["config"]["receive_buffer"] > 0
+    assert {"date", "python", "kernel", "cpus", "cpu", "rudp"} <= set(found["conditions"])
+    assert list(found["workloads"]) == names.split(",")
+    for name, result in found["workloads"].items():
+        assert {"date", "amount", "rounds", "options"} <= set(result)
+        assert list(result["samples"]) == networks, result["skipped"]
+        for samples in result["samples"].values():
+            assert len(samples) == 1
+            assert all(samples[0][figure] > 0 for figure in WORKLOADS[name].figures)
 
 
-def test_workloads_and_variants_can_be_chosen() -> None:
-    done = bench("bulk", "--quick", "--rounds", "1", "--networks", "rudp", "--loops", "asyncio")
-    assert done.returncode == 0, done.stderr
-    assert "rudp/asyncio" in done.stdout
-    assert "tcp/asyncio" not in done.stdout
-    assert "ping-pong" not in done.stdout
+def test_results_of_another_run_are_kept(tmp_path: Path) -> None:
+    for name in ("pingpong", "open"):
+        found = results(tmp_path, "--only", name, "--peers", "rudp", "--loops", "asyncio")
+    assert list(found["workloads"]) == ["pingpong", "open"]
 
 
-def test_unknown_workload_is_refused() -> None:
-    done = bench("sideways")
-    assert done.returncode == 2
-    assert "unknown workload 'sideways'" in done.stderr
+@pytest.mark.interop
+def test_bulk_between_namespaces(tmp_path: Path) -> None:
+    how = ["--only", "bulk-veth", "--peers", "rudp", "--loops", "asyncio"]
+    result = results(tmp_path, *how)["workloads"]["bulk-veth"]
+    if (reason := no_namespaces()) is not None:
+        assert result["skipped"] == {"*": reason}
+        pytest.skip(reason)
+    assert result["samples"]["rudp"][0]["MB/s"] > 0, result["skipped"]
+
+
+def test_table_compares_with_tcp_on_the_same_loop() -> None:
+    def samples(*values: float) -> list[dict[str, float]]:
+        return [{"connections/s": value} for value in values]
+
+    table = report.table(
+        "open",
+        {
+            "amount": 10,
+            "rounds": 3,
+            "samples": {
+                "tcp": samples(100, 200, 900),
+                "rudp": samples(1, 100, 200),
+                "rudp/uvloop": samples(5),
+            },
+            "skipped": {"tcp/uvloop": "there is none"},
+        },
+    )
+    assert "| rudp | 100 | 0.50 |" in table
+    assert "| rudp/uvloop | 5.00 |  |" in table
+    assert "tcp/uvloop: there is none" in table
+
+
+def test_reader_notices_what_is_not_in_its_place() -> None:
+    assert fits(BLOCK[100:300], 100)
+    assert fits(BLOCK[-100:] + BLOCK[: READ - 100], 5 * len(BLOCK) - 100)
+    assert not fits(BLOCK[100:300], 101)
+    assert not fits(BLOCK[100:299] + b"?", 100)
+
+
+@pytest.mark.parametrize("option", ["--only", "--peers", "--loops"])
+def test_unknown_name_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main([option, "sideways"])
+    assert ended.value.code == 2
+    assert f"{option}: no 'sideways'; there are" in capsys.readouterr().err
+
+
+def test_list_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(["--list"])
+    text = capsys.readouterr().out
+    for name in (*WORKLOADS, "rudp-portable"):
+        assert name in text

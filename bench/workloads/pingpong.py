@@ -1,29 +1,20 @@
 """Ping-pong: 64 octets there and back, one exchange at a time; the round trips' p50 and p99."""
 
-import asyncio
 import time
 from typing import Final
 
-from bench.variant import Streams
+from bench.client import Client
 
 SIZE: Final = 64
 WARM_UP: Final = 20
 """Exchanges that are not counted."""
 
-MORE_IS_BETTER: Final = {"p50 µs": False, "p99 µs": False}
+FIGURES: Final = {"p50 µs": False, "p99 µs": False}
 
 
-async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchanges: int) -> None:
-    """Send back *exchanges* messages."""
-    for _ in range(exchanges):
-        writer.write(await reader.readexactly(SIZE))
-        await writer.drain()
-
-
-async def measure(streams: Streams, exchanges: int) -> dict[str, float]:
+async def measure(client: Client, exchanges: int) -> dict[str, float]:
     """Make *exchanges* round trips; return their percentiles in microseconds."""
-    reader, writer = streams
-    writer.write(f"ping-pong {exchanges + WARM_UP}\n".encode())
+    reader, writer, close = await client.open()
     times = []
     for n in range(exchanges + WARM_UP):
         message = n.to_bytes(SIZE, "big")
@@ -33,7 +24,8 @@ async def measure(streams: Streams, exchanges: int) -> dict[str, float]:
         answer = await reader.readexactly(SIZE)
         times.append((time.perf_counter_ns() - began) / 1000)
         if answer != message:
-            raise RuntimeError("ping-pong: the answer differs from the message")
+            raise ValueError("pingpong: the answer differs from the message")
+    await close()
     times = sorted(times[WARM_UP:])
     return {
         "p50 µs": times[len(times) // 2],

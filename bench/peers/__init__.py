@@ -1,0 +1,71 @@
+"""What is compared, each in a module of its own that is imported only when it is wanted.
+
+A peer makes servers and connections whose ends are a reader and a writer with asyncio's methods.
+Its module has a class ``Peer`` that derives from :class:`bench.peers.base.Peer`.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+from typing import Any, Final
+
+from bench.peers.base import Peer
+
+LOOPS: Final = ("asyncio", "uvloop")
+BASELINE: Final = "tcp"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A peer: the module with its adapter, and its *options*; the *package* it *needs*.
+
+    *share*: how much of a workload's amount it is given, so that a slow peer does not take most
+    of the time; *loops*: those it runs on.
+    """
+
+    module: str
+    needs: str | None = None
+    share: float = 1.0
+    loops: tuple[str, ...] = LOOPS
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+PEERS: Final = {
+    "tcp": Kind("tcp"),
+    "rudp": Kind("rudp"),
+    "rudp-portable": Kind("rudp", share=0.25, options={"datagram_io": "portable"}),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One peer on one loop."""
+
+    name: str
+    loop: str
+
+    def __str__(self) -> str:
+        return self.name if self.loop == "asyncio" else f"{self.name}/{self.loop}"
+
+    @property
+    def baseline(self) -> "Variant":
+        """What it is compared with: the kernel's TCP on the same loop."""
+        return Variant(BASELINE, self.loop)
+
+    @property
+    def share(self) -> float:
+        return PEERS[self.name].share
+
+    def missing(self) -> str | None:
+        """Return why it cannot run here, or None."""
+        for package in (PEERS[self.name].needs, None if self.loop == "asyncio" else self.loop):
+            if package is not None and importlib.util.find_spec(package) is None:
+                return f"{package} is not installed"
+        return None
+
+    def peer(self, **options: Any) -> Peer:
+        """Return the peer; *options* are added to its own."""
+        kind = PEERS[self.name]
+        module = importlib.import_module(f"bench.peers.{kind.module}")
+        made: Peer = module.Peer(**kind.options, **options)
+        return made
