@@ -130,7 +130,7 @@ class Endpoint:
         numbers["connections"] = table.connections
         numbers["time_wait_records"] = table.time_wait_records
         sock = self.socket
-        if sock is not None:
+        if sock is not None and not self.closed:
             numbers["socket_receive_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
             numbers["socket_send_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         return numbers

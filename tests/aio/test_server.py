@@ -383,3 +383,6 @@ async def test_statistics_of_an_endpoint(net: Net) -> None:
         assert endpoint.stats()["connections"] == 0
         assert "connections=0" in repr(endpoint)
     assert server.endpoints == ()
+    await turns(3)
+    assert endpoint.closed
+    assert endpoint.stats()["rst_sent"] == 1, "they outlive the socket"
