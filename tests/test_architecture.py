@@ -37,6 +37,7 @@ KNOWS = {
     "udp": {"config", "core.transmit"},
     "sim": {"config", "core.table", "core.transmit"},
     "trace": {
+        "config",
         "core.counters",
         "core.options",
         "core.seqnum",

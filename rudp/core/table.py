@@ -545,16 +545,16 @@ class ConnectionTable:
             )
         except OSError:
             return  # counted there
+        if predecessor is not None and predecessor.tracer is not None:
+            predecessor.tracer.state_moved(
+                predecessor, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now
+            )
         child.open_passive(syn, now)
         listener.half_open.add(child)
         self._half_open[child] = listener
         if predecessor is not None:
             self._predecessors[child] = predecessor
             self._records -= 1
-            if predecessor.tracer is not None:
-                predecessor.tracer.state_moved(
-                    predecessor, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now
-                )
         self.touch(child)
 
     def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:

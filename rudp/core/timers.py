@@ -13,10 +13,10 @@ OFF: Final = math.inf
 
 DELAYED_ACK: Final = "delayed ACK"
 PACING: Final = "pacing"
-IDLE: Final = "keep-alive"
+IDLE: Final = "idle"
 OPEN: Final = "open"
 TIME_WAIT: Final = "2MSL"
-"""What a watcher is told that the deadlines beside ``loss`` are about."""
+"""What a watcher is told that the deadlines beside ``loss`` are about: for ``idle`` see below."""
 
 
 class LossTimer(enum.Enum):

@@ -1,9 +1,13 @@
 """Watching connections: tracers that turn what the core tells into something to look at.
 
-Each is given to a connection or a server with the keyword ``tracer=``.  :class:`Ladder` draws the
-segments between two sides as text.
+Each is given to a connection or a server with the keyword ``tracer=``.  :class:`EventLog` writes
+down everything that happens as typed events (:mod:`rudp.trace.events`), in memory and as a file of
+JSON lines; :class:`Ladder` draws the segments between two sides as text.
 """
 
+from rudp.core.why import Why
+from rudp.trace.events import Event, Header, Recording
 from rudp.trace.ladder import Ladder
+from rudp.trace.stream import EventLog
 
-__all__ = ["Ladder"]
+__all__ = ["Event", "EventLog", "Header", "Ladder", "Recording", "Why"]

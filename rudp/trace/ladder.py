@@ -16,7 +16,7 @@ from rudp.core.state import Cause, State
 from rudp.core.tracer import Tracer, Watched
 from rudp.core.transmit import Transmit
 from rudp.core.why import Why
-from rudp.core.wire import ACK, FIN, FLAG_NAMES, RST, SYN, Run
+from rudp.core.wire import ACK, FIN, RST, SYN, Run
 from rudp.trace import segment, words
 from rudp.trace.segment import Segment
 
@@ -57,9 +57,8 @@ class _Line:
         """Return the header in words, numbers relative to the initial ones."""
         seg = self.segment
         assert seg is not None
-        names = [name for bit, name in reversed(FLAG_NAMES) if seg.flags & bit]
         seq, ack = (seg.seq - self.bases[0]) & SEQ_MASK, (seg.ack - self.bases[1]) & SEQ_MASK
-        parts = [",".join(names) or "none", f"seq={seq}"]
+        parts = [words.flags(seg.flags) or "none", f"seq={seq}"]
         if seg.flags & ACK:
             parts.append(f"ack={ack}")
         if seg.length:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from rudp.core import wire
 from rudp.core.counters import Counters
 from rudp.core.options import Options
+from rudp.core.seqnum import SEQ_MASK
 from rudp.core.transmit import Transmit
-from rudp.core.wire import FIN, SYN, Run
+from rudp.core.wire import FIN, PSH, SYN, Run
 
 
 class Segment(NamedTuple):
@@ -46,6 +47,21 @@ def sent(transmit: Transmit) -> Iterator[Segment]:
             size = min(transmit.size, transmit.total - at)
             yield Segment(run.seq, run.ack, run.flags, run.window, size - len(buffer), run.options)
         at += len(buffer)
+
+
+def split(run: Run) -> Iterator[Segment]:
+    """Yield the segments of an arriving run."""
+    room = max(run.segment_octets, 1)
+    for n in range(run.segments):
+        last = n == run.segments - 1
+        yield Segment(
+            (run.seq + n * room) & SEQ_MASK,
+            run.ack,
+            run.flags if last else run.flags & ~PSH,
+            run.window,
+            run.length - n * room if last else room,
+            run.options,
+        )
 
 
 def received(run: Run) -> Segment:
