@@ -210,8 +210,11 @@ class Endpoint:
 
     def wake(self) -> None:
         """Flush once before the loop waits again, however often this is called."""
-        if self._flushing is None and not self.closed and not self.loop.is_closed():
-            self._flushing = self.loop.call_soon(self._flush)
+        if self._flushing is None and not self.closed:
+            try:
+                self._flushing = self.loop.call_soon(self._flush)
+            except RuntimeError:  # the loop is closed, and what is left of us with it
+                pass
 
     # -- what the port tells ---------------------------------------------------------------------
 
@@ -251,16 +254,20 @@ class Endpoint:
 
     def _deliver(self) -> None:
         """Give every transport its events, and every new connection its transport."""
+        if self._acceptors:
+            self._accept()
+        for connection in self._table.poll_events():
+            sink = self._sinks.get(connection)
+            if sink is not None:
+                sink.pump()
+
+    def _accept(self) -> None:
         for listener, acceptor in list(self._acceptors.items()):
             while listener.accepted:
                 connection = listener.accepted.popleft()
                 sink = acceptor(connection)
                 if sink is not None:
                     self._sinks[connection] = sink
-        for connection in self._table.poll_events():
-            sink = self._sinks.get(connection)
-            if sink is not None:
-                sink.pump()
 
     def _flush(self) -> None:
         """Send what may be sent, within bounds; then set the alarm."""

@@ -11,7 +11,7 @@ import functools
 import logging
 from asyncio import constants, transports
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.sockets import ConnectionSocket
@@ -25,6 +25,9 @@ logger = logging.getLogger("rudp")
 
 READ_OCTETS = 256 * 1024
 """Octets handed over at once, as asyncio's own transports do: the protocol may pause after each."""
+
+_INBOUND: Final = tcb.READABLE | tcb.EOF
+_TO_TELL: Final = tcb.SOFT_ERROR | tcb.URGENT
 
 WRITE_WARNINGS = 5
 """Writes to a dead connection that are ignored in silence, as asyncio does."""
@@ -124,18 +127,23 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def pump(self) -> None:
         """Act on what happened to the connection.  Called by the endpoint."""
-        events = self._connection.poll_events()
+        self._act(self._connection.poll_events())
+
+    def _act(self, events: int) -> None:
         if self._lost:
             return
         if events & tcb.ESTABLISHED and not self._opened:
             self._open()
         if self._started:
-            if events & tcb.SOFT_ERROR:
-                self._tell("error_received", self._connection.soft_error)
-            if events & tcb.URGENT:
-                self._tell("urgent_received", self._connection.urgent_octets)
-            self._read()
-            self._drain()
+            if events & _TO_TELL:
+                if events & tcb.SOFT_ERROR:
+                    self._tell("error_received", self._connection.soft_error)
+                if events & tcb.URGENT:
+                    self._tell("urgent_received", self._connection.urgent_octets)
+            if events & _INBOUND:
+                self._read()
+            if self._protocol_paused or self._close_deferred:
+                self._drain()
         if self._connection.state is State.CLOSED:
             error = self._connection.error
             if self._closing or error is not None:
@@ -165,7 +173,11 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _start(self) -> None:
         self._started = True
-        self.pump()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Act on what has happened, and on what waited for a reader."""
+        self._act(self._connection.poll_events() | _INBOUND)
 
     def _tell(self, name: str, value: Any) -> None:
         callback = getattr(self._protocol, name, None)
@@ -367,7 +379,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _pump_now(self) -> None:
         self._pumping = None
-        self.pump()
+        self._catch_up()
 
     # -- asyncio.WriteTransport ------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ record.  Each step either passes the segment on or ends the matter.  Nothing is 
 steps note what is owed (an ACK, a RST) and the connection sends it when the batch is done.
 """
 
+from collections.abc import Sequence
+
 from rudp.core.counters import Count
 from rudp.core.receiver import Receiver
 from rudp.core.seqnum import from_wire
@@ -118,7 +120,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
             return
 
     # First, the sequence number.  A SYN that comes again is known by its own, data or not.
-    repeated = not tcb.syn_acked and flags & (SYN | RST) == SYN and seq == receiver.irs
+    repeated = flags & (SYN | RST) == SYN and not tcb.syn_acked and seq == receiver.irs
     if repeated and not flags & ACK:
         tcb.agree_on_ecn(receiver, flags)  # it may have given up on ECN meanwhile
         tcb.syn_due = Why.RETRANSMIT_SYN  # the peer lacks our SYN,ACK
@@ -244,7 +246,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         and not run.flags & FIN
         and window == sender.snd_wnd
     )
-    had_acked_fin = sender.fin_acked
+    had_acked_fin = sender.fin_seq is not None and sender.fin_acked
     if tcb.ecn and run.flags & ECE:
         sender.on_echo(seg_ack, now)
     acked = sender.on_ack(seg_ack, blocks, dsack, echo, duplicate, now)
@@ -252,7 +254,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         tcb.follow_pmtu()
     if sender.update_window(seq, seg_ack, window, now) or acked:
         tcb.events |= WRITABLE
-    if sender.fin_acked and not had_acked_fin:
+    if sender.fin_seq is not None and sender.fin_acked and not had_acked_fin:
         tcb.events |= ACKED_FIN
         tcb.move(Cause.RCV_ACK_OF_FIN, now)
         if tcb.state is State.CLOSED:
@@ -266,7 +268,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
 
 
 def _sack_news(
-    tcb: Tcb, wire_blocks: list[tuple[int, int]], seg_ack: int
+    tcb: Tcb, wire_blocks: Sequence[tuple[int, int]], seg_ack: int
 ) -> tuple[list[tuple[int, int]], tuple[int, int] | None]:
     """Return the blocks that make sense, as growing numbers, and the duplicate they report (M-11).
 

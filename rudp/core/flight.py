@@ -373,13 +373,16 @@ class Flight:
         ack.delivered = self.rate.delivered - already
         if recovery.rack is not None:
             recovery.rack.on_delivered(runs, echo, min_rtt, now)
-        repaired = self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
+        repaired = self.tail.is_out and self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
         if dsack is not None:
             self.dsacks += 1
             if recovery.rack is not None:
                 recovery.rack.on_dsack(una, board.snd_nxt)
-        if self._config.undo and self._was_needless(
-            una, dsack, echo, duplicate, can_try, runs, now
+        doubtful = dsack is not None or self.undo.awaits_echo or self.frto.is_open
+        if (
+            doubtful
+            and self._config.undo
+            and self._was_needless(una, dsack, echo, duplicate, can_try, runs, now)
         ):
             self._undo(acked, echo, now)
 

@@ -35,19 +35,19 @@ class Options:
 
     __slots__ = ("mss", "sack_blocks", "sack_permitted", "tsecr", "tsval", "window_scale")
 
-    def __init__(self) -> None:
+    def __init__(self, tsval: int | None = None, tsecr: int = 0) -> None:
         self.mss: int | None = None
         self.window_scale: int | None = None
         self.sack_permitted = False
-        self.sack_blocks: list[tuple[int, int]] = []
-        self.tsval: int | None = None
-        self.tsecr = 0
+        self.sack_blocks: Sequence[tuple[int, int]] = ()
+        self.tsval = tsval
+        self.tsecr = tsecr
 
     def __repr__(self) -> str:
         present = [
             f"{name}={value!r}"
             for name in ("mss", "window_scale", "sack_permitted", "sack_blocks", "tsval", "tsecr")
-            if (value := getattr(self, name)) not in (None, False, [])
+            if (value := getattr(self, name)) not in (None, False, ())
         ]
         return f"Options({', '.join(present)})"
 
@@ -56,22 +56,21 @@ NO_OPTIONS: Final = Options()
 """What a bare 20-octet header carries.  Shared: nobody writes to it."""
 
 
-def decode(data: bytes) -> Options | None:
+def decode(data: bytes | memoryview) -> Options | None:
     """Return the options in *data*, the octets between fixed header and data, or None.
 
     None means an option whose length is 0, 1 or beyond the end (MUST-7).
     """
-    if not data:
-        return NO_OPTIONS
-    options = Options()
-    if len(data) == 12:  # the layout that RFC 7323 Appendix A recommends, and nearly all send
+    end = len(data)
+    if end == 12:  # the layout that RFC 7323 Appendix A recommends, and nearly all send
         layout, tsval, tsecr = _ALONE.unpack(data)
         if layout == _TIMESTAMPS_ALONE:
-            options.tsval = tsval
-            options.tsecr = tsecr
-            return options
+            return Options(tsval, tsecr)
+    if not end:
+        return NO_OPTIONS
+    options = Options()
+    data = bytes(data)
     at = 0
-    end = len(data)
     seen = set()
     while at < end:
         kind = data[at]

@@ -111,6 +111,11 @@ class Rack:
             return 0.0
         return min(self._reo_wnd_mult * min_rtt / 4, srtt)
 
+    def is_ahead(self, board: Scoreboard) -> bool:
+        """Return whether something in flight on *board* was sent before what has arrived."""
+        oldest = board.oldest
+        return oldest is not None and (oldest.sent_at, oldest.end) < (self._xmit_ts, self._end_seq)
+
     def detect(self, board: Scoreboard, reo_wnd: float, now: float) -> list[SentRun]:
         """Call lost on *board* what is overdue, return it, and set ``deadline`` (§6.2, step 5)."""
         self.deadline = None

@@ -168,10 +168,12 @@ class Receiver:
 
         Clark's rule (RFC 9293 §3.8.6.2.2): the edge moves by a segment or half the buffer.
         """
-        room = min(max(self.receive_buffer - self.ready_octets, 0), 0xFFFF << self.shift)
-        edge = self.rcv_nxt + room
-        step = min(self.receive_buffer // 2, self.rmss)
-        return edge if edge - self._promised >= step else self._promised
+        room = self.receive_buffer - self.ready_octets
+        most = 0xFFFF << self.shift
+        edge = self.rcv_nxt + (0 if room < 0 else min(room, most))
+        gain = edge - self._promised
+        worth = gain >= self.rmss or gain >= self.receive_buffer // 2
+        return edge if worth else self._promised
 
     def window_field(self) -> int:
         """Return SEG.WND for a segment sent now, and remember what it promises.
@@ -231,10 +233,11 @@ class Receiver:
         Return False if some of it found no room in the reassembly queue.
         """
         nxt = self.rcv_nxt
+        held = self.queue.held
         stop = min(seq + run.length, self._edge_shown)
         if self.fin_seq is not None:
             stop = min(stop, self.fin_seq)
-        if seq < nxt or len(self.queue):
+        if seq < nxt or held.octets:
             self.note_duplicates(seq, stop, run.segments)
         if stop <= nxt:
             # A duplicate: our acknowledgement may have been lost.
@@ -248,7 +251,7 @@ class Receiver:
             self.rmss = min(run.segment_octets, self.rmss_max)
         self._ready.append(run.octets(nxt - seq, stop - seq))
         self.rcv_nxt = stop
-        if len(self.queue):
+        if held.octets:
             for piece in self.queue.take(stop):
                 if self.fin_seq is not None:
                     piece = piece[: self.fin_seq - self.rcv_nxt]  # nothing follows a FIN (M-17)
@@ -440,7 +443,8 @@ class Receiver:
 
     def may_be_late(self, seq: int, length: int) -> bool:
         """Return whether data at *seq* belongs into the window and was overtaken by other data."""
-        return length > 0 and len(self.queue) > 0 and self.rcv_nxt <= seq < self._edge_shown
+        held = self.queue.held.octets
+        return length > 0 and held > 0 and self.rcv_nxt <= seq < self._edge_shown
 
     def is_old(self, tsval: int, late: bool, now: float) -> bool:
         """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1).

@@ -96,6 +96,9 @@ class Recovery:
         """
         if self.rack is not None:
             self.rack.on_sacked(sacked, smss, board.sacked)
+            if not self.rack.is_ahead(board):
+                self.rack.deadline = None
+                return []
             return self.rack.detect(board, self._reo_wnd(self.rack, rtt), now)
         if self.sack:
             return self._judge_by_sack(board, smss) if sacked else []

@@ -95,17 +95,18 @@ class Scoreboard:
     """The runs between SND.UNA and SND.NXT, in order and without gaps.
 
     ``sacked``: octets SACKed.  ``lost``: the octets called lost and not sent again, as ranges; an
-    index of the runs with that fate.  ``duplicates`` is the SACK of the poor: without the option
-    every duplicate acknowledgement still says that one segment has left the network (RFC 5681
-    §3.2), though not which.  Subtracting it here does what RFC 6582 does by inflating cwnd.
+    index of the runs with that fate.  ``oldest``: the run in flight that was sent longest ago.
+    ``duplicates`` is the SACK of the poor: without the option every duplicate acknowledgement still
+    says that one segment has left the network (RFC 5681 §3.2), though not which.  Subtracting it
+    here does what RFC 6582 does by inflating cwnd.
     """
 
     __slots__ = (
         "_newest",
-        "_oldest",
         "_sacked_ranges",
         "duplicates",
         "lost",
+        "oldest",
         "runs",
         "sacked",
         "snd_nxt",
@@ -120,7 +121,7 @@ class Scoreboard:
         self.lost = RangeSet()
         self.duplicates = 0
         self._sacked_ranges = 0
-        self._oldest: SentRun | None = None
+        self.oldest: SentRun | None = None
         self._newest: SentRun | None = None
 
     @property
@@ -139,7 +140,7 @@ class Scoreboard:
 
         The run that was yielded last may meanwhile be called lost.
         """
-        run = self._oldest
+        run = self.oldest
         while run is not None:
             following = run.newer
             yield run
@@ -273,7 +274,7 @@ class Scoreboard:
         oldest_first = sorted(
             (run for run in self.runs if run.fate != SACKED), key=attrgetter("sent_at", "seq")
         )
-        self._oldest = self._newest = None
+        self.oldest = self._newest = None
         for run in oldest_first:
             run.fate = IN_FLIGHT
             self._append(run)
@@ -330,7 +331,7 @@ class Scoreboard:
         run.older = self._newest
         run.newer = None
         if self._newest is None:
-            self._oldest = run
+            self.oldest = run
         else:
             self._newest.newer = run
         self._newest = run
@@ -348,7 +349,7 @@ class Scoreboard:
     def _unlink(self, run: SentRun) -> None:
         """Take *run*, which is in flight no longer, off the string."""
         if run.older is None:
-            self._oldest = run.newer
+            self.oldest = run.newer
         else:
             run.older.newer = run.newer
         if run.newer is None:

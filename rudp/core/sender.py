@@ -105,7 +105,10 @@ class Sender:
     @property
     def unsent(self) -> int:
         """Octets of data that were never sent."""
-        return max(self.buffer.end - max(self.board.snd_nxt, self.buffer.start), 0)
+        buffer = self.buffer
+        nxt = self.board.snd_nxt
+        octets = buffer.end - (max(buffer.start, nxt))
+        return max(0, octets)
 
     @property
     def fin_acked(self) -> bool:
@@ -193,7 +196,8 @@ class Sender:
         else:
             if timers.loss_kind is LossTimer.PERSIST:
                 duplicate = False  # the answer to a window probe says nothing about loss (ZWP-4)
-            can_try = self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
+            frto = self.flight.frto
+            can_try = frto.is_open and self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
             self.flight.on_ack(seg_ack, sack_blocks, dsack, echo, duplicate, can_try, now)
         if acked:
             self.buffer.release(seg_ack)
@@ -232,9 +236,11 @@ class Sender:
             not self.snd_wnd and self.flight.rtt.backoffs > 0
         )
         self.snd_wnd = window
-        self.snd_wl1 = max(self.snd_wl1, seg_seq)
+        if seg_seq > self.snd_wl1:
+            self.snd_wl1 = seg_seq
         self.snd_wl2 = seg_ack
-        self.max_snd_wnd = max(self.max_snd_wnd, window)
+        if window > self.max_snd_wnd:
+            self.max_snd_wnd = window
         if self._stalled_since is not None and seg_ack + window <= self.snd_nxt - bool(window):
             # The peer lives and has no room: that may last for ever (MUST-37, SHLD-17).
             self._stalled_since = now

@@ -29,6 +29,11 @@ class TailProbe:
         self._sampled = True  # a round-trip sample has come since the last probe
 
     @property
+    def is_out(self) -> bool:
+        """Whether a probe is on its way."""
+        return self._end_seq is not None
+
+    @property
     def may_probe(self) -> bool:
         """Whether a probe may be sent: one at a time, and one for each sample (TLP-3)."""
         return self._end_seq is None and self._sampled

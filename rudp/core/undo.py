@@ -33,6 +33,11 @@ class Undo:
         self._first_resent: int | None = None  # when it left, in ms, while Eifel may ask
         self._dsack_seen = False
 
+    @property
+    def awaits_echo(self) -> bool:
+        """Whether an acknowledgement that advances may prove by its echo what was for nothing."""
+        return self._first_resent is not None
+
     def begin(self, snd_una: int, by_timeout: bool) -> None:
         """The window was reduced, and octets from *snd_una* on will be sent again."""
         self.by_timeout = by_timeout

@@ -188,7 +188,7 @@ def read_segment(datagram: memoryview, counters: Counters) -> Run | None:
     if not ports >> 16 or not ports & 0xFFFF:
         counters[Count.BAD_PORT] += 1
         return None
-    opts = options.decode(bytes(datagram[HEADER_SIZE:header]))
+    opts = options.decode(datagram[HEADER_SIZE:header])
     if opts is None:
         counters[Count.BAD_OPTION] += 1
         return None

@@ -28,7 +28,7 @@ def parts(options: Options | None) -> tuple[object, ...]:
         options.mss,
         options.window_scale,
         options.sack_permitted,
-        options.sack_blocks,
+        list(options.sack_blocks),
         options.tsval,
         options.tsecr,
     )
