@@ -59,7 +59,8 @@ class Child:
     def ask(self, **order: Any) -> Answer:
         """Return the answer to *order*.
 
-        Raises :class:`RefusedError` with the child's reason, and :class:`RuntimeError` if it has ended.
+        Raises :class:`RefusedError` with the child's reason, and :class:`RuntimeError` if it has
+        ended.
         """
         assert self._process is not None
         assert self._process.stdin is not None
