@@ -45,6 +45,11 @@ class Segment:
     tsval: int | None = None
     tsecr: int | None = None
 
+    @property
+    def space(self) -> int:
+        """How many sequence numbers it takes: data, SYN and FIN (SEG.LEN)."""
+        return self.length + ("SYN" in self.flags) + ("FIN" in self.flags)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:

@@ -11,17 +11,26 @@ import enum
 from collections import deque
 from typing import Final
 
-from rudp.core.seqnum import SEQ_HALF, SEQ_MASK
-from rudp.core.state import Cause, State
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import Transmit
-from rudp.core.why import Why
-from rudp.core.wire import ACK, FIN, RST, SYN, Run
-from rudp.trace import segment, words
-from rudp.trace.segment import Segment
+from rudp.core.state import State
+from rudp.core.tracer import Tracer
+from rudp.trace import words
+from rudp.trace.events import (
+    Event,
+    Recording,
+    Segment,
+    SegmentReceived,
+    SegmentSent,
+    StateMoved,
+    Watched,
+)
+from rudp.trace.stream import EventLog
 
+LEFT: Final = "left"
+RIGHT: Final = "right"
+
+_SIDES: Final = {LEFT: 0, RIGHT: 1}
 _STATE_COLUMN: Final = max(len(str(state)) for state in State)
-_MARKS: Final = SYN | FIN | RST
+_MARKS: Final = ("SYN", "FIN", "RST")
 """Segments with one of these are never folded."""
 
 _BY_USER: Final = frozenset({State.LISTEN, State.SYN_SENT, State.FIN_WAIT_1, State.LAST_ACK})
@@ -48,32 +57,8 @@ class _Line:
     now: float
     number: int
     segment: Segment | None = None
-    bases: tuple[int, int] = (0, 0)
-    shift: int = 0
     again: bool = False
     states: list[State | None] = dataclasses.field(default_factory=lambda: [None, None])
-
-    def label(self) -> str:
-        """Return the header in words, numbers relative to the initial ones."""
-        seg = self.segment
-        assert seg is not None
-        seq, ack = (seg.seq - self.bases[0]) & SEQ_MASK, (seg.ack - self.bases[1]) & SEQ_MASK
-        parts = [words.flags(seg.flags) or "none", f"seq={seq}"]
-        if seg.flags & ACK:
-            parts.append(f"ack={ack}")
-        if seg.length:
-            parts.append(f"len={seg.length}")
-        parts.append(f"win={seg.window << self.shift}")
-        if seg.options.mss is not None:
-            parts.append(f"mss={seg.options.mss}")
-        if seg.options.sack_blocks:
-            left, right = ((n - self.bases[1]) & SEQ_MASK for n in seg.options.sack_blocks[0])
-            parts.append(f"sack={left}-{right}")
-        if seg.segments > 1:
-            parts.append(f"({seg.segments} segments)")
-        if self.again:
-            parts.append("again")
-        return " ".join(parts)
 
 
 class _Fold:
@@ -86,7 +71,7 @@ class _Fold:
 
     def add(self, line: _Line) -> None:
         if line.segment is not None:
-            self.segments[line.side] += line.segment.segments
+            self.segments[line.side] += 1
             self.octets[line.side] += line.segment.length
             self.again[line.side] += line.again
 
@@ -98,29 +83,6 @@ class _Fold:
                 size = words.octets(self.octets[side])
                 parts.append(f"{arrow} {self.segments[side]} segments, {size}{again}")
         return f"... {'; '.join(parts)} ..."
-
-
-class _Side(Tracer):
-    """The tracer of one side."""
-
-    def __init__(self, ladder: "Ladder", side: int) -> None:
-        self._ladder = ladder
-        self._side = side
-
-    def run_sent(self, who: Watched, transmit: Transmit, why: Why, now: float) -> None:
-        if self._ladder._is_ours(self._side, who.ports):
-            for each in segment.sent(transmit):
-                self._ladder._depart(self._side, each, who.state, now)
-
-    def run_received(self, who: Watched, run: Run, now: float) -> None:
-        if self._ladder._is_ours(self._side, who.ports):
-            self._ladder._arrive(self._side, segment.received(run), who.state, now)
-
-    def state_moved(
-        self, who: Watched, before: State, after: State, cause: Cause, now: float
-    ) -> None:
-        if self._ladder._is_ours(self._side, who.ports):
-            self._ladder._move(self._side, before, after, now)
 
 
 class Ladder:
@@ -160,9 +122,10 @@ class Ladder:
         self._absolute = absolute
         self._fold = fold
         self._limit = limit
-        self._tracers = _Side(self, 0), _Side(self, 1)
+        self._log = EventLog(limit=1, sink=self.take)
         self._watched = [False, False]
         self._ports: int | None = None  # left port << 16 | right port
+        self._drawn: dict[str, int] = {}  # the sides of the connections that are drawn, by name
         self._start: float | None = None
         self._number = 0
         self._lines: deque[_Line] = deque()
@@ -175,10 +138,7 @@ class Ladder:
         self._acted = [0, 0]
         self._receipt: list[tuple[float, _Line] | None] = [None, None]
         self._open: tuple[list[_Line], list[_Line]] = ([], [])
-        # By side: its initial sequence number, the highest number it used, its window scale.
-        self._isn: list[int | None] = [None, None]
-        self._snd_max: list[int | None] = [None, None]
-        self._scale: list[int | None] = [None, None]
+        self._snd_max: list[int | None] = [None, None]  # by side: the highest number it used
         self._stretch = 0  # lines at the end that may be folded
         self._folding: _Line | None = None  # the line that takes them
 
@@ -186,13 +146,13 @@ class Ladder:
     def left(self) -> Tracer:
         """The tracer for the left side; asking for it means that this side is watched."""
         self._watched[0] = True
-        return self._tracers[0]
+        return self._log.tracer(LEFT)
 
     @property
     def right(self) -> Tracer:
         """The tracer for the right side; asking for it means that this side is watched."""
         self._watched[1] = True
-        return self._tracers[1]
+        return self._log.tracer(RIGHT)
 
     def clear(self) -> None:
         """Forget the lines drawn so far; states and numbers go on from where they are."""
@@ -218,18 +178,48 @@ class Ladder:
             rows.append(_row(time, line.states, self._arrow(line, label, width), width))
         return "\n".join(rows)
 
-    # -- what the tracers tell -------------------------------------------------------------------
+    def take(self, event: Event) -> None:
+        """Draw *event*, if it belongs to the connection that is drawn."""
+        if isinstance(event, Watched):
+            self._choose(event)
+            return
+        side = self._drawn.get(event.connection)
+        if side is None:
+            return
+        if isinstance(event, SegmentSent):
+            self._depart(side, event.segment, event.state, event.time)
+        elif isinstance(event, SegmentReceived):
+            self._arrive(side, event.segment, event.state, event.time)
+        elif isinstance(event, StateMoved):
+            self._move(side, event.before, event.after, event.time)
 
-    def _is_ours(self, side: int, ports: int) -> bool:
-        """Is this the connection that is drawn?  The first one becomes it."""
+    def draw(self, recording: Recording) -> None:
+        """Draw the events of *recording*: the first of its ends that opens is the left side."""
+        ends = [event.end for event in recording.events if isinstance(event, Watched)]
+        for side, _ in enumerate(dict.fromkeys(ends[:2])):
+            self._watched[side] = True
+        sides = dict(zip(dict.fromkeys(ends), (LEFT, RIGHT), strict=False))
+        for event in recording.events:
+            if isinstance(event, Watched):
+                event = dataclasses.replace(event, end=sides.get(event.end, ""))
+            self.take(event)
+
+    # -- what is drawn ---------------------------------------------------------------------------
+
+    def _choose(self, event: Watched) -> None:
+        """Is this an end of the connection that is drawn?  The first one becomes it."""
+        side = _SIDES.get(event.end)
+        if side is None:
+            return
+        ports = event.local_port << 16 | event.remote_port
         if side == 1:
             ports = (ports & 0xFFFF) << 16 | ports >> 16
         if self._ports is None:
             self._ports = ports
-        return ports == self._ports
+        if ports == self._ports:
+            self._drawn[event.connection] = side
 
     def _depart(self, side: int, seg: Segment, state: State, now: float) -> None:
-        self._learn(side, seg)
         last = self._lines[-1] if self._lines else None
         if last is not None and last.kind is _Kind.MOVED and (last.side, last.now) == (side, now):
             self._lines.pop()  # what it shows, this line shows as well
@@ -246,14 +236,11 @@ class Ladder:
         sender = 1 - side
         self._states[side] = state
         self._begin(side, state)
-        if not self._watched[sender]:
-            self._learn(sender, seg)
         waiting = self._open[sender]
-        found = [line for line in waiting if line.segment and _covers(seg, line.segment)]
-        if seg.segments == 1:
-            # Of several that look alike, an ACK is the oldest, for they keep their order; but what
-            # was sent again arrives because the older one was lost.
-            found = found[-1:] if seg.space else found[:1]
+        found = [line for line in waiting if line.segment and _same(seg, line.segment)]
+        # Of several that look alike, an ACK is the oldest, for they keep their order; but what
+        # was sent again arrives because the older one was lost.
+        found = found[-1:] if seg.space else found[:1]
         for line in found:
             waiting.remove(line)
             if line.number > self._acted[side]:
@@ -261,14 +248,14 @@ class Ladder:
                 self._received(side, line, state, now)
             else:
                 line.kind = _Kind.LEFT
-                self._arrived(side, line.segment or seg, state, now)
+                self._arrived(side, seg, state, now)
         if found:
             return
         receipt = self._receipt[side]
         if state is State.LISTEN and receipt is not None and receipt[0] == now:
             # TIME-WAIT had this SYN in its hands and let the listener have it.
             receipt[1].states[side] = state
-        elif seg.flags & _MARKS or not (self._watched[sender] and self._folds):
+        elif _is_marked(seg) or not (self._watched[sender] and self._folds):
             self._arrived(side, seg, state, now)
 
     def _move(self, side: int, before: State, after: State, now: float) -> None:
@@ -295,13 +282,7 @@ class Ladder:
         if self._start is None:
             self._start = now
         self._number += 1
-        line = _Line(kind, side, now, self._number, seg)
-        if not self._absolute:
-            line.bases = self._isn[side] or 0, self._isn[1 - side] or 0
-        mine, theirs = self._scale[side], self._scale[1 - side]
-        if seg is not None and not seg.flags & SYN and mine is not None and theirs is not None:
-            line.shift = mine
-        return line
+        return _Line(kind, side, now, self._number, seg)
 
     def _arrived(self, side: int, seg: Segment, state: State, now: float) -> None:
         """Draw the arrival of a segment on a line of its own."""
@@ -314,27 +295,19 @@ class Ladder:
         self._acted[side] = line.number
         self._receipt[side] = now, line
 
-    def _learn(self, side: int, seg: Segment) -> None:
-        """Take the numbers that a SYN begins with."""
-        if not seg.flags & SYN or self._isn[side] == seg.seq:
-            return
-        self._isn[side] = seg.seq
-        self._scale[side] = seg.options.window_scale
-        self._snd_max[side] = None
-
     def _is_again(self, side: int, seg: Segment) -> bool:
         """Has *side* sent these numbers before?"""
-        end = (seg.seq + seg.space) & SEQ_MASK
+        if "SYN" in seg.flags and self._snd_max[side] != seg.seq + 1:
+            self._snd_max[side] = None  # another connection of the same ports
+        end = seg.seq + seg.space
         highest = self._snd_max[side]
-        if highest is None or (end - highest) & SEQ_MASK < SEQ_HALF:
+        if highest is None or end > highest:
             self._snd_max[side] = end
-        return bool(
-            seg.space and highest is not None and (seg.seq - highest) & SEQ_MASK >= SEQ_HALF
-        )
+        return bool(seg.space and highest is not None and seg.seq < highest)
 
     def _append(self, line: _Line) -> None:
         self._lines.append(line)
-        if line.segment is None or line.segment.flags & _MARKS:
+        if line.segment is None or _is_marked(line.segment):
             self._stretch = 0
             self._folding = None
         else:
@@ -372,7 +345,12 @@ class Ladder:
     def _label(self, line: _Line) -> str:
         if line.kind is _Kind.FOLDED:
             return self._folds[line.number].label()
-        return "" if line.segment is None else line.label()
+        return "" if line.segment is None else self._words(line.segment, line.again)
+
+    def _words(self, seg: Segment, again: bool) -> str:
+        """Return the header in words."""
+        text = words.segment(seg, absolute=self._absolute)
+        return f"{text} again" if again else text
 
     def _arrow(self, line: _Line, label: str, width: int) -> str:
         """Return the middle of a line, *width* columns or less."""
@@ -392,13 +370,18 @@ class Ladder:
         return head + shaft.ljust(width - len(head) - len(tail), "-") + tail
 
 
-def _covers(run: Segment, sent: Segment) -> bool:
-    """Does the arrived *run* hold the segment *sent*?"""
-    offset = (sent.seq - run.seq) & SEQ_MASK
-    same = (run.ack, run.window, run.options.tsval) == (sent.ack, sent.window, sent.options.tsval)
-    if run.segments > 1:
-        return same and 0 < sent.length <= run.length - offset
-    return same and offset == 0 and (run.length, run.flags) == (sent.length, sent.flags)
+def _same(came: Segment, sent: Segment) -> bool:
+    """May the segment that *came* be the one that was *sent*?"""
+    return _identity(came) == _identity(sent)
+
+
+def _identity(seg: Segment) -> tuple[object, ...]:
+    return seg.wire_seq, seg.wire_ack, seg.flags, seg.length, seg.tsval
+
+
+def _is_marked(seg: Segment) -> bool:
+    """Has it a control bit that keeps it from being folded?"""
+    return any(mark in seg.flags for mark in _MARKS)
 
 
 def _row(time: str, states: list[State | None], middle: str, width: int) -> str:

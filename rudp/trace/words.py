@@ -1,6 +1,7 @@
-"""Numbers as people read them."""
+"""Numbers and headers as people read them."""
 
 from rudp.core.wire import FLAG_NAMES
+from rudp.trace.events import Segment
 
 
 def flags(bits: int) -> str:
@@ -15,3 +16,18 @@ def octets(count: float) -> str:
         count /= 1024
         units.pop()
     return f"{count:.0f} B" if units[-1] == "B" else f"{count:.1f} {units[-1]}"
+
+
+def segment(header: Segment, *, absolute: bool = False) -> str:
+    """Return a header in words; *absolute*: with the sequence numbers of the wire."""
+    parts = [header.flags or "none", f"seq={header.wire_seq if absolute else header.seq}"]
+    if header.ack is not None:
+        parts.append(f"ack={header.wire_ack if absolute else header.ack}")
+    if header.length:
+        parts.append(f"len={header.length}")
+    parts.append(f"win={header.window}")
+    if header.mss is not None:
+        parts.append(f"mss={header.mss}")
+    if header.sack:
+        parts.append("sack={}-{}".format(*header.sack[0]))
+    return " ".join(parts)

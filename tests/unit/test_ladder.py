@@ -10,7 +10,7 @@ from rudp.core.counters import Counters
 from rudp.core.listener import Listener
 from rudp.core.state import State
 from rudp.core.table import ConnectionTable
-from rudp.core.tracer import Nobody
+from rudp.core.tracer import Nobody, Tracer
 from rudp.core.transmit import Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, SYN, Run
@@ -252,6 +252,11 @@ def who(ports: int, state: State) -> Nobody:
     return Nobody((("10.0.0.2", 80), ""), ports, state)
 
 
+def arrive(tracer: Tracer, whom: Nobody, run: Run, now: float) -> None:
+    tracer.run_received(whom, run, now)
+    tracer.run_processed(whom, run, None, now)
+
+
 def transmit_of(datagrams: list[bytes]) -> Transmit:
     buffers: list[bytes | memoryview] = []
     for datagram in datagrams:
@@ -270,8 +275,8 @@ def test_a_run_is_drawn_by_segments_and_may_arrive_in_part() -> None:
         for n, size in enumerate(sizes)
     ]
     left.run_sent(who(PORTS, State.FIN_WAIT_1), transmit_of(sent), Why.NEW_DATA, 1.0)
-    right.run_received(who(SWAPPED, State.ESTABLISHED), run_of(sent[:2]), 1.5)
-    right.run_received(who(SWAPPED, State.ESTABLISHED), run_of(sent[3:]), 1.5)
+    arrive(right, who(SWAPPED, State.ESTABLISHED), run_of(sent[:2]), 1.5)
+    arrive(right, who(SWAPPED, State.ESTABLISHED), run_of(sent[3:]), 1.5)
     text = str(ladder).splitlines()[2:]
     ends = [line.split()[-1].lstrip("-") for line in text]
     assert ends == ["ESTABLISHED", "ESTABLISHED", "X", "ESTABLISHED"]
@@ -287,7 +292,7 @@ def test_a_segment_sent_again_is_told_from_the_first_by_its_timestamp() -> None:
     second = segment(PORTS, 1000, 5, ACK, 100, tsval=300)
     left.run_sent(who(PORTS, State.ESTABLISHED), transmit_of([first]), Why.NEW_DATA, 1.0)
     left.run_sent(who(PORTS, State.ESTABLISHED), transmit_of([second]), Why.NEW_DATA, 1.3)
-    right.run_received(who(SWAPPED, State.ESTABLISHED), run_of([second]), 1.4)
+    arrive(right, who(SWAPPED, State.ESTABLISHED), run_of([second]), 1.4)
     text = str(ladder).splitlines()[2:]
     assert text[0].endswith("X")
     assert "again" in text[1]
@@ -307,7 +312,7 @@ def test_segments_that_look_alike_arrive_one_by_one() -> None:
                 Why.NEW_DATA,
                 now,
             )
-        right.run_received(who(SWAPPED, State.ESTABLISHED), run_of([twin]), 1.2)
+        arrive(right, who(SWAPPED, State.ESTABLISHED), run_of([twin]), 1.2)
         text = str(ladder).splitlines()[2:]
         assert len(text) == 2
         assert [line.endswith("X") for line in text] == [lost == 0, lost == 1]
@@ -319,7 +324,7 @@ def test_a_duplicate_arrives_on_a_line_of_its_own() -> None:
     fin = segment(PORTS, 1000, 5, ACK | FIN, 0)
     left.run_sent(who(PORTS, State.FIN_WAIT_1), transmit_of([fin]), Why.NEW_DATA, 1.0)
     for now in (1.5, 1.6):
-        right.run_received(who(SWAPPED, State.CLOSE_WAIT), run_of([fin]), now)
+        arrive(right, who(SWAPPED, State.CLOSE_WAIT), run_of([fin]), now)
     text = str(ladder).splitlines()[2:]
     assert len(text) == 2
     assert "... -- FIN,ACK" in text[1]
