@@ -2,7 +2,8 @@
 
 Each is given to a connection or a server with the keyword ``tracer=``.  :class:`EventLog` writes
 down everything that happens as typed events (:mod:`rudp.trace.events`), in memory and as a file of
-JSON lines; :class:`Ladder` draws the segments between two sides as text.
+JSON lines; :class:`Ladder` draws the segments between two sides as text, and
+:func:`rudp.trace.svg.ladder` as a picture.
 """
 
 from rudp.core.why import Why

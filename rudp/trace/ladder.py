@@ -195,10 +195,10 @@ class Ladder:
 
     def draw(self, recording: Recording) -> None:
         """Draw the events of *recording*: the first of its ends that opens is the left side."""
-        ends = [event.end for event in recording.events if isinstance(event, Watched)]
-        for side, _ in enumerate(dict.fromkeys(ends[:2])):
-            self._watched[side] = True
-        sides = dict(zip(dict.fromkeys(ends), (LEFT, RIGHT), strict=False))
+        ends = dict.fromkeys(each.end for each in recording.events if isinstance(each, Watched))
+        sides = dict(zip(ends, (LEFT, RIGHT), strict=False))
+        for name in sides.values():
+            self._watched[_SIDES[name]] = True
         for event in recording.events:
             if isinstance(event, Watched):
                 event = dataclasses.replace(event, end=sides.get(event.end, ""))

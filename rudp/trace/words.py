@@ -31,3 +31,10 @@ def segment(header: Segment, *, absolute: bool = False) -> str:
     if header.sack:
         parts.append("sack={}-{}".format(*header.sack[0]))
     return " ".join(parts)
+
+
+def seconds(count: float) -> str:
+    """Return a time in words: ``"20 ms"``, ``"1.2 s"``, ``"4 min"``."""
+    if count >= 60:
+        return f"{count / 60:.3g} min"
+    return f"{count:.3g} s" if count >= 1 else f"{count * 1000:.3g} ms"

@@ -4,80 +4,16 @@ import dataclasses
 import itertools
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rudp import sim
-from rudp.config import Config
 from rudp.core.state import State
 from rudp.trace import EventLog, Recording, Why, events
 from rudp.trace.events import Event, SegmentLost, SegmentReceived, SegmentSent, Snapshot
+from tests.unit.watched import CLIENT, SERVER, Run, transfer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CLIENT, SERVER = ("10.0.0.1", 7000), ("10.0.0.2", 7000)
-
-
-class Run:
-    """A client and a server 10 ms apart, both watched; segments of 1000 octets."""
-
-    def __init__(self, seed: int = 1, drop: tuple[int, ...] = (), **settings: Any) -> None:
-        self.log = EventLog(seed=seed, script={"drop": list(drop)})
-        self.network = sim.Network(delay=0.01, seed=seed)
-        self.network.taps.append(self.log.tap)
-        self.data_segments = 0
-        self.dropped = drop
-        self.network.link("10.0.0.1", "10.0.0.2", drop=self.drop)
-        config = Config(mss=1012, **settings)
-        self.server, self.client = (
-            self.network.host(SERVER, config),
-            self.network.host(CLIENT, config),
-        )
-        self.listener = self.server.table.listen(80, tracer=self.log.tracer("server"))
-        self.ours = self.client.table.open_active(
-            self.server.path, 80, self.now, tracer=self.log.tracer("client")
-        )
-        assert self.network.run_until(lambda: self.listener.accepted, limit=10.0)
-        self.theirs = self.listener.accepted.popleft()
-
-    @property
-    def now(self) -> float:
-        return self.network.clock.now
-
-    def drop(self, data: bytes, now: float) -> bool:
-        """Lose the data segments with the numbers to be dropped, counted from 1."""
-        if len(data) > 100:
-            self.data_segments += 1
-        return len(data) > 100 and self.data_segments in self.dropped
-
-    def send(self, size: int) -> None:
-        self.ours.send(bytes(size))
-        self.client.table.touch(self.ours)
-
-    def read(self, size: int) -> None:
-        assert self.network.run_until(lambda: self.theirs.readable_octets >= size, limit=60.0)
-        self.theirs.receive()
-        self.server.table.touch(self.theirs)
-
-    def close(self) -> None:
-        self.ours.close(self.now)
-        self.client.table.touch(self.ours)
-        assert self.network.run_until(lambda: self.theirs.fin_received, limit=60.0)
-        self.theirs.close(self.now)
-        self.server.table.touch(self.theirs)
-        self.network.run_until(lambda: False, limit=300.0)
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.log.events if type(event) is kind]
-
-
-def transfer(**options: Any) -> Run:
-    """Send nine segments and close."""
-    run = Run(**options)
-    run.send(9000)
-    run.read(9000)
-    run.close()
-    return run
 
 
 def test_the_story_of_a_loss() -> None:

@@ -15,6 +15,7 @@ from rudp.core.transmit import Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, SYN, Run
 from rudp.trace import Ladder
+from tests.unit.watched import transfer
 
 PORTS = 5000 << 16 | 80
 SWAPPED = 80 << 16 | 5000
@@ -351,3 +352,12 @@ def test_the_next_connection_of_the_same_ports_counts_from_its_own_numbers() -> 
 def test_bounds_are_checked(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         Ladder(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_ladder_of_a_recording() -> None:
+    run = transfer(drop=(2,))
+    ladder = Ladder()
+    ladder.draw(run.log.recording)
+    rows = str(ladder).splitlines()
+    assert sum(row.endswith("X") for row in rows) == 1
+    assert rows[-1].split() == ["240080.0", "CLOSED"]
