@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = """\
 __main__ → cli
 rudp
-aio.streams → aio.connect · aio.server → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve
+aio.streams → aio.connect · aio.server → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.watch
 udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
 core.arrival | core.status
@@ -38,6 +38,7 @@ KNOWS = {
     "sim": {"config", "core.table", "core.transmit"},
     "trace": {
         "config",
+        "core.checksum",
         "core.counters",
         "core.options",
         "core.seqnum",

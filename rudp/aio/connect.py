@@ -15,6 +15,7 @@ from rudp.aio.registry import Registry, registry_of
 from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.tls import Tls, secure
 from rudp.aio.transport import Transport
+from rudp.aio.watch import CaptureTo, watching
 from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.tracer import Tracer
@@ -52,14 +53,16 @@ async def create_connection(
     inner_port: int | None = None,
     config: Config | None = None,
     tracer: Tracer | None = None,
+    capture: CaptureTo | None = None,
 ) -> tuple[asyncio.Transport, P]:
     """Open a connection to *host* and UDP port *port*; return ``(transport, protocol)``.
 
-    The arguments are those of :meth:`asyncio.loop.create_connection`, and three more: *config*,
-    *inner_port*, the peer's TCP port where it differs from its UDP port, and *tracer*, which is
-    told what the connection does.  *sock*: a UDP socket
-    that is connected already, and then belongs to the transport.  *local_addr* gives the connection
-    a socket of its own; otherwise connections to the same address share one.
+    The arguments are those of :meth:`asyncio.loop.create_connection`, and four more: *config*,
+    *inner_port*, the peer's TCP port where it differs from its UDP port, *tracer*, which is told
+    what the connection does, and *capture*, a file to be made for Wireshark or a
+    :class:`rudp.trace.Capture`.  *sock*: a UDP socket that is connected already, and then belongs
+    to the transport.  *local_addr* gives the connection a socket of its own; otherwise connections
+    to the same address share one.
 
     The transport is a :class:`rudp.Transport`; with *ssl*, a context or True for the default one,
     it is asyncio's TLS transport over one, and :mod:`rudp.aio.tls` says how such a stream ends.
@@ -73,8 +76,16 @@ async def create_connection(
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
     config = config or Config()
+    watcher = watching(
+        loop,
+        real=registry.real,
+        tracer=tracer,
+        capture=capture,
+        name="client",
+        peer_name=host or "",
+    )
     first: Callable[[], Any] = protocol_factory if tls is None else asyncio.Protocol
-    open_: Open[Any] = functools.partial(_open, loop, first, config, inner_port, tracer)
+    open_: Open[Any] = functools.partial(_open, loop, first, config, inner_port, watcher)
     if sock is not None:
         if host is not None or port is not None:
             raise ValueError("host/port and sock can not be specified at the same time")

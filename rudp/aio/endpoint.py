@@ -152,6 +152,8 @@ class Endpoint:
         Raises :class:`OSError` as :meth:`ConnectionTable.open_active` does.
         """
         path: Path = (address, self._local_host)
+        if tracer is not None:
+            tracer.bound_to(self.sockname)
         connection = self._table.open_active(
             path,
             remote_port,
@@ -174,6 +176,8 @@ class Endpoint:
         tracer: Tracer | None = None,
     ) -> Listener:
         """Accept connections to TCP port *port*; OSError with EADDRINUSE if it is taken."""
+        if tracer is not None:
+            tracer.bound_to(self.sockname)
         listener = self._table.listen(port, backlog=backlog, config=config, tracer=tracer)
         self._acceptors[listener] = acceptor
         return listener

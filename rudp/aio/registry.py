@@ -55,7 +55,7 @@ class Registry:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         # Exactly these types: a subclass may have changed what time or a socket is.
-        self._real = _is_uvloop(loop) or type(loop) is asyncio.SelectorEventLoop
+        self.real = _is_uvloop(loop) or type(loop) is asyncio.SelectorEventLoop
         # A loop that plays a seed over again brings its own chance; a real one has the system's.
         chance = getattr(loop, "chance", None)
         self._chance = chance if isinstance(chance, random.Random) else random.SystemRandom()
@@ -118,7 +118,7 @@ class Registry:
     def _is_portable(self, config: Config) -> bool:
         return (
             config.datagram_io == "portable"
-            or not self._real
+            or not self.real
             or not sys.platform.startswith("linux")
         )
 
@@ -141,10 +141,10 @@ class Registry:
             secret=self._secret,
             chance=self._chance,
             connected=remote,
-            real=self._real,
+            real=self.real,
             on_empty=self._forget,
         )
-        if self._real and sock is None:
+        if self.real and sock is None:
             sock = _make_socket(family, local, remote, reuse_port)
             if self._is_portable(config):
                 ask_for_buffers(sock)  # the fast path does so by itself

@@ -17,6 +17,7 @@ from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.sockets import BoundSocket
 from rudp.aio.tls import Tls, outermost
 from rudp.aio.transport import Transport
+from rudp.aio.watch import CaptureTo, watching
 from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.listener import Listener
@@ -237,12 +238,14 @@ async def create_server(
     inner_port: int | None = None,
     config: Config | None = None,
     tracer: Tracer | None = None,
+    capture: CaptureTo | None = None,
 ) -> Server:
     """Listen on UDP port *port* of *host*; return a :class:`Server`.
 
-    The arguments are those of :meth:`asyncio.loop.create_server`, and three more: *config*,
-    *inner_port*, the TCP port where it is to differ from the UDP port, and *tracer*, which is told
-    what the accepted connections do.  *host*: a name, several,
+    The arguments are those of :meth:`asyncio.loop.create_server`, and four more: *config*,
+    *inner_port*, the TCP port where it is to differ from the UDP port, *tracer*, which is told
+    what the accepted connections do, and *capture*, a file to be made for Wireshark or a
+    :class:`rudp.trace.Capture`.  *host*: a name, several,
     or None for all interfaces of both families.  *sock*: a UDP socket that is bound already.
     *ssl*: a context with a certificate; a protocol then hears of a connection when its handshake
     is over, and of one whose handshake fails or takes too long nothing.
@@ -259,6 +262,9 @@ async def create_server(
     config = config or Config()
     if keep_alive:
         config = dataclasses.replace(config, keepalive=True)
+    watcher = watching(
+        loop, real=registry.real, tracer=tracer, capture=capture, name="server", peer_name="client"
+    )
     endpoints: list[Endpoint] = []
     if sock is not None:
         if host is not None or port is not None:
@@ -297,7 +303,7 @@ async def create_server(
             for endpoint in endpoints:
                 endpoint.release(inner_port or int(endpoint.sockname[1]))
             raise
-    server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, tracer, tls)
+    server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, watcher, tls)
     if start_serving:
         try:
             await server.start_serving()

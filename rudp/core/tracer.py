@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from rudp.core.counters import Count
 from rudp.core.state import Cause, State
-from rudp.core.transmit import Path, Transmit
+from rudp.core.transmit import Address, Path, Transmit
 from rudp.core.why import Why
 from rudp.core.wire import Run
 
@@ -97,6 +97,9 @@ class Tracer:
     """
 
     __slots__ = ()
+
+    def bound_to(self, local: Address) -> None:
+        """The endpoint of a connection, or of a listener, has this UDP address."""
 
     def run_sent(self, who: Watched, transmit: Transmit, why: Why, now: float) -> None:
         """Datagrams go to the socket."""

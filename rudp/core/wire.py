@@ -129,6 +129,11 @@ class Run:
             parts.append(view[base + left : base + min(stop - at * room, room)])
         return b"".join(parts)
 
+    def datagrams(self) -> list[bytes]:
+        """Return the segments one by one as they came, copied out of the receive buffer."""
+        view, stride = self._view, self._stride
+        return [bytes(view[at : at + stride]) for at in range(0, self.size, stride)]
+
     def extend(self, view: memoryview, segments: int, *, pushed: bool) -> None:
         """Make the run as long as *view*, which holds *segments* segments."""
         self._view = view

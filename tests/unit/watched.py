@@ -4,6 +4,7 @@ from typing import Any
 
 from rudp import sim
 from rudp.config import Config
+from rudp.core.tracer import Tracer
 from rudp.trace import EventLog
 from rudp.trace.events import Event
 
@@ -27,10 +28,13 @@ class Run:
         )
         self.listener = self.server.table.listen(80, tracer=self.log.tracer("server"))
         self.ours = self.client.table.open_active(
-            self.server.path, 80, self.now, tracer=self.log.tracer("client")
+            self.server.path, 80, self.now, tracer=self.client_tracer()
         )
         assert self.network.run_until(lambda: self.listener.accepted, limit=10.0)
         self.theirs = self.listener.accepted.popleft()
+
+    def client_tracer(self) -> Tracer:
+        return self.log.tracer("client")
 
     @property
     def now(self) -> float:

@@ -1,0 +1,43 @@
+"""Several watchers of one connection."""
+
+from rudp.core.counters import Count
+from rudp.core.state import Cause, State
+from rudp.core.tracer import Tracer, Watched
+from rudp.core.transmit import Address, Transmit
+from rudp.core.why import Why
+from rudp.core.wire import Run
+
+
+class Tee(Tracer):
+    """A tracer that tells all of *tracers*, in their order, what it is told."""
+
+    __slots__ = ("_tracers",)
+
+    def __init__(self, *tracers: Tracer) -> None:
+        self._tracers = tracers
+
+    def bound_to(self, local: Address) -> None:
+        for each in self._tracers:
+            each.bound_to(local)
+
+    def run_sent(self, who: Watched, transmit: Transmit, why: Why, now: float) -> None:
+        for each in self._tracers:
+            each.run_sent(who, transmit, why, now)
+
+    def run_received(self, who: Watched, run: Run, now: float) -> None:
+        for each in self._tracers:
+            each.run_received(who, run, now)
+
+    def run_processed(self, who: Watched, run: Run, dropped: Count | None, now: float) -> None:
+        for each in self._tracers:
+            each.run_processed(who, run, dropped, now)
+
+    def state_moved(
+        self, who: Watched, before: State, after: State, cause: Cause, now: float
+    ) -> None:
+        for each in self._tracers:
+            each.state_moved(who, before, after, cause, now)
+
+    def timer_fired(self, who: Watched, timer: str, now: float) -> None:
+        for each in self._tracers:
+            each.timer_fired(who, timer, now)
