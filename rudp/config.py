@@ -80,6 +80,10 @@ class Config:
         ``dscp``: 0 to 63, and ``ttl``: 1 to 255 or ``None`` for the system's.  ``datagram_io``:
         ``"auto"`` takes the fastest path the loop allows, ``"portable"`` only ever uses
         ``loop.create_datagram_endpoint``.
+
+    When something goes wrong
+        ``flight_recorder``: so many of the latest events of each connection are kept for the
+        exception that it may die of; 0 keeps none.
     """
 
     mss: int | None = None
@@ -126,6 +130,8 @@ class Config:
     ttl: int | None = None
     datagram_io: Literal["auto", "portable"] = "auto"
 
+    flight_recorder: int = 64
+
     def __post_init__(self) -> None:
         _whole("mss", self.mss, MSS_FLOOR, MSS_CEILING, optional=True)
         _whole("receive_buffer", self.receive_buffer, 4096, WINDOW_MAX)
@@ -144,6 +150,7 @@ class Config:
         _between("fin_wait2_timeout", self.fin_wait2_timeout, R2_FLOOR, float("inf"))
         _whole("dscp", self.dscp, 0, 63)
         _whole("ttl", self.ttl, 1, 255, optional=True)
+        _whole("flight_recorder", self.flight_recorder, 0, 4096)
         if self.rto_form not in ("linux", "rfc"):
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
         if self.ecn not in ("accept", "on", "off"):

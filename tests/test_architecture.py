@@ -26,7 +26,7 @@ core.arrival | core.status
 core.tcb → core.sender · core.receiver
 core.flight → core.rate · core.recovery → core.rack → core.scoreboard
 core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
-core.sendbuffer | core.reassembly | core.autotune | core.tracer | core.info
+core.sendbuffer | core.reassembly | core.autotune | core.recorder → core.tracer | core.info
 core.wire → core.options | core.checksum | core.ranges | core.isn
 core.seqnum | core.state | core.counters | core.transmit | core.why | config
 """  # noqa: E501 - a row of the table is a line
@@ -41,6 +41,7 @@ KNOWS = {
         "core.checksum",
         "core.counters",
         "core.options",
+        "core.recorder",
         "core.seqnum",
         "core.state",
         "core.tracer",

@@ -20,6 +20,8 @@ from rudp.core.connection import Connection
 from rudp.core.info import ConnectionInfo
 from rudp.core.state import State
 from rudp.core.transmit import Address
+from rudp.trace import recall
+from rudp.trace.numbers import Numbers
 
 logger = logging.getLogger("rudp")
 
@@ -254,6 +256,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         self._lost = True
         self._closing = True
         self._endpoint.drop(self._connection)
+        if error is not None and error is self._connection.error:
+            self._explain()
         if self._waiter is not None:
             # It never was established: the one who waits hears why, the protocol nothing.
             if not self._waiter.done():
@@ -264,6 +268,17 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._loop.call_soon(self._call_connection_lost, error)
         else:
             self._forget()
+
+    def _explain(self) -> None:
+        """Let the connection's error tell what happened last."""
+        connection = self._connection
+        error = connection.error
+        if error is not None and connection.recorder is not None:
+            records = tuple(connection.recorder.events)
+            local = (self._extra["sockname"][0], *self._extra["udp_sockname"][1:])
+            numbers = Numbers(*connection.initial_numbers)
+            flight = recall.Flight(records, connection.path, connection.ports, local, numbers)
+            recall.annotate(error, flight)
 
     def _call_connection_lost(self, error: BaseException | None) -> None:
         protocol = self._protocol

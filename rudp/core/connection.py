@@ -17,6 +17,7 @@ from rudp.core.info import ConnectionInfo
 from rudp.core.isn import IsnSource
 from rudp.core.pmtu import Payloads
 from rudp.core.receiver import AckDue, Receiver, largest_buffer, window_shift
+from rudp.core.recorder import FlightRecorder
 from rudp.core.sender import R1
 from rudp.core.seqnum import from_wire, to_wire
 from rudp.core.state import Cause, State
@@ -51,7 +52,8 @@ _SILENT_ABORT: Final = frozenset(
 class Connection:
     """A connection between ``path[0]`` and us, in one of the eleven states.
 
-    Made by :class:`rudp.core.table.ConnectionTable`.  Sequence numbers, sizes and times are as
+    Made by :class:`rudp.core.table.ConnectionTable`.  ``tracer``: who watches it; ``recorder``: who
+    remembers the latest events, None for nobody.  Sequence numbers, sizes and times are as
     everywhere in the core: growing ints, octets, seconds on the caller's monotonic clock.
     """
 
@@ -60,7 +62,9 @@ class Connection:
         "_probe_due",
         "_tcb",
         "dscp",
+        "recorder",
         "scheduled",
+        "tracer",
         "ttl",
     )
 
@@ -81,6 +85,10 @@ class Connection:
         if iss is None:
             iss = isn.iss(path, ports, now)
         offset = isn.timestamp_offset(path, ports)
+        self.tracer = tracer
+        self.recorder: FlightRecorder | None = None
+        if config.flight_recorder:
+            tracer = self.recorder = FlightRecorder(config.flight_recorder, tracer)
         self._tcb = Tcb(path, ports, config, opened, iss, offset, payloads, counters, tracer, now)
         if ecn_capable:
             self._tcb.enable_ecn()
@@ -135,9 +143,14 @@ class Connection:
         return self._tcb.config
 
     @property
-    def tracer(self) -> Tracer | None:
-        """Who watches it."""
-        return self._tcb.tracer
+    def initial_numbers(self) -> tuple[int, int | None, int | None, int | None]:
+        """ISS and IRS, 32 bits, and Snd.Wind.Shift and Rcv.Wind.Shift; None where not known."""
+        tcb = self._tcb
+        receiver = tcb.receiver
+        if receiver is None:
+            return to_wire(tcb.sender.iss), None, None, None
+        shifts = (tcb.snd_shift, receiver.shift) if tcb.scaling else (None, None)
+        return to_wire(tcb.sender.iss), to_wire(receiver.irs), *shifts
 
     @property
     def readable_octets(self) -> int:

@@ -129,6 +129,10 @@ class Run:
             parts.append(view[base + left : base + min(stop - at * room, room)])
         return b"".join(parts)
 
+    def header(self) -> bytes:
+        """Return the header of the first segment, options included."""
+        return bytes(self._view[: self._header])
+
     def datagrams(self) -> list[bytes]:
         """Return the segments one by one as they came, copied out of the receive buffer."""
         view, stride = self._view, self._stride

@@ -15,14 +15,15 @@ from typing import Any, Final
 from rudp.config import WINDOW_MAX
 from rudp.core import wire
 from rudp.core.counters import Count, Counters
-from rudp.core.seqnum import SEQ_MASK, from_wire
+from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import Cause, State
 from rudp.core.tracer import Blocks, Ranges, Tracer
 from rudp.core.tracer import Watched as Who
 from rudp.core.transmit import Address, Transmit
 from rudp.core.why import Why
-from rudp.core.wire import ACK, SYN, Run
-from rudp.trace import events, segment, words
+from rudp.core.wire import Run
+from rudp.trace import events, segment
+from rudp.trace.numbers import Numbers
 
 CONNECTIONS_MAX: Final = 4096
 """Connections that are remembered by name; the one that was quiet longest is forgotten first."""
@@ -30,7 +31,7 @@ CONNECTIONS_MAX: Final = 4096
 _DIGITS: Final = 9
 """Decimals of seconds: what lies beyond is what floats make of a sum."""
 
-_WHY: Final = {
+WHY: Final = {
     Cause.OPEN_PASSIVE: Why.OPEN_PASSIVE,
     Cause.OPEN_ACTIVE: Why.SYN_OPEN,
     Cause.CLOSE: Why.FIN_CLOSE,
@@ -42,6 +43,7 @@ _WHY: Final = {
     Cause.TIMEOUT_2MSL: Why.TIME_WAIT_2MSL,
     Cause.DELETE: Why.DELETED,
 }
+"""The reason that stands for each label of the state diagram."""
 
 _Key = tuple[str, int, int]
 
@@ -137,15 +139,10 @@ class EventLog:
 
 @dataclasses.dataclass(slots=True)
 class _Seen:
-    """What is known of a connection: its name, initial numbers, shifts, and what it was last."""
+    """What is known of a connection: its name, its numbers, and what it was last."""
 
     name: str
-    iss: int | None = None
-    irs: int | None = None
-    snd_shift: int | None = None
-    rcv_shift: int | None = None
-    snd_near: int = 0  # relative numbers of each direction that were current last
-    rcv_near: int = 0
+    numbers: Numbers
     blocks: Blocks | None = None
     right_edge: int = 0
     snapshot: events.Snapshot | None = None
@@ -171,7 +168,7 @@ class EndTracer(Tracer):
         seen = self._seen(who, now)
         time = self._log.time(now)
         for each in segment.sent(transmit):
-            header = self._header(seen, each, ours=True)
+            header = seen.numbers.header(each, ours=True)
             self._add(events.SegmentSent(time, seen.name, who.state, header, why))
         self._compare(seen, who, now, sent=True)
 
@@ -180,7 +177,7 @@ class EndTracer(Tracer):
         self._release(None, seen, now)
         self._held = []
         self._arrived = [
-            (who.state, self._header(seen, each, ours=False)) for each in segment.split(run)
+            (who.state, seen.numbers.header(each, ours=False)) for each in segment.split(run)
         ]
 
     def run_processed(self, who: Who, run: Run, dropped: Count | None, now: float) -> None:
@@ -193,7 +190,7 @@ class EndTracer(Tracer):
             self._connections.pop(_key(who), None)
         seen = self._seen(who, now)
         time = self._log.time(now)
-        self._add(events.StateMoved(time, seen.name, before, after, cause.value, _WHY[cause]))
+        self._add(events.StateMoved(time, seen.name, before, after, cause.value, WHY[cause]))
         if self._held is None:
             self._compare(seen, who, now)
 
@@ -207,7 +204,7 @@ class EndTracer(Tracer):
         """The link has lost a segment; *key*: where it was sent to, and its ports."""
         seen = self._connections.get(key)
         if seen is not None:
-            each = self._header(seen, header, ours=True)
+            each = seen.numbers.header(header, ours=True)
             self._add(events.SegmentLost(self._log.time(now), seen.name, each))
 
     # -- inside ----------------------------------------------------------------------------------
@@ -236,10 +233,10 @@ class EndTracer(Tracer):
         if seen is None:
             self._count += 1
             name = self._end if self._count == 1 else f"{self._end}#{self._count}"
-            seen = self._connections[key] = _Seen(name)
+            seen = self._connections[key] = _Seen(name, Numbers())
             blocks = who.blocks()
             if blocks is not None:
-                seen.iss = blocks.iss & SEQ_MASK
+                seen.numbers.iss = blocks.iss & SEQ_MASK
             if len(self._connections) > CONNECTIONS_MAX:
                 self._connections.popitem(last=False)
             host, port = who.path[0][:2]
@@ -252,40 +249,6 @@ class EndTracer(Tracer):
         else:
             self._connections.move_to_end(key)
         return seen
-
-    def _header(self, seen: _Seen, each: segment.Segment, *, ours: bool) -> events.Segment:
-        """Return the header of a segment, in numbers that begin at the SYN."""
-        if each.flags & SYN and ours:
-            seen.iss, seen.rcv_shift = each.seq, each.options.window_scale
-        elif each.flags & SYN:
-            seen.irs, seen.snd_shift = each.seq, each.options.window_scale
-        if ours:
-            seq = seen.snd_near = _relative(each.seq, seen.iss, seen.snd_near)
-        else:
-            seq = seen.rcv_near = _relative(each.seq, seen.irs, seen.rcv_near)
-        base, near = (seen.irs, seen.rcv_near) if ours else (seen.iss, seen.snd_near)
-        shift = 0
-        if not each.flags & SYN and seen.snd_shift is not None and seen.rcv_shift is not None:
-            shift = seen.rcv_shift if ours else seen.snd_shift
-        opts = each.options
-        return events.Segment(
-            flags=words.flags(each.flags),
-            seq=seq,
-            ack=_relative(each.ack, base, near) if each.flags & ACK else None,
-            window=each.window << shift,
-            length=each.length,
-            wire_seq=each.seq,
-            wire_ack=each.ack,
-            mss=opts.mss,
-            window_scale=opts.window_scale,
-            sack_permitted=opts.sack_permitted,
-            sack=tuple(
-                (_relative(left, base, near), _relative(right, base, near))
-                for left, right in opts.sack_blocks
-            ),
-            tsval=opts.tsval,
-            tsecr=None if opts.tsval is None else opts.tsecr,
-        )
 
     def _compare(self, seen: _Seen, who: Who, now: float, *, sent: bool = False) -> None:
         """Write down what has changed in the control blocks since the last time."""
@@ -334,14 +297,6 @@ def _key(who: Who) -> _Key:
     """Return where *who* sends to, and the ports its segments bear."""
     host, port = who.path[0][:2]
     return str(host), int(port), who.ports
-
-
-def _relative(number: int, base: int | None, near: int) -> int:
-    """Return *number* counted from *base*, both as on the wire; as it is if there is no base.
-
-    *near*: a relative number that is current.
-    """
-    return number if base is None else from_wire((number - base) & SEQ_MASK, near)
 
 
 def _rounded(blocks: Blocks | None) -> Blocks | None:
