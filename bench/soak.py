@@ -30,7 +30,7 @@ from bench import report, units
 from bench.peers import LOOPS, Variant
 from bench.plan import Plan
 from bench.sessions import KINDS, Ledger, Reader, Sessions, Writer
-from rudp.cli.relay import Relay
+from rudp.cli.badpath import BadPath
 from rudp.sim import Link
 
 HOST: Final = "127.0.0.1"
@@ -123,13 +123,13 @@ class Route:
         self.endpoints.update(self._server.endpoints)
         address = self._server.sockets[0].getsockname()
         self._opening["inner_port"] = address[1]
-        self._relay = Relay(address, *self.links)
-        await self._relay.open()
+        self._path = BadPath(address, *self.links)
+        await self._path.open()
 
     async def open(self) -> tuple[Reader, Writer]:
         """Open a connection."""
         reader, writer = await rudp.open_connection(
-            *self._relay.address, config=self._config, **self._opening
+            *self._path.address, config=self._config, **self._opening
         )
         self.endpoints.add(writer.get_extra_info("endpoint"))
         return reader, writer
@@ -140,7 +140,7 @@ class Route:
         await self._server.wait_closed()
         while self.total("connections"):
             await asyncio.sleep(PAUSE)
-        self._relay.close()
+        self._path.close()
 
     def total(self, counter: str) -> int:
         """Return a counter, summed over the endpoints at both ends."""

@@ -65,6 +65,9 @@ FORBIDDEN_IN_CORE = {
 ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}}
 """Of these modules the core uses nothing but these names."""
 
+EXTRAS = {"cli": {"rich", "uvloop"}}
+"""Packages of an extra that a room uses if they are installed: it imports them inside functions."""
+
 LINES_MAX = 750
 
 
@@ -213,7 +216,23 @@ def test_module_needs_the_standard_library_alone(module: str) -> None:
         if found.target not in modules()
         and found.target.partition(".")[0] not in sys.stdlib_module_names
     }
-    assert not foreign
+    optional = EXTRAS.get(module.partition(".")[0], set())
+    assert {target.partition(".")[0] for target in foreign} <= optional
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if inside(name, "cli")])
+def test_the_command_line_works_without_extras(module: str) -> None:
+    at_once = {
+        name.partition(".")[0]
+        for node in parse(modules()[module]).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+        )
+    }
+    assert not at_once & EXTRAS["cli"]
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if inside(name, "core")])

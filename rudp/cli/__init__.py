@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import rudp
-from rudp.cli import demo
+from rudp.cli import demo, echo, nc, relay
+
+COMMANDS: Final = (demo, echo, nc, relay)
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""
@@ -22,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rudp", description="TCP over UDP for asyncio.")
     parser.add_argument("--version", action="version", version=f"rudp {rudp.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    demo.add(subparsers)
+    for command in COMMANDS:
+        command.add(subparsers)
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)

@@ -1,19 +1,28 @@
-"""Arguments as people write them: ``10M``, ``2%``, ``20ms``.
+"""Arguments as people write them: ``10M``, ``2%``, ``20ms``, ``5m``.
 
 Each function suits ``type=`` of argparse, which turns the error into a message and status 2.
 """
 
 import argparse
 import re
+from collections.abc import Callable
 from typing import Final
+
+import rudp
 
 SIZE_MAX: Final = 1 << 40
 """Octets.  More than anybody waits for."""
 
 SECONDS_MAX: Final = 10.0
 
+DURATION_MAX: Final = 86_400.0
+"""Seconds: a day."""
+
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:I?B)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+_TIMES: Final = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def size(text: str) -> int:
@@ -46,6 +55,45 @@ def seconds(text: str) -> float:
     if not 0 <= value <= SECONDS_MAX:
         raise argparse.ArgumentTypeError(f"{text} is not between 0s and {SECONDS_MAX:g}s")
     return value
+
+
+def duration(text: str) -> float:
+    """Return a time in seconds: ``10``, ``10s``, ``500ms``, ``5m``, ``1h``; more than none."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 10s, 500ms or 5m")
+    value = float(found[1]) * _TIMES[found[2]]
+    if not 0 < value <= DURATION_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1ms and 24h")
+    return value
+
+
+def port(text: str) -> int:
+    """Return a port to connect to or to listen on; 0 lets the system choose."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
+    return int(text)
+
+
+def count(low: int, high: int) -> Callable[[str], int]:
+    """Return a function for whole numbers from *low* to *high*."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def mss(text: str) -> int:
+    """Return a maximum segment size, checked as :class:`rudp.Config` does."""
+    try:
+        number = int(text)
+        rudp.Config(mss=number)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return number
 
 
 def _number(bare: str, text: str, form: str) -> float:

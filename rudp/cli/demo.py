@@ -1,8 +1,8 @@
 """``rudp demo``: a transfer between two UDP sockets of this machine, over a path that loses.
 
 What is shown is a real connection: the ladders are drawn from the segments that its two ends sent
-and received, and the losses between them are made by a relay.  The client sends all it has and then
-its FIN; the server answers with the SHA-256 of what it got, and only then closes its half.
+and received, and the losses between them are made by a third socket.  The client sends all it has
+and then its FIN; the server answers with the SHA-256 of what it got, and only then closes its half.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final
 
 import rudp
 from rudp.cli import arguments
-from rudp.cli.relay import Relay
+from rudp.cli.badpath import BadPath
 from rudp.sim import Link
 from rudp.trace import Ladder
 from rudp.trace.words import octets
@@ -72,18 +72,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--seed", type=int, default=1, help="for the generated data and for what happens to it"
     )
     parser.add_argument(
-        "--mss", type=_mss, default=1400, help="octets of options and data in a full segment"
+        "--mss",
+        type=arguments.mss,
+        default=1400,
+        help="octets of options and data in a full segment",
     )
     parser.set_defaults(run=functools.partial(run, parser))
-
-
-def _mss(text: str) -> int:
-    try:
-        mss = int(text)
-        rudp.Config(mss=mss)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return mss
 
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
@@ -136,10 +130,10 @@ class Demo:
             address = server.sockets[0].getsockname()
             inner_port = address[1]
             if options.loss or options.delay or options.reorder:
-                relay = Relay(address, *self.links)
-                stack.callback(relay.close)
-                await relay.open()
-                address = relay.address
+                path = BadPath(address, *self.links)
+                stack.callback(path.close)
+                await path.open()
+                address = path.address
             print(f"{self.describe()}\n\nThe connection opens:\n")
             reader, writer = await rudp.open_connection(
                 *address, inner_port=inner_port, config=self.config, tracer=self.ladder.left

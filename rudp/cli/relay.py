@@ -1,81 +1,139 @@
-"""A bad path between two sockets of this machine.
+"""``rudp relay``: every connection to one address is carried on to another, over TCP or rudp.
 
-The relay is a third UDP socket.  The client takes it for the server and the server takes it for the
-client; what comes from one goes to the other, when and if a :class:`rudp.sim.Link` says so.  The
-links are those of the simulator, here on the time of a real loop.
+One relay at each end of a bad path lets programs that know only TCP cross it with rudp::
+
+    client - TCP -> relay tcp://:8080 rudp://far:7000 - rudp -> relay rudp://:7000 tcp://:80 - TCP
 """
 
+import argparse
 import asyncio
-import socket
+import functools
 from typing import Any, Final
 
-from rudp.sim import Clock, Link
+from rudp.cli import address, arguments, output, running, settings
+from rudp.cli.address import Address
+from rudp.cli.splice import Leg, Pair
+from rudp.trace.words import octets
 
-RECEIVE_BUFFER: Final = 4 << 20
-"""Octets asked of the system, so that bursts are dropped by the links alone."""
-
-Address = tuple[Any, ...]
+STATUS_INTERVAL: Final = 0.5
 
 
-class Relay(asyncio.DatagramProtocol):
-    """Carries datagrams between *server* and whoever else sends: over *there*, and *back*.
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "relay",
+        help="carry connections on, from TCP to rudp and from rudp to TCP",
+        description="Carry each connection to LISTEN on to TARGET, until Ctrl-C or SIGTERM. "
+        "Addresses are tcp://HOST:PORT or rudp://HOST:PORT; without HOST, LISTEN means all "
+        "addresses of this machine.",
+    )
+    parser.add_argument("listen", type=Address.to_listen, metavar="LISTEN")
+    parser.add_argument("target", type=Address.to_connect, metavar="TARGET")
+    parser.add_argument(
+        "--max-connections",
+        type=arguments.count(1, 60_000),
+        default=1000,
+        metavar="N",
+        help="reset what comes beyond this number (default: 1000)",
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="say of each connection how it ended"
+    )
+    running.add_options(parser)
+    settings.add_options(parser, connects=True)
+    settings.add_tls_options(parser)
+    parser.set_defaults(run=functools.partial(run, parser))
 
-    ``address`` is where the client sends to.
-    """
 
-    def __init__(self, server: Address, there: Link, back: Link) -> None:
-        self.address: Address = ()
-        self._server = server
-        self._there = there
-        self._back = back
-        self._client: Address | None = None
-        self._loop = asyncio.get_running_loop()
-        # The clock keeps datagrams of one instant in order, which the loop's timers do not.
-        self._clock = Clock()
-        self._alarm: asyncio.TimerHandle | None = None
-        self._transport: asyncio.DatagramTransport | None = None
+def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Run the command."""
+    context, tls = settings.tls(
+        parser,
+        options,
+        listens=options.listen.scheme == "rudp",
+        connects=options.target.scheme == "rudp",
+    )
+    relay = Relay(options, tls, output.make(as_json=options.json))
+    return running.run(parser, options, lambda: relay.run(context), serves=True)
 
-    async def open(self) -> None:
-        """Bind the socket.  Raises :class:`OSError`."""
-        await self._loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
 
-    def close(self) -> None:
-        """Close the socket; what is on its way is lost."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-        if self._transport is not None:
-            self._transport.close()
+class Relay:
+    """The pairs of one relay."""
 
-    def connection_made(self, transport: Any) -> None:
-        """The socket is bound."""
-        self._transport = transport
-        self.address = transport.get_extra_info("sockname")
-        sock = transport.get_extra_info("socket")
-        if sock is not None:  # loops of virtual time have none
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    def __init__(
+        self, options: argparse.Namespace, tls: dict[str, Any], say: output.Output
+    ) -> None:
+        self._options = options
+        self._config = settings.config(options)
+        self._tls = tls
+        self._say = say
+        self._pairs: dict[Pair, asyncio.Task[None]] = {}
+        self._peers: dict[Pair, str] = {}
+        self._served = 0
+        self._there = 0
+        self._back = 0
 
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        """Send *data* on to the other side, as its link says."""
-        if addr == self._server:
-            link, target = self._back, self._client
-        else:
-            link, target = self._there, self._server
-            self._client = addr
-        if target is not None:
-            for when, copy in link.carry(data, self._loop.time()):
-                self._clock.call_at(when, self._deliver, copy, target)
-            self._proceed()
+    async def run(self, context: Any) -> int:
+        """Listen, with TLS if there is a *context*, until cancelled; then reset what is open."""
+        options = self._options
+        server = await options.listen.listen(self._accept, self._config, context)
+        try:
+            for where in address.addresses(options.listen.scheme, server):
+                self._say.line(f"listening on {where}, for {options.target}")
+                self._say.event("listening", address=where, target=str(options.target))
+            while True:
+                await asyncio.sleep(STATUS_INTERVAL)
+                self._say.status(self._figures())
+        finally:
+            server.close()
+            for pair in list(self._pairs):
+                pair.cut()
+            await asyncio.sleep(0)  # they are lost in the next turn of the loop
+            self._say.close()
+            self._say.line(self._figures())
+            self._say.event("stopped", connections=self._served, there=self._there, back=self._back)
 
-    def _proceed(self) -> None:
-        """Deliver what is due, and come back for the rest."""
-        self._clock.run_until(self._loop.time())
-        due = self._clock.next
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if due is not None:
-            self._alarm = self._loop.call_at(due, self._proceed)
+    def _figures(self) -> str:
+        there = self._there + sum(pair.near.received for pair in self._pairs)
+        back = self._back + sum(pair.far.received for pair in self._pairs)
+        return (
+            f"{len(self._pairs)} open, {self._served} carried, "
+            f"{octets(there)} there, {octets(back)} back"
+        )
 
-    def _deliver(self, data: bytes, target: Address) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(data, target)
+    def _accept(self) -> Leg:
+        return Pair(self._open, self._ended).near
+
+    def _open(self, pair: Pair) -> None:
+        """Open the other leg of *pair*."""
+        if len(self._pairs) >= self._options.max_connections:
+            pair.cut()
+            return
+        peer = self._peers[pair] = address.name(self._options.listen.scheme, pair.near.transport)
+        self._say.event("opened", peer=peer)
+        self._pairs[pair] = asyncio.create_task(self._connect(pair))
+
+    async def _connect(self, pair: Pair) -> None:
+        target = self._options.target
+        try:
+            async with asyncio.timeout(self._options.connect_timeout):
+                await target.connect(lambda: pair.far, self._config, **self._tls)
+        except OSError as error:
+            self._say.line(f"{self._peers[pair]}: {target}: {running.in_words(error)}")
+            pair.cut(error)
+
+    def _ended(self, pair: Pair, error: BaseException | None) -> None:
+        connecting = self._pairs.pop(pair, None)
+        if connecting is None:
+            return  # one too many
+        connecting.cancel()
+        peer = self._peers.pop(pair)
+        there, back = pair.near.received, pair.far.received
+        self._served += 1
+        self._there += there
+        self._back += back
+        reason = running.in_words(error) if error is not None else None
+        if self._options.verbose:
+            why = f", {reason}" if reason is not None else ""
+            self._say.line(f"{peer}: {octets(there)} there, {octets(back)} back{why}")
+        self._say.event("closed", peer=peer, there=there, back=back, error=reason)

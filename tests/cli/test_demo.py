@@ -16,7 +16,7 @@ import pytest
 
 import rudp
 from rudp import sim
-from rudp.cli import main, relay
+from rudp.cli import badpath, main
 from rudp.sim import Link
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ def test_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.count(hashlib.sha256(path.read_bytes()).hexdigest()) == 2
     assert "some file" in out
-    assert "datagrams" not in out  # a good path needs no relay
+    assert "datagrams" not in out  # a good path needs nothing in between
 
 
 @pytest.mark.usefixtures("virtual")
@@ -232,7 +232,7 @@ async def test_progress_goes_to_a_terminal(
     assert err.endswith("\r\x1b[K")
 
 
-async def test_the_relay_keeps_the_order_and_forgets_nothing() -> None:
+async def test_the_bad_path_keeps_the_order_and_forgets_nothing() -> None:
     """It joins whoever sends first with the server, and answers go back to it."""
     loop = asyncio.get_running_loop()
     heard: asyncio.Queue[bytes] = asyncio.Queue()
@@ -247,7 +247,7 @@ async def test_the_relay_keeps_the_order_and_forgets_nothing() -> None:
                 self.transport.sendto(b"echo " + data, addr)
 
     server, _ = await loop.create_datagram_endpoint(Ear, ("127.0.0.1", 0))
-    between = relay.Relay(
+    between = badpath.BadPath(
         server.get_extra_info("sockname"), Link(delay=0.002), Link(delay=0.001, jitter=0.002)
     )
     await between.open()

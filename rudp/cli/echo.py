@@ -1,0 +1,119 @@
+"""``rudp echo``: a server that sends back what it receives, for trying a client or a path.
+
+Each direction of a stream ends by itself: the echo of the last octets is sent, and then the FIN.
+"""
+
+import argparse
+import asyncio
+import functools
+from typing import Final, cast
+
+from rudp.cli import address, output, running, settings
+from rudp.cli.address import Address
+from rudp.trace.words import octets
+
+CONNECTIONS_MAX: Final = 1000
+"""Connections at once; more are reset."""
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "echo",
+        help="send back whatever comes",
+        description="Listen, and send back whatever comes, until Ctrl-C or SIGTERM.",
+    )
+    parser.add_argument(
+        "listen",
+        nargs="?",
+        type=Address.to_listen,
+        default=Address("rudp", "127.0.0.1", 7007),
+        metavar="LISTEN",
+        help="rudp://HOST:PORT or tcp://HOST:PORT (default: rudp://127.0.0.1:7007)",
+    )
+    settings.add_options(parser, connects=False)
+    settings.add_tls_options(parser)
+    running.add_options(parser)
+    parser.set_defaults(run=functools.partial(run, parser))
+
+
+def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Run the command."""
+    is_rudp = options.listen.scheme == "rudp"
+    context, _ = settings.tls(parser, options, listens=is_rudp, connects=False)
+    say = output.make(as_json=options.json)
+
+    async def main() -> int:
+        echoes = Echoes(options.listen, say)
+        server = await options.listen.listen(echoes.accept, settings.config(options), context)
+        try:
+            for where in address.addresses(options.listen.scheme, server):
+                say.line(f"listening on {where}")
+                say.event("listening", address=where)
+            await asyncio.get_running_loop().create_future()  # until a signal
+            raise AssertionError("nobody sets its result")
+        finally:
+            server.close()
+            echoes.end()
+
+    return running.run(parser, options, main, serves=True)
+
+
+class Echoes:
+    """The connections of one server, and what it has to say about them."""
+
+    def __init__(self, listen: Address, say: output.Output) -> None:
+        self.scheme = listen.scheme
+        self.say = say
+        self.open: set[Echo] = set()
+
+    def accept(self) -> "Echo":
+        """Return the protocol of a new connection."""
+        return Echo(self)
+
+    def end(self) -> None:
+        """Reset what is still open."""
+        for echo in list(self.open):
+            echo.transport.abort()
+
+
+class Echo(asyncio.Protocol):
+    """One connection."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, echoes: Echoes) -> None:
+        self._echoes = echoes
+        self._octets = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take it, unless there are too many."""
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self.peer = address.name(self._echoes.scheme, transport)
+        if len(self._echoes.open) >= CONNECTIONS_MAX:
+            self.transport.abort()
+        else:
+            self._echoes.open.add(self)
+            self._echoes.say.event("opened", peer=self.peer)
+
+    def data_received(self, data: bytes) -> None:
+        """Send it back."""
+        self._octets += len(data)
+        self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """Take no more than the peer takes back."""
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.transport.resume_reading()
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """Say how much it was."""
+        if self in self._echoes.open:
+            self._echoes.open.discard(self)
+            why = f", {running.in_words(error)}" if error is not None else ""
+            self._echoes.say.line(f"{self.peer}: {octets(self._octets)}{why}")
+            reason = running.in_words(error) if error is not None else None
+            self._echoes.say.event("closed", peer=self.peer, octets=self._octets, error=reason)

@@ -1,0 +1,175 @@
+"""``rudp nc``: standard input to a connection, and the connection to standard output.
+
+The end of the input is sent as FIN, and what the peer still has to say is read to its end.  So
+``rudp nc`` carries files and directories like the netcats of TCP, and is a ProxyCommand for ssh.
+
+TLS streams have no half-close here: the end of the input cannot be told without closing.  So the
+connection is closed when the peer has said nothing for a while after it.
+"""
+
+import argparse
+import asyncio
+import functools
+import sys
+from typing import Any, Final
+
+import rudp
+from rudp.cli import address, arguments, output, running, settings, stdio
+from rudp.trace.words import octets
+
+STDIN: Final = 0
+STDOUT: Final = 1
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "nc",
+        help="connect standard input and output with a peer",
+        usage="%(prog)s [OPTIONS] HOST PORT\n       %(prog)s [OPTIONS] -l [HOST] PORT",
+        description="Send standard input to a peer and write what comes to standard output. "
+        "Everything else is said on standard error.",
+    )
+    parser.add_argument("host", nargs="?", metavar="HOST", help="the peer, or where to listen")
+    parser.add_argument("port", type=arguments.port, metavar="PORT", help="UDP port")
+    parser.add_argument(
+        "-l", "--listen", action="store_true", help="wait for one peer instead of connecting"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="say what happens on standard error"
+    )
+    parser.add_argument(
+        "-q",
+        "--quiet-time",
+        type=arguments.duration,
+        default=10.0,
+        metavar="TIME",
+        help="with --ssl, close when the input has ended and the peer has been silent this long "
+        "(default: 10s)",
+    )
+    settings.add_options(parser, connects=True)
+    settings.add_tls_options(parser)
+    running.add_options(parser)
+    parser.set_defaults(run=functools.partial(run, parser))
+
+
+def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Run the command."""
+    if not options.listen and (options.host is None or not options.port):
+        parser.error("a HOST and a PORT are needed to connect, or -l to listen")
+    context, tls = settings.tls(
+        parser, options, listens=options.listen, connects=not options.listen
+    )
+    if options.listen:
+        tls = {"ssl": context}
+    say = output.Output()
+    if options.verbose or options.json:
+        say = output.make(as_json=options.json, file=sys.stderr)
+    return running.run(parser, options, lambda: _carry(options, tls, say))
+
+
+async def _carry(options: argparse.Namespace, tls: dict[str, Any], say: output.Output) -> int:
+    """Open the connection and carry both directions to their ends."""
+    reader, writer = await (_accept if options.listen else _connect)(options, tls, say)
+    session = Session(reader, writer, options.quiet_time)
+    began = asyncio.get_running_loop().time()
+    peer = address.name("rudp", writer.transport)
+    say.line(f"connected with {peer}")
+    say.event("connected", peer=peer)
+    try:
+        await session.run()
+        writer.close()
+        await writer.wait_closed()
+    except BaseException:
+        writer.transport.abort()  # the peer must not take for whole what is not
+        raise
+    took = asyncio.get_running_loop().time() - began
+    say.line(f"sent {octets(session.sent)}, received {octets(session.received)} in {took:.2f} s")
+    say.event("closed", sent=session.sent, received=session.received, seconds=took)
+    return 0
+
+
+async def _connect(options: argparse.Namespace, tls: dict[str, Any], say: output.Output) -> Streams:
+    async with asyncio.timeout(options.connect_timeout):
+        return await rudp.open_connection(
+            options.host, options.port, config=settings.config(options), **tls
+        )
+
+
+async def _accept(options: argparse.Namespace, tls: dict[str, Any], say: output.Output) -> Streams:
+    """Wait for one peer."""
+    accepted: asyncio.Queue[Streams] = asyncio.Queue()
+    server = await rudp.start_server(
+        lambda *streams: accepted.put_nowait(streams),
+        options.host,
+        options.port,
+        config=settings.config(options),
+        **tls,
+    )
+    try:
+        for where in address.addresses("rudp", server):
+            say.line(f"listening on {where}")
+            say.event("listening", address=where)
+        first = await accepted.get()
+    finally:
+        server.close()
+    while not accepted.empty():
+        _, writer = accepted.get_nowait()
+        writer.transport.abort()
+    return first
+
+
+class Session:
+    """What one connection carries; *quiet_time*: seconds, for TLS."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, quiet_time: float
+    ) -> None:
+        self.sent = 0
+        self.received = 0
+        self._reader = reader
+        self._writer = writer
+        self._quiet_time = quiet_time
+        self._input = stdio.Input(STDIN)
+        self._output = stdio.Output(STDOUT)
+
+    async def run(self) -> None:
+        """Return when both directions have ended.
+
+        Where somebody types, and over TLS, the peer's end is enough.
+        """
+        sending = asyncio.create_task(self._send())
+        receiving = asyncio.create_task(self._receive())
+        peer_decides = self._input.is_terminal or not self._writer.can_write_eof()
+        waiting = {sending, receiving}
+        try:
+            while waiting and not (receiving.done() and peer_decides):
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while data := await self._input.read():
+            self._writer.write(data)
+            await self._writer.drain()
+            self.sent += len(data)
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        elif self.sent:  # with nothing to send we are here to receive, for as long as it takes
+            before = -1
+            while before != self.received:
+                before = self.received
+                await asyncio.sleep(self._quiet_time)
+            self._writer.close()
+
+    async def _receive(self) -> None:
+        while data := await self._reader.read(stdio.CHUNK):
+            await self._output.write(data)
+            self.received += len(data)
+        self._output.close()

@@ -1,0 +1,134 @@
+"""The options of a connection that several commands have, and what they make: Config and TLS.
+
+TLS is for the sides of a command that are ``rudp://``; what comes from TCP or from standard input
+is carried as it is.
+"""
+
+import argparse
+import ssl
+from typing import Any, Final
+
+import rudp
+from rudp.cli import arguments
+
+KEEPALIVE_IDLE: Final = 25.0
+"""Seconds without a word after which a segment asks for an answer.  Many home routers forget a
+UDP address after 30 s of silence, and a peer whose process was killed is noticed by this alone."""
+
+KEEPALIVE_INTERVAL: Final = 10.0
+KEEPALIVE_COUNT: Final = 6
+
+
+def add_options(parser: argparse.ArgumentParser, *, connects: bool) -> None:
+    """Describe the options for connections; *connects*: the command opens some itself."""
+    group = parser.add_argument_group("connections")
+    group.add_argument(
+        "--congestion",
+        choices=("cubic", "bbr", "newreno"),
+        default="cubic",
+        help="congestion control of what this side sends (default: cubic)",
+    )
+    group.add_argument(
+        "--mss",
+        type=arguments.mss,
+        metavar="OCTETS",
+        help="the largest segment; without it the path is asked what it carries",
+    )
+    if connects:
+        group.add_argument(
+            "--connect-timeout",
+            type=arguments.duration,
+            default=10.0,
+            metavar="TIME",
+            help="give up opening a connection after this time (default: 10s)",
+        )
+
+
+def config(options: argparse.Namespace) -> rudp.Config:
+    """Return the configuration of connections that may be idle for hours, or lose their peer."""
+    return rudp.Config(
+        congestion=options.congestion,
+        mss=options.mss,
+        keepalive=True,
+        keepalive_idle=KEEPALIVE_IDLE,
+        keepalive_interval=KEEPALIVE_INTERVAL,
+        keepalive_count=KEEPALIVE_COUNT,
+    )
+
+
+def add_tls_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options for TLS."""
+    group = parser.add_argument_group("TLS")
+    group.add_argument("--ssl", action="store_true", help="use TLS inside rudp connections")
+    group.add_argument(
+        "--ssl-cert",
+        metavar="FILE",
+        help="the certificate of this side and those that lead to its authority, PEM; "
+        "who listens needs one",
+    )
+    group.add_argument(
+        "--ssl-key", metavar="FILE", help="its private key, PEM, if that is not in the same file"
+    )
+    group.add_argument(
+        "--ssl-ca",
+        metavar="FILE",
+        help="trust peers with certificates of these authorities, PEM, instead of the system's; "
+        "who listens asks clients for a certificate then",
+    )
+    group.add_argument(
+        "--ssl-name",
+        metavar="NAME",
+        help="the name in the server's certificate, if it is not the host connected to",
+    )
+
+
+def tls(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, *, listens: bool, connects: bool
+) -> tuple[ssl.SSLContext | None, dict[str, Any]]:
+    """Return the context to listen with, and ``ssl=`` and ``server_hostname=`` to connect with.
+
+    *listens*, *connects*: whether the command does so with rudp.  Without ``--ssl`` it is None and
+    nothing.  Ends the program with status 2 if options do not go together or a file cannot be used.
+    """
+    if not options.ssl:
+        for name in ("cert", "key", "ca", "name"):
+            if getattr(options, f"ssl_{name}") is not None:
+                parser.error(f"--ssl-{name} needs --ssl")
+        return None, {}
+    if not (listens or connects):
+        parser.error("--ssl is for rudp, which is not used here")
+    if options.ssl_key is not None and options.ssl_cert is None:
+        parser.error("--ssl-key needs --ssl-cert")
+    server = None
+    if listens:
+        if options.ssl_cert is None:
+            parser.error("--ssl needs --ssl-cert on the side that listens")
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        _load(parser, options, server)
+        if options.ssl_ca is not None:
+            server.verify_mode = ssl.CERT_REQUIRED
+    client = {}
+    if connects:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if options.ssl_ca is None:
+            context.load_default_certs()
+        _load(parser, options, context)
+        client = {"ssl": context, "server_hostname": options.ssl_name}
+    return server, client
+
+
+def _load(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, context: ssl.SSLContext
+) -> None:
+    """Load the files into *context*."""
+    name = options.ssl_ca
+    try:
+        if name is not None:
+            context.load_verify_locations(name)
+        if (name := options.ssl_cert) is not None:
+            # A password is not asked for: there may be nobody to answer.
+            context.load_cert_chain(name, options.ssl_key, password="")
+    except ssl.SSLError as error:
+        parser.error(f"cannot use {name}: {error.reason or 'no certificate and key in it'}")
+    except OSError as error:
+        parser.error(f"cannot read {name} or its key: {error.strerror}")

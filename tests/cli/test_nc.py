@@ -1,0 +1,207 @@
+"""``rudp echo`` and ``rudp nc`` as processes over loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rudp.cli import main
+from tests.cli.kit import Commands, Identities
+
+PIPE = subprocess.PIPE
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> bytes:
+    """A file of a megabyte, and something, called ``data``."""
+    content = os.urandom(1_000_003)
+    (tmp_path / "data").write_bytes(content)
+    return content
+
+
+def test_a_file_to_the_echo_and_back(rudp: Commands, tmp_path: Path, data: bytes) -> None:
+    """The FIN of either direction is passed on only after everything else."""
+    echo = rudp("echo", "--json", "rudp://127.0.0.1:0")
+    with open(tmp_path / "data", "rb") as file:
+        nc = rudp("nc", "127.0.0.1", echo.port(), stdin=file)
+    out, err = nc.process.communicate(timeout=90)
+    assert (nc.process.returncode, err) == (0, b"")
+    assert out == data
+    assert echo.event("closed")["octets"] == len(data)
+    assert echo.end(signal.SIGTERM) == (0, "", "")
+
+
+def test_the_echo_is_plain_text_unless_asked(rudp: Commands) -> None:
+    echo = rudp("echo", "tcp://127.0.0.1:0")
+    assert echo.process.stdout is not None
+    line = echo.process.stdout.readline().decode()
+    assert line.startswith("listening on tcp://127.0.0.1:")
+    port = int(line.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"hello")
+        client.shutdown(socket.SHUT_WR)
+        assert client.makefile("rb").read() == b"hello"
+    assert echo.process.stdout.readline().decode().endswith(": 5 B\n")
+    assert echo.end(signal.SIGINT) == (130, "", "interrupted\n")
+
+
+def test_who_listens_takes_a_file_to_its_end(rudp: Commands, tmp_path: Path, data: bytes) -> None:
+    """Its own input has ended long before: that closes only its own direction."""
+    listener = rudp("nc", "--json", "-l", "127.0.0.1", "0")
+    port = listener.port(on_stderr=True)
+    with open(tmp_path / "data", "rb") as file:
+        sender = rudp("nc", "-v", "127.0.0.1", port, stdin=file)
+    out, err = listener.process.communicate(timeout=90)
+    assert out == data
+    last = json.loads(err.splitlines()[-1])
+    assert (last["event"], last["sent"], last["received"]) == ("closed", 0, len(data))
+    status, said, told = sender.end()
+    assert (status, said) == (0, "")
+    assert told.startswith(f"connected with rudp://127.0.0.1:{port}\nsent 976.6 KiB, received 0 B")
+
+
+def test_the_answer_may_come_after_our_end(rudp: Commands) -> None:
+    """Half-close: the listener hears the end of the question, and answers then."""
+    listener = rudp("nc", "--json", "-l", "127.0.0.1", "0", stdin=PIPE)
+    client = rudp("nc", "127.0.0.1", listener.port(on_stderr=True), stdin=PIPE)
+    assert client.process.stdin is not None
+    assert listener.process.stdout is not None
+    assert listener.process.stdin is not None
+    client.process.stdin.write(b"question")
+    client.process.stdin.close()
+    client.process.stdin = None
+    assert listener.process.stdout.read() == b"question"
+    listener.process.stdin.write(b"answer")
+    listener.process.stdin.close()
+    listener.process.stdin = None
+    assert client.end() == (0, "answer", "")
+    assert listener.end()[0] == 0
+
+
+def test_where_somebody_types_the_end_of_the_peer_is_the_end(rudp: Commands) -> None:
+    pty: Any = pytest.importorskip("pty", reason="no terminals here")
+    typing, terminal = pty.openpty()
+    try:
+        listener = rudp("nc", "--json", "-l", "127.0.0.1", "0", stdin=PIPE)
+        client = rudp("nc", "127.0.0.1", listener.port(on_stderr=True), stdin=terminal)
+        os.write(typing, b"typed\n")
+        assert listener.process.stdout is not None
+        assert listener.process.stdout.read(6) == b"typed\n"
+        listener.process.communicate(b"bye", timeout=90)
+        assert client.end() == (0, "bye", "")
+    finally:
+        os.close(typing)
+        os.close(terminal)
+
+
+def test_tls(rudp: Commands, identities: Identities) -> None:
+    echo = rudp("echo", "--json", *identities.server, "rudp://127.0.0.1:0")
+    port = echo.port()
+    nc = rudp("nc", *identities.client, "-q", "500ms", "127.0.0.1", port, stdin=PIPE)
+    out, err = nc.process.communicate(b"a secret", timeout=90)
+    assert (nc.process.returncode, out, err) == (0, b"a secret", b"")
+    wrong = rudp("nc", "--ssl", "--ssl-ca", identities.stranger, "127.0.0.1", port)
+    status, _, said = wrong.end()
+    assert status == 1
+    assert said.startswith("rudp nc: the certificate is not accepted: ")
+    assert len(said.splitlines()) == 1
+    named = rudp("nc", *identities.client, "--ssl-name", "example.org", "127.0.0.1", port)
+    assert "the certificate is not accepted: Hostname mismatch" in named.end()[2]
+    assert echo.end(signal.SIGTERM)[0] == 0
+
+
+def test_tls_without_input_waits_for_the_peer(rudp: Commands, identities: Identities) -> None:
+    """Who only receives must not close because the sender takes its time."""
+    listener = rudp("nc", "--json", *identities.server, "-l", "127.0.0.1", "0")
+    port = listener.port(on_stderr=True)
+    sender = rudp("nc", *identities.client, "-q", "100ms", "127.0.0.1", port, stdin=PIPE)
+    listener.event("connected", on_stderr=True)
+    out, err = sender.process.communicate(b"x" * 100_000, timeout=90)
+    assert (sender.process.returncode, out, err) == (0, b"", b"")
+    status, received, _ = listener.end()
+    assert (status, received) == (0, "x" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_a_signal_resets_the_connection(
+    rudp: Commands, number: signal.Signals, status: int
+) -> None:
+    """The peer must not take what it has got for everything."""
+    listener = rudp("nc", "--json", "-l", "127.0.0.1", "0", stdin=PIPE)
+    client = rudp("nc", "127.0.0.1", listener.port(on_stderr=True), stdin=PIPE)
+    listener.event("connected", on_stderr=True)
+    assert client.process.stdin is not None
+    client.process.stdin.write(b"the first half")
+    client.process.stdin.flush()
+    assert listener.process.stdout is not None
+    assert listener.process.stdout.read(14) == b"the first half"
+    assert client.end(number)[0] == status
+    assert listener.end() == (1, "", "rudp nc: connection reset by peer\n")
+
+
+def test_output_that_nobody_reads(rudp: Commands) -> None:
+    echo = rudp("echo", "--json", "rudp://127.0.0.1:0")
+    read, write = os.pipe()
+    nc = rudp("nc", "127.0.0.1", echo.port(), stdin=PIPE, stdout=write)
+    os.close(write)
+    os.close(read)
+    nc.process.communicate(b"hello", timeout=90)
+    assert nc.process.returncode == 1
+
+
+def test_nobody_listens(rudp: Commands) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = str(silent.getsockname()[1])
+        nc = rudp("nc", "--connect-timeout", "300ms", "127.0.0.1", port)
+        assert nc.end() == (1, "", "rudp nc: timed out\n")
+    assert rudp("nc", "127.0.0.1", port).end() == (1, "", "rudp nc: connection refused\n")
+
+
+def test_an_address_that_is_taken(rudp: Commands) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        where = f"rudp://127.0.0.1:{other.getsockname()[1]}"
+        status, _, said = rudp("echo", where).end()
+    assert status == 1
+    assert said.startswith("rudp echo: ")
+    assert "address already in use" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nc", "7"], "a HOST and a PORT are needed"),
+        (["nc", "localhost", "0"], "a HOST and a PORT are needed"),
+        (["nc", "localhost", "http"], "'http' is not a port"),
+        (["nc", "localhost", "65536"], "'65536' is not a port"),
+        (["nc", "-l", "--ssl", "7"], "--ssl needs --ssl-cert on the side that listens"),
+        (["nc", "--ssl-ca", "x", "localhost", "7"], "--ssl-ca needs --ssl"),
+        (["nc", "--ssl", "--ssl-key", "x", "localhost", "7"], "--ssl-key needs --ssl-cert"),
+        (["nc", "--ssl", "--ssl-ca", "/none", "localhost", "7"], "cannot read /none"),
+        (["nc", "--ssl", "--ssl-ca", "/dev/null", "localhost", "7"], "cannot use /dev/null"),
+        (["nc", "--ssl", "--ssl-cert", "/dev/null", "localhost", "7"], "cannot use /dev/null"),
+        (["nc", "--mss", "7", "localhost", "7"], "mss must lie between"),
+        (["nc", "--connect-timeout", "0", "localhost", "7"], "0 is not between"),
+        (["echo", "localhost:7"], "is not an address such as"),
+        (["echo", "rudp://localhost"], "is not an address such as"),
+        (["echo", "rudp://localhost:7/path"], "is not an address such as"),
+        (["echo", "rudp://[::1:7"], "is not an address such as"),
+        (["echo", "--ssl", "--ssl-cert", "x", "tcp://localhost:7"], "--ssl is for rudp"),
+    ],
+)
+def test_arguments_that_cannot_be_used(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
