@@ -25,8 +25,8 @@ from rudp.core.pmtu import Payloads
 from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import Cause, State
 from rudp.core.tcb import Opened
-from rudp.core.timers import OFF, TIME_WAIT
-from rudp.core.timewait import Reaction, TimeWaitRecord
+from rudp.core.timers import OFF
+from rudp.core.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.tracer import Nobody, Tracer
 from rudp.core.transmit import CE, Address, Path, Transmit
 from rudp.core.why import Why
@@ -87,43 +87,41 @@ class ConnectionTable:
         self._loopback_payload = loopback_payload
         self._link_payload = link_payload
         self._ecn_capable = False
-        self._entries: dict[Key, Connection | TimeWaitRecord] = {}
+        self._entries: dict[Key, Connection] = {}
+        self._time_wait = TimeWaitQueue()
         self._listeners: dict[int, Listener] = {}
         self._opening: set[Connection] = set()  # active opens under way
         self._half_open: dict[Connection, Listener] = {}
-        self._predecessors: dict[Connection, TimeWaitRecord] = {}
         self._ready: OrderedDict[Connection, None] = OrderedDict()
         self._eventful: dict[Connection, None] = {}
         self._replies: deque[Transmit] = deque()
         self._heap: list[tuple[float, int, Connection]] = []
         self._heap_count = 0
-        # Records of equal lifetime expire in the order of their making, so a queue for each
-        # lifetime needs no heap.
-        self._time_wait: dict[float, OrderedDict[Key, TimeWaitRecord]] = {}
-        self._records = 0
         self._reset_second = -1
         self._resets: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return (
-            f"<ConnectionTable connections={self.connections} time_wait={self._records} "
+            f"<ConnectionTable connections={self.connections} time_wait={self.time_wait_records} "
             f"listeners={sorted(self._listeners)}>"
         )
 
     @property
     def connections(self) -> int:
         """The number of connections in any state but TIME-WAIT."""
-        return len(self._entries) - self._records
+        return len(self._entries)
 
     @property
     def time_wait_records(self) -> int:
         """The number of TIME-WAIT records."""
-        return self._records
+        return len(self._time_wait)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left: no connection, no record, no listener, nothing to be sent."""
-        return not (self._entries or self._listeners or self._replies or self._ready)
+        return not (
+            self._entries or self._time_wait or self._listeners or self._replies or self._ready
+        )
 
     def enable_ecn(self) -> None:
         """The socket can set and read the ECN field of every datagram (ECN-1)."""
@@ -151,7 +149,7 @@ class ConnectionTable:
             raise OSError(errno.EADDRNOTAVAIL, f"cannot connect to {path[0]}")
         if local_port is None:
             local_port = self._free_port(path, remote_port)
-        elif (path, remote_port << 16 | local_port) in self._entries:
+        elif self._is_taken(path, local_port << 16 | remote_port):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         ports = local_port << 16 | remote_port
         connection = self._new(path, ports, config or self.config, Opened.ACTIVE, None, tracer, now)
@@ -205,16 +203,18 @@ class ConnectionTable:
         for run in wire.read_runs(memoryview(data), stride, self.counters):
             if ecn == CE:
                 run.ce = True
-            entry = self._entries.get((path, run.ports))
-            if isinstance(entry, Connection):
-                entry.handle_segments(run, now)
-                self._attend(entry)
-                if entry.state is State.TIME_WAIT:
-                    self._keep_record(entry, now)
-            elif entry is None:
-                self._stray(run, path, now)
+            connection = self._entries.get((path, run.ports))
+            if connection is not None:
+                connection.handle_segments(run, now)
+                self._attend(connection)
+                if connection.state is State.TIME_WAIT:
+                    self._keep_record(connection, now)
+                continue
+            record = self._time_wait.find(path, _swap(run.ports))
+            if record is not None:
+                self._late(record, run, path, now)
             else:
-                self._late(entry, run, path, now)
+                self._stray(run, path, now)
 
     def handle_icmp(
         self, code: int, quote: bytes, path: Path, now: float, *, mtu: int | None = None
@@ -226,16 +226,16 @@ class ConnectionTable:
         that it says would have passed.
         """
         if len(quote) < 8:
-            for connection in [c for c in self._opening if c.path[0] == path[0]]:
-                connection.handle_icmp(code, None, now)
-                self._attend(connection)
+            for opening in [c for c in self._opening if c.path[0] == path[0]]:
+                opening.handle_icmp(code, None, now)
+                self._attend(opening)
             return
         local, remote = quote[0] << 8 | quote[1], quote[2] << 8 | quote[3]
-        entry = self._entries.get((path, remote << 16 | local))
-        if isinstance(entry, Connection):
+        connection = self._entries.get((path, remote << 16 | local))
+        if connection is not None:
             payload = None if not mtu else mtu - (48 if ":" in str(path[0][0]) else 28)
-            entry.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now, payload=payload)
-            self._attend(entry)
+            connection.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now, payload=payload)
+            self._attend(connection)
         else:
             self.counters[Count.ICMP_IGNORED] += 1
 
@@ -243,11 +243,11 @@ class ConnectionTable:
         """The system refused *transmit* with the :mod:`errno` number *code*: it counts as lost."""
         self.counters[Count.SEND_DROPPED] += 1
         ports = int.from_bytes(transmit.buffers[0][:4], "big")
-        entry = self._entries.get((transmit.path, _swap(ports)))
-        if isinstance(entry, Connection):
+        connection = self._entries.get((transmit.path, _swap(ports)))
+        if connection is not None:
             seq = int.from_bytes(transmit.buffers[0][4:8], "big")
-            entry.handle_send_error(code, seq, min(transmit.size, transmit.total), now)
-            self._attend(entry)
+            connection.handle_send_error(code, seq, min(transmit.size, transmit.total), now)
+            self._attend(connection)
 
     def handle_timeouts(self, now: float) -> None:
         """Do what is due at *now*, for whom it is due."""
@@ -262,11 +262,7 @@ class ConnectionTable:
                 self._attend(connection)
             else:
                 self._schedule(connection)
-        for queue in self._time_wait.values():
-            while queue and (record := next(iter(queue.values()))).expires <= now:
-                if record.tracer is not None:
-                    record.tracer.timer_fired(record, TIME_WAIT, now)
-                self._forget(record, Cause.TIMEOUT_2MSL, now)
+        self._time_wait.expire(now)
 
     # -- what to do ------------------------------------------------------------------------------
 
@@ -274,10 +270,7 @@ class ConnectionTable:
     def next_deadline(self) -> float:
         """When :meth:`handle_timeouts` should be called next; infinity if never."""
         deadline = self._heap[0][0] if self._heap else OFF
-        for queue in self._time_wait.values():
-            if queue:
-                deadline = min(deadline, next(iter(queue.values())).expires)
-        return deadline
+        return min(deadline, self._time_wait.next_expiry) if self._time_wait else deadline
 
     def poll_transmit(self, now: float, max_segments: int = 64) -> Transmit | None:
         """Return the next run to be sent, *max_segments* at most; None if there is nothing.
@@ -358,9 +351,15 @@ class ConnectionTable:
             start = self._random.randrange(len(ports))
             for n in range(len(ports)):
                 port = ports[(start + n) % len(ports)]
-                if (path, remote_port << 16 | port) not in self._entries:
+                if not self._is_taken(path, port << 16 | remote_port):
                     return port
         raise OSError(errno.EADDRINUSE, "no free port towards this peer")
+
+    def _is_taken(self, path: Path, ports: int) -> bool:
+        """Return whether there is a connection with these numbers, or was not long ago (TW-7)."""
+        return (path, _swap(ports)) in self._entries or (
+            self._time_wait.find(path, ports) is not None
+        )
 
     def _attend(self, connection: Connection) -> None:
         """Something happened to *connection*: let it send, tell its user, watch its birth."""
@@ -375,14 +374,10 @@ class ConnectionTable:
             return
         listener = self._half_open.pop(child)
         listener.half_open.discard(child)
-        record = self._predecessors.pop(child, None)
         if child.state is not State.CLOSED:
-            if record is not None:
-                del self._time_wait[record.lifetime][_key(child)]
             listener.accepted.append(child)
-        elif record is not None:  # the SYN was an old duplicate after all (TW-6)
-            self._entries[_key(child)] = record
-            self._records += 1
+            if self._time_wait:  # until now its SYN might have been an old duplicate (TW-6)
+                self._time_wait.forget(child.path, child.ports)
 
     def _settle(self, connection: Connection, now: float) -> None:
         """*connection* has nothing more to send: set its deadline, or bury it."""
@@ -418,29 +413,10 @@ class ConnectionTable:
             now,
             connection.tracer,
         )
-        if self._records >= TIME_WAIT_MAX:
+        if len(self._time_wait) >= TIME_WAIT_MAX:
             self.counters[Count.TIME_WAIT_OVERFLOW] += 1
-            queue = min(
-                (queue for queue in self._time_wait.values() if queue),
-                key=lambda queue: next(iter(queue.values())).expires,
-            )
-            self._forget(next(iter(queue.values())), Cause.DELETE, now)
-        key = _key(connection)
-        self._entries[key] = record
-        self._time_wait.setdefault(record.lifetime, OrderedDict())[key] = record
-        self._records += 1
-
-    def _forget(self, record: TimeWaitRecord, cause: Cause, now: float) -> None:
-        key = record.path, _swap(record.ports)
-        del self._time_wait[record.lifetime][key]
-        entry = self._entries[key]
-        if isinstance(entry, Connection):  # a successor that is half open: nothing to return to
-            del self._predecessors[entry]
-            return
-        del self._entries[key]
-        self._records -= 1
-        if record.tracer is not None:
-            record.tracer.state_moved(record, State.TIME_WAIT, State.CLOSED, cause, now)
+            self._time_wait.forget_oldest(now)
+        self._time_wait.keep(record)
 
     def _schedule(self, connection: Connection) -> None:
         """Make sure that the heap wakes us for *connection* in time.
@@ -474,13 +450,16 @@ class ConnectionTable:
         if reaction is Reaction.REOPEN and listener is not None:
             self._accept_syn(listener, run, path, now, record)
         elif reaction is Reaction.DELETE:
-            self._forget(record, Cause.DELETE, now)
+            self._time_wait.forget(path, record.ports)
+            if tracer is not None:
+                tracer.state_moved(record, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now)
         elif reaction is Reaction.DROP:
             self.counters[Count.TIME_WAIT_DROPPED] += run.segments
         else:
             if reaction is Reaction.RESTART:
-                record.expires = now + record.lifetime
-                self._time_wait[record.lifetime].move_to_end((path, run.ports))
+                self._time_wait.keep(record)
+            else:
+                self._time_wait.update(record)
             reply = self._reply(path, record.acknowledgment(now))
             if tracer is not None and reply is not None:
                 tracer.run_sent(record, reply, Why.TIME_WAIT_ACK, now)
@@ -526,8 +505,8 @@ class ConnectionTable:
     ) -> None:
         """Make a half-open child for *syn*, if there is room (ST-12).
 
-        *predecessor*: the TIME-WAIT record in its place.  It keeps its turn in the queue of records
-        until the child is established, so that it can return if the child dies before (TW-6).
+        *predecessor*: the TIME-WAIT record of its ports, which is kept until the child is
+        established, in case that it dies before (TW-6).
         """
         if len(listener.half_open) >= listener.limit:
             self._drop(listener, syn, path, Count.HALF_OPEN_OVERFLOW, now)
@@ -552,9 +531,6 @@ class ConnectionTable:
         child.open_passive(syn, now)
         listener.half_open.add(child)
         self._half_open[child] = listener
-        if predecessor is not None:
-            self._predecessors[child] = predecessor
-            self._records -= 1
         self.touch(child)
 
     def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:

@@ -3,23 +3,30 @@
 Who closes first must remember the connection for twice the maximum segment lifetime: to answer a
 repeated FIN whose ACK was lost, and to keep old duplicates out of a successor.  That takes no
 buffers, no timers and no object of the connection's size; the record says how to react and the
-table does it.
+table does it.  There may be tens of thousands for four minutes, so between segments a record is 44
+octets of bytes: with its key and its place in the queue some 300, where objects took 1200.
 """
 
 import enum
-from typing import Final
+from collections import OrderedDict
+from struct import Struct
+from typing import Final, Self
 
 from rudp.core import options, wire
 from rudp.core.isn import timestamp
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, wire_after
-from rudp.core.state import State
+from rudp.core.state import Cause, State
 from rudp.core.tcb import INVALID_PERIOD
+from rudp.core.timers import OFF, TIME_WAIT
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Path
 from rudp.core.wire import ACK, FIN, RST, SYN, Run
 
 SUCCESSOR_STEP: Final = 65_537
 """How far a successor's ISS lies above the old SND.NXT, as in Linux (TW-5)."""
+
+_PACKED: Final = Struct("<6IH?2d?")
+_EXPIRES: Final = 8  # the index of that field
 
 
 class Reaction(enum.Enum):
@@ -33,7 +40,11 @@ class Reaction(enum.Enum):
 
 
 class TimeWaitRecord:
-    """What is left of a closed connection; numbers are 32-bit, times in seconds."""
+    """What is left of a closed connection; numbers are 32-bit, times in seconds.
+
+    *ports*: local TCP port << 16 | remote TCP port.  *facts*: SND.NXT, RCV.NXT, TS.Recent or None,
+    the timestamp offset, the window field and RCV.WND.  *lifetime*: 2 MSL.
+    """
 
     __slots__ = (
         "_answered",
@@ -80,6 +91,34 @@ class TimeWaitRecord:
     def blocks(self) -> None:
         """There are none any more."""
 
+    def pack(self) -> bytes:
+        """Return all of it but the path, the lifetime and the tracer."""
+        return _PACKED.pack(
+            self.ports,
+            self.snd_nxt,
+            self.rcv_nxt,
+            self._ts_recent or 0,
+            self._ts_offset,
+            self._rcv_wnd,
+            self._window,
+            self._ts_recent is not None,
+            self.expires,
+            self._answered,
+            self._rfc1337,
+        )
+
+    @classmethod
+    def unpack(cls, path: Path, packed: bytes, lifetime: float, tracer: Tracer | None) -> Self:
+        """Return the record that :meth:`pack` made *packed* of."""
+        ports, snd_nxt, rcv_nxt, recent, offset, wnd, window, stamped, expires, answered, fix = (
+            _PACKED.unpack(packed)
+        )
+        facts = snd_nxt, rcv_nxt, recent if stamped else None, offset, window, wnd
+        record = cls(path, ports, facts, lifetime, fix, expires - lifetime, tracer)
+        record.expires = expires
+        record._answered = answered
+        return record
+
     def react(self, run: Run, now: float) -> Reaction:
         """Return what *run* calls for."""
         flags = run.flags
@@ -98,6 +137,7 @@ class TimeWaitRecord:
                 return self._answer(now)
         end = run.seq + run.length + (flags & FIN) & SEQ_MASK
         if flags & FIN and end == self.rcv_nxt:
+            self.expires = now + self.lifetime
             return Reaction.RESTART
         ahead = (run.seq - self.rcv_nxt) & SEQ_MASK
         if ahead == 0 or ahead < self._rcv_wnd:
@@ -134,3 +174,101 @@ class TimeWaitRecord:
         if wire_after(iss, self.snd_nxt):
             return iss
         return (self.snd_nxt + SUCCESSOR_STEP) & SEQ_MASK
+
+
+class TimeWaitQueue:
+    """The records of a table, packed: found by their connection, forgotten when their time is over.
+
+    Records of equal lifetime expire in the order in which they were made or began anew, so a queue
+    for each lifetime needs no heap.
+    """
+
+    __slots__ = ("_queues", "_watched")
+
+    def __init__(self) -> None:
+        self._queues: dict[float, OrderedDict[bytes, bytes]] = {}
+        self._watched: dict[bytes, TimeWaitRecord] = {}  # those that have a tracer
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return sum(map(len, self._queues.values()))
+
+    @property
+    def next_expiry(self) -> float:
+        """When :meth:`expire` has work to do; infinity if never."""
+        return min(map(_first_expiry, self._queues.values()), default=OFF)
+
+    def find(self, path: Path, ports: int) -> TimeWaitRecord | None:
+        """Return the record of a connection, None if it has none."""
+        if not self._queues:
+            return None
+        key = _key(path, ports)
+        for lifetime, queue in self._queues.items():
+            packed = queue.get(key)
+            if packed is not None:
+                watched = self._watched.get(key)
+                tracer = None if watched is None else watched.tracer
+                return TimeWaitRecord.unpack(path, packed, lifetime, tracer)
+        return None
+
+    def keep(self, record: TimeWaitRecord) -> None:
+        """Enter *record*, which is new or begins anew, at the end of its queue."""
+        queue = self._queues.setdefault(record.lifetime, OrderedDict())
+        key = _key(record.path, record.ports)
+        queue[key] = record.pack()
+        queue.move_to_end(key)
+        if record.tracer is not None:
+            self._watched[key] = record
+
+    def update(self, record: TimeWaitRecord) -> None:
+        """Note what has changed in *record*, found before; it keeps its place."""
+        self._queues[record.lifetime][_key(record.path, record.ports)] = record.pack()
+
+    def forget(self, path: Path, ports: int) -> None:
+        """The record of a connection, if it has one, has served its turn."""
+        key = _key(path, ports)
+        for lifetime, queue in self._queues.items():
+            if key in queue:
+                self._remove(lifetime, key)
+                return
+
+    def forget_oldest(self, now: float) -> None:
+        """Forget the record, of one or more, that would expire first (TW-8)."""
+        self._close(*self._oldest(), Cause.DELETE, now)
+
+    def expire(self, now: float) -> None:
+        """Forget the records whose time is over."""
+        while self.next_expiry <= now:
+            self._close(*self._oldest(), Cause.TIMEOUT_2MSL, now)
+
+    def _oldest(self) -> tuple[float, bytes]:
+        """Return lifetime and key of the record that expires first."""
+        lifetime, queue = min(self._queues.items(), key=lambda item: _first_expiry(item[1]))
+        return lifetime, next(iter(queue))
+
+    def _close(self, lifetime: float, key: bytes, cause: Cause, now: float) -> None:
+        """Remove a record, and tell whoever watches it."""
+        watched = self._remove(lifetime, key)
+        if watched is None or watched.tracer is None:
+            return
+        if cause is Cause.TIMEOUT_2MSL:
+            watched.tracer.timer_fired(watched, TIME_WAIT, now)
+        watched.tracer.state_moved(watched, State.TIME_WAIT, State.CLOSED, cause, now)
+
+    def _remove(self, lifetime: float, key: bytes) -> TimeWaitRecord | None:
+        queue = self._queues[lifetime]
+        del queue[key]
+        if not queue:
+            del self._queues[lifetime]
+        return self._watched.pop(key, None)
+
+
+def _key(path: Path, ports: int) -> bytes:
+    """Return a name for a connection that takes less room than the tuples it is made of."""
+    return repr((path, ports)).encode()
+
+
+def _first_expiry(queue: OrderedDict[bytes, bytes]) -> float:
+    """Return when the first record of *queue*, which is not empty, expires."""
+    expires: float = _PACKED.unpack(next(iter(queue.values())))[_EXPIRES]
+    return expires

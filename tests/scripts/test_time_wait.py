@@ -165,10 +165,11 @@ def _reopen(play: Play, options: str, seq: int, accepted: bool) -> None:
     play(
         script
         + """
-        records 0
+        records 1
         > SA 0 ack 1
         state SYN-RECEIVED
         < A 1 ack 1
+        records 0
         accept
         < PA 1:11(10) ack 1
         +0.04 > A 1 ack 11
@@ -231,7 +232,7 @@ def test_TW_6_the_record_returns_when_the_successor_dies(play: Play) -> None:
         +100 wait
         anew 5000
         < S 0
-        records 0
+        records 1
         > SA 0 ack 1
         < R 1
         connections 0

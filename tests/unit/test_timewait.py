@@ -1,11 +1,14 @@
 """TIME-WAIT records: how they react to every kind of segment."""
 
+import tracemalloc
+
 import pytest
 
 from rudp.config import Config
 from rudp.core import options
 from rudp.core.counters import Counters
-from rudp.core.timewait import Reaction, TimeWaitRecord
+from rudp.core.timers import OFF
+from rudp.core.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.transmit import Path
 from rudp.core.wire import ACK, FIN, RST, SYN, Run, pack_segment, read_segment
 
@@ -235,3 +238,83 @@ def test_the_answer_without_timestamps() -> None:
     segment = record(timestamps=False).acknowledgment(200.5)
     assert len(segment) == 20
     assert read(segment).ack == RCV_NXT
+
+
+# -- the queue -----------------------------------------------------------------------------------
+
+
+def test_a_record_is_found_as_it_was_kept() -> None:
+    """TW-2, TW-10: packed and unpacked, with and without timestamps and RFC 1337's fix."""
+    for timestamps in (False, True):
+        for rfc1337 in (False, True):
+            queue = TimeWaitQueue()
+            kept = record(timestamps=timestamps, rfc1337=rfc1337)
+            queue.keep(kept)
+            found = queue.find(PATH, PORTS)
+            assert found is not None
+            assert found.expires == kept.expires
+            assert found.acknowledgment(200.5) == kept.acknowledgment(200.5)
+            reactions = [r.react(arriving(RST), 101.0) for r in (found, kept)]
+            assert reactions[0] is reactions[1]
+
+
+def test_a_record_belongs_to_one_connection() -> None:
+    """W-40: another peer, another of our hosts, other ports are somebody else's."""
+    queue = TimeWaitQueue()
+    queue.keep(record())
+    (address, local) = PATH
+    assert queue.find((("192.0.2.1", 4001), local), PORTS) is None
+    assert queue.find((address, ""), PORTS) is None
+    assert queue.find(PATH, PORTS + 1) is None
+
+
+def test_answers_are_throttled_from_one_segment_to_the_next() -> None:
+    """CHAL-4: the record remembers when it answered."""
+    queue = TimeWaitQueue()
+    queue.keep(record())
+    reactions = []
+    for now in (101.0, 101.1):
+        found = queue.find(PATH, PORTS)
+        assert found is not None
+        reactions.append(found.react(arriving(ACK, -5, tsval=TS_RECENT), now))
+        queue.update(found)
+    assert reactions == [Reaction.ACKNOWLEDGE, Reaction.DROP]
+
+
+def test_records_expire_in_order_of_their_lifetimes() -> None:
+    """TW-1: one that begins anew goes behind the others of its kind."""
+    queue = TimeWaitQueue()
+    facts = (SND_NXT, RCV_NXT, None, 0, 0, WND)
+    for n, lifetime in enumerate((240.0, 240.0, 60.0)):
+        queue.keep(TimeWaitRecord(PATH, PORTS + n, facts, lifetime, True, now=float(n)))
+    first = queue.find(PATH, PORTS)
+    assert first is not None
+    assert first.react(arriving(FIN | ACK, -1), 10.0) is Reaction.RESTART
+    queue.keep(first)
+    expected = [(62.0, PORTS + 2), (241.0, PORTS + 1), (250.0, PORTS)]
+    for left, (expiry, ports) in zip((2, 1, 0), expected, strict=True):
+        assert queue.next_expiry == expiry
+        queue.expire(expiry - 0.1)
+        assert queue.find(PATH, ports) is not None
+        queue.expire(expiry)
+        assert queue.find(PATH, ports) is None
+        assert len(queue) == left
+    assert queue.next_expiry == OFF
+
+
+def test_a_record_takes_400_octets() -> None:
+    """TW-8: all included, and of long addresses; a resized table may be two thirds empty."""
+    queue = TimeWaitQueue()
+    facts = (SND_NXT, RCV_NXT, TS_RECENT, 77, WND >> 2, WND)
+    count = 5000
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for n in range(count):
+            path = (f"2001:db8:1000:2000:3000:4000:5000:{n:x}", 40_000 + n, 0, 0), "2001:db8::2"
+            queue.keep(TimeWaitRecord(path, PORTS, facts, MSL2, True, now=0.0))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(queue) == count
+    assert (after - before) / count < 400
