@@ -8,7 +8,7 @@ import socket
 from asyncio import staggered
 from collections.abc import Awaitable, Callable, Sequence
 from ssl import SSLContext
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.registry import Registry, registry_of
@@ -20,6 +20,8 @@ from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Address
+
+_DEFAULT: Final = Config()
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 P_co = TypeVar("P_co", bound=asyncio.BaseProtocol, covariant=True)
@@ -75,7 +77,7 @@ async def create_connection(
     tls = Tls.of_client(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
-    config = config or Config()
+    config = config or _DEFAULT
     watcher = watching(
         loop,
         real=registry.real,

@@ -79,6 +79,9 @@ class Registry:
         *fresh*: make another one, the old having no free port left.  Raises :class:`OSError`.
         """
         key = remote, self._is_portable(config)
+        endpoint = self._clients.get(key)
+        if endpoint is not None and not (endpoint.closed or fresh):
+            return endpoint  # without a lock: nothing is awaited
         lock = self._opening.setdefault(key, asyncio.Lock())
         async with lock:
             endpoint = self._clients.get(key)

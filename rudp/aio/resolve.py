@@ -1,6 +1,7 @@
 """Names to UDP addresses, without asking a resolver about what is an address already."""
 
 import asyncio
+import functools
 import ipaddress
 import socket
 
@@ -44,12 +45,20 @@ def _literal(host: str | None, port: int | str | None, family: int) -> AddressIn
     """Return the address that *host* spells out, None if it is a name."""
     if not host or not isinstance(port, int) or "%" in host:
         return None
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    version = _version(host)
+    if version is None:
         return None
     if not 0 <= port <= 0xFFFF:
         raise OverflowError("port must be 0-65535.")
-    if address.version == 4:
+    if version == 4:
         return (socket.AF_INET, (host, port)) if family in (0, socket.AF_INET) else None
     return (socket.AF_INET6, (host, port, 0, 0)) if family in (0, socket.AF_INET6) else None
+
+
+@functools.lru_cache(maxsize=1024)  # a client opens many connections to few addresses
+def _version(host: str) -> int | None:
+    """Return which version of IP the address *host* is of, None if it is a name."""
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return None

@@ -5,7 +5,6 @@ import dataclasses
 import errno
 import functools
 import socket
-import weakref
 from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from ssl import SSLContext
@@ -56,7 +55,7 @@ class Server(asyncio.AbstractServer):
         self._tracer = tracer
         self._tls = tls
         self._listeners: list[tuple[Endpoint, Listener]] = []
-        self._transports: weakref.WeakSet[Transport] = weakref.WeakSet()
+        self._transports: set[Transport] = set()
         self._active = 0
         self._serving = False
         self._closed = False

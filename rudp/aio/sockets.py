@@ -35,6 +35,17 @@ class ConnectionSocket:
     *touch* is called after a change that may let the connection send.
     """
 
+    __slots__ = (
+        "_connection",
+        "_linger",
+        "_peername",
+        "_sockname",
+        "_touch",
+        "family",
+        "proto",
+        "type",
+    )
+
     def __init__(
         self,
         connection: Connection,

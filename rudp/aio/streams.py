@@ -53,7 +53,7 @@ async def open_connection(
     """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=limit, loop=loop)
-    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    protocol = _protocol(reader, None, loop)
     transport, _ = await create_connection(lambda: protocol, host, port, **options)
     return reader, StreamWriter(transport, protocol, reader, loop)
 
@@ -82,6 +82,19 @@ async def start_server(
 
     def factory() -> asyncio.StreamReaderProtocol:
         reader = asyncio.StreamReader(limit=limit, loop=loop)
-        return asyncio.StreamReaderProtocol(reader, connected, loop=loop)
+        return _protocol(reader, connected, loop)
 
     return await create_server(factory, host, port, **options)
+
+
+def _protocol(
+    reader: asyncio.StreamReader,
+    connected: ClientConnected | None,
+    loop: asyncio.AbstractEventLoop,
+) -> asyncio.StreamReaderProtocol:
+    """Return the protocol that feeds *reader*."""
+    protocol = asyncio.StreamReaderProtocol(reader, connected, loop=loop)
+    # Whoever awaits drain() is entered here.  Empty, asyncio's deque takes 760 octets for each
+    # connection and a list 56.
+    protocol._drain_waiters = []  # type: ignore[attr-defined]
+    return protocol

@@ -7,10 +7,9 @@ octets in the core, whose window then closes by itself.
 """
 
 import asyncio
-import functools
 import logging
 from asyncio import constants, transports
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rudp.aio.endpoint import Endpoint
@@ -56,13 +55,32 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     """
 
     _loop: asyncio.AbstractEventLoop
-    _extra: dict[str, Any]
     _protocol_paused: bool
     if TYPE_CHECKING:  # the mixin's, which the type stubs leave out
 
         def _maybe_pause_protocol(self) -> None: ...
 
         def _maybe_resume_protocol(self) -> None: ...
+
+    __slots__ = (
+        "__weakref__",
+        "_close_deferred",
+        "_closing",
+        "_connection",
+        "_endpoint",
+        "_eof_delivered",
+        "_eof_written",
+        "_lost",
+        "_opened",
+        "_paused",
+        "_protocol",
+        "_pumping",
+        "_server",
+        "_sock",
+        "_started",
+        "_waiter",
+        "_writes_ignored",
+    )
 
     _sendfile_compatible = constants._SendfileMode.FALLBACK
     _start_tls_compatible = True
@@ -77,31 +95,13 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         waiter: "asyncio.Future[None] | None" = None,
         server: TransportOwner | None = None,
     ) -> None:
-        udp_peer, local_host = connection.path
-        own = endpoint.sockname
-        host = local_host or endpoint.local_host_towards(udp_peer)
-        local_port, remote_port = connection.ports >> 16, connection.ports & 0xFFFF
-        sockname: Address = (host, local_port, *own[2:])
-        peername: Address = (udp_peer[0], remote_port, *udp_peer[2:])
-        self._sock = ConnectionSocket(
-            connection, sockname, peername, functools.partial(endpoint.touch, connection)
-        )
-        super().__init__(
-            {
-                "sockname": sockname,
-                "peername": peername,
-                "udp_sockname": own,
-                "udp_peername": udp_peer,
-                "endpoint": endpoint,
-                "socket": self._sock,
-            },
-            loop,
-        )
+        super().__init__(_NO_EXTRA, loop)
         self._endpoint = endpoint
         self._connection = connection
         self._protocol: asyncio.BaseProtocol | None = protocol
         self._waiter = waiter
         self._server = server
+        self._sock: ConnectionSocket | None = None  # made when somebody asks for it
         self._opened = False  # the handshake is over and connection_made is on its way
         self._started = False  # connection_made has run, data may follow
         self._paused = False
@@ -119,7 +119,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         state = "closed" if self._lost else "closing" if self._closing else "open"
         return (
             f"<rudp.Transport {state} {self._connection.state} "
-            f"{self._extra['sockname']} -> {self._extra['peername']}>"
+            f"{self._sockname} -> {self._peername}>"
         )
 
     def _touch(self) -> None:
@@ -275,7 +275,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         error = connection.error
         if error is not None and connection.recorder is not None:
             records = tuple(connection.recorder.events)
-            local = (self._extra["sockname"][0], *self._extra["udp_sockname"][1:])
+            local = (self._sockname[0], *self._endpoint.sockname[1:])
             numbers = Numbers(*connection.initial_numbers)
             flight = recall.Flight(records, connection.path, connection.ports, local, numbers)
             recall.annotate(error, flight)
@@ -322,9 +322,29 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return ``sockname``, ``peername``, ``socket``, ``tcp_info`` and others, or *default*."""
-        if name == "tcp_info":
-            return self.info()
-        return self._extra.get(name, default)
+        find = _EXTRA.get(name)
+        return default if find is None else find(self)
+
+    @property
+    def _sockname(self) -> Address:
+        """Our address, with the TCP port."""
+        peer, local_host = self._connection.path
+        host = local_host or self._endpoint.local_host_towards(peer)
+        return host, self._connection.ports >> 16, *self._endpoint.sockname[2:]
+
+    @property
+    def _peername(self) -> Address:
+        """The peer's address, with its TCP port."""
+        peer, _ = self._connection.path
+        return peer[0], self._connection.ports & 0xFFFF, *peer[2:]
+
+    @property
+    def _socket(self) -> ConnectionSocket:
+        if self._sock is None:
+            self._sock = ConnectionSocket(
+                self._connection, self._sockname, self._peername, self._touch
+            )
+        return self._sock
 
     def info(self) -> ConnectionInfo:
         """Return a snapshot of the connection."""
@@ -342,7 +362,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        if self._sock.aborts_on_close:
+        if self._sock is not None and self._sock.aborts_on_close:
             self._force_close(None)
             return
         if self._protocol_paused:
@@ -454,6 +474,21 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         """Return how many octets wait to be sent for the first time."""
         return self._connection.unsent_octets
+
+
+_NO_EXTRA: Final[dict[str, Any]] = {}
+"""The dict that asyncio's base class wants to have; what is in it elsewhere is found here when
+somebody asks, since for ten thousand connections nobody does."""
+
+_EXTRA: Final[dict[str, Callable[[Transport], Any]]] = {
+    "sockname": lambda transport: transport._sockname,
+    "peername": lambda transport: transport._peername,
+    "udp_sockname": lambda transport: transport._endpoint.sockname,
+    "udp_peername": lambda transport: transport._connection.path[0],
+    "endpoint": lambda transport: transport._endpoint,
+    "socket": lambda transport: transport._socket,
+    "tcp_info": Transport.info,
+}
 
 
 def _wake(waiter: "asyncio.Future[None]") -> None:

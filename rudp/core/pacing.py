@@ -26,6 +26,9 @@ AVOIDANCE_GAIN: Final = 1.2
 """Pace as a multiple of cwnd / SRTT, so that pacing never is what limits growth (PACE-1)."""
 
 
+_LONG_AGO: Final = -math.inf
+
+
 class Pacer:
     """When the next burst may leave.  *free*: octets that leave unpaced first (PACE-3).
 
@@ -35,7 +38,7 @@ class Pacer:
     __slots__ = ("_free", "next_at")
 
     def __init__(self, free: int) -> None:
-        self.next_at = -math.inf
+        self.next_at = _LONG_AGO
         self._free = free
 
     def room(self, rate: float, least: int, now: float) -> int:

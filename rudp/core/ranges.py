@@ -7,6 +7,10 @@ bisection and touches only the ranges it concerns.  Ranges that meet are one ran
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from typing import Final
+
+_NONE: Final[list[int]] = []
+"""The edges of every empty set that never was another: most connections have two such sets."""
 
 
 class RangeSet:
@@ -15,8 +19,8 @@ class RangeSet:
     __slots__ = ("lefts", "octets", "rights")
 
     def __init__(self) -> None:
-        self.lefts: list[int] = []
-        self.rights: list[int] = []
+        self.lefts = _NONE
+        self.rights = _NONE
         self.octets = 0
 
     def __len__(self) -> int:
@@ -36,6 +40,10 @@ class RangeSet:
     def add(self, left: int, right: int) -> None:
         """Put ``[left, right)`` in."""
         if left >= right:
+            return
+        if not self.lefts:
+            self.lefts, self.rights = [left], [right]
+            self.octets = right - left
             return
         i = bisect_left(self.rights, left)
         j = bisect_right(self.lefts, right)
@@ -72,8 +80,7 @@ class RangeSet:
 
     def clear(self) -> None:
         """Take everything out."""
-        self.lefts.clear()
-        self.rights.clear()
+        self.lefts = self.rights = _NONE
         self.octets = 0
 
     def range_at(self, number: int) -> tuple[int, int] | None:

@@ -15,6 +15,9 @@ PIECE_OVERHEAD: Final = 128
 """Octets charged for each piece: about what CPython spends on a small bytes object and its place
 in two lists."""
 
+_NONE: Final[list[int]] = []
+_NOTHING: Final[list[bytes]] = []
+
 
 class Reassembly:
     """The out-of-order queue; *limit* bounds octets plus overhead."""
@@ -24,9 +27,10 @@ class Reassembly:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = RangeSet()
-        self._starts: list[int] = []
-        self._pieces: list[bytes] = []
-        self._recent: list[int] = []  # one number out of each lately touched range, latest first
+        # The lists are made when there is something to keep: most connections never have a gap.
+        self._starts: list[int] = _NONE
+        self._pieces: list[bytes] = _NOTHING
+        self._recent: list[int] = _NONE  # a number out of each lately touched range, latest first
 
     def __len__(self) -> int:
         """Return the number of octets held."""
@@ -41,6 +45,8 @@ class Reassembly:
         cost = self.held.octets + PIECE_OVERHEAD * (len(self._pieces) + len(gaps))
         if cost + sum(right - left for left, right in gaps) > self.limit:
             return False
+        if not self._pieces:
+            self._starts, self._pieces = [], []
         for left, right in gaps:
             i = bisect_left(self._starts, left)
             self._starts.insert(i, left)
@@ -68,9 +74,8 @@ class Reassembly:
     def clear(self) -> None:
         """Forget everything."""
         self.held.clear()
-        self._starts.clear()
-        self._pieces.clear()
-        self._recent.clear()
+        self._starts = self._recent = _NONE
+        self._pieces = _NOTHING
 
     def sack_blocks(self, most: int) -> list[tuple[int, int]]:
         """Return up to *most* blocks, the range that changed last first (RFC 2018 §4, SACK-2)."""

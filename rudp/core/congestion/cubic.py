@@ -56,7 +56,7 @@ class Cubic(WindowController):
         self._epoch: float | None = None  # when congestion avoidance began; None: it has not
         self._idle_since: float | None = None  # cwnd has not been the limit since then
         self._fraction = 0.0  # octets of growth that did not make a whole octet yet
-        self._prior: _State = self._state()
+        self._prior: _State | None = None  # before the last reduction
 
     def on_ack(self, ack: Ack) -> None:
         """Grow, if the window was used (CUB-2 to CUB-5, CC-6)."""
@@ -157,6 +157,8 @@ class Cubic(WindowController):
     def on_undo(self, most: int, now: float) -> None:
         """Be as before the last reduction, the curve too (CUB-10)."""
         super().on_undo(most, now)
+        if self._prior is None:
+            return
         self.w_max, self.k, self.w_est, self._cwnd_prior, self._epoch, done = self._prior
         if not done:
             self._hystart.resume()
