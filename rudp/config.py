@@ -24,6 +24,9 @@ WINDOW_MAX: Final = 1 << 30
 CONGESTION: Final = ("newreno", "reno", "cubic", "bbr")
 """Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
 
+COUNT_MAX: Final = 1 << 24
+"""The largest number of connections, records or resets that may be allowed."""
+
 R2_FLOOR: Final = 1e-3
 
 
@@ -70,11 +73,24 @@ class Config:
         ``connect_timeout``: an earlier end to an active open, or ``None``.  ``user_timeout``: R2,
         the time without progress after which a connection dies (RFC 9293 §3.8.3), or ``None`` for
         never.  ``keepalive`` with its ``_idle``, ``_interval`` and ``_count``: RFC 9293 §3.8.4.
+        ``idle_timeout``: the time in which no octet of data came in and none of ours was
+        acknowledged, after which the connection is reset with :class:`TimeoutError`, or ``None``
+        for never; it is looked at four times in that time, so it may take a quarter longer.
 
     Closing
         ``msl``: the maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2).
         ``fin_wait2_timeout``: how long FIN-WAIT-2 may last once nobody reads any more.
         ``rfc1337``: ignore RST in TIME-WAIT (RFC 1337, fix F1).
+
+    Limits of one UDP socket (docs/limits.md tells what happens at each)
+        ``connections_max``: connections in any state but TIME-WAIT.  ``half_open_max``: connections
+        of one listener whose handshake is under way; it answers further SYNs with cookies, or, if
+        ``syn_cookies`` is off, not at all.  ``time_wait_max``: TIME-WAIT records; the oldest goes
+        first.  ``reassembly_max``: octets that all connections may hold together of what arrived
+        ahead of a gap, beside 16 KiB for each.  ``resets_max`` and ``resets_per_source``: RSTs a
+        second that answer segments of no connection, in all and to one host.  Several servers
+        and clients may share a socket: ``half_open_max`` and ``syn_cookies`` are the server's own,
+        the others those of the Config with which the socket was opened.
 
     The layer below
         ``dscp``: 0 to 63, and ``ttl``: 1 to 255 or ``None`` for the system's.  ``datagram_io``:
@@ -121,10 +137,19 @@ class Config:
     keepalive_idle: float = 7200.0
     keepalive_interval: float = 75.0
     keepalive_count: int = 9
+    idle_timeout: float | None = None
 
     msl: float = 120.0
     fin_wait2_timeout: float = 60.0
     rfc1337: bool = True
+
+    connections_max: int = 131_072
+    half_open_max: int = 256
+    syn_cookies: bool = True
+    time_wait_max: int = 65_536
+    reassembly_max: int = 256 * 1024 * 1024
+    resets_max: int = 100
+    resets_per_source: int = 10
 
     dscp: int = 0
     ttl: int | None = None
@@ -146,8 +171,15 @@ class Config:
         _between("keepalive_idle", self.keepalive_idle, R2_FLOOR, float("inf"))
         _between("keepalive_interval", self.keepalive_interval, R2_FLOOR, float("inf"))
         _whole("keepalive_count", self.keepalive_count, 1, 255)
+        _between("idle_timeout", self.idle_timeout, R2_FLOOR, float("inf"), optional=True)
         _between("msl", self.msl, 0.0, 86_400.0)
         _between("fin_wait2_timeout", self.fin_wait2_timeout, R2_FLOOR, float("inf"))
+        _whole("connections_max", self.connections_max, 1, COUNT_MAX)
+        _whole("half_open_max", self.half_open_max, 0, COUNT_MAX)
+        _whole("time_wait_max", self.time_wait_max, 1, COUNT_MAX)
+        _whole("reassembly_max", self.reassembly_max, 0, 1 << 40)
+        _whole("resets_max", self.resets_max, 0, COUNT_MAX)
+        _whole("resets_per_source", self.resets_per_source, 0, COUNT_MAX)
         _whole("dscp", self.dscp, 0, 63)
         _whole("ttl", self.ttl, 1, 255, optional=True)
         _whole("flight_recorder", self.flight_recorder, 0, 4096)

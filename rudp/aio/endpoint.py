@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from rudp.config import Config
 from rudp.core.connection import Connection
+from rudp.core.counters import Count
 from rudp.core.listener import Listener
 from rudp.core.table import ConnectionTable
 from rudp.core.timers import OFF
@@ -124,11 +125,13 @@ class Endpoint:
             return str(probe.getsockname()[0])
 
     def stats(self) -> dict[str, int]:
-        """Return the counters, and how much of everything there is."""
+        """Return all counters (docs/limits.md), and how much of everything there is."""
         table = self._table
-        numbers = {str(reason): count for reason, count in table.counters.items()}
+        numbers = {str(reason): table.counters[reason] for reason in Count}
         numbers["connections"] = table.connections
+        numbers["half_open"] = table.half_open
         numbers["time_wait_records"] = table.time_wait_records
+        numbers["reassembly_octets"] = table.reassembly.used
         sock = self.socket
         if sock is not None and not self.closed:
             numbers["socket_receive_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)

@@ -12,6 +12,7 @@ from typing import Final
 from rudp.config import Config
 from rudp.core import options, wire
 from rudp.core.arrival import segment_arrives
+from rudp.core.budget import Budget
 from rudp.core.counters import Count, Counters
 from rudp.core.info import ConnectionInfo
 from rudp.core.isn import IsnSource
@@ -33,7 +34,7 @@ from rudp.core.tcb import (
     reset_by_peer,
     timed_out,
 )
-from rudp.core.timers import DELAYED_ACK, IDLE, OFF, OPEN, LossTimer
+from rudp.core.timers import DELAYED_ACK, IDLE, OFF, PATIENCE, LossTimer
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import ECT_0, Path, Transmit
 from rudp.core.why import Why
@@ -78,6 +79,7 @@ class Connection:
         iss: int | None,
         payloads: Payloads,
         counters: Counters,
+        budget: Budget,
         tracer: Tracer | None,
         now: float,
         ecn_capable: bool,
@@ -89,7 +91,9 @@ class Connection:
         self.recorder: FlightRecorder | None = None
         if config.flight_recorder:
             tracer = self.recorder = FlightRecorder(config.flight_recorder, tracer)
-        self._tcb = Tcb(path, ports, config, opened, iss, offset, payloads, counters, tracer, now)
+        self._tcb = Tcb(
+            path, ports, config, opened, iss, offset, payloads, counters, budget, tracer, now
+        )
         if ecn_capable:
             self._tcb.enable_ecn()
         self.dscp = config.dscp
@@ -215,23 +219,24 @@ class Connection:
         tcb.move(Cause.OPEN_ACTIVE, now)
         tcb.syn_due = Why.SYN_OPEN
         if tcb.config.connect_timeout is not None:
-            tcb.timers.open = now + tcb.config.connect_timeout
+            tcb.timers.patience = now + tcb.config.connect_timeout
 
     def open_passive(self, syn: Run, now: float) -> None:
         """Answer the SYN that a listener got: a SYN,ACK is due (ST-12).  Data in it is not kept."""
         tcb = self._tcb
         tcb.move(Cause.OPEN_PASSIVE, now)
         tcb.credit = AMPLIFICATION * syn.size
-        tcb.segments_in = 1
         if tcb.tracer is not None:
             tcb.tracer.run_received(tcb, syn, now)
-        receiver = tcb.meet(syn.seq, syn.options, now)
-        tcb.agree_on_ecn(receiver, syn.flags)
-        tcb.move(Cause.RCV_SYN, now)
-        tcb.sender.snd_wl1 = receiver.irs
+        tcb.take_syn(syn, now)
         tcb.syn_due = Why.SYN_ANSWERED
         if tcb.tracer is not None:
             tcb.tracer.run_processed(tcb, syn, None, now)
+
+    def open_with_cookie(self, syn: Run, now: float) -> None:
+        """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7)."""
+        self._tcb.move(Cause.OPEN_PASSIVE, now)
+        self._tcb.take_syn_of_cookie(syn, now)
 
     def send(self, data: bytes, *, urgent: bool = False) -> None:
         """SEND: queue *data*, in any amount; *urgent* points the peer to its end (MUST-30).
@@ -442,10 +447,9 @@ class Connection:
         """Do what is due at *now* (RFC 9293 §3.10.8)."""
         tcb = self._tcb
         timers = tcb.timers
-        if timers.open <= now:
-            self._fired(OPEN, now)
-            tcb.die(timed_out(), now)
-            return
+        if timers.patience <= now:
+            self._fired(PATIENCE, now)
+            tcb.watch_progress(now)
         if timers.ack <= now and tcb.receiver is not None:
             self._fired(DELAYED_ACK, now)
             tcb.receiver.on_ack_timeout()

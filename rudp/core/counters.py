@@ -21,6 +21,9 @@ class Count(enum.StrEnum):
     RST_IGNORED = "rst_ignored"
     LISTEN_DROPPED = "listen_dropped"
     HALF_OPEN_OVERFLOW = "half_open_overflow"
+    COOKIE_SENT = "syn_cookie_sent"
+    COOKIE_ACCEPTED = "syn_cookie_accepted"
+    COOKIE_INVALID = "syn_cookie_invalid"
     ACCEPT_OVERFLOW = "accept_overflow"
     AMPLIFICATION_LIMIT = "amplification_limit"
     PAWS = "paws_rejected"
@@ -35,6 +38,7 @@ class Count(enum.StrEnum):
     TIME_WAIT_OVERFLOW = "time_wait_overflow"
     TIME_WAIT_DROPPED = "time_wait_dropped"
     CONNECTION_OVERFLOW = "connection_overflow"
+    IDLE_TIMEOUT = "idle_timeout"
     ICMP_IGNORED = "icmp_ignored"
     SEND_DROPPED = "datagram_not_sent"
 

@@ -28,11 +28,11 @@ class IsnSource:
 
     def iss(self, path: Path, ports: int, now: float) -> int:
         """Return the ISS of a connection opened at *now* (ISN-1), 0 to 2**32 - 1."""
-        return (int(now * TICKS_PER_SECOND) + _keyed(path, ports, self._isn_key)) & SEQ_MASK
+        return (int(now * TICKS_PER_SECOND) + keyed((path, ports), self._isn_key)) & SEQ_MASK
 
     def timestamp_offset(self, path: Path, ports: int) -> int:
         """Return what is added to the timestamp clock of a connection (RFC 7323 §7.1, ISN-6)."""
-        return _keyed(path, ports, self._timestamp_key)
+        return keyed((path, ports), self._timestamp_key)
 
 
 def timestamp(now: float, offset: int) -> int:
@@ -40,6 +40,7 @@ def timestamp(now: float, offset: int) -> int:
     return (int(now * 1000) + offset) & SEQ_MASK
 
 
-def _keyed(path: Path, ports: int, key: bytes) -> int:
-    text = repr((path, ports)).encode()
+def keyed(name: tuple[object, ...], key: bytes) -> int:
+    """Return a hash of *name*, 32 bits, that nobody can compute without *key*."""
+    text = repr(name).encode()
     return int.from_bytes(hashlib.blake2s(text, key=key, digest_size=4).digest(), "big")

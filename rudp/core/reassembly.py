@@ -9,6 +9,7 @@ What has been reported in a SACK block is never thrown away (SACK-5).
 from bisect import bisect_left
 from typing import Final
 
+from rudp.core.budget import Budget
 from rudp.core.ranges import RangeSet
 
 PIECE_OVERHEAD: Final = 128
@@ -20,12 +21,17 @@ _NOTHING: Final[list[bytes]] = []
 
 
 class Reassembly:
-    """The out-of-order queue; *limit* bounds octets plus overhead."""
+    """The out-of-order queue; *limit* bounds octets plus overhead.
 
-    __slots__ = ("_pieces", "_recent", "_starts", "held", "limit")
+    *budget*: what it shares with other queues, None if nothing.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_budget", "_charged", "_pieces", "_recent", "_starts", "held", "limit")
+
+    def __init__(self, limit: int, budget: Budget | None = None) -> None:
         self.limit = limit
+        self._budget = budget
+        self._charged = 0  # octets and overhead, as the budget knows them
         self.held = RangeSet()
         # The lists are made when there is something to keep: most connections never have a gap.
         self._starts: list[int] = _NONE
@@ -43,7 +49,8 @@ class Reassembly:
         """
         gaps = self.held.gaps(seq, seq + len(data))
         cost = self.held.octets + PIECE_OVERHEAD * (len(self._pieces) + len(gaps))
-        if cost + sum(right - left for left, right in gaps) > self.limit:
+        cost += sum(right - left for left, right in gaps)
+        if cost > self.limit or not self._charge(cost):
             return False
         if not self._pieces:
             self._starts, self._pieces = [], []
@@ -69,6 +76,7 @@ class Reassembly:
         del self._starts[:n]
         del self._pieces[:n]
         self.held.remove_below(rcv_nxt)
+        self._charge(self.held.octets + PIECE_OVERHEAD * len(self._pieces))
         return found
 
     def clear(self) -> None:
@@ -76,6 +84,7 @@ class Reassembly:
         self.held.clear()
         self._starts = self._recent = _NONE
         self._pieces = _NOTHING
+        self._charge(0)
 
     def sack_blocks(self, most: int) -> list[tuple[int, int]]:
         """Return up to *most* blocks, the range that changed last first (RFC 2018 §4, SACK-2)."""
@@ -92,6 +101,14 @@ class Reassembly:
             if block not in blocks:
                 blocks.append(block)
         return blocks
+
+    def _charge(self, cost: int) -> bool:
+        """Tell the budget that the queue costs *cost* from now on; return False if it says no."""
+        if self._budget is not None:
+            if not self._budget.change(self._charged, cost):
+                return False
+            self._charged = cost
+        return True
 
     def _touch(self, seq: int) -> None:
         touched = self.held.range_at(seq)

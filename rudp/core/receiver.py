@@ -11,6 +11,7 @@ from typing import Final
 
 from rudp.config import Config
 from rudp.core.autotune import Autotune
+from rudp.core.budget import Budget
 from rudp.core.reassembly import Reassembly
 from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
 from rudp.core.timers import OFF, Timers
@@ -75,6 +76,8 @@ def largest_buffer(config: Config) -> int:
 class Receiver:
     """The receiving half of a connection; it begins when the peer's SYN arrived.
 
+    *budget*: memory that it shares with other connections, None if there is no such bound.
+
     ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.
     ``receive_buffer`` grows with what is read, up to ``receive_buffer_max``, as ``autotune`` finds
     it worth while.
@@ -117,7 +120,9 @@ class Receiver:
         "ts_recent_at",
     )
 
-    def __init__(self, irs: int, config: Config, timers: Timers) -> None:
+    def __init__(
+        self, irs: int, config: Config, timers: Timers, budget: Budget | None = None
+    ) -> None:
         self._config = config
         self._timers = timers
         self.irs = irs
@@ -126,7 +131,7 @@ class Receiver:
         self.receive_buffer = config.receive_buffer
         self.receive_buffer_max = largest_buffer(config)
         self.autotune = Autotune(config.receive_buffer)
-        self.queue = Reassembly(SLACK * config.receive_buffer)
+        self.queue = Reassembly(SLACK * config.receive_buffer, budget)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
         self.ecn = False

@@ -18,6 +18,7 @@ from typing import Final
 
 from rudp.config import Config
 from rudp.core import options, wire
+from rudp.core.budget import Budget
 from rudp.core.connection import Connection
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import IsnSource
@@ -25,13 +26,15 @@ from rudp.core.listener import Listener
 from rudp.core.pmtu import Payloads
 from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import Cause, State
+from rudp.core.syncookie import LIFETIME, SynCookies
 from rudp.core.tcb import Opened
+from rudp.core.throttle import ResetThrottle
 from rudp.core.timers import OFF
 from rudp.core.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.tracer import Nobody, Tracer
 from rudp.core.transmit import CE, Address, Path, Transmit
 from rudp.core.why import Why
-from rudp.core.wire import ACK, FIN, RST, SYN, Run
+from rudp.core.wire import ACK, FIN, RST, SYN, Run, swap_ports
 
 BASE_PAYLOAD_IPV4: Final = 1200
 BASE_PAYLOAD_IPV6: Final = 1232
@@ -49,14 +52,8 @@ DYNAMIC_PORTS: Final = range(49_152, 65_536)
 OTHER_PORTS: Final = range(1024, 49_152)
 """Ports for active opens: dynamic ones first, then all that are not reserved (RFC 6056 §3.2)."""
 
-RESETS_PER_SECOND: Final = 100
-RESETS_PER_SOURCE: Final = 10
-"""RSTs a second that answer strays, in all and to one address (UDP-23)."""
-
-CONNECTIONS_MAX: Final = 1 << 17
-TIME_WAIT_MAX: Final = 1 << 16
 REPLIES_MAX: Final = 1024
-"""Bounds of this table: connections, records (TW-8), answers not yet sent."""
+"""Answers of no connection that may wait to be sent."""
 
 Key = tuple[Path, int]
 
@@ -82,8 +79,10 @@ class ConnectionTable:
     ) -> None:
         self.config = config
         self.counters = Counters()
+        self.reassembly = Budget(config.reassembly_max)
         self.tracer = tracer
         self._isn = IsnSource(secret)
+        self._cookies = SynCookies(secret, self._isn)
         self._random = random
         self._loopback_payload = loopback_payload
         self._link_payload = link_payload
@@ -98,8 +97,7 @@ class ConnectionTable:
         self._replies: deque[Transmit] = deque()
         self._heap: list[tuple[float, int, Connection]] = []
         self._heap_count = 0
-        self._reset_second = -1
-        self._resets: dict[str, int] = {}
+        self._resets = ResetThrottle(config, random)
 
     def __repr__(self) -> str:
         return (
@@ -111,6 +109,11 @@ class ConnectionTable:
     def connections(self) -> int:
         """The number of connections in any state but TIME-WAIT."""
         return len(self._entries)
+
+    @property
+    def half_open(self) -> int:
+        """The number of connections that were opened by peers, whose handshake is under way."""
+        return len(self._half_open)
 
     @property
     def time_wait_records(self) -> int:
@@ -206,12 +209,14 @@ class ConnectionTable:
                 run.ce = True
             connection = self._entries.get((path, run.ports))
             if connection is not None:
+                if self._half_open and self._must_wait(connection, run, now):
+                    continue
                 connection.handle_segments(run, now)
                 self._attend(connection)
                 if connection.state is State.TIME_WAIT:
                     self._keep_record(connection, now)
                 continue
-            record = self._time_wait.find(path, _swap(run.ports))
+            record = self._time_wait.find(path, swap_ports(run.ports))
             if record is not None:
                 self._late(record, run, path, now)
             else:
@@ -244,7 +249,7 @@ class ConnectionTable:
         """The system refused *transmit* with the :mod:`errno` number *code*: it counts as lost."""
         self.counters[Count.SEND_DROPPED] += 1
         ports = int.from_bytes(transmit.buffers[0][:4], "big")
-        connection = self._entries.get((transmit.path, _swap(ports)))
+        connection = self._entries.get((transmit.path, swap_ports(ports)))
         if connection is not None:
             seq = int.from_bytes(transmit.buffers[0][4:8], "big")
             connection.handle_send_error(code, seq, min(transmit.size, transmit.total), now)
@@ -311,7 +316,7 @@ class ConnectionTable:
         tracer: Tracer | None,
         now: float,
     ) -> Connection:
-        if self.connections >= CONNECTIONS_MAX:
+        if self.connections >= self.config.connections_max:
             self.counters[Count.CONNECTION_OVERFLOW] += 1
             raise OSError(errno.ENOBUFS, "too many connections")
         connection = Connection(
@@ -323,6 +328,7 @@ class ConnectionTable:
             iss,
             self._payloads(path, config),
             self.counters,
+            self.reassembly,
             tracer or self.tracer,
             now,
             self._ecn_capable,
@@ -330,14 +336,24 @@ class ConnectionTable:
         self._entries[_key(connection)] = connection
         return connection
 
+    def _receive_payload(self, path: Path) -> int:
+        """Return the octets of UDP payload that we announce without asking for the link (W-50)."""
+        host = str(path[0][0])
+        most = RECEIVE_PAYLOAD_IPV6 if ":" in host else RECEIVE_PAYLOAD_IPV4
+        return self._loopback(host) or most
+
+    def _loopback(self, host: str) -> int | None:
+        """Return what loopback carries if *host* is this one, and that is known."""
+        return self._loopback_payload if host.startswith("127.") or host == "::1" else None
+
     def _payloads(self, path: Path, config: Config) -> Payloads:
         """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""
         host = str(path[0][0])
         ipv6 = ":" in host
         floor = FLOOR_PAYLOAD_IPV6 if ipv6 else FLOOR_PAYLOAD_IPV4
-        most = RECEIVE_PAYLOAD_IPV6 if ipv6 else RECEIVE_PAYLOAD_IPV4
-        if self._loopback_payload is not None and (host.startswith("127.") or host == "::1"):
-            known = self._loopback_payload
+        most = self._receive_payload(path)
+        known = self._loopback(host)
+        if known is not None:
             return Payloads(known, floor, known, known)
         link = self._link_payload(path[0]) if self._link_payload is not None else None
         ceiling = max(link or most, floor)
@@ -358,7 +374,7 @@ class ConnectionTable:
 
     def _is_taken(self, path: Path, ports: int) -> bool:
         """Return whether there is a connection with these numbers, or was not long ago (TW-7)."""
-        return (path, _swap(ports)) in self._entries or (
+        return (path, swap_ports(ports)) in self._entries or (
             self._time_wait.find(path, ports) is not None
         )
 
@@ -414,7 +430,7 @@ class ConnectionTable:
             now,
             connection.tracer,
         )
-        if len(self._time_wait) >= TIME_WAIT_MAX:
+        if len(self._time_wait) >= self.config.time_wait_max:
             self.counters[Count.TIME_WAIT_OVERFLOW] += 1
             self._time_wait.forget_oldest(now)
         self._time_wait.keep(record)
@@ -474,6 +490,8 @@ class ConnectionTable:
         elif not _is_unicast(path):  # MUST-57, MUST-63: whatever it is, it gets no answer
             reason = Count.BAD_SOURCE
         elif listener is None or flags & ACK:
+            if listener is not None and self._take_cookie(listener, run, path, now):
+                return
             reason = Count.NO_CONNECTION
         elif not flags & SYN or flags & FIN:
             reason = Count.LISTEN_DROPPED
@@ -492,7 +510,7 @@ class ConnectionTable:
         tracer = self.tracer if listener is None else listener.tracer
         if tracer is not None:
             state = State.CLOSED if listener is None else State.LISTEN
-            nobody = Nobody(path, _swap(run.ports), state)
+            nobody = Nobody(path, swap_ports(run.ports), state)
             tracer.run_received(nobody, run, now)
             tracer.run_processed(nobody, run, reason, now)
 
@@ -509,16 +527,22 @@ class ConnectionTable:
         *predecessor*: the TIME-WAIT record of its ports, which is kept until the child is
         established, in case that it dies before (TW-6).
         """
-        if len(listener.half_open) >= listener.limit:
-            self._drop(listener, syn, path, Count.HALF_OPEN_OVERFLOW, now)
-            return
-        if len(listener.accepted) >= listener.limit:
+        if listener.is_full:
             self._drop(listener, syn, path, Count.ACCEPT_OVERFLOW, now)
             return
-        ports = _swap(syn.ports)
+        if len(listener.half_open) >= listener.config.half_open_max:
+            if predecessor is None and listener.config.syn_cookies:
+                self._send_cookie(listener, syn, path, now)
+            else:
+                self._drop(listener, syn, path, Count.HALF_OPEN_OVERFLOW, now)
+            return
+        ports = swap_ports(syn.ports)
         iss = None
         if predecessor is not None:
             iss = predecessor.successor_iss(self._isn.iss(path, ports, now))
+        elif now < listener.cookies_until:
+            # This may be a SYN that was sent again and crossed a cookie: an ACK of either will do.
+            iss = self._cookies.iss(syn, path, listener.config, now)
         try:
             child = self._new(
                 path, ports, listener.config, Opened.PASSIVE, iss, listener.tracer, now
@@ -534,22 +558,75 @@ class ConnectionTable:
         self._half_open[child] = listener
         self.touch(child)
 
+    def _must_wait(self, child: Connection, run: Run, now: float) -> bool:
+        """Return whether *run* would complete a handshake for which there is no room yet (SYNC-9).
+
+        It is dropped: the peer believes that it is established, and will say so again.
+        """
+        listener = self._half_open.get(child)
+        if listener is None or not listener.is_full or run.flags & (ACK | RST) != ACK:
+            return False
+        self._drop(listener, run, child.path, Count.ACCEPT_OVERFLOW, now)
+        return True
+
+    def _send_cookie(self, listener: Listener, syn: Run, path: Path, now: float) -> None:
+        """Answer *syn*, and forget it."""
+        config = listener.config
+        mss = self._receive_payload(path) - wire.HEADER_SIZE
+        if config.mss is not None:
+            mss = min(mss, config.mss)
+        self.counters[Count.HALF_OPEN_OVERFLOW] += 1
+        segment = self._cookies.syn_ack(syn, path, config, mss, self._ecn_capable, now)
+        reply = self._reply(path, segment)
+        if reply is not None:
+            self.counters[Count.COOKIE_SENT] += 1
+            listener.cookies_until = now + LIFETIME
+        if listener.tracer is not None:
+            nobody = Nobody(path, swap_ports(syn.ports), State.LISTEN)
+            listener.tracer.run_received(nobody, syn, now)
+            listener.tracer.run_processed(nobody, syn, None, now)
+            if reply is not None:
+                listener.tracer.run_sent(nobody, reply, Why.SYN_COOKIE, now)
+
+    def _take_cookie(self, listener: Listener, run: Run, path: Path, now: float) -> bool:
+        """Make a connection if *run* brings a cookie back; return whether it does (ST-11)."""
+        if now >= listener.cookies_until or run.flags & SYN:
+            return False
+        syn = self._cookies.syn_of(run, path, now)
+        if syn is None:
+            self.counters[Count.COOKIE_INVALID] += 1
+            return False
+        if listener.is_full:
+            self._drop(listener, run, path, Count.ACCEPT_OVERFLOW, now)
+            return True
+        try:
+            child = self._new(
+                path,
+                swap_ports(run.ports),
+                listener.config,
+                Opened.PASSIVE,
+                (run.ack - 1) & SEQ_MASK,
+                listener.tracer,
+                now,
+            )
+        except OSError:
+            return True  # counted there
+        self.counters[Count.COOKIE_ACCEPTED] += 1
+        child.open_with_cookie(syn, now)
+        child.handle_segments(run, now)
+        listener.accepted.append(child)
+        self._attend(child)
+        return True
+
     def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:
-        """Answer *run* with a RST, unless too many were sent this second (ST-9, ST-11)."""
-        second = int(now)
-        if second != self._reset_second:
-            self._reset_second = second
-            self._resets.clear()
-        source = str(path[0][0])
-        to_source = self._resets.get(source, 0)
-        if to_source >= RESETS_PER_SOURCE or sum(self._resets.values()) >= RESETS_PER_SECOND:
+        """Answer *run* with a RST, unless there were too many (ST-9, ST-11)."""
+        if not self._resets.allows(str(path[0][0]), now):
             self.counters[Count.RST_THROTTLED] += 1
             return
-        self._resets[source] = to_source + 1
         self.counters[Count.RST_SENT] += 1
         tsval = run.options.tsval
         opts = b"" if tsval is None else options.encode((0, tsval))
-        ports = _swap(run.ports)
+        ports = swap_ports(run.ports)
         if run.flags & ACK:
             segment = wire.pack_segment(ports, run.ack, 0, RST, 0, opts)
         else:
@@ -573,14 +650,9 @@ class ConnectionTable:
         return reply
 
 
-def _swap(ports: int) -> int:
-    """Return *ports* with source and destination exchanged."""
-    return (ports & 0xFFFF) << 16 | ports >> 16
-
-
 def _key(connection: Connection) -> Key:
     """Return where segments find *connection*: its path and the ports as they will read them."""
-    return connection.path, _swap(connection.ports)
+    return connection.path, swap_ports(connection.ports)
 
 
 def _is_unicast(path: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 
 from rudp.config import MSS_FLOOR, Config
 from rudp.core import options, wire
+from rudp.core.budget import Budget
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import timestamp
 from rudp.core.pmtu import PathMtu, Payloads
@@ -72,6 +73,9 @@ class Tcb:
         "_challenge_count",
         "_challenge_since",
         "_invalid_answered",
+        "_moved_at",
+        "_moved_to",
+        "budget",
         "config",
         "counters",
         "credit",
@@ -123,6 +127,7 @@ class Tcb:
         ts_offset: int,
         payloads: Payloads,
         counters: Counters,
+        budget: Budget,
         tracer: Tracer | None,
         now: float,
     ) -> None:
@@ -131,6 +136,7 @@ class Tcb:
         self.config = config
         self.opened = opened
         self.counters = counters
+        self.budget = budget
         self.tracer = tracer
         self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
         self.mms_r = payloads.receive
@@ -148,7 +154,7 @@ class Tcb:
         self.dropped: Count | None = None  # why the segment at hand, or part of it, was
         self.syn_transmissions = 0
         self.credit: int | None = None  # octets we may still send to an address not proved yet
-        self.peer_mss = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
+        self.peer_mss = default_mss(path)
         self.ecn = False
         self.ecn_capable = False
         self.offers_ecn = False
@@ -168,6 +174,8 @@ class Tcb:
         self._challenge_since = -CHALLENGE_PERIOD
         self._challenge_count = 0
         self._invalid_answered = -INVALID_PERIOD
+        self._moved_to = 0  # SND.UNA + RCV.NXT when they were looked at last, and
+        self._moved_at = now  # the latest such moment at which they had moved
 
     # -- the state diagram -----------------------------------------------------------------------
 
@@ -204,7 +212,7 @@ class Tcb:
     def meet(self, irs: int, offer: options.Options, now: float) -> Receiver:
         """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
         config = self.config
-        receiver = self.receiver = Receiver(irs, config, self.timers)
+        receiver = self.receiver = Receiver(irs, config, self.timers, self.budget)
         if offer.mss is not None:
             self.peer_mss = max(offer.mss, MSS_FLOOR)
         if config.window_scaling and offer.window_scale is not None:
@@ -219,6 +227,22 @@ class Tcb:
         receiver.rmss_max = self._data_octets(self.announced_mss)
         receiver.rmss = min(receiver.rmss, receiver.rmss_max)
         return receiver
+
+    def take_syn(self, syn: Run, now: float) -> Receiver:
+        """Take *syn* in LISTEN; return the receiving half that begins with it (ST-12)."""
+        self.segments_in = 1
+        receiver = self.meet(syn.seq, syn.options, now)
+        self.agree_on_ecn(receiver, syn.flags)
+        self.move(Cause.RCV_SYN, now)
+        self.sender.snd_wl1 = receiver.irs
+        return receiver
+
+    def take_syn_of_cookie(self, syn: Run, now: float) -> None:
+        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie."""
+        self.take_syn(syn, now).syn_window_field()
+        self.syn_transmissions = 1
+        for _ in range(2):  # nobody knows when it left: like one sent twice, it gives no RTT
+            self.sender.syn_sent(now)
 
     def enable_ecn(self) -> None:
         """The socket gives access to the bits in the IP header: offer ECN, if we are to (ECN-1)."""
@@ -265,8 +289,8 @@ class Tcb:
         self.pmtu.limit(ceiling)
         sender.flight.pmtu = self.pmtu
         self.credit = None
-        self.timers.open = OFF
         self.last_heard = now
+        self.watch_progress(now)
         self.start_keepalive()
         self.events |= ESTABLISHED | WRITABLE
 
@@ -298,6 +322,31 @@ class Tcb:
         elif self.reading:
             self.timers.idle = OFF
         self.keepalive_probes = 0
+
+    def watch_progress(self, now: float) -> None:
+        """Die if nothing was received or acknowledged for too long, else set when to look again.
+
+        An open that is still under way has had its time.  Looking now and then costs less than
+        noting the time of every segment would.
+        """
+        if not self.syn_acked:
+            self.die(timed_out(), now)
+            return
+        patience = self.config.idle_timeout
+        if patience is None:
+            self.timers.patience = OFF
+            return
+        assert self.receiver is not None
+        here = self.sender.snd_una + self.receiver.rcv_nxt
+        if here != self._moved_to:
+            self._moved_to = here
+            self._moved_at = now
+        if now >= self._moved_at + patience:
+            self.counters[Count.IDLE_TIMEOUT] += 1
+            self.owe_reset(Why.RST_IDLE)
+            self.die(timed_out(), now)
+        else:
+            self.timers.patience = min(now + patience / 4, self._moved_at + patience)
 
     # -- timestamps ------------------------------------------------------------------------------
 
@@ -393,6 +442,11 @@ class Tcb:
     def refuse_ack(self, seg_ack: int) -> None:
         """Owe a RST that bears the number of an impossible acknowledgement."""
         self.reset = seg_ack & SEQ_MASK, 0, wire.RST, Why.RST_ACK_UNACCEPTABLE
+
+
+def default_mss(path: Path) -> int:
+    """Return the MSS of a peer whose SYN names none, octets."""
+    return DEFAULT_MSS_IPV6 if ":" in str(path[0][0]) else DEFAULT_MSS_IPV4
 
 
 def reset_by_peer() -> ConnectionResetError:

@@ -14,7 +14,7 @@ OFF: Final = math.inf
 DELAYED_ACK: Final = "delayed ACK"
 PACING: Final = "pacing"
 IDLE: Final = "idle"
-OPEN: Final = "open"
+PATIENCE: Final = "patience"
 TIME_WAIT: Final = "2MSL"
 """What a watcher is told that the deadlines beside ``loss`` are about: for ``idle`` see below."""
 
@@ -32,11 +32,11 @@ class Timers:
     """Deadlines in seconds on the endpoint's clock; :data:`OFF` where none is set.
 
     ``loss``: of a :class:`LossTimer`.  ``ack``: the delayed acknowledgement.  ``pace``: the next
-    burst.  ``idle``: keep-alive and, once nobody reads, FIN-WAIT-2.  ``open``: how long the user
-    waits for an open.
+    burst.  ``idle``: keep-alive and, once nobody reads, FIN-WAIT-2.  ``patience``: how long the
+    user waits for an open, and then how long the peer may bring nothing forward.
     """
 
-    __slots__ = ("ack", "idle", "loss", "loss_kind", "open", "pace")
+    __slots__ = ("ack", "idle", "loss", "loss_kind", "pace", "patience")
 
     def __init__(self) -> None:
         self.loss = OFF
@@ -44,7 +44,7 @@ class Timers:
         self.ack = OFF
         self.pace = OFF
         self.idle = OFF
-        self.open = OFF
+        self.patience = OFF
 
     def next(self) -> float:
         """Return the earliest deadline, :data:`OFF` if there is none."""
@@ -55,14 +55,14 @@ class Timers:
             earliest = self.pace
         if self.idle < earliest:
             earliest = self.idle
-        return min(earliest, self.open)
+        return min(earliest, self.patience)
 
     def running(self) -> dict[str, float]:
         """Return those that are set, by what they are about."""
-        names = (self.loss_kind.value, DELAYED_ACK, PACING, IDLE, OPEN)
-        deadlines = (self.loss, self.ack, self.pace, self.idle, self.open)
+        names = (self.loss_kind.value, DELAYED_ACK, PACING, IDLE, PATIENCE)
+        deadlines = (self.loss, self.ack, self.pace, self.idle, self.patience)
         return {name: at for name, at in zip(names, deadlines, strict=True) if at != OFF}
 
     def stop(self) -> None:
         """Switch all of them off."""
-        self.loss = self.ack = self.pace = self.idle = self.open = OFF
+        self.loss = self.ack = self.pace = self.idle = self.patience = OFF

@@ -13,6 +13,7 @@ class Why(enum.Enum):
     # What leaves with octets of its own.
     SYN_OPEN = "The user opened a connection.", "RFC 9293 §3.10.1"
     SYN_ANSWERED = "A SYN came and is acknowledged by a SYN of our own.", "RFC 9293 §3.10.7.2"
+    SYN_COOKIE = "Many opens are under way: this is remembered nowhere.", "RFC 4987 §3.6"
     NEW_DATA = "Octets wait, and both windows have room for them.", "RFC 9293 §3.10.2"
     FIN_CLOSE = "The user closed, and everything before is sent.", "RFC 9293 §3.10.4"
     PROBE_ZERO_WINDOW = "The peer's window is shut: one octet asks for news.", "RFC 9293 §3.8.6.1"
@@ -61,6 +62,7 @@ class Why(enum.Enum):
     RST_DATA_UNREAD = "The user closed, and octets are left unread.", "RFC 9293 §3.6.1"
     RST_NOBODY_READS = "Data came after the user had closed.", "RFC 9293 §3.6.1"
     RST_USER_TIMEOUT = "There was no progress for the user timeout.", "RFC 9293 §3.8.3"
+    RST_IDLE = "Nothing came or was acknowledged for the idle limit.", "RFC 9293 §3.10.5"
     RST_KEEP_ALIVE = "No keep-alive probe was answered.", "RFC 9293 §3.8.4"
 
     # Why a state was left, where it is none of the above.

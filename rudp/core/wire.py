@@ -51,6 +51,11 @@ _PSH_IN_WORD: Final = PSH << 16
 _LONERS: Final = ~ACK & 0xFF  # a segment with one of these flags is not continued by another
 
 
+def swap_ports(ports: int) -> int:
+    """Return *ports* with source and destination exchanged."""
+    return (ports & 0xFFFF) << 16 | ports >> 16
+
+
 def flag_names(flags: int) -> str:
     """Return *flags* in words, ``"ACK,FIN"``, in the order of the header."""
     return ",".join(name for bit, name in FLAG_NAMES if flags & bit)

@@ -456,19 +456,23 @@ def test_UDP_21_a_repeated_syn_pays_for_more(play: Play) -> None:
 
 
 def test_SYNC_1_half_open_children_are_bounded(play: Play) -> None:
-    """BUF-6: beyond the limit a SYN is dropped and counted, and space is made by time."""
+    """BUF-6: beyond the limit a SYN is counted and leaves nothing; space is made by time."""
+    play.configure(half_open_max=3)
     flows = "\n".join(
-        f"flow f{n} 192.0.2.1:4000 {2000 + n} \n f{n}< S 0 \n f{n}> SA 0 ack 1" for n in range(128)
+        f"flow f{n} 192.0.2.1:4000 {2000 + n} \n f{n}< S 0 \n f{n}> SA 0 ack 1" for n in range(3)
     )
     play(
         f"""
         listen
         {flows}
         < S 0
+        > SA 0 ack 1                        # a cookie
         count HALF_OPEN_OVERFLOW 1
+        connections 3
         f0< A 1 ack 1
         < S 0
         > SA 0 ack 1
+        connections 4
         """
     )
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rudp.core.counters import Count
 from rudp.core.transmit import Path
 from tests.scripts.harness import Play, active
 
@@ -61,14 +62,34 @@ def test_UDP_23_at_most_ten_resets_a_second_for_a_source(play: Play) -> None:
     )
 
 
+def resets_in_a_second(play: Play, hosts: int, each: int) -> int:
+    """Send strays of many hosts, then return how many were answered; a second passes."""
+    before = play.table.counters[Count.RST_SENT]
+    stray = bytes.fromhex("03e80051 00000000 00000000 5010ffff 00000000")
+    for n in range(hosts):
+        for _ in range(each):
+            path: Path = ((f"198.51.100.{n + 1}", 4000), "")
+            play.table.handle_datagrams(stray, len(stray), path, play.now)
+    while play.table.poll_transmit(play.now) is not None:
+        pass
+    play.now += 1.0
+    return play.table.counters[Count.RST_SENT] - before
+
+
 def test_UDP_23_at_most_a_hundred_in_all(play: Play) -> None:
-    lines = []
-    for n in range(20):
-        lines.append(f"flow f{n} 198.51.100.{n + 1}:4000")
-        lines += [f"f{n}< A 5 ack 700"] * 10
-        if n < 10:
-            lines[-10:] = [f"f{n}< A 5 ack 700", f"f{n}> R 700"] * 10
-    play("\n".join(lines) + "\n count RST_SENT 100 \n count RST_THROTTLED 100")
+    """How many there are is told by none: it changes with every second, between 50 and 100."""
+    numbers = [resets_in_a_second(play, 20, 10) for _ in range(40)]
+    assert 50 <= min(numbers) < 60
+    assert 90 < max(numbers) <= 100
+    assert len(set(numbers)) > 20
+    assert play.table.counters[Count.RST_THROTTLED] == 40 * 200 - sum(numbers)
+
+
+def test_UDP_23_the_limits_can_be_chosen(play: Play) -> None:
+    play.configure(resets_max=0)
+    assert resets_in_a_second(play, 2, 2) == 0
+    play.configure(resets_max=1000, resets_per_source=3)
+    assert resets_in_a_second(play, 20, 10) == 60
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from rudp.core import table
 from tests.scripts.harness import Play, active
 
 CLOSED_BY_US = (
@@ -275,16 +274,14 @@ def test_TW_6_a_record_that_returned_keeps_its_place(play: Play) -> None:
 
 def test_TW_6_a_SYN_that_finds_no_room_leaves_the_record(play: Play) -> None:
     """SYNC-1: the half-open children are at their limit."""
+    play.configure(half_open_max=1)
     play(CLOSED_BY_US)
     play(
-        "\n".join(
-            f"flow f{n} 192.0.2.1:4000 {2000 + n} \n f{n}< S 0 \n f{n}> SA 0 ack 1"
-            for n in range(128)
-        )
-    )
-    play(
         """
-        < S 5000
+        flow b 192.0.2.1:4000 2000
+        b< S 0
+        b> SA 0 ack 1
+        < S 5000                            # no cookie: its ACK would find the record
         count HALF_OPEN_OVERFLOW 1
         records 1
         """
@@ -298,9 +295,9 @@ def test_TW_7_active_open_on_ports_in_TIME_WAIT(play: Play) -> None:
     assert other.ports != play.connection.ports
 
 
-def test_TW_8_DEF_46_records_are_bounded(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_TW_8_DEF_46_records_are_bounded(play: Play) -> None:
     """BUF-6: the oldest goes, and is counted."""
-    monkeypatch.setattr(table, "TIME_WAIT_MAX", 1)
+    play.configure(time_wait_max=1)
     play(CLOSED_BY_US)
     play(
         """

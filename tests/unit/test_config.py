@@ -42,9 +42,17 @@ DEFAULTS: dict[str, object] = {
     "keepalive_idle": 7200.0,
     "keepalive_interval": 75.0,
     "keepalive_count": 9,
+    "idle_timeout": None,
     "msl": 120.0,
     "fin_wait2_timeout": 60.0,
     "rfc1337": True,
+    "connections_max": 131_072,
+    "half_open_max": 256,
+    "syn_cookies": True,
+    "time_wait_max": 65_536,
+    "reassembly_max": 268_435_456,
+    "resets_max": 100,
+    "resets_per_source": 10,
     "dscp": 0,
     "ttl": None,
     "datagram_io": "auto",
@@ -62,17 +70,24 @@ RANGES: list[tuple[str, float, float, float, float]] = [
     ("syn_retries", 0, -1, 32, 33),
     ("keepalive_count", 1, 0, 255, 256),
     ("msl", 0.0, -1.0, 86_400.0, 86_401.0),
+    ("connections_max", 1, 0, 1 << 24, (1 << 24) + 1),
+    ("half_open_max", 0, -1, 1 << 24, (1 << 24) + 1),
+    ("time_wait_max", 1, 0, 1 << 24, (1 << 24) + 1),
+    ("reassembly_max", 0, -1, 1 << 40, (1 << 40) + 1),
+    ("resets_max", 0, -1, 1 << 24, (1 << 24) + 1),
+    ("resets_per_source", 0, -1, 1 << 24, (1 << 24) + 1),
     ("dscp", 0, -1, 63, 64),
     ("ttl", 1, 0, 255, 256),
 ]
 TIMES = [
     "connect_timeout",
     "user_timeout",
+    "idle_timeout",
     "keepalive_idle",
     "keepalive_interval",
     "fin_wait2_timeout",
 ]
-OPTIONAL = ["mss", "connect_timeout", "user_timeout", "ttl"]
+OPTIONAL = ["mss", "connect_timeout", "user_timeout", "idle_timeout", "ttl"]
 WHOLE = [
     "mss",
     "receive_buffer",
@@ -80,6 +95,12 @@ WHOLE = [
     "send_buffer",
     "syn_retries",
     "keepalive_count",
+    "connections_max",
+    "half_open_max",
+    "time_wait_max",
+    "reassembly_max",
+    "resets_max",
+    "resets_per_source",
     "dscp",
     "ttl",
 ]
@@ -140,6 +161,7 @@ def test_every_number_is_checked() -> None:
         "ecn",
         "keepalive",
         "rfc1337",
+        "syn_cookies",
         "datagram_io",
     }
     assert numbers | others == {field.name for field in dataclasses.fields(Config)}
