@@ -7,10 +7,15 @@ AVAILABLE: Final = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffi
 """CPUs this process was started on; empty where the system does not tell."""
 
 
-def pin(pid: int, side: int) -> None:
-    """Keep the process *pid* (0: this one) on the first or second CPU, if there are two."""
-    if len(AVAILABLE) > 1:
-        os.sched_setaffinity(pid, {AVAILABLE[side]})
+def sides() -> tuple[int | None, int | None]:
+    """Return a CPU for each side; none where there are not two."""
+    return (AVAILABLE[0], AVAILABLE[1]) if len(AVAILABLE) > 1 else (None, None)
+
+
+def pin(cpu: int | None) -> None:
+    """Keep this process on *cpu*, if there is one to keep it on."""
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
 
 
 def prefer() -> None:
@@ -23,14 +28,3 @@ def prefer() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except (AttributeError, OSError):
         pass
-
-
-def place(cpu: int | None) -> None:
-    """Keep this process on *cpu*, if there is one to keep it on."""
-    if cpu is not None:
-        os.sched_setaffinity(0, {cpu})
-
-
-def sides() -> tuple[int | None, int | None]:
-    """Return a CPU for each side; none where there are not two."""
-    return (AVAILABLE[0], AVAILABLE[1]) if len(AVAILABLE) > 1 else (None, None)

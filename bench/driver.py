@@ -35,7 +35,7 @@ def main() -> None:
     plan = Plan.told()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # and the server's, which inherits it
-    cpus.place(plan.cpus[0])
+    cpus.pin(plan.cpus[0])
     with (
         Child("bench.server", sys.argv[1], prefix=plan.prefix) as server,
         asyncio.Runner(loop_factory=plan.new_loop) as runner,

@@ -11,15 +11,15 @@ import contextlib
 import json
 import socket
 import struct
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 import rudp
 from bench import cpus
+from bench.child import Answer, Child, obey
 from bench.controllers import controller
 from bench.counters import receive_buffer_errors
 from bench.link import Path
@@ -50,10 +50,6 @@ def config(settings: dict[str, Any]) -> rudp.Config:
     return rudp.Config(**values)
 
 
-class TransferError(Exception):
-    """A connection ended early or not at all; the text says how."""
-
-
 class Ends:
     """A server at *b* and a client at *a* of a path, each a process; for a ``with`` statement.
 
@@ -71,9 +67,13 @@ class Ends:
     def __enter__(self) -> Self:
         path = self._path
         with contextlib.ExitStack() as stack:
-            self._server = stack.enter_context(_process(path.b.command(), "serve", self._plan))
-            _ask(self._server, {})
-            self._client = stack.enter_context(_process(path.a.command(), "do", self._plan))
+            self._server = stack.enter_context(
+                Child("bench.ends", "serve", self._plan, prefix=path.b.command())
+            )
+            self._server.ask()
+            self._client = stack.enter_context(
+                Child("bench.ends", "do", self._plan, prefix=path.a.command())
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -85,67 +85,29 @@ class Ends:
     ) -> None:
         self._stack.close()
 
-    def push(self, network: str, congestion: str, start: float, seconds: float) -> dict[str, Any]:
+    def push(self, network: str, congestion: str, start: float, seconds: float) -> Answer:
         """Send from a to b as fast as *network* ("tcp" or "rudp") with *congestion* can.
 
         Returns ``octets`` that arrived during *seconds* after *start* seconds, and over the whole
         run ``resent`` octets, ``cpu`` seconds of the client and ``overflows``: datagrams that
-        found the server's socket full.  Raises :class:`TransferError`.
+        found the server's socket full.  Raises :class:`RefusedError`.
         """
-        before = _ask(self._server, {})
-        done = _ask(
-            self._client,
-            {"network": network, "congestion": congestion, "line": f"sink {start} {seconds}"},
+        before = self._server.ask()
+        done = self._client.ask(
+            network=network, congestion=congestion, line=f"sink {start} {seconds}"
         )
-        after = _ask(self._server, {})
+        after = self._server.ask()
         return done | {"overflows": after["overflows"] - before["overflows"]}
 
     def fetch(self, network: str, congestion: str, octets: int) -> float:
         """Return the seconds from opening a connection until *octets* have come from b to a.
 
-        Raises :class:`TransferError`.
+        Raises :class:`RefusedError`.
         """
-        done = _ask(
-            self._client,
-            {"network": network, "congestion": congestion, "line": f"fetch {congestion} {octets}"},
+        done = self._client.ask(
+            network=network, congestion=congestion, line=f"fetch {congestion} {octets}"
         )
         return float(done["seconds"])
-
-
-@contextlib.contextmanager
-def _process(command: list[str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [*command, sys.executable, "-m", "bench.ends", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        cpus.pin(process.pid, 1)
-        try:
-            yield process
-        finally:
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            try:
-                process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _ask(process: subprocess.Popen[str], order: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer to *order*."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(order) + "\n")
-    process.stdin.flush()
-    line = process.stdout.readline()
-    if not line:
-        raise RuntimeError(f"{' '.join(process.args)} has ended")  # type: ignore[arg-type]
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise TransferError(answer["error"])
-    return answer
 
 
 # -- the processes ---------------------------------------------------------------------------------
@@ -243,16 +205,16 @@ async def serve(plan: Plan) -> None:
             handle, plan.host, plan.port(congestion), config=plan.config(congestion)
         )
 
-    async def answer(order: dict[str, Any]) -> dict[str, Any]:
+    async def act(order: Answer) -> Answer:
         return {"overflows": receive_buffer_errors()}
 
-    await _obey(answer)
+    await obey(act)
 
 
 async def do(plan: Plan) -> None:
     """Open a connection for each order."""
 
-    async def answer(order: dict[str, Any]) -> dict[str, Any]:
+    async def act(order: Answer) -> Answer:
         began = time.monotonic()
         cpu = time.process_time()
         reader, writer = await plan.open(order["network"], order["congestion"])
@@ -277,7 +239,7 @@ async def do(plan: Plan) -> None:
         finally:
             drop(writer)
 
-    await _obey(answer)
+    await obey(act)
 
 
 async def _pour(writer: asyncio.StreamWriter, verdict: asyncio.Task[bytes]) -> None:
@@ -299,20 +261,8 @@ def resent(writer: asyncio.StreamWriter) -> int:
     return int(struct.unpack_from("Q", raw, _BYTES_RETRANS)[0])
 
 
-async def _obey(answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> None:
-    """Answer the orders on standard input until it ends."""
-    loop = asyncio.get_running_loop()
-    orders = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
-    while line := await orders.readline():
-        try:
-            result = await answer(json.loads(line))
-        except (OSError, EOFError, ValueError) as error:
-            result = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(result), flush=True)
-
-
 if __name__ == "__main__":
     role, text = sys.argv[1:]
+    cpus.pin(cpus.sides()[1])
     cpus.prefer()
     asyncio.run((serve if role == "serve" else do)(Plan(text)))

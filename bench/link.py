@@ -25,6 +25,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final, NamedTuple, Self, cast
 
 from bench import cpus, units
+from bench.child import Child, RefusedError, answer
 from bench.relay import Direction, Relay
 from rudp.bridge import open_tun
 from rudp.sim.link import Link, LinkOptions
@@ -76,23 +77,18 @@ class Path:
     b: Host
 
     def __init__(self, forward: LinkOptions, backward: LinkOptions, *, seed: int = 0) -> None:
-        self._order = json.dumps({"forward": forward, "backward": backward, "seed": seed})
+        order = json.dumps({"forward": forward, "backward": backward, "seed": seed})
         link_pair(forward, backward, seed)  # raises for a value out of range
-        self._process: subprocess.Popen[str] | None = None
+        self._relay = Child("bench.link", "--serve", order)
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.link", "--serve", self._order],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            answer = self._answer()
-        except BaseException:
-            self._end()
-            raise
-        self.a, self.b = (Host(*host) for host in answer["hosts"])
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._relay)
+            try:
+                self.a, self.b = (Host(*host) for host in self._relay.ask()["hosts"])
+            except RefusedError as refusal:
+                raise OSError(str(refusal)) from None
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -101,41 +97,12 @@ class Path:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._end()
+        self._stack.close()
 
     def counters(self) -> dict[str, dict[str, float]]:
         """Return what each :class:`~bench.relay.Direction` has counted, by its name."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write("counters\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise OSError("the relay has ended")
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise OSError(answer["error"])
-        return answer
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        try:
-            process.wait(20.0)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait()
-        process.stdout.close()
+        found: dict[str, dict[str, float]] = self._relay.ask()["counters"]
+        return found
 
 
 def options(
@@ -173,12 +140,8 @@ def no_namespaces() -> str | None:
 
 def missing() -> str | None:
     """Return why no path can be made here, or None."""
-    if sys.platform != "linux":
-        return "needs Linux"
-    if os.geteuid() != 0:
-        return "needs root, for network namespaces and TUN devices"
-    if shutil.which("ip") is None:
-        return "needs ip of iproute2"
+    if (reason := no_namespaces()) is not None:
+        return reason
     try:
         with Path({}, {}) as path:
             subprocess.run(path.a.command("true"), check=True, capture_output=True)
@@ -269,7 +232,7 @@ def _run(forward: LinkOptions, backward: LinkOptions, seed: int, *, serve: bool)
             "backward": Direction(tuns[1], tuns[0], links[1]),
         }
         relay = Relay(directions["forward"], directions["backward"])
-        cpus.pin(0, 0)
+        cpus.pin(cpus.sides()[0])
         cpus.prefer()
         gc.disable()  # nothing here goes in circles, and a pause would be a delay
         if not serve:
@@ -278,14 +241,14 @@ def _run(forward: LinkOptions, backward: LinkOptions, seed: int, *, serve: bool)
             print("Ctrl-C ends it", flush=True)
             while True:
                 relay.run([])
-        print(json.dumps({"hosts": hosts}), flush=True)
         # Unbuffered, so that what select() says of it is all there is.
-        commands = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        orders = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
         while True:
-            relay.run([commands])
-            if not commands.readline():
+            relay.run([orders])
+            if not orders.readline():
                 break
-            print(json.dumps({n: d.counters() for n, d in directions.items()}), flush=True)
+            counters = {name: one.counters() for name, one in directions.items()}
+            answer({"hosts": hosts, "counters": counters})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -333,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             _run(**json.loads(given.serve), serve=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            print(json.dumps({"error": str(error)}), flush=True)
+            answer({"error": str(error)})
         return
     bad: dict[str, Any] = {
         "loss": given.loss,

@@ -22,6 +22,7 @@ from typing import Any, Final
 import rudp
 from bench import ends, goodput, netem, report, units
 from bench.cells import CONDITIONS, HELP, RATES, RTTS, Cell, condition, grid
+from bench.child import RefusedError
 from bench.controllers import ALIASES, available, controller
 from bench.link import Path, missing
 from bench.netem import NetemPath
@@ -186,7 +187,7 @@ def transfer(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
                     before = path.counters()["forward"]
                     try:
                         sample = both.push(*each, start, given.seconds)
-                    except ends.TransferError as error:
+                    except RefusedError as error:
                         sample = FAILED | {"error": str(error)}
                     time.sleep(0.2 + 3 * where.rtt)  # until nothing is under way any more
                     after = path.counters()["forward"]
@@ -238,7 +239,7 @@ def fetch(cells: Sequence[Cell], given: argparse.Namespace) -> Iterator[Row]:
                 for each, mine in times.items():
                     try:
                         mine.append(both.fetch(*each, FETCH_OCTETS))
-                    except ends.TransferError:
+                    except RefusedError:
                         mine.append(math.inf)
                     time.sleep(0.05 + 2 * where.rtt)
         medians = {each: statistics.median(mine) for each, mine in times.items()}

@@ -5,14 +5,12 @@ holds those under way as well, so a finite queue is as many packets as the delay
 that may wait.  It counts what it drops and not why: chance and a full queue are one figure here.
 """
 
-import contextlib
 import json
 import math
-import os
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from bench.link import ADDRESSES, DEVICE, MTU, Host, ip, iproute2, settle
+from bench.link import DEVICE, MTU, Host, iproute2, settle
+from bench.veth import VethPair
 from rudp.sim.link import LinkOptions
 
 UNSUPPORTED: Final = ("overhead", "ordered", "corrupt", "deliver_corrupted", "drop", "mtu", "mark")
@@ -52,40 +50,17 @@ def missing() -> str | None:
         return f"no tc netem here: {error}"
 
 
-class NetemPath:
+class NetemPath(VethPair):
     """As :class:`bench.link.Path`; *seed* is there to be alike, netem has a chance of its own."""
 
-    a: Host
-    b: Host
-
     def __init__(self, forward: LinkOptions, backward: LinkOptions, *, seed: int = 0) -> None:
+        super().__init__()
         self._words = arguments(forward), arguments(backward)
-        self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as stack:
-            hosts = []
-            for which, address in enumerate(ADDRESSES):
-                host = Host(f"netem-{os.getpid()}-{'ab'[which]}", address)
-                ip("netns", "add", host.namespace)
-                stack.callback(ip, "netns", "delete", host.namespace)
-                hosts.append(host)
-            self.a, self.b = hosts
-            peer = ("peer", "name", DEVICE, "netns", self.b.namespace)
-            ip("-n", self.a.namespace, "link", "add", DEVICE, "type", "veth", *peer)
-            for host, words in zip(hosts, self._words, strict=True):
-                settle(host)
-                iproute2(["tc", "qdisc", "add", "dev", DEVICE, "root", "netem", *words], host)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+    def prepare(self, host: Host, which: int) -> None:
+        settle(host)
+        words = self._words[which]
+        iproute2(["tc", "qdisc", "add", "dev", DEVICE, "root", "netem", *words], host)
 
     def counters(self) -> dict[str, dict[str, float]]:
         """Return what each direction has counted, under the names that a relay uses."""

@@ -72,6 +72,6 @@ def memory() -> int:
 
 if __name__ == "__main__":
     plan = Plan.told()
-    cpus.place(plan.cpus[1])
+    cpus.pin(plan.cpus[1])
     with asyncio.Runner(loop_factory=plan.new_loop) as runner:
         runner.run(serve(plan))

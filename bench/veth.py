@@ -31,10 +31,14 @@ class VethPair:
             self.a, self.b = hosts
             peer = ("peer", "name", DEVICE, "netns", self.b.namespace)
             ip("-n", self.a.namespace, "link", "add", DEVICE, "type", "veth", *peer)
-            for host in hosts:
-                attach(host)
+            for which, host in enumerate(hosts):
+                self.prepare(host, which)
             self._stack = stack.pop_all()
         return self
+
+    def prepare(self, host: Host, which: int) -> None:
+        """Make the device of *host*, the first (0) or the second, ready for packets."""
+        attach(host)
 
     def __exit__(
         self,
