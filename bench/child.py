@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """The child could not do it; the text is its own."""
+    """The child cannot do it; the text says why."""
 
 
 class Child:
@@ -91,6 +91,8 @@ async def obey(act: Callable[[Answer], Awaitable[Answer]]) -> None:
         while line := await orders.readline():
             try:
                 answer(await act(json.loads(line)))
+            except RefusedError as error:
+                answer({"error": str(error)})
             except (OSError, EOFError, ValueError) as error:
                 answer({"error": f"{type(error).__name__}: {error}"})
     finally:

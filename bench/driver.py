@@ -6,10 +6,11 @@ Both ends being processes, each can be on a CPU and in a network namespace of it
 import asyncio
 import resource
 import sys
+import traceback
 from typing import Final
 
 from bench import cpus
-from bench.child import Answer, Child, obey
+from bench.child import Answer, Child, RefusedError, obey
 from bench.client import Client
 from bench.plan import Plan
 from bench.workloads import WORKLOADS
@@ -26,7 +27,12 @@ async def drive(plan: Plan, server: Child) -> None:
         workload = WORKLOADS[order["workload"]]
         client.ask(service=workload.service)
         async with asyncio.timeout(LIMIT):
-            return await workload.measure(client, order["amount"])
+            try:
+                return await workload.measure(client, order["amount"])
+            except Exception as error:  # of a peer, which may raise whatever it likes
+                traceback.print_exc()
+                first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+                raise RefusedError(f"{type(first).__name__}: {first}") from error
 
     await obey(act)
 

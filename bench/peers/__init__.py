@@ -34,6 +34,9 @@ PEERS: Final = {
     "tcp": Kind("tcp"),
     "rudp": Kind("rudp"),
     "rudp-portable": Kind("rudp", share=0.25, options={"datagram_io": "portable"}),
+    "aioquic": Kind("aioquic", needs="aioquic", share=1 / 16, loops=("asyncio",)),
+    "qh3": Kind("qh3", needs="qh3", share=1 / 16, loops=("asyncio",)),
+    "aiopquic": Kind("aiopquic", needs="aiopquic", share=0.25, loops=("asyncio",)),
 }
 
 

@@ -10,6 +10,7 @@ from bench import __main__ as command
 from bench import report
 from bench.link import no_namespaces
 from bench.pattern import BLOCK, READ, fits
+from bench.peers import Variant
 from bench.workloads import WORKLOADS
 from tests.bench.kit import run
 
@@ -43,6 +44,22 @@ def test_results_of_another_run_are_kept(tmp_path: Path) -> None:
     for name in ("pingpong", "open"):
         found = results(tmp_path, "--only", name, "--peers", "rudp", "--loops", "asyncio")
     assert list(found["workloads"]) == ["pingpong", "open"]
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("name", ["aioquic", "qh3", "aiopquic"])
+def test_another_peer(tmp_path: Path, name: str) -> None:
+    pytest.importorskip(name)
+    how = ["--only", "bulk,open", "--peers", name]
+    for result in results(tmp_path, *how)["workloads"].values():
+        assert list(result["samples"]) == [name], result["skipped"]
+
+
+def test_a_peer_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert Variant("qh3", "asyncio").missing() == "qh3 is not installed"
+    assert Variant("rudp", "uvloop").missing() == "uvloop is not installed"
+    assert Variant("rudp", "asyncio").missing() is None
 
 
 @pytest.mark.interop
