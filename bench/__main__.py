@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import rudp
-from bench import report
+from bench import plot, report
 from bench.peers import LOOPS, PEERS, Variant
 from bench.run import run
 from bench.workloads import WORKLOADS
 
 RESULTS: Final = Path(__file__).parent / "results"
+FILE: Final = "results.json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,8 +24,11 @@ def parser() -> argparse.ArgumentParser:
         epilog="Example: python -m bench --only bulk,pingpong --peers rudp,tcp --loops asyncio",
     )
     made.add_argument("--list", action="store_true", help="say what there is, and end")
+    made.add_argument(
+        "--report", action="store_true", help="measure nothing, print the table of what was"
+    )
     made.add_argument("--only", type=names, metavar="A,B", help="workloads (all)")
-    made.add_argument("--peers", type=names, metavar="A,B", help="peers (all)")
+    made.add_argument("--peers", type=names, metavar="A,B", help="peers (those of the workload)")
     made.add_argument("--loops", type=names, metavar="A,B", help="asyncio, uvloop (both)")
     made.add_argument("--rounds", type=int, help="samples of each variant (3 or 7; quick: 1)")
     made.add_argument("--quick", action="store_true", help="only to see that it works")
@@ -52,12 +56,12 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-def chosen(peers: Sequence[str] | None, loops: Sequence[str] | None) -> list[Variant]:
-    """Return the variants of *peers* on *loops*, all for None."""
+def chosen(peers: Sequence[str], loops: Sequence[str] | None) -> list[Variant]:
+    """Return the variants of *peers* on *loops*, or on all."""
     return [
         Variant(name, loop)
         for loop in loops or LOOPS
-        for name in peers or PEERS
+        for name in peers
         if loop in PEERS[name].loops
     ]
 
@@ -74,6 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.list:
         print(listing())
         return
+    if given.report:
+        folder = given.out or RESULTS
+        if not stored(folder)["workloads"]:
+            made.exit(1, f"{made.prog}: no results in {folder}\n")
+        show(folder)
+        print(report.summary(stored(folder)))
+        return
     for option, wanted, known in (
         ("--only", given.only, WORKLOADS),
         ("--peers", given.peers, PEERS),
@@ -89,10 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         made.error(str(error))
     out = given.out or (None if given.quick else RESULTS)
     for name in given.only or WORKLOADS:
+        workload = WORKLOADS[name]
         result = run(
             name,
-            chosen(given.peers, given.loops),
-            rounds=given.rounds or (1 if given.quick else WORKLOADS[name].rounds),
+            chosen(given.peers or workload.peers, given.loops),
+            rounds=given.rounds or (1 if given.quick else workload.rounds),
             quick=given.quick,
             options=options,
             tell=progress,
@@ -101,16 +113,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(report.table(name, result) + "\n", flush=True)
         if out is not None:
             store(out, name, result, config)
+    if out is not None:
+        show(out)
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    """Return the results in *folder*, which may have none yet."""
+    file = folder / FILE
+    if not file.exists():
+        return {"workloads": {}}
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
 
 
 def store(folder: Path, name: str, result: dict[str, Any], config: rudp.Config) -> None:
     """Put a workload's result among those of others in *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "results.json"
-    found = json.loads(file.read_text()) if file.exists() else {"workloads": {}}
+    found = stored(folder)
     found["conditions"] = report.conditions(config)
     found["workloads"][name] = result
-    file.write_text(json.dumps(found, indent=1) + "\n")
+    order = list(WORKLOADS)
+    found["workloads"] = dict(sorted(found["workloads"].items(), key=lambda w: order.index(w[0])))
+    (folder / FILE).write_text(json.dumps(found, indent=1) + "\n")
+
+
+def show(folder: Path) -> None:
+    """Write what is in *folder* as Markdown and as pictures."""
+    found = stored(folder)
+    (folder / "results.md").write_text(report.whole(found))
+    try:
+        for name, result in found["workloads"].items():
+            if result["samples"]:
+                plot.draw(name, result, folder / f"{name}.svg")
+    except ImportError:
+        print("No pictures: they need matplotlib, pip install 'aiorudp[bench]'", file=sys.stderr)
 
 
 if __name__ == "__main__":

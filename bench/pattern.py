@@ -14,6 +14,9 @@ CHUNK: Final = 64 * 1024
 _random = random.Random(9293)
 _PARTS: Final = [_random.randbytes(4096) for _ in range(256)]
 BLOCK: Final = b"".join(_PARTS)
+CHUNKS: Final = [BLOCK[at : at + CHUNK] for at in range(0, len(BLOCK), CHUNK)]
+"""What is written, over and over."""
+
 _PATTERN: Final = b"".join(_PARTS + _PARTS[: READ // 4096])
 
 

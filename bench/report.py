@@ -1,4 +1,4 @@
-"""A run as tables for people, with the conditions without which the figures say nothing."""
+"""Results as Markdown, with the conditions without which the figures say nothing."""
 
 import dataclasses
 import datetime
@@ -6,13 +6,22 @@ import importlib.metadata
 import os
 import platform
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import rudp
 from bench.cpus import AVAILABLE
-from bench.peers import BASELINE
+from bench.peers import BASELINE, PEERS
 from bench.workloads import WORKLOADS
+
+PACKAGES: Final = ("uvloop", "aioquic", "qh3", "aiopquic")
+
+PAIRS: Final = (("tcp", "rudp"), ("tcp/uvloop", "rudp/uvloop"))
+OTHERS: Final = tuple(name for name, kind in PEERS.items() if kind.needs)
+
+Result = dict[str, Any]
+Medians = dict[str, dict[str, float]]
 
 
 def conditions(config: rudp.Config) -> dict[str, Any]:
@@ -26,12 +35,12 @@ def conditions(config: rudp.Config) -> dict[str, Any]:
         "cpus": len(AVAILABLE) or os.cpu_count(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "rudp": rudp.__version__,
-        "uvloop": _version("uvloop"),
+        "packages": {name: _version(name) for name in PACKAGES},
         "config": dataclasses.asdict(config),
     }
 
 
-def medians(result: dict[str, Any]) -> dict[str, dict[str, float]]:
+def medians(result: Result) -> Medians:
     """Return the median of each figure, by variant."""
     return {
         variant: {name: statistics.median(s[name] for s in mine) for name in mine[0]}
@@ -45,29 +54,93 @@ def baseline(variant: str) -> str:
     return BASELINE + slash + loop
 
 
-def table(name: str, result: dict[str, Any]) -> str:
-    """Return a workload's medians, and their ratios to TCP on the same loop, as Markdown."""
+def whole(found: Result) -> str:
+    """Return all that is in a file of results, the summary first."""
+    parts = ["# Results of `python -m bench`", summary(found)]
+    for name, result in found["workloads"].items():
+        parts += [f"## {name}", table(name, result)]
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(found: Result) -> str:
+    """Return one table of the medians of all workloads; ratios are those of rudp's to TCP's."""
+    titles = ["asyncio TCP", "rudp", "ratio", "uvloop TCP", "rudp on uvloop", "ratio", *OTHERS]
+    rows = list(_rows(found["workloads"]))
+    used = [n for n in range(len(titles)) if any(cells[n] for _, cells in rows)]
+    lines = [
+        f"| | {' | '.join(titles[n] for n in used)} |",
+        "|---|" + "---:|" * len(used),
+    ]
+    lines += [f"| {title} | {' | '.join(cells[n] for n in used)} |" for title, cells in rows]
+    return f"{stated(found)}\n\n" + "\n".join(lines)
+
+
+def _rows(workloads: dict[str, Result]) -> Iterator[tuple[str, list[str]]]:
+    """Yield title and cells of each row of the summary."""
+    for name, result in workloads.items():
+        workload = WORKLOADS[name]
+        mine = medians(result)
+        networks = ["rudp"]
+        if "rudp-portable" in mine or "rudp-portable/uvloop" in mine:
+            networks.append("rudp-portable")
+        for figure, more in workload.figures.items():
+            for network in networks:
+                cells = []
+                for base, variant in PAIRS:
+                    ours = variant.replace("rudp", network)
+                    cells += _cell(mine, base, figure) + _cell(mine, ours, figure)
+                    cells += _ratio(mine, ours, figure)
+                for other in OTHERS:
+                    cells += _cell(mine, other, figure)
+                how = ", portable path" if network != "rudp" else ""
+                yield f"{workload.about}{how}: {figure}{'' if more else ' ↓'}", cells
+
+
+def _cell(found: Medians, variant: str, figure: str) -> list[str]:
+    return [number(found[variant][figure]) if variant in found else ""]
+
+
+def _ratio(found: Medians, variant: str, figure: str) -> list[str]:
+    base = found.get(baseline(variant), {}).get(figure)
+    return [f"{found[variant][figure] / base:.2f}" if base and variant in found else ""]
+
+
+def stated(found: Result) -> str:
+    """Return the conditions in words."""
+    where = found["conditions"]
+    packages = ", ".join(f"{name} {v}" for name, v in where["packages"].items() if v)
+    rounds = {result["rounds"] for result in found["workloads"].values()}
+    dates = sorted(result["date"][:10] for result in found["workloads"].values())
+    return (
+        f"{where['python']}, {where['kernel']}, {where['cpus']} CPUs ({where['cpu']}); {packages}; "
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. Medians of {min(rounds)} to "
+        f"{max(rounds)} samples in interleaved rounds; client and server are processes on a CPU "
+        "each. Ratios are of medians, to TCP on the same loop; ↓ marks where less is better."
+    )
+
+
+def table(name: str, result: Result) -> str:
+    """Return a workload's medians and ratios, variant by variant."""
     workload = WORKLOADS[name]
     found = medians(result)
     better = workload.figures
-    titles = [f"{figure} | of TCP" for figure in better]
     lines = [
         f"**{name}**: {workload.about}; {result['amount']:,} {workload.unit}, "
         f"medians of {result['rounds']}; better is "
         + ", ".join(f"{'more' if more else 'less'} {figure}" for figure, more in better.items()),
-        "",
     ]
     if found:
-        lines += [f"| | {' | '.join(titles)} |", "|---|" + "---:|---:|" * len(better)]
-    for variant, mine in found.items():
-        cells = []
+        titles = " | ".join(f"{figure} | of TCP" for figure in better)
+        lines += ["", f"| | {titles} |", "|---|" + "---:|---:|" * len(better)]
+    for variant in found:
+        cells: list[str] = []
         for figure in better:
-            base = found.get(baseline(variant), {}).get(figure)
-            ratio = f"{mine[figure] / base:.2f}" if base else ""
-            cells.append(f"{number(mine[figure])} | {ratio}")
+            cells += _cell(found, variant, figure) + _ratio(found, variant, figure)
         lines.append(f"| {variant} | {' | '.join(cells)} |")
-    lines += [f"\nLeft out: {who}: {why}" for who, why in result["skipped"].items()]
-    return "\n".join(lines)
+    shares = {v.partition("/")[0] for v in found if PEERS[v.partition("/")[0]].share < 1}
+    notes = [f"{who} does {PEERS[who].share:g} of that." for who in sorted(shares)]
+    notes += [f"Left out: {who}: {why}" for who, why in result["skipped"].items()]
+    return "\n".join(lines) + "".join(f"\n\n{note}" for note in notes)
 
 
 def number(value: float) -> str:

@@ -37,7 +37,12 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         await writer.drain()
 
 
-SERVICES: Final = {"sink": sink, "echo": echo}
+async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send back one octet, and be the first to close."""
+    writer.write(await reader.readexactly(1))
+
+
+SERVICES: Final = {"sink": sink, "echo": echo, "once": once}
 
 
 async def serve(plan: Plan) -> None:
@@ -46,7 +51,7 @@ async def serve(plan: Plan) -> None:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
                 await service(reader, writer)
         finally:
             writer.close()

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bench.client import Client
-from bench.workloads import bulk, echo, idle, opening, pingpong
+from bench.peers import PEERS
+from bench.workloads import bulk, echo, fanin, idle, opening, pingpong, scale
 
 MIB: Final = 1 << 20
 
-Figures = dict[str, float]
+ALL: Final = tuple(name for name in PEERS if name != "rudp-portable")
+CORE: Final = ("tcp", "rudp")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,18 +21,19 @@ class Workload:
     *service*: what the server does meanwhile, a name of :data:`bench.server.SERVICES`;
     *figures*: those of the tables, and whether more is better; *amount*: how much of *unit* is
     done, and *quick*, when it need only be seen to work; *rounds*: samples of each variant;
-    *path*: ``loopback`` or ``veth``; *one_core*: both processes share a CPU; *fresh*: each sample
-    has new processes.
+    *peers*: unless others are asked for; *path*: ``loopback`` or ``veth``; *one_core*: both
+    processes share a CPU; *fresh*: each sample has new processes.
     """
 
     about: str
-    measure: Callable[[Client, int], Awaitable[Figures]]
+    measure: Callable[[Client, int], Awaitable[dict[str, float]]]
     service: str
     figures: dict[str, bool]
     amount: int
     quick: int
     unit: str
     rounds: int = 7
+    peers: tuple[str, ...] = ALL
     path: str = "loopback"
     one_core: bool = False
     fresh: bool = False
@@ -38,16 +41,17 @@ class Workload:
 
 WORKLOADS: Final = {
     "bulk": Workload(
-        about="octets one way over loopback",
+        about="bulk over loopback",
         measure=bulk.measure,
         service="sink",
         figures=bulk.FIGURES,
         amount=128 * MIB,
         quick=2 * MIB,
         unit="octets",
+        peers=tuple(PEERS),
     ),
     "bulk-veth": Workload(
-        about="octets one way over a veth pair, MTU 1500",
+        about="bulk over a veth pair, MTU 1500",
         measure=bulk.measure,
         service="sink",
         figures=bulk.FIGURES,
@@ -76,7 +80,7 @@ WORKLOADS: Final = {
         unit="connections",
     ),
     "open-32": Workload(
-        about="open, 1 octet each way, close: 32 at a time",
+        about="the same, 32 at a time",
         measure=opening.at_a_time,
         service="echo",
         figures=opening.FIGURES,
@@ -113,6 +117,53 @@ WORKLOADS: Final = {
         quick=200,
         unit="connections",
         rounds=3,
+        peers=CORE,
+        fresh=True,
+    ),
+    "active": Workload(
+        about="a message to each of 10,000 connections, and 100",
+        measure=scale.active,
+        service="echo",
+        figures=scale.ACTIVE,
+        amount=10_000,
+        quick=100,
+        unit="connections",
+        rounds=3,
+        peers=CORE,
+        fresh=True,
+    ),
+    "growth": Workload(
+        about="bulk over loopback, more and more, MB/s",
+        measure=scale.growth,
+        service="sink",
+        figures=scale.GROWTH,
+        amount=4096 * MIB,
+        quick=8 * MIB,
+        unit="octets",
+        rounds=3,
+        peers=CORE,
+    ),
+    "fan-in": Workload(
+        about="32 connections send to one server",
+        measure=fanin.measure,
+        service="sink",
+        figures=fanin.FIGURES,
+        amount=32,
+        quick=4,
+        unit="connections",
+        rounds=5,
+        peers=CORE,
+    ),
+    "time-wait": Workload(
+        about="what a server keeps of a connection that it closed",
+        measure=scale.time_wait,
+        service="once",
+        figures=scale.TIME_WAIT,
+        amount=10_000,
+        quick=50,
+        unit="connections",
+        rounds=3,
+        peers=("rudp",),
         fresh=True,
     ),
 }

@@ -8,10 +8,9 @@ import time
 from typing import Final
 
 from bench.client import Client
-from bench.pattern import BLOCK, CHUNK
+from bench.pattern import CHUNK, CHUNKS
 
 FIGURES: Final = {"MB/s": True, "CPU s/GB": False}
-_CHUNKS: Final = [BLOCK[at : at + CHUNK] for at in range(0, len(BLOCK), CHUNK)]
 
 
 async def measure(client: Client, octets: int) -> dict[str, float]:
@@ -20,10 +19,11 @@ async def measure(client: Client, octets: int) -> dict[str, float]:
     before = client.ask()
     cpu = time.process_time()
     began = time.perf_counter()
-    for turn in range(octets // CHUNK):
-        writer.write(_CHUNKS[turn % len(_CHUNKS)])
+    whole, rest = divmod(octets, CHUNK)
+    for turn in range(whole):
+        writer.write(CHUNKS[turn % len(CHUNKS)])
         await writer.drain()
-    writer.write(BLOCK[: octets % CHUNK])
+    writer.write(CHUNKS[whole % len(CHUNKS)][:rest])
     writer.write_eof()
     verdict = await reader.readline()
     elapsed = time.perf_counter() - began

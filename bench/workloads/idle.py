@@ -47,5 +47,6 @@ async def touched(client: Client) -> Connection:
     """Open a connection, and see that it works."""
     connection = await client.open()
     connection.writer.write(b"?")
+    await connection.writer.drain()
     await connection.reader.readexactly(1)
     return connection

@@ -29,6 +29,7 @@ async def _measure(client: Client, connections: int, at_a_time: int) -> dict[str
             reader, writer, close = await client.open()
             octet = bytes([n % 256])
             writer.write(octet)
+            await writer.drain()
             if await reader.readexactly(1) != octet:
                 raise ValueError("open: the answer differs from the octet that was sent")
             await close()

@@ -1,13 +1,15 @@
 """The bench runs and its JSON has the shape others may rely on; speed is not judged."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rudp
 from bench import __main__ as command
-from bench import report
+from bench import plot, report
 from bench.link import no_namespaces
 from bench.pattern import BLOCK, READ, fits
 from bench.peers import Variant
@@ -38,6 +40,15 @@ def test_quick_run_measures_every_variant(tmp_path: Path) -> None:
         for samples in result["samples"].values():
             assert len(samples) == 1
             assert all(samples[0][figure] > 0 for figure in WORKLOADS[name].figures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["idle-2000", "active", "growth", "fan-in", "time-wait"])
+def test_quick_run_of_a_workload_of_scale(tmp_path: Path, name: str) -> None:
+    how = ["--only", name, "--peers", "rudp", "--loops", "asyncio"]
+    result = results(tmp_path, *how)["workloads"][name]
+    assert list(result["samples"]) == ["rudp"], result["skipped"]
+    assert set(WORKLOADS[name].figures) <= set(result["samples"]["rudp"][0])
 
 
 def test_results_of_another_run_are_kept(tmp_path: Path) -> None:
@@ -72,26 +83,59 @@ def test_bulk_between_namespaces(tmp_path: Path) -> None:
     assert result["samples"]["rudp"][0]["MB/s"] > 0, result["skipped"]
 
 
-def test_table_compares_with_tcp_on_the_same_loop() -> None:
-    def samples(*values: float) -> list[dict[str, float]]:
-        return [{"connections/s": value} for value in values]
+def samples(*values: float) -> list[dict[str, float]]:
+    return [{"connections/s": value} for value in values]
 
-    table = report.table(
-        "open",
-        {
-            "amount": 10,
-            "rounds": 3,
-            "samples": {
-                "tcp": samples(100, 200, 900),
-                "rudp": samples(1, 100, 200),
-                "rudp/uvloop": samples(5),
-            },
-            "skipped": {"tcp/uvloop": "there is none"},
-        },
-    )
+
+RESULT = {
+    "date": "2026-11-25T00:00:00+00:00",
+    "amount": 10,
+    "rounds": 3,
+    "samples": {
+        "tcp": samples(100, 200, 900),
+        "rudp": samples(1, 100, 200),
+        "rudp/uvloop": samples(5),
+        "qh3": samples(7),
+    },
+    "skipped": {"tcp/uvloop": "there is none"},
+}
+
+
+def test_table_compares_with_tcp_on_the_same_loop() -> None:
+    table = report.table("open", RESULT)
     assert "| rudp | 100 | 0.50 |" in table
     assert "| rudp/uvloop | 5.00 |  |" in table
+    assert "qh3 does 0.0625 of that" in table
     assert "tcp/uvloop: there is none" in table
+
+
+def test_summary_has_a_row_for_each_figure_and_the_conditions() -> None:
+    found = {"conditions": report.conditions(rudp.Config()), "workloads": {"open": RESULT}}
+    text = report.summary(found)
+    assert found["conditions"]["kernel"] in text
+    assert "| | asyncio TCP | rudp | ratio | rudp on uvloop | qh3 |" in text
+    assert "connections/s | 200 | 100 | 0.50 | 5.00 | 7.00 |" in text
+    assert text in report.whole(found)
+
+
+def test_report_is_written_from_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--report", "--out", str(tmp_path)])
+    command.store(tmp_path, "open", RESULT, rudp.Config())
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    command.main(["--report", "--out", str(tmp_path)])
+    told = capsys.readouterr()
+    assert "connections/s | 200 | 100 | 0.50" in told.out
+    assert "aiorudp[bench]" in told.err
+    assert told.out.strip() in (tmp_path / "results.md").read_text()
+
+
+def test_picture_of_a_workload(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plot.draw("open", RESULT, tmp_path / "open.svg")
+    assert (tmp_path / "open.svg").stat().st_size > 0
 
 
 def test_reader_notices_what_is_not_in_its_place() -> None:
