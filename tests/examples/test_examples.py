@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import hashlib
+import os
 import re
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +21,8 @@ import trustme
 import rudp
 from bench import race
 from rudp import sim
+from rudp.core.counters import Counters
+from rudp.core.wire import ACK, RST, pack_segment, read_segment
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -46,6 +50,7 @@ class Program:
         self.process = subprocess.Popen(
             [*(sys.executable, "-W", "error", "-X", "dev", "-c", START), loop, path, *arguments],
             cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},  # for what it starts in turn
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -391,3 +396,166 @@ def test_controller(capsys: pytest.CaptureFixture[str]) -> None:
     assert found is not None
     assert float(found[1]) > 90
     assert float(found[2]) < 20
+
+
+# -- workers -------------------------------------------------------------------------------------
+
+STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+
+BALANCER = """
+load_module {module};
+daemon off;
+master_process off;
+pid {directory}/pid;
+error_log {directory}/error.log;
+events {{}}
+stream {{
+    upstream workers {{
+        hash $remote_addr:$remote_port;
+        server 127.0.0.1:{first};
+        server 127.0.0.1:{second};
+    }}
+    server {{
+        listen 127.0.0.1:{port} udp;
+        proxy_pass workers;
+    }}
+}}
+"""
+
+
+def workers(start: Start, port: int, count: int) -> set[str]:
+    """Start the example; return the names of its processes, which are there."""
+    program = start("workers.py", str(port), str(count))
+    names = set()
+    for _ in range(count):
+        line = program.line()
+        assert line.endswith(" is there"), program.end()
+        names.add(line.removesuffix(" is there"))
+    assert len(names) == count
+    return names
+
+
+async def greeting(reader: asyncio.StreamReader) -> str:
+    return (await reader.readline()).decode().rstrip("\n")
+
+
+async def ask_all(streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    """Have a line echoed on each of *streams*, several times and by turns."""
+    for turn in range(5):
+        for n, (_, writer) in enumerate(streams):
+            writer.write(f"{turn} {n}\n".encode())
+        for n, (reader, _) in enumerate(streams):
+            assert await greeting(reader) == f"{turn} {n}"
+
+
+async def hang_up(streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    for reader, writer in streams:
+        writer.write(b"bye\n")
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="no SO_REUSEPORT here")
+def test_workers_share_a_port(start: Start) -> None:
+    """W-40: sockets are spread over the processes, and a connection stays where it began.
+
+    Of 32 sockets one process gets all, of two, once in 2**31 runs.
+    """
+    port = free_port()
+    names = workers(start, port, 2)
+
+    async def main() -> None:
+        apart = [
+            await rudp.open_connection(
+                "127.0.0.1", port, local_addr=("127.0.0.1", 0), inner_port=9000
+            )
+            for _ in range(32)
+        ]
+        assert {await greeting(reader) for reader, _ in apart} == names
+        await ask_all(apart)
+        together = [
+            await rudp.open_connection("127.0.0.1", port, inner_port=9000) for _ in range(8)
+        ]
+        assert len({await greeting(reader) for reader, _ in together}) == 1
+        await ask_all(together)
+        await hang_up(apart + together)
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="no SO_REUSEPORT here")
+def test_late_segments_find_their_worker(start: Start) -> None:
+    """TW-10: the process that closed answers from its TIME-WAIT record; the other would reset."""
+    port = free_port()
+    workers(start, port, 2)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        config = rudp.Config(timestamps=False)
+        for _ in range(8):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.connect(("127.0.0.1", port))
+            with sock.dup() as same:
+                reader, writer = await rudp.open_connection(
+                    sock=sock, inner_port=9000, config=config
+                )
+                ours = writer.get_extra_info("sockname")[1]
+                await greeting(reader)
+                await hang_up([(reader, writer)])
+                # Far outside the window: TIME-WAIT answers with what is true.
+                same.setblocking(False)
+                same.send(pack_segment(ours << 16 | 9000, 0, 0, ACK, 0, b""))
+                while True:
+                    data = await asyncio.wait_for(loop.sock_recv(same, 65536), 10.0)
+                    run = read_segment(memoryview(data), Counters())
+                    assert run is not None
+                    assert not run.flags & RST
+                    if run.flags == ACK:
+                        break
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(
+    shutil.which("nginx") is None or not STREAM_MODULE.exists(),
+    reason="nginx or its stream module is not installed",
+)
+def test_workers_behind_a_balancer(start: Start, tmp_path: Path) -> None:
+    """A proxy that hashes the client's address and port: nginx's stream module."""
+    first, second, port = free_port(), free_port(), free_port()
+    names = workers(start, first, 1) | workers(start, second, 1)
+    plan = BALANCER.format(
+        module=STREAM_MODULE, directory=tmp_path, first=first, second=second, port=port
+    )
+    (tmp_path / "nginx.conf").write_text(plan, encoding="utf-8")
+    command = ["nginx", "-p", str(tmp_path), "-c", "nginx.conf", "-e", str(tmp_path / "error.log")]
+
+    async def main() -> None:
+        # A SYN that comes before nginx is ready is refused, or sent again.
+        config = rudp.Config(receive_buffer=65536)
+        streams = []
+        for _ in range(32):
+            while True:
+                try:
+                    opened = await rudp.open_connection(
+                        "127.0.0.1",
+                        port,
+                        inner_port=9000,
+                        local_addr=("127.0.0.1", 0),
+                        config=config,
+                    )
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0.05)
+                else:
+                    break
+            streams.append(opened)
+        assert {await greeting(reader) for reader, _ in streams} == names
+        await ask_all(streams)
+        await hang_up(streams)
+
+    with subprocess.Popen(command) as balancer:
+        try:
+            asyncio.run(asyncio.wait_for(main(), TIMEOUT))
+        finally:
+            balancer.terminate()
