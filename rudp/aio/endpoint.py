@@ -23,7 +23,7 @@ from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Address, Path, Transmit
 from rudp.udp.linkmtu import link_payload, loopback_payload
-from rudp.udp.port import Port
+from rudp.udp.port import Port, granted_receive_buffer, receive_drops
 
 RUNS_PER_FLUSH: Final = 64
 """Runs sent before the loop gets its turn."""
@@ -125,7 +125,11 @@ class Endpoint:
             return str(probe.getsockname()[0])
 
     def stats(self) -> dict[str, int]:
-        """Return all counters (docs/limits.md), and how much of everything there is."""
+        """Return all counters (docs/limits.md), and how much of everything there is.
+
+        ``socket_receive_buffer`` and ``socket_send_buffer`` are octets that the system has granted,
+        its overhead included; ``socket_receive_drops``, on Linux, the datagrams that found no room.
+        """
         table = self._table
         numbers = {str(reason): table.counters[reason] for reason in Count}
         numbers["connections"] = table.connections
@@ -134,8 +138,10 @@ class Endpoint:
         numbers["reassembly_octets"] = table.reassembly.used
         sock = self.socket
         if sock is not None and not self.closed:
-            numbers["socket_receive_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            numbers["socket_receive_buffer"] = granted_receive_buffer(sock)
             numbers["socket_send_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            if (drops := receive_drops(sock)) is not None:
+                numbers["socket_receive_drops"] = drops
         return numbers
 
     # -- connections and listeners ---------------------------------------------------------------

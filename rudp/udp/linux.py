@@ -101,7 +101,8 @@ class LinuxPort:
         self._view = memoryview(self._buffer)
         self._gso = True
         self.ecn_capable = False
-        self._pending: list[tuple[Transmit, list[bytes | memoryview], int]] = []
+        # What the socket did not take, until it does: one run at most, for none follows it.
+        self._kept: tuple[Transmit, list[bytes | memoryview], int] | None = None
         self._closed = False
         self._prepare()
         self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
@@ -213,11 +214,9 @@ class LinuxPort:
         if self._closed:
             self._receiver.send_failed(errno.EBADF, transmit)
             return True
-        if self._pending:
-            self._pending.append((transmit, transmit.buffers, transmit.total))
-            return False
+        assert self._kept is None, "nothing is sent before ready_to_send"
         self._try(transmit, transmit.buffers, transmit.total)
-        return not self._pending
+        return self._kept is None
 
     def _try(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
         if total > transmit.size and not self._gso:
@@ -299,17 +298,15 @@ class LinuxPort:
         self._receiver.send_failed(code, transmit)
 
     def _keep(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
-        if not self._pending:
-            self._loop.add_writer(self._sock.fileno(), self._writable)
-        self._pending.append((transmit, buffers, total))
+        self._kept = transmit, buffers, total
+        self._loop.add_writer(self._sock.fileno(), self._writable)
 
     def _writable(self) -> None:
         self._loop.remove_writer(self._sock.fileno())
-        pending, self._pending = self._pending, []
-        while pending and not self._pending:
-            self._try(*pending.pop(0))
-        self._pending.extend(pending)
-        if not self._pending:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._try(*kept)
+        if self._kept is None:
             self._receiver.ready_to_send()
 
     def close(self) -> None:
@@ -317,7 +314,7 @@ class LinuxPort:
         if self._closed:
             return
         self._closed = True
-        self._pending.clear()
+        self._kept = None
         if not self._loop.is_closed():
             self._loop.remove_reader(self._sock.fileno())
             self._loop.remove_writer(self._sock.fileno())

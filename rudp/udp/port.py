@@ -4,7 +4,10 @@ Two implementations keep this contract: :mod:`rudp.udp.portable` on any loop, an
 :mod:`rudp.udp.linux`, which moves whole runs in one system call.  Neither knows TCP.
 """
 
+import contextlib
 import socket
+import struct
+import sys
 from typing import Any, Final, Protocol
 
 from rudp.core.transmit import Address, Transmit
@@ -13,11 +16,43 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 SEND_BUFFER: Final = 1024 * 1024
 """Octets asked of SO_RCVBUF and SO_SNDBUF."""
 
+SO_RCVBUFFORCE: Final = 33
+SO_MEMINFO: Final = 55  # <asm-generic/socket.h>, since Linux 4.12
+_MEMINFO: Final = struct.Struct("=9I")
+_MEMINFO_DROPS: Final = 8  # <linux/sock_diag.h>
+
 
 def ask_for_buffers(sock: socket.socket) -> None:
-    """Ask the kernel for room; it grants what its limits allow (BUF-7)."""
+    """Ask the kernel for room; it grants what its limits allow (BUF-7).
+
+    Linux doubles what it is asked for, to allow for its own overhead, and lets a process that may
+    administer the network go beyond ``net.core.rmem_max``.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if sys.platform == "linux" and granted_receive_buffer(sock) < 2 * RECEIVE_BUFFER:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+
+
+def granted_receive_buffer(sock: Any) -> int:
+    """Return the octets that *sock* holds until they are read, the kernel's overhead included."""
+    return int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+
+
+def receive_drops(sock: Any) -> int | None:
+    """Return how many datagrams found no room in *sock*, None where the system does not tell.
+
+    It is the counter of SO_RXQ_OVFL, asked for when somebody wants to know; as a control message
+    it would come with every read from the first drop on.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        facts = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size)
+    except OSError:
+        return None
+    return _MEMINFO.unpack(facts)[_MEMINFO_DROPS] if len(facts) == _MEMINFO.size else None
 
 
 class Receiver(Protocol):

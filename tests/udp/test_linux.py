@@ -1,0 +1,148 @@
+"""The Linux path: bounded reads, a full socket, a device that takes no batches (BUF-7, UDP-19)."""
+
+import errno
+import socket
+import struct
+import sys
+
+import pytest
+
+from rudp.core.transmit import Transmit
+from rudp.udp.linux import OCTETS_PER_WAKE, READS_PER_WAKE, SOL_UDP, UDP_GRO
+from rudp.udp.port import ask_for_buffers, granted_receive_buffer, receive_drops
+from tests.udp.kit import PEER, Ear, RecordingSocket, Refusals, Watch, linux_port, run
+
+EAGAIN = errno.EAGAIN
+
+
+def datagrams(*transmits: Transmit) -> list[bytes]:
+    return [datagram for transmit in transmits for datagram in transmit.datagrams()]
+
+
+def sent(sock: RecordingSocket) -> list[bytes]:
+    return [data for data, _ in sock.sent]
+
+
+@pytest.mark.parametrize("size", [100, 1000, OCTETS_PER_WAKE])
+def test_a_wake_up_reads_several_times_and_not_for_ever(size: int) -> None:
+    """BUF-6: the loop gets its turn again while datagrams still come; all read are one batch."""
+    sock, watch, ear = RecordingSocket(), Watch(), Ear()
+    linux_port(sock, ear, watch)
+    sock.inbox.extend((bytes(size), [], PEER) for _ in range(1000))
+    watch.readable()
+    assert sock.reads == min(READS_PER_WAKE, -(-OCTETS_PER_WAKE // size))
+    assert ear.heard == [(bytes(size), size, PEER, 0)] * sock.reads
+    assert ear.batches == 1
+    sock.inbox.clear()
+    sock.inbox.extend((bytes(size), [], PEER) for _ in range(2))
+    watch.readable()
+    assert not sock.inbox or size == OCTETS_PER_WAKE
+
+
+def test_one_read_brings_many_datagrams() -> None:
+    """MUST-58: UDP_GRO tells their size, IP_TOS their ECN bits."""
+    sock, watch, ear = RecordingSocket(), Watch(), Ear()
+    linux_port(sock, ear, watch)
+    marks = [(SOL_UDP, UDP_GRO, struct.pack("=i", 100)), (socket.IPPROTO_IP, socket.IP_TOS, b"\3")]
+    sock.inbox.append((bytes(250), marks, PEER))
+    watch.readable()
+    assert ear.heard == [(bytes(250), 100, PEER, 3)]
+
+
+def test_a_full_socket_keeps_the_run_and_goes_on_with_it() -> None:
+    """BUF-4: nothing is lost or doubled, and nobody is asked to send meanwhile."""
+    sock, watch, ear = RecordingSocket(Refusals(EAGAIN, EAGAIN)), Watch(), Ear()
+    port = linux_port(sock, ear, watch)
+    first, second = run((5, 100, 60), 0), run((2, 100, 100), 100)
+    assert not port.send(first)
+    watch.writable()  # still full
+    assert (sock.sent, ear.ready) == ([], 0)
+    watch.writable()
+    assert (sent(sock), ear.ready) == (datagrams(first), 1)
+    assert watch.writer is None
+    assert port.send(second)
+    assert sent(sock) == datagrams(first, second)
+    assert sock.calls == [5, 2]
+
+
+def test_a_port_that_is_closed_forgets_what_it_kept() -> None:
+    sock, watch, ear = RecordingSocket(Refusals(EAGAIN)), Watch(), Ear()
+    port = linux_port(sock, ear, watch)
+    assert not port.send(run((1, 100, 100)))
+    port.close()
+    assert (watch.reader, watch.writer, sock.sent) == (None, None, [])
+    assert port.send(run((1, 100, 100)))
+    assert [code for code, _ in ear.failed] == [errno.EBADF]
+
+
+@pytest.mark.parametrize("refusal", [errno.EIO, errno.EINVAL])
+def test_a_device_without_segmentation_gets_datagrams_one_by_one(refusal: int) -> None:
+    """UDP-19: the refused run is sent all the same, and no batch is tried again."""
+    sock, ear = RecordingSocket(gso=refusal), Ear()
+    port = linux_port(sock, ear)
+    transmits = [run((5, 100, 60), 0), run((3, 200, 200), 50), run((1, 0, 70), 90)]
+    for transmit in transmits:
+        assert port.send(transmit)
+    assert sent(sock) == datagrams(*transmits)
+    assert sock.calls == [1] * 9
+    assert not ear.failed
+
+
+def test_a_full_socket_among_single_datagrams() -> None:
+    """BUF-4: what was sent already does not go twice."""
+    # The batch is refused, two datagrams pass, the third finds the socket full.
+    sock, watch = RecordingSocket(Refusals(errno.EIO, 0, 0, EAGAIN, 0, EAGAIN)), Watch()
+    port = linux_port(sock, Ear(), watch)
+    transmit = run((6, 100, 60))
+    assert not port.send(transmit)
+    assert sock.calls == [1, 1]
+    for _ in range(2):
+        watch.writable()
+    assert watch.writer is None
+    assert sent(sock) == datagrams(transmit)
+
+
+def test_datagrams_that_are_too_large_do_not_end_batches() -> None:
+    """PMTU-13: some kernels say of them what they say of a device without segmentation."""
+    sock, ear = RecordingSocket(largest=1000), Ear()
+    port = linux_port(sock, ear)
+    large, small = run((3, 2000, 2000)), run((3, 500, 500))
+    assert port.send(large)
+    assert ear.failed == [(errno.EMSGSIZE, large)]
+    assert port.send(small)
+    assert sock.calls == [3]
+
+
+@pytest.mark.parametrize("code", [errno.ENOBUFS, errno.ENOMEM])
+def test_a_system_short_of_memory_loses_a_datagram_and_no_more(code: int) -> None:
+    """UDP-19: a refused send counts as loss."""
+    sock, ear = RecordingSocket(Refusals(code)), Ear()
+    port = linux_port(sock, ear)
+    assert port.send(run((1, 0, 100), 0))
+    assert port.send(run((1, 0, 100), 7))
+    assert sent(sock) == datagrams(run((1, 0, 100), 7))
+    assert not ear.failed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count")
+def test_BUF_7_what_found_no_room_is_counted() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reader,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as writer,
+    ):
+        reader.bind(("127.0.0.1", 0))
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        assert receive_drops(reader) == 0
+        for _ in range(100):
+            writer.sendto(bytes(1000), reader.getsockname())
+        held = 0
+        reader.setblocking(False)
+        try:
+            while reader.recv(2000):
+                held += 1
+        except BlockingIOError:
+            pass
+        assert receive_drops(reader) == 100 - held > 0
+        before = granted_receive_buffer(reader)
+        ask_for_buffers(reader)
+        assert granted_receive_buffer(reader) > before
