@@ -95,6 +95,8 @@ class Endpoint:
     def attach(self, port: Port) -> None:
         """Take *port*, bound and open, as this endpoint's socket."""
         self._port = port
+        if port.socket is not None:
+            self._table.limit_promises(granted_receive_buffer(port.socket))
         if port.ecn_capable:
             self._table.enable_ecn()
         if self.connected is not None:

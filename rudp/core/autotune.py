@@ -22,13 +22,24 @@ class Autotune:
     """The receiver's round trip, and what is read in one.
 
     Sizes are octets, times seconds.  *receive_buffer*: what the connection begins with.  ``rtt``:
-    the round trip as far as a receiver can tell, None before the first measurement.
+    the round trip as far as a receiver can tell, ``min_rtt`` the shortest; None before the first
+    measurement.
     """
 
-    __slots__ = ("_echo", "_edge", "_edge_at", "_most_read", "_read_before", "_since", "rtt")
+    __slots__ = (
+        "_echo",
+        "_edge",
+        "_edge_at",
+        "_most_read",
+        "_read_before",
+        "_since",
+        "min_rtt",
+        "rtt",
+    )
 
     def __init__(self, receive_buffer: int) -> None:
         self.rtt: float | None = None
+        self.min_rtt: float | None = None
         self._echo: int | None = None  # the echo that was measured last
         self._edge: int | None = None  # what lies beyond it was granted after _edge_at
         self._edge_at = 0.0
@@ -50,6 +61,7 @@ class Autotune:
             self.rtt = rtt
         else:
             self.rtt += (rtt - self.rtt) / 8
+        self.min_rtt = rtt if self.min_rtt is None else min(self.min_rtt, rtt)
 
     def on_window(self, rcv_nxt: int, right_edge: int, now: float) -> None:
         """Without timestamps: RCV.NXT moved, and the peer may send up to *right_edge*.
@@ -61,7 +73,7 @@ class Autotune:
             return
         if self._edge is not None:
             rtt = max(now - self._edge_at, TICK)
-            self.rtt = rtt if self.rtt is None else min(self.rtt, rtt)
+            self.rtt = self.min_rtt = rtt if self.rtt is None else min(self.rtt, rtt)
         self._edge = right_edge
         self._edge_at = now
 

@@ -17,6 +17,7 @@ from rudp.core.counters import Count, Counters
 from rudp.core.info import ConnectionInfo
 from rudp.core.isn import IsnSource
 from rudp.core.pmtu import Payloads
+from rudp.core.promises import Claim
 from rudp.core.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.recorder import FlightRecorder
 from rudp.core.sender import R1
@@ -83,6 +84,7 @@ class Connection:
         tracer: Tracer | None,
         now: float,
         ecn_capable: bool,
+        claim: Claim | None = None,
     ) -> None:
         if iss is None:
             iss = isn.iss(path, ports, now)
@@ -94,6 +96,7 @@ class Connection:
         self._tcb = Tcb(
             path, ports, config, opened, iss, offset, payloads, counters, budget, tracer, now
         )
+        self._tcb.claim = claim
         if ecn_capable:
             self._tcb.enable_ecn()
         self.dscp = config.dscp
@@ -332,10 +335,7 @@ class Connection:
 
     @property
     def receive_buffer(self) -> int:
-        """Octets kept for a reader that is not reading; what was promised stays promised.
-
-        It grows with what is read (BUF-3) until it is set, and then no more.
-        """
+        """Octets kept for a reader that rests; it grows with what is read until set (BUF-3)."""
         receiver = self._tcb.receiver
         return self._tcb.config.receive_buffer if receiver is None else receiver.receive_buffer
 
@@ -699,7 +699,7 @@ class Connection:
         receiver = tcb.receiver
         if receiver is None:
             flags, ack = SYN | ECE | CWR if tcb.offers_ecn else SYN, 0
-            window = min(config.receive_buffer, 0xFFFF)
+            window = tcb.first_window
             shift = window_shift(largest_buffer(config)) if config.window_scaling else None
             sack = config.sack
             stamps = (tcb.ts_clock(now), 0) if config.timestamps else None

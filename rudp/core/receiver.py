@@ -12,6 +12,7 @@ from typing import Final
 from rudp.config import Config
 from rudp.core.autotune import Autotune
 from rudp.core.budget import Budget
+from rudp.core.promises import Claim
 from rudp.core.reassembly import Reassembly
 from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
 from rudp.core.timers import OFF, Timers
@@ -86,6 +87,7 @@ class Receiver:
     """
 
     __slots__ = (
+        "_claim",
         "_config",
         "_duplicates",
         "_edge_shown",
@@ -121,8 +123,14 @@ class Receiver:
     )
 
     def __init__(
-        self, irs: int, config: Config, timers: Timers, budget: Budget | None = None
+        self,
+        irs: int,
+        config: Config,
+        timers: Timers,
+        budget: Budget | None = None,
+        claim: Claim | None = None,
     ) -> None:
+        self._claim = claim
         self._config = config
         self._timers = timers
         self.irs = irs
@@ -174,11 +182,21 @@ class Receiver:
         Clark's rule (RFC 9293 §3.8.6.2.2): the edge moves by a segment or half the buffer.
         """
         room = self.receive_buffer - self.ready_octets
-        most = 0xFFFF << self.shift
+        most = self._most
         edge = self.rcv_nxt + (0 if room < 0 else min(room, most))
         gain = edge - self._promised
-        worth = gain >= self.rmss or gain >= self.receive_buffer // 2
+        worth = gain >= self.rmss or gain >= most // 2
         return edge if worth else self._promised
+
+    @property
+    def _most(self) -> int:
+        """Octets that may be promised at most: what buffer, window field and socket hold."""
+        most = min(self.receive_buffer, 0xFFFF << self.shift)
+        if self._claim is None:
+            return most
+        # A grant may be rounded down to what the field can say.
+        segment = self.rmss_max + (1 << self.shift)
+        return min(most, self._claim.most(segment, self.rcv_nxt - self.irs))
 
     def window_field(self) -> int:
         """Return SEG.WND for a segment sent now, and remember what it promises.
@@ -191,13 +209,15 @@ class Receiver:
         if edge > self._promised:
             field = min((edge - self.rcv_nxt) >> shift, 0xFFFF)
             self._promised = max(self._promised, self.rcv_nxt + (field << shift))
+            if self._claim is not None and self.fin_seq is None:
+                self._claim.granted(self._promised - self.rcv_nxt)
         field = min((self._promised - self.rcv_nxt + (1 << shift) - 1) >> shift, 0xFFFF)
         self._edge_shown = max(self._edge_shown, self.rcv_nxt + (field << shift))
         return field
 
     def syn_window_field(self) -> int:
         """Return SEG.WND for a SYN: never scaled (RFC 7323 §2.2)."""
-        field = min(self.receive_buffer, 0xFFFF)
+        field = min(self._most, 0xFFFF)
         self._promised = max(self._promised, self.rcv_nxt + field)
         self._edge_shown = max(self._edge_shown, self._promised)
         return field
@@ -267,6 +287,8 @@ class Receiver:
         if len(self._ready) > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self._ready = [b"".join(self._ready)]
         self._count(stop - nxt, now)
+        if self._claim is not None:
+            self._claim.arrived(self._promised - self.rcv_nxt, self.autotune.min_rtt, now)
         if self.receive_buffer < self.receive_buffer_max:
             self._grow(now)
         return True
@@ -346,16 +368,22 @@ class Receiver:
         if edge <= self._promised:
             return False
         left = self._promised - self.rcv_nxt
-        most = min(self.receive_buffer, 0xFFFF << self.shift)
+        most = self._most
         # Two segments may be more than the buffer can ever free while part of the promise stands.
         worth = max(min(2 * self.rmss, most // 2), most // 4)
         return left <= 0 or edge - self._promised >= worth
+
+    def end(self) -> None:
+        """No data will come any more: leave the socket to the others."""
+        if self._claim is not None:
+            self._claim.release()
 
     def discard(self) -> None:
         """Throw away what nobody will read."""
         self._ready.clear()
         self.ready_octets = 0
         self.queue.clear()
+        self.end()
 
     @property
     def fin_received(self) -> bool:
@@ -372,6 +400,7 @@ class Receiver:
         if self.fin_seq != self.rcv_nxt:
             return False
         self.rcv_nxt += 1
+        self.end()
         self.ack_now(Why.FIN_RECEIVED)
         return True
 

@@ -21,6 +21,7 @@ from rudp.config import Config
 from rudp.core import options, wire
 from rudp.core.counters import Counters
 from rudp.core.isn import IsnSource, keyed, timestamp
+from rudp.core.promises import START
 from rudp.core.receiver import largest_buffer, window_shift
 from rudp.core.seqnum import SEQ_MASK
 from rudp.core.tcb import default_mss
@@ -114,7 +115,7 @@ class SynCookies:
         opts = options.encode_syn(
             announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
         )
-        window = min(config.receive_buffer, 0xFFFF)
+        window = min(config.receive_buffer, START)  # no more is promised where a socket is shared
         iss = self.iss(syn, path, config, now)
         return wire.pack_segment(ports, iss, syn.seq + 1 & SEQ_MASK, flags, window, opts)
 

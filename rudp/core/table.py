@@ -24,6 +24,7 @@ from rudp.core.counters import Count, Counters
 from rudp.core.isn import IsnSource
 from rudp.core.listener import Listener
 from rudp.core.pmtu import Payloads
+from rudp.core.promises import Claim, ReceiveBudget
 from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import Cause, State
 from rudp.core.syncookie import LIFETIME, SynCookies
@@ -87,6 +88,7 @@ class ConnectionTable:
         self._loopback_payload = loopback_payload
         self._link_payload = link_payload
         self._ecn_capable = False
+        self._promises: ReceiveBudget | None = None
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
         self._listeners: dict[int, Listener] = {}
@@ -130,6 +132,10 @@ class ConnectionTable:
     def enable_ecn(self) -> None:
         """The socket can set and read the ECN field of every datagram (ECN-1)."""
         self._ecn_capable = True
+
+    def limit_promises(self, capacity: int) -> None:
+        """The socket keeps *capacity* octets until they are read, as its system counts them."""
+        self._promises = ReceiveBudget(capacity)
 
     # -- user calls ------------------------------------------------------------------------------
 
@@ -332,6 +338,7 @@ class ConnectionTable:
             tracer or self.tracer,
             now,
             self._ecn_capable,
+            self._claim(path),
         )
         self._entries[_key(connection)] = connection
         return connection
@@ -344,7 +351,13 @@ class ConnectionTable:
 
     def _loopback(self, host: str) -> int | None:
         """Return what loopback carries if *host* is this one, and that is known."""
-        return self._loopback_payload if host.startswith("127.") or host == "::1" else None
+        return self._loopback_payload if _is_loopback(host) else None
+
+    def _claim(self, path: Path) -> Claim | None:
+        """Return the part of a new connection in what the socket holds (BUF-8)."""
+        if self._promises is None:
+            return None
+        return Claim(self._promises, loopback=_is_loopback(str(path[0][0])))
 
     def _payloads(self, path: Path, config: Config) -> Payloads:
         """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""
@@ -653,6 +666,11 @@ class ConnectionTable:
 def _key(connection: Connection) -> Key:
     """Return where segments find *connection*: its path and the ports as they will read them."""
     return connection.path, swap_ports(connection.ports)
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether *host* is this one, by an address that nobody else has."""
+    return host.startswith("127.") or host == "::1"
 
 
 def _is_unicast(path: Path) -> bool:

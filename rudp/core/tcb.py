@@ -16,6 +16,7 @@ from rudp.core.budget import Budget
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import timestamp
 from rudp.core.pmtu import PathMtu, Payloads
+from rudp.core.promises import START, Claim
 from rudp.core.receiver import Receiver, largest_buffer, window_shift
 from rudp.core.sender import Sender
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
@@ -76,6 +77,7 @@ class Tcb:
         "_moved_at",
         "_moved_to",
         "budget",
+        "claim",
         "config",
         "counters",
         "credit",
@@ -155,6 +157,7 @@ class Tcb:
         self.syn_transmissions = 0
         self.credit: int | None = None  # octets we may still send to an address not proved yet
         self.peer_mss = default_mss(path)
+        self.claim: Claim | None = None  # where many share a socket whose buffer is known
         self.ecn = False
         self.ecn_capable = False
         self.offers_ecn = False
@@ -200,6 +203,7 @@ class Tcb:
         self.sender.buffer.clear()
         if self.receiver is not None:
             self.receiver.queue.clear()
+            self.receiver.end()
         self.events |= CLOSED
 
     @property
@@ -212,7 +216,7 @@ class Tcb:
     def meet(self, irs: int, offer: options.Options, now: float) -> Receiver:
         """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
         config = self.config
-        receiver = self.receiver = Receiver(irs, config, self.timers, self.budget)
+        receiver = self.receiver = Receiver(irs, config, self.timers, self.budget, self.claim)
         if offer.mss is not None:
             self.peer_mss = max(offer.mss, MSS_FLOOR)
         if config.window_scaling and offer.window_scale is not None:
@@ -243,6 +247,12 @@ class Tcb:
         self.syn_transmissions = 1
         for _ in range(2):  # nobody knows when it left: like one sent twice, it gives no RTT
             self.sender.syn_sent(now)
+
+    @property
+    def first_window(self) -> int:
+        """SEG.WND of our SYN before the peer's has come: never scaled (RFC 7323 §2.2)."""
+        most = 0xFFFF if self.claim is None else START
+        return min(self.config.receive_buffer, most)
 
     def enable_ecn(self) -> None:
         """The socket gives access to the bits in the IP header: offer ECN, if we are to (ECN-1)."""

@@ -19,7 +19,7 @@ def test_SYNC_5_SYNC_7_the_options_come_back(play: Play) -> None:
         f"""
         listen
         < S 0 win 1000 <{ALL}>
-        > SA 0 ack 1 win 65535 <mss 1452, sackOK, TS * 0, ws 3>
+        > SA 0 ack 1 win 16384 <mss 1452, sackOK, TS * 0, ws 3>
         connections 0
         count COOKIE_SENT 1
         +0.1 < A 1 ack 1 win 1000
@@ -51,7 +51,7 @@ def test_SYNC_5_without_timestamps_only_the_segment_size(play: Play) -> None:
         """
         listen
         < S 0 win 1000 <mss 1460, sackOK, ws 7>
-        > SA 0 ack 1 win 65535 <mss 1452>
+        > SA 0 ack 1 win 16384 <mss 1452>
         +0.1 < A 1 ack 1 win 1000
         accept
         info peer_mss 1452

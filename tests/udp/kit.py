@@ -17,6 +17,9 @@ from rudp.udp.portable import PortablePort
 HERE: Address = ("127.0.0.1", 7000)
 PEER: Address = ("127.0.0.1", 7001)
 
+GRANTED = 8 << 20
+"""Octets of receive buffer that every socket has."""
+
 Datagram = tuple[bytes, Address]
 Message = tuple[int, int, bytes]
 
@@ -67,6 +70,8 @@ class RecordingSocket:
     def getsockopt(self, level: int, name: int, size: int = 0) -> int | bytes:
         if name == SO_MEMINFO:
             return bytes(size)
+        if name == socket.SO_RCVBUF:
+            return GRANTED
         return self._options.get((level, name), 0)
 
     def sendmsg(
@@ -173,11 +178,12 @@ class RecordingTransport:
         self.sent: list[Datagram] = []
         self.paused = False
         self._port = port
+        self._sock = RecordingSocket()
         self._refusals = refusals or Refusals()
         port.connection_made(self)  # type: ignore[arg-type]
 
     def get_extra_info(self, name: str) -> Any:
-        return {"sockname": HERE}.get(name)
+        return {"sockname": HERE, "socket": self._sock}.get(name)
 
     def is_closing(self) -> bool:
         return False
