@@ -2,7 +2,8 @@
 
 A subcommand is a module here with ``add(subparsers)``, which describes its arguments and names the
 function that runs it and returns the exit status: 0 for success, 1 for failure.  Arguments that
-cannot be used end with status 2, as with any argparse program, and Ctrl-C with 130.
+cannot be used end with status 2, as with any argparse program, Ctrl-C with 130, other signals as
+:mod:`rudp.cli.running` says.
 """
 
 import argparse
@@ -11,9 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import rudp
-from rudp.cli import demo, echo, nc, relay
+from rudp.cli import demo, echo, nc, perf, relay
 
-COMMANDS: Final = (demo, echo, nc, relay)
+COMMANDS: Final = (demo, echo, nc, perf, relay)
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""

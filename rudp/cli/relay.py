@@ -87,7 +87,7 @@ class Relay:
         finally:
             server.close()
             for pair in list(self._pairs):
-                pair.cut()
+                pair.cut(ConnectionAbortedError("the relay was ended"))
             await asyncio.sleep(0)  # they are lost in the next turn of the loop
             self._say.close()
             self._say.line(self._figures())

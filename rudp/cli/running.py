@@ -15,7 +15,9 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 ENDING: Final = ("SIGTERM", "SIGHUP")
 """Signals that end a command; ssh sends the second to its ProxyCommand."""
@@ -108,15 +110,34 @@ def _complain(prog: str, context: dict[str, Any]) -> None:
     print(f"{prog}: {context['message']}{why}", file=sys.stderr)
 
 
-async def together(*coroutines: Coroutine[Any, Any, Any]) -> None:
-    """Run all until they have ended; if one fails, cancel the others and raise its exception."""
+async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Return what all return; if one fails, cancel the others and raise its exception."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
-        await asyncio.gather(*tasks)
+        if tasks:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        return [task.result() for task in tasks]
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def alongside(main: Coroutine[Any, Any, T], *others: Coroutine[Any, Any, Any]) -> T:
+    """Return what *main* returns, and run *others* until then; any that fails ends them all."""
+    first = asyncio.ensure_future(main)
+    rest = asyncio.ensure_future(together(*others))
+    try:
+        await asyncio.wait([first, rest], return_when=asyncio.FIRST_COMPLETED)
+        if not first.done():
+            rest.result()
+        return await first
+    finally:
+        for task in (first, rest):
+            task.cancel()
+        await asyncio.gather(first, rest, return_exceptions=True)
 
 
 def in_words(error: BaseException) -> str:
