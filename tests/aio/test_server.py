@@ -1,6 +1,7 @@
 """Servers: the whole surface of asyncio 3.13's, rebinding, and what keeps them alive."""
 
 import asyncio
+import dataclasses
 import errno
 import gc
 import socket
@@ -368,6 +369,24 @@ async def test_keep_alive_argument(net: Net) -> None:
         await client.lost
 
 
+async def test_SYNC_1_DEF_41_handshakes_without_memory(net: Net) -> None:
+    """Every client is answered with a cookie, and none notices."""
+    if net.is_tcp:
+        pytest.skip("rudp's own")
+    assert net.config is not None
+    net = dataclasses.replace(net, config=dataclasses.replace(net.config, half_open_max=0))
+    server = await net.start_server(echo)
+    async with cleared(server):
+        words = [b"%d" % n * 1000 for n in range(50)]
+        answers = await asyncio.gather(*(ask(net, address_of(server), word) for word in words))
+        assert answers == words
+        assert isinstance(server, rudp.Server)
+        (endpoint,) = server.endpoints
+        assert endpoint.stats()["syn_cookie_sent"] >= 50
+        assert endpoint.stats()["syn_cookie_accepted"] == 50
+        assert endpoint.stats()["half_open"] == 0
+
+
 async def test_statistics_of_an_endpoint(net: Net) -> None:
     """BUF-6, M-18: what was dropped is counted by its reason."""
     if net.is_tcp:
@@ -381,6 +400,21 @@ async def test_statistics_of_an_endpoint(net: Net) -> None:
         assert endpoint.stats()["no_connection"] == 1
         assert endpoint.stats()["rst_sent"] == 1
         assert endpoint.stats()["connections"] == 0
+        for name in (
+            "accept_overflow",
+            "ack_throttled",
+            "amplification_limit",
+            "connection_overflow",
+            "half_open",
+            "half_open_overflow",
+            "idle_timeout",
+            "reassembly_octets",
+            "reassembly_overflow",
+            "rst_throttled",
+            "time_wait_overflow",
+            "time_wait_records",
+        ):
+            assert endpoint.stats()[name] == 0
         assert "connections=0" in repr(endpoint)
     assert server.endpoints == ()
     await turns(3)

@@ -274,6 +274,36 @@ async def test_MUST_20_MUST_21_user_timeout() -> None:
         loop.network.link(HOST, HOST, drop=None)
 
 
+async def test_a_client_that_opens_and_says_nothing() -> None:
+    """Config.idle_timeout: its handler hears of a time-out, and whoever talks is left alone."""
+    ends: list[tuple[float, BaseException | None]] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = None
+        try:
+            await reader.read()
+        except OSError as error:
+            end = error
+        ends.append((here().time(), end))
+        writer.close()
+
+    async with cleared(await virtual(idle_timeout=30.0).start_server(handle, SERVER, 7)):
+        start = here().time()
+        _, silent = await rudp.open_connection(SERVER, 7)
+        reader, writer = await rudp.open_connection(SERVER, 7)
+        for _ in range(10):
+            await asyncio.sleep(6)
+            writer.write(b"x")
+        assert len(ends) == 1
+        assert isinstance(ends[0][1], TimeoutError)
+        assert 30 <= ends[0][0] - start < 38
+        assert writer.get_extra_info("endpoint").stats()["idle_timeout"] == 0  # the client's
+        writer.close()
+        assert await reader.read() == b""
+        assert ends[1][1] is None
+        silent.close()
+
+
 async def test_SHLD_20_nobody_has_to_hear_of_trouble() -> None:
     """A protocol without error_received loses nothing but the report."""
     loop = here()

@@ -181,3 +181,24 @@ def test_WS_4_SWS_5_what_was_shown_is_taken(play: Play) -> None:
 def test_M_19_a_datagram_larger_than_announced_is_taken(play: Play) -> None:
     play(passive())
     play("< PA 1:9001(9000) ack 1 \n > A 1 ack 9001 \n read 9000")
+
+
+def test_BUF_6_what_all_hold_behind_gaps_is_bounded(play: Play) -> None:
+    """Each has 16 KiB of its own; more is shared, and what finds no room comes again."""
+    play.configure(reassembly_max=0)
+    play(passive())
+    play(
+        """
+        < A 8001:16001(8000) ack 1
+        > A 1 ack 1
+        < A 16001:24001(8000) ack 1
+        > A 1 ack 1
+        < A 24001:24501(500) ack 1          # 16 KiB less two overheads
+        > A 1 ack 1
+        count REASSEMBLY_OVERFLOW 1
+        < A 1:8001(8000) ack 1
+        > A 1 ack 24001
+        read 24000
+        """
+    )
+    assert play.table.reassembly.used == 0
