@@ -19,6 +19,7 @@ from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.info import ConnectionInfo
 from rudp.core.state import State
+from rudp.core.stats import EndpointStats
 from rudp.core.tracer import Tracer
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Controller",
     "Cubic",
     "Endpoint",
+    "EndpointStats",
     "NewReno",
     "Server",
     "Signal",

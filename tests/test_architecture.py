@@ -8,11 +8,15 @@ same place of an arrow.  A package in the table stands for its modules, which kn
 import ast
 import dataclasses
 import functools
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from rudp.core.counters import Count
+from rudp.core.stats import EndpointStats
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,14 +30,22 @@ core.arrival | core.status | core.syncookie
 core.tcb → core.sender · core.receiver
 core.flight → core.rate · core.recovery → core.rack → core.scoreboard
 core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
-core.sendbuffer | core.reassembly | core.autotune | core.promises | core.recorder → core.tracer | core.info | core.throttle
+core.sendbuffer | core.reassembly | core.autotune | core.promises | core.recorder → core.tracer | core.info | core.stats | core.throttle
 core.wire → core.options | core.checksum | core.ranges | core.isn | core.budget
 core.seqnum | core.state | core.counters | core.transmit | core.why | config
 """  # noqa: E501 - a row of the table is a line
 
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
-    "rudp": {"aio", "config", "core.congestion", "core.info", "core.state", "core.tracer"},
+    "rudp": {
+        "aio",
+        "config",
+        "core.congestion",
+        "core.info",
+        "core.state",
+        "core.stats",
+        "core.tracer",
+    },
     "udp": {"config", "core.transmit"},
     "sim": {"config", "core.table", "core.transmit"},
     "trace": {
@@ -281,6 +293,24 @@ def test_examples_use_public_names_alone(path: Path) -> None:
         and found.target.partition(".")[0] not in ("rudp", "sim", "trace")
     }
     assert not hidden
+
+
+def test_every_counter_is_explained() -> None:
+    """``endpoint.stats()`` has a field for each reason to count, and some more."""
+    more = {"connections", "half_open", "reassembly_octets", "time_wait_records"}
+    more |= {"socket_receive_buffer", "socket_send_buffer", "socket_receive_drops"}
+    assert EndpointStats.__annotations__.keys() == {count.value for count in Count} | more
+
+
+@pytest.mark.parametrize("module", ["core.info", "core.stats"])
+def test_every_field_of_a_snapshot_is_explained(module: str) -> None:
+    """A sentence follows each field: its unit, and the RFC where there is one."""
+    (cls,) = [node for node in parse(modules()[module]).body if isinstance(node, ast.ClassDef)]
+    for field, sentence in itertools.pairwise(cls.body):
+        if isinstance(field, ast.AnnAssign):
+            name = ast.unparse(field.target)
+            assert isinstance(sentence, ast.Expr), name
+            assert ast.literal_eval(sentence.value).endswith("."), name
 
 
 def test_imports_form_no_circle() -> None:

@@ -12,12 +12,13 @@ import os
 import random
 import socket
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.counters import Count
 from rudp.core.listener import Listener
+from rudp.core.stats import EndpointStats
 from rudp.core.table import ConnectionTable
 from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer
@@ -126,12 +127,8 @@ class Endpoint:
                 return host
             return str(probe.getsockname()[0])
 
-    def stats(self) -> dict[str, int]:
-        """Return all counters (docs/limits.md), and how much of everything there is.
-
-        ``socket_receive_buffer`` and ``socket_send_buffer`` are octets that the system has granted,
-        its overhead included; ``socket_receive_drops``, on Linux, the datagrams that found no room.
-        """
+    def stats(self) -> EndpointStats:
+        """Return all counters (docs/limits.md), and how much of everything there is."""
         table = self._table
         numbers = {str(reason): table.counters[reason] for reason in Count}
         numbers["connections"] = table.connections
@@ -144,7 +141,7 @@ class Endpoint:
             numbers["socket_send_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
             if (drops := receive_drops(sock)) is not None:
                 numbers["socket_receive_drops"] = drops
-        return numbers
+        return cast("EndpointStats", numbers)
 
     # -- connections and listeners ---------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """STATUS: what one connection knows of itself, as a snapshot (RFC 9293 §3.10.6)."""
 
 from rudp.core.info import ConnectionInfo
+from rudp.core.state import State
 from rudp.core.tcb import Tcb
 
 
@@ -11,6 +12,8 @@ def status(tcb: Tcb) -> ConnectionInfo:
     rtt = flight.rtt
     return ConnectionInfo(
         state=tcb.state,
+        state_since=tcb.history[-1],
+        state_times=_times(tcb),
         mss=sender.smss,
         pmtu=tcb.pmtu.plpmtu,
         peer_mss=tcb.peer_mss,
@@ -31,12 +34,14 @@ def status(tcb: Tcb) -> ConnectionInfo:
         unsent=sender.unsent,
         unread=receiver.ready_octets if receiver is not None else 0,
         lost=flight.board.lost.octets,
+        lost_total=flight.rate.lost,
         resent=flight.octets_resent,
         dsacks=flight.dsacks,
         undone=flight.undone,
         reordering_seen=flight.reordering_seen,
         delivery_rate=flight.rate.rate,
         pacing_rate=flight.pacing_rate(),
+        bytes_sent=min(max(sender.snd_nxt - sender.iss - 1, 0), sender.buffer.end - sender.iss - 1),
         bytes_acked=max(sender.snd_una - sender.iss - 1 - sender.fin_acked, 0),
         bytes_received=(
             receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_received if receiver else 0
@@ -55,3 +60,12 @@ def status(tcb: Tcb) -> ConnectionInfo:
         ece_received=flight.ece_received,
         soft_error=tcb.soft_error,
     )
+
+
+def _times(tcb: Tcb) -> dict[State, float]:
+    """Return how long the connection was in each state that it has left."""
+    states, since = tcb.history[::2], tcb.history[1::2]
+    times: dict[State, float] = {}
+    for state, came, left in zip(states, since, since[1:], strict=False):
+        times[state] = times.get(state, 0.0) + left - came
+    return times

@@ -8,7 +8,7 @@ state diagram, to negotiate options and to die; the procedures that decide when 
 import enum
 import errno
 import os
-from typing import Final
+from typing import Any, Final
 
 from rudp.config import MSS_FLOOR, Config
 from rudp.core import options, wire
@@ -86,6 +86,7 @@ class Tcb:
         "ecn_capable",
         "error",
         "events",
+        "history",
         "ipv6",
         "keepalive",
         "keepalive_count",
@@ -144,6 +145,7 @@ class Tcb:
         self.mms_r = payloads.receive
         self.ipv6 = ":" in str(path[0][0])
         self.state = State.CLOSED
+        self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
         self.sender = Sender(iss, config, self.timers)
         self.receiver: Receiver | None = None  # made from the peer's SYN
@@ -186,7 +188,10 @@ class Tcb:
         """Go along the arrow *cause*; leaving SYN-RECEIVED for good proves the peer's address."""
         before = self.state
         self.state = after(before, cause)
-        if self.tracer is not None and self.state is not before:
+        if self.state is before:
+            return
+        self.history += self.state, now
+        if self.tracer is not None:
             self.tracer.state_moved(self, before, self.state, cause, now)
 
     def die(self, error: OSError | None, now: float) -> None:

@@ -263,7 +263,11 @@ async def test_tcp_info() -> None:
         assert info.state is rudp.State.ESTABLISHED
         assert str(info.state) == "ESTABLISHED"
         assert info.bytes_acked == 100_000
-        assert info.unacked == info.unsent == info.lost == info.resent == 0
+        assert info.unacked == info.unsent == info.lost == info.resent == info.lost_total == 0
+        assert info.bytes_sent == 100_000
+        assert info.state_times.keys() == {rudp.State.SYN_SENT}
+        assert info.state_times[rudp.State.SYN_SENT] == pytest.approx(0.02, abs=0.005)
+        assert info.state_since < asyncio.get_running_loop().time() - 1
         assert info.srtt == pytest.approx(0.02, abs=0.005)
         assert info.rto >= 0.2
         assert info.cwnd >= 10 * info.mss

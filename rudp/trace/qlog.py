@@ -1,0 +1,135 @@
+"""Events as qlog, JSON text sequences (RFC 7464) in the main schema of its drafts, version 0.3.
+
+qlog was made for QUIC.  What loss recovery and congestion control are about is the same in TCP,
+so those events bear the names that tools such as qvis draw: ``recovery:metrics_updated`` and its
+kin.  Segments and states are TCP's own and are called ``tcp:segment_sent`` and so on; QUIC's
+packets would say what is not there.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from rudp.core.why import Why
+from rudp.trace.events import (
+    CongestionChanged,
+    Event,
+    RangeLost,
+    Recording,
+    RttSampled,
+    SegmentLost,
+    SegmentReceived,
+    SegmentSent,
+    StateMoved,
+    TimerFired,
+    TimerSet,
+    Watched,
+    encode,
+)
+
+_TRIGGERS: Final = {
+    Why.RETRANSMIT_RTO: "pto_expired",
+    Why.RETRANSMIT_RACK: "time_threshold",
+    Why.RETRANSMIT_REORDERING: "time_threshold",
+    Why.RETRANSMIT_SACK: "reordering_threshold",
+    Why.RETRANSMIT_DUPACK: "reordering_threshold",
+}
+
+_TIMERS: Final = {"retransmission": "pto", "tail-loss probe": "pto", "reordering": "ack"}
+"""The kinds of the loss timer; other timers are no concern of qlog's."""
+
+_PHASES: Final = {
+    "fast recovery": "recovery",
+    "after a retransmission time-out": "recovery",
+}
+
+
+def save(recording: Recording, path: str | Path, connection: str | None = None) -> None:
+    """Write one connection of *recording*, the first if none is named, to the file *path*.
+
+    Raises :class:`ValueError` if there is no such connection, :class:`OSError`.
+    """
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(records(recording.events, connection))
+
+
+def records(events: Iterable[Event], connection: str | None = None) -> Iterator[str]:
+    """Yield the records of a file about *connection*, the first if None; raises as :func:`save`."""
+    watched = None
+    for event in events:
+        if watched is None:
+            if isinstance(event, Watched) and connection in (None, event.connection):
+                watched = event
+                yield _record(_header(watched))
+        elif event.connection == watched.connection:
+            for name, data in _told(event):
+                yield _record({"time": round(event.time * 1000, 6), "name": name, "data": data})
+    if watched is None:
+        raise ValueError(f"there is no connection {connection or ''}".rstrip())
+
+
+def _record(fields: dict[str, Any]) -> str:
+    return f"\x1e{json.dumps(fields, separators=(',', ':'))}\n"
+
+
+def _header(watched: Watched) -> dict[str, Any]:
+    client = str(watched.state) == "SYN-SENT"
+    return {
+        "qlog_version": "0.3",
+        "qlog_format": "JSON-SEQ",
+        "title": f"rudp: {watched.connection} and {watched.peer}",
+        "trace": {
+            "vantage_point": {
+                "name": watched.connection,
+                "type": "client" if client else "server",
+            },
+            "common_fields": {
+                "protocol_type": ["TCP"],
+                "time_format": "relative",
+                "reference_time": 0,
+            },
+        },
+    }
+
+
+def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what qlog calls *event*, and its data; times in milliseconds."""
+    if isinstance(event, RttSampled):
+        times = {
+            "smoothed_rtt": event.srtt,
+            "rtt_variance": event.rttvar,
+            "min_rtt": event.min_rtt,
+        }
+        data = {name: round(t * 1000, 6) for name, t in times.items() if t is not None}
+        yield "recovery:metrics_updated", data
+    elif isinstance(event, CongestionChanged):
+        metrics: dict[str, Any] = {
+            "congestion_window": event.cwnd,
+            "bytes_in_flight": event.in_flight,
+        }
+        if event.ssthresh is not None:
+            metrics["ssthresh"] = event.ssthresh
+        if event.pacing_rate is not None:
+            metrics["pacing_rate"] = round(event.pacing_rate * 8)  # bits a second
+        yield "recovery:metrics_updated", metrics
+        slow_start = event.ssthresh is None or event.cwnd < event.ssthresh
+        growing = "slow_start" if slow_start else "congestion_avoidance"
+        state = _PHASES.get(event.recovery, growing)
+        yield "recovery:congestion_state_updated", {"new": state}
+    elif isinstance(event, RangeLost):
+        header = {"packet_type": "1RTT", "packet_number": event.left}
+        lost = {"header": header, "raw": {"length": event.right - event.left}}
+        yield "recovery:packet_lost", lost | {"trigger": _TRIGGERS.get(event.why, "")}
+    elif isinstance(event, TimerSet | TimerFired) and event.timer in _TIMERS:
+        timer: dict[str, Any] = {"timer_type": _TIMERS[event.timer], "event_type": "expired"}
+        if isinstance(event, TimerSet):
+            timer["event_type"] = "cancelled" if event.expires is None else "set"
+            if event.expires is not None:
+                timer["delta"] = round((event.expires - event.time) * 1000, 6)
+        yield "recovery:loss_timer_updated", timer
+    elif isinstance(event, SegmentSent | SegmentReceived | SegmentLost | StateMoved):
+        fields = encode(event)
+        for name in ("event", "time", "connection"):
+            del fields[name]
+        yield f"tcp:{event.kind}", fields
