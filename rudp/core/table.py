@@ -682,7 +682,7 @@ def _is_unicast(path: Path) -> bool:
     return bool(address[1]) and not _is_group(address[0], True) and not _is_group(local, False)
 
 
-@functools.lru_cache(maxsize=1024)  # 1 µs where parsing takes 6, twice for each opening
+@functools.lru_cache(maxsize=1024)  # 0.1 µs, parsing takes 11
 def _is_group(host: str, or_unspecified: bool) -> bool:
     """Return whether *host* is a multicast or broadcast address, or the unspecified one."""
     try:
