@@ -146,7 +146,7 @@ def in_words(error: BaseException) -> str:
         case ssl.SSLCertVerificationError():
             return f"the certificate is not accepted: {error.verify_message}"
         case ssl.SSLError():
-            return f"TLS failed: {error.reason or error}"
+            return f"TLS failed: {getattr(error, 'reason', None) or error.strerror}"
         case socket.gaierror():
             return f"the name is not known: {error.strerror}"
         case TimeoutError() if not str(error):

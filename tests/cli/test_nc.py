@@ -127,6 +127,16 @@ def test_tls_without_input_waits_for_the_peer(rudp: Commands, identities: Identi
     assert (status, received) == (0, "x" * 100_000)
 
 
+def test_a_tls_stream_that_was_cut(rudp: Commands, identities: Identities) -> None:
+    listener = rudp("nc", "--json", *identities.server, "-l", "127.0.0.1", "0")
+    port = listener.port(on_stderr=True)
+    sender = rudp("nc", *identities.client, "127.0.0.1", port, stdin=PIPE)
+    listener.event("connected", on_stderr=True)
+    sender.end(signal.SIGTERM)
+    status, _, said = listener.end()
+    assert (status, said) == (1, "rudp nc: connection reset by peer\n")
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 )
