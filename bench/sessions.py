@@ -22,14 +22,17 @@ PIECE: Final = 64 * 1024
 MESSAGE: Final = 8_000
 """Octets: the largest message of a question and its answer."""
 
+EXCHANGES: Final = 100
+"""Questions and answers of a connection, at most."""
+
 IDLE: Final = 60.0
 """Seconds: the longest silence of an idle connection."""
 
 LIFE: Final = 2.0
 """Seconds: the longest life of a connection that is cut, once both ends have begun."""
 
-PATIENCE: Final = 180.0
-"""Seconds after which a connection is stuck."""
+PATIENCE: Final = 600.0
+"""Seconds after which a connection is stuck; a machine that is busy with other things is slow."""
 
 FAILURES_MAX: Final = 100
 
@@ -129,6 +132,7 @@ class Sessions:
     # -- question and answer, without and with long silence --------------------------------------
 
     async def _ping_pong_client(self, reader: Reader, writer: Writer, seed: int, size: int) -> None:
+        size = min(size, EXCHANGES * MESSAGE // 2)
         data, at = octets(seed, size), 0
         while at < size and not self._ledger.over.is_set():
             message = data[at : at + self._chance.randint(1, MESSAGE)]

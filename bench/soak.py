@@ -29,7 +29,7 @@ import rudp
 from bench import report, units
 from bench.peers import LOOPS, Variant
 from bench.plan import Plan
-from bench.sessions import KINDS, Ledger, Reader, Sessions, Writer
+from bench.sessions import KINDS, PATIENCE, Ledger, Reader, Sessions, Writer
 from rudp.cli.badpath import BadPath
 from rudp.sim import Link
 
@@ -42,6 +42,9 @@ GROWTH_MAX: Final = 8 * MIB
 SAMPLES_MIN: Final = 16
 """Fewer samples say nothing about growth."""
 
+TICK: Final = 0.1
+"""Seconds between two looks at how late the loop is."""
+
 PAUSE: Final = 0.5
 """Seconds: the longest pause between two connections of one worker."""
 
@@ -51,6 +54,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "keepalive": True,  # a reset may be lost, and only a probe tells those who just read
     "keepalive_idle": 5.0,
     "keepalive_interval": 1.0,
+    "keepalive_count": 100,  # a machine that is busy with other things may not answer for long
     "fin_wait2_timeout": 10.0,
 }
 
@@ -72,9 +76,14 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What the process held at one moment: seconds since the start, octets, and counts."""
+    """What the process held at one moment: seconds since the start, octets, and counts.
+
+    *late*: by how many seconds the loop was late at the worst, since the last sample; if that is
+    much, the machine is busy with something else.
+    """
 
     seconds: float
+    late: float
     octets: int
     done: int
     failed: int
@@ -89,7 +98,8 @@ class Sample:
             f"{self.seconds:6.0f} s {self.octets / MIB:9.1f} MiB right "
             f"{self.done:7} connections {self.failed:3} failed {self.connections:4} open "
             f"{self.time_wait:5} TIME-WAIT {self.tasks:4} tasks "
-            f"{self.descriptors:3} descriptors {self.rss / MIB:7.1f} MiB resident"
+            f"{self.descriptors:3} descriptors {self.rss / MIB:7.1f} MiB resident "
+            f"{self.late:6.2f} s late"
         )
 
 
@@ -110,10 +120,12 @@ class Route:
         self.endpoints: set[Any] = set()
         self._config = config
         self._sessions = sessions
-        self._serving: dict[str, Any] = {} if tls is None else {"ssl": tls[0]}
-        self._opening: dict[str, Any] = (
-            {} if tls is None else {"ssl": tls[1], "server_hostname": HOST}
-        )
+        self._serving: dict[str, Any] = {}
+        self._opening: dict[str, Any] = {}
+        if tls is not None:
+            patience = dict.fromkeys(("ssl_handshake_timeout", "ssl_shutdown_timeout"), PATIENCE)
+            self._serving = {"ssl": tls[0], **patience}
+            self._opening = {"ssl": tls[1], "server_hostname": HOST, **patience}
 
     async def start(self) -> None:
         """Listen, and lay the path."""
@@ -160,6 +172,7 @@ class Soak:
         self._chance = random.Random(f"{options.seed} soak")
         self.ledger = Ledger()
         self.samples: list[Sample] = []
+        self._late = 0.0
         self.counters: Counter[str] = Counter()
         self.path: Counter[str] = Counter()
         self._sessions = Sessions(self.ledger, self._chance, options.largest)
@@ -185,6 +198,7 @@ class Soak:
             for kind in options.kinds
             for _ in range(options.workers)
         ]
+        workers.append(asyncio.create_task(self._tick()))
         began = self._loop.time()
         seconds = options.minutes * 60
         while (left := began + seconds - self._loop.time()) > 0.0:
@@ -207,10 +221,19 @@ class Soak:
             await self._sessions.run(kind, route.open)
             await asyncio.sleep(self._chance.uniform(0.0, PAUSE))
 
+    async def _tick(self) -> None:
+        """See how late the loop is, again and again."""
+        while not self.ledger.over.is_set():
+            due = self._loop.time() + TICK
+            await asyncio.sleep(TICK)
+            self._late = max(self._late, self._loop.time() - due)
+
     def _look(self, seconds: float) -> None:
+        late, self._late = self._late, 0.0
         ledger, routes = self.ledger, self._routes.values()
         sample = Sample(
             seconds,
+            late,
             ledger.octets,
             ledger.done.total(),
             ledger.failed,

@@ -32,6 +32,10 @@ RUNS_PER_FLUSH: Final = 64
 EARLY: Final = 0.001
 """Seconds to wait on when the loop's timer fired before its time: loops round to milliseconds."""
 
+STANDSTILL: Final = 1.0
+"""Seconds.  An alarm that is later than this was not late: the machine or the process stood still,
+or somebody has set the clock."""
+
 
 class Sink(Protocol):
     """What an endpoint knows of a transport."""
@@ -120,12 +124,12 @@ class Endpoint:
         if not self._real or host not in ("0.0.0.0", "::"):
             return host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            try:
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect(peer)  # sends nothing; the kernel looks up its route
-            except OSError:
-                return host
-            return str(probe.getsockname()[0])
+                return str(probe.getsockname()[0])
+        except OSError:
+            return host
 
     def stats(self) -> EndpointStats:
         """Return all counters (docs/limits.md), and how much of everything there is."""
@@ -295,6 +299,8 @@ class Endpoint:
             if transmit is None:
                 break
             self._blocked = not port.send(transmit)
+            if self._blocked:
+                table.watch_ready()
         else:
             self.wake()
         self._deliver()
@@ -312,14 +318,18 @@ class Endpoint:
         self._alarm = self.loop.call_at(max(deadline, now), self._on_alarm)
 
     def _on_alarm(self) -> None:
+        now = self.loop.time()
+        if now - self._alarm_at > STANDSTILL:
+            self._table.stood_still(now - self._alarm_at)
         self._alarm = None
         self._alarm_at = OFF
-        now = self.loop.time()
         if now < self._table.next_deadline < now + EARLY:
             self._alarm_at = now + EARLY
             self._alarm = self.loop.call_at(self._alarm_at, self._on_alarm)
             return
         self._table.handle_timeouts(now)
+        if self._blocked:
+            self._table.watch_ready()
         self._deliver()
         self.wake()
 

@@ -26,7 +26,6 @@ from rudp.core.state import Cause, State
 from rudp.core.status import status
 from rudp.core.tcb import (
     AMPLIFICATION,
-    SOFT_ERROR,
     WRITABLE,
     Opened,
     Tcb,
@@ -394,13 +393,11 @@ class Connection:
         tcb = self._tcb
         if tcb.state is State.SYN_SENT:
             tcb.die(OSError(code, os.strerror(code)), now)
-        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.state is not State.CLOSED:
-            tcb.pmtu.on_refused(size)
+        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size):
             tcb.follow_pmtu()
             tcb.sender.flight.refused(from_wire(seq, tcb.sender.snd_nxt), now)
         elif tcb.state is not State.CLOSED:
-            tcb.soft_error = OSError(code, os.strerror(code))
-            tcb.events |= SOFT_ERROR
+            tcb.report(OSError(code, os.strerror(code)))
 
     def handle_icmp(
         self, code: int, quoted_seq: int | None, now: float, *, payload: int | None = None
@@ -440,8 +437,11 @@ class Connection:
         ):
             tcb.die(None if sender.data_acked else reset_by_peer(), now)
             return
-        tcb.soft_error = OSError(code, os.strerror(code))
-        tcb.events |= SOFT_ERROR
+        tcb.report(OSError(code, os.strerror(code)))
+
+    def stood_still(self, seconds: float) -> None:
+        """Put R2 off by the time for which nobody could act (RFC 9293 §3.8.3)."""
+        self._tcb.sender.stood_still(seconds)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at *now* (RFC 9293 §3.10.8)."""
@@ -497,8 +497,7 @@ class Connection:
         sender = tcb.sender
         sender.on_retransmission_timeout(now)
         if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
-            tcb.soft_error = timed_out()
-            tcb.events |= SOFT_ERROR
+            tcb.report(timed_out())
             # Each size gets as many chances as the first (PMTU-9).
             if sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0:
                 sender.flight.suspect_size(now)

@@ -159,8 +159,13 @@ class PathMtu:
             self.plpmtu = max(payload, min(self._base, self.plpmtu))
             self._complete(now)
 
-    def on_refused(self, size: int) -> None:
-        """The system does not take a datagram of *size* octets (EMSGSIZE, PMTU-13)."""
+    def on_refused(self, size: int) -> bool:
+        """The system does not take a datagram of *size* octets (EMSGSIZE, PMTU-13).
+
+        Return whether smaller ones will do: what any host takes was refused for another reason.
+        """
+        if size <= self._floor:
+            return False
         self.probing = None
         self._failures = 0
         self._too_big = min(self._too_big, size)
@@ -168,6 +173,7 @@ class PathMtu:
         if self.plpmtu >= size:
             self.plpmtu = self._base if self._base < size else self._floor
         self._stay_below_ceiling()
+        return True
 
     def on_black_hole(self, pause: float, now: float) -> bool:
         """Segments of this size do not arrive any more: fall back; return whether that changed.

@@ -419,6 +419,11 @@ class Sender:
         self._timers.loss_kind = LossTimer.PERSIST
         self._timers.loss = self._not_after_r2(now + wait)
 
+    def stood_still(self, seconds: float) -> None:
+        """Leave *seconds* that are over out of the time without progress."""
+        if self._stalled_since is not None:
+            self._stalled_since += seconds
+
     def gave_up(self, now: float) -> bool:
         """Return whether R2 has passed: no progress for the user timeout (FAIL-2)."""
         return (

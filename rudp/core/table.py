@@ -276,6 +276,12 @@ class ConnectionTable:
                 self._schedule(connection)
         self._time_wait.expire(now)
 
+    def stood_still(self, seconds: float) -> None:
+        """For so long nobody was here to act or listen: that is no lack of progress."""
+        for entry in self._entries.values():
+            if isinstance(entry, Connection):
+                entry.stood_still(seconds)
+
     # -- what to do ------------------------------------------------------------------------------
 
     @property
@@ -301,6 +307,14 @@ class ConnectionTable:
                 return transmit
             self._settle(connection, now)
         return None
+
+    def watch_ready(self) -> None:
+        """Set the deadlines of those that have something to send and are not polled for it.
+
+        While the socket takes nothing, their time goes on all the same.
+        """
+        for connection in self._ready:
+            self._schedule(connection)
 
     def poll_events(self) -> list[Connection]:
         """Return the connections that may have event bits, since the last call."""

@@ -194,6 +194,11 @@ class Tcb:
         if self.tracer is not None:
             self.tracer.state_moved(self, before, self.state, cause, now)
 
+    def report(self, error: OSError) -> None:
+        """Tell the user of trouble that does not end the connection (RFC 9293 §3.9.1.8)."""
+        self.soft_error = error
+        self.events |= SOFT_ERROR
+
     def die(self, error: OSError | None, now: float) -> None:
         """Delete the connection: stop the timers and tell the user why."""
         if self.state is State.CLOSED:

@@ -160,13 +160,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Move to the next instant at which something happens, and let what arrives then in."""
         when = self._clock.now
         if timeout is None or timeout > 0:
-            timer = self._scheduled[0].when() if self._scheduled else math.inf
+            timer = self._next_timer()
             arrival = self._clock.next
             when = timer if arrival is None else min(timer, arrival)
             if when == math.inf:
                 raise DeadlockError(self._who_waits())
         self._clock.run_until(when)
         self._set_resolution()
+
+    def _next_timer(self) -> float:
+        return self._scheduled[0].when() if self._scheduled else math.inf
 
     def _set_resolution(self) -> None:
         # BaseEventLoop runs a timer once it lies before now + resolution.  The smallest step that a

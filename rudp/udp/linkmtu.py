@@ -37,30 +37,32 @@ def loopback_payload() -> int | None:
     import fcntl
 
     request = struct.pack("16si12x", b"lo", 0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             answer = fcntl.ioctl(sock, SIOCGIFMTU, request)
-        except OSError:
-            return None
+    except OSError:
+        return None
     mtu: int = struct.unpack("16xi12x", answer)[0]
     return max(min(mtu, MTU_MAX) - HEADERS, PAYLOAD_MIN)
 
 
 def link_payload(address: Address) -> int | None:
     """Return the octets of UDP payload that the link towards *address* takes, None if unknown."""
-    return _payload_towards(str(address[0])) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        return None
+    try:
+        return _payload_towards(str(address[0]))
+    except OSError:
+        return None  # no way to it now, or no descriptor left; the next time may be better
 
 
 @functools.lru_cache(maxsize=1024)
-def _payload_towards(host: str) -> int | None:
+def _payload_towards(host: str) -> int:
     ipv6 = ":" in host
     level, name, headers = (socket.IPPROTO_IP, IP_MTU, 28)
     if ipv6:
         level, name, headers = (socket.IPPROTO_IPV6, IPV6_MTU, HEADERS)
     with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((host, 9))  # sends nothing; the kernel looks up its route
-            mtu: int = probe.getsockopt(level, name)
-        except OSError:
-            return None
+        probe.connect((host, 9))  # sends nothing; the kernel looks up its route
+        mtu: int = probe.getsockopt(level, name)
     return max(min(mtu - headers, PAYLOAD_MAX), PAYLOAD_MIN)

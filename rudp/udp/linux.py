@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from rudp.core.transmit import Address, Transmit
 from rudp.udp.fields import IpFields, forbid_fragments
-from rudp.udp.port import Receiver, ask_for_buffers
+from rudp.udp.port import TRANSIENT, Receiver, ask_for_buffers
 
 # From <linux/udp.h>, <linux/in.h> and <linux/in6.h>; the socket module lacks the names.
 SOL_UDP: Final = 17
@@ -58,12 +58,6 @@ ECN_BITS: Final = 3
 
 _ERRORS: Final = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
 
-_TRANSIENT: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EINTR, errno.ECONNREFUSED})
-"""Errors of a send that say nothing about this datagram but that it is lost, as any may be.
-
-ECONNREFUSED is the answer to an earlier one, and comes with the error queue as well.
-"""
-
 
 class QuietSocket(socket.socket):
     """A socket that closes itself without a warning when its loop is gone.
@@ -73,7 +67,8 @@ class QuietSocket(socket.socket):
     """
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(AttributeError):  # there was no descriptor to make it with
+            self.close()
 
 
 class LinuxPort:
@@ -229,13 +224,14 @@ class LinuxPort:
         except OSError as error:
             if error.errno in (errno.EIO, errno.EINVAL) and total > transmit.size:
                 # The device, or the kernel, takes no batches: remember it, and send one by one.
-                # But older kernels say the same of a batch whose datagrams are too large.
+                # But older kernels say the same of a batch whose datagrams are too large, and all
+                # of them of any datagram whose source address has gone with its interface.
                 self._gso = not self._send_singly(transmit, b"".join(buffers))
             else:
                 self._failed(error, transmit)
 
     def _send_singly(self, transmit: Transmit, whole: bytes) -> bool:
-        """Send a run datagram by datagram; return False if they are too large (EMSGSIZE)."""
+        """Send a run datagram by datagram; return False if the system does not take one of them."""
         for at in range(0, len(whole), transmit.size):
             datagram = whole[at : at + transmit.size]
             try:
@@ -245,8 +241,8 @@ class LinuxPort:
                 return True
             except OSError as error:
                 self._failed(error, transmit)
-                if error.errno == errno.EMSGSIZE:
-                    return False  # and so are the others, which count as lost with it
+                if error.errno not in TRANSIENT:
+                    return False  # nor will it take the others, which count as lost with it
         return True
 
     def _sendmsg(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
@@ -293,7 +289,7 @@ class LinuxPort:
 
     def _failed(self, error: OSError, transmit: Transmit) -> None:
         code = error.errno or errno.EIO
-        if code in _TRANSIENT:
+        if code in TRANSIENT:
             return  # lost, as any datagram may be; the sender will find out
         self._receiver.send_failed(code, transmit)
 

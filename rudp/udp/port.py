@@ -5,6 +5,7 @@ Two implementations keep this contract: :mod:`rudp.udp.portable` on any loop, an
 """
 
 import contextlib
+import errno
 import socket
 import struct
 import sys
@@ -20,6 +21,12 @@ SO_RCVBUFFORCE: Final = 33
 SO_MEMINFO: Final = 55  # <asm-generic/socket.h>, since Linux 4.12
 _MEMINFO: Final = struct.Struct("=9I")
 _MEMINFO_DROPS: Final = 8  # <linux/sock_diag.h>
+
+TRANSIENT: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.EINTR, errno.ECONNREFUSED})
+"""Errors of a send that say nothing about this datagram but that it is lost, as any may be.
+
+ECONNREFUSED is the answer to an earlier one, and is heard of by itself as well.
+"""
 
 
 def ask_for_buffers(sock: socket.socket) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rudp.core.transmit import Address, Transmit
 from rudp.udp.fields import IpFields, forbid_fragments
-from rudp.udp.port import Receiver
+from rudp.udp.port import TRANSIENT, Receiver
 
 
 class PortablePort(asyncio.DatagramProtocol):
@@ -25,7 +25,8 @@ class PortablePort(asyncio.DatagramProtocol):
         self._fields: IpFields | None = None
         self._blocked = False
         self._closed = False
-        self._too_large = False  # what the system said of the datagram that is being sent
+        self._sending = False
+        self._refusal = 0  # what the system said while it was given a datagram: an errno number
         self.sockname: Address = ()
 
     # -- what the loop tells ---------------------------------------------------------------------
@@ -52,10 +53,11 @@ class PortablePort(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         """The system reports an error, and not for which datagram; perhaps from within a send."""
-        if isinstance(exc, OSError) and exc.errno == errno.EMSGSIZE:
-            self._too_large = True
-        elif isinstance(exc, OSError) and exc.errno is not None:
-            self._receiver.icmp_received(exc.errno, b"", self._remote, "", 0)
+        code = exc.errno if isinstance(exc, OSError) else None
+        if self._sending:
+            self._refusal = code or errno.EIO
+        elif code is not None:
+            self._heard(code)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
@@ -87,16 +89,36 @@ class PortablePort(asyncio.DatagramProtocol):
             self._fields.apply(transmit.dscp, transmit.ttl)
         address = None if self._remote is not None else transmit.path[0]
         for datagram in transmit.datagrams():
-            # A router's word on an earlier datagram looks the same, but is said only once.
-            for _ in range(2):
-                self._too_large = False
-                transport.sendto(datagram, address)
-                if not self._too_large:
-                    break
-            else:
-                self._receiver.send_failed(errno.EMSGSIZE, transmit)
+            code = self._send_one(transport, datagram, address)
+            if code and code not in TRANSIENT:
+                self._receiver.send_failed(code, transmit)
                 break
         return not self._blocked
+
+    def _send_one(self, transport: asyncio.DatagramTransport, data: bytes, address: Any) -> int:
+        """Return 0 if the system takes *data*, or else the errno number of its refusal."""
+        first = self._try(transport, data, address)
+        if not first:
+            return 0
+        # A router's word on an earlier datagram looks the same, but is said only once.
+        again = self._try(transport, data, address)
+        if again != first:
+            self._heard(first)
+        return again
+
+    def _try(self, transport: asyncio.DatagramTransport, data: bytes, address: Any) -> int:
+        self._refusal = 0
+        self._sending = True
+        try:
+            transport.sendto(data, address)
+        finally:
+            self._sending = False
+        return self._refusal
+
+    def _heard(self, code: int) -> None:
+        """Somebody on the way has said no to a datagram, and nobody knows to which."""
+        if code != errno.EMSGSIZE:
+            self._receiver.icmp_received(code, b"", self._remote, "", 0)
 
     def close(self) -> None:
         """Close the transport."""

@@ -296,19 +296,19 @@ class TestStubSocket:
         return port(loop, sock, listener, None), sock, loop, listener
 
     async def test_UDP_19_full(self) -> None:
-        """EAGAIN: kept, and sent in order when the socket is writable; it never spins."""
+        """EAGAIN: kept, and sent when the socket is writable; it never spins."""
         port, sock, loop, listener = self.port()
         sock.fails = [errno.EAGAIN]
         first, second = run_to(PEER, 100, 100), run_to(PEER, 50)
         assert not port.send(first)
-        assert not port.send(second)
         assert not sock.sent
-        sock.fails = [0, errno.EAGAIN]
+        sock.fails = [errno.EAGAIN]
         loop.writers[77]()
         assert listener.ready == 0
         loop.writers[77]()
         assert not loop.writers
         assert listener.ready == 1
+        assert port.send(second)
         assert sock.sent == [b"".join(first.datagrams()), b"".join(second.datagrams())]
 
     @pytest.mark.parametrize("code", [errno.ENOBUFS, errno.ENOMEM])
@@ -333,6 +333,17 @@ class TestStubSocket:
         assert port.send(transmit)
         assert sock.sent == transmit.datagrams() * 2
         assert not any(sock.segment_sizes)
+
+    async def test_refused_in_a_run_and_singly(self) -> None:
+        """EINVAL, for want of the source address: that says nothing about offload."""
+        port, sock, _, listener = self.port()
+        sock.fails = [errno.EINVAL, errno.EINVAL]
+        transmit = run_to(PEER, 100, 100, 30)
+        assert port.send(transmit)
+        assert listener.failed == [(errno.EINVAL, transmit)]
+        assert port.send(transmit)
+        assert sock.sent == [b"".join(transmit.datagrams())]
+        assert sock.segment_sizes == [True]
 
     async def test_without_offload_and_full_in_the_middle(self) -> None:
         port, sock, loop, _ = self.port()

@@ -89,7 +89,7 @@ def test_an_end_where_a_reset_belongs_is_found() -> None:
 
 def test_growth_is_told_from_the_medians_of_two_quarters() -> None:
     def samples(*rss: int) -> list[soak.Sample]:
-        return [soak.Sample(n, 0, 0, 0, octets, 0, 0, 0, 0) for n, octets in enumerate(rss)]
+        return [soak.Sample(n, 0, 0, 0, 0, octets, 0, 0, 0, 0) for n, octets in enumerate(rss)]
 
     assert soak.growth(samples(*range(15))) is None
     assert soak.growth(samples(*[10] * 4, *[100] * 4, *[1000] * 4, 120, 120, 120, 9999)) == 20
