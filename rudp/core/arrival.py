@@ -40,7 +40,7 @@ def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
         tracer.run_received(tcb, run, now)
     if tcb.credit is not None:
         tcb.credit += AMPLIFICATION * run.size
-    if tcb.state is State.SYN_SENT:
+    if tcb.state is State.SYN_SENT or (run.flags & SYN and _belies_crossing_syn(tcb, run)):
         _syn_sent(tcb, run, now)
     elif tcb.receiver is not None and tcb.state is not State.CLOSED:
         _otherwise(tcb, tcb.receiver, run, now)
@@ -82,7 +82,9 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     if flags & ACK:
         echo = tcb.echo(run, now)
         sender.on_ack(seg_ack, [], None, echo, False, now)
-        tcb.move(Cause.RCV_SYN_ACK, now)
+        tcb.syn_due = None
+        known = tcb.state is State.SYN_RECEIVED
+        tcb.move(Cause.RCV_ACK_OF_SYN if known else Cause.RCV_SYN_ACK, now)
         # The window of a SYN is not scaled.
         tcb.establish(run.window, receiver.irs, seg_ack, echo, now)
         receiver.syn_window_field()
@@ -97,6 +99,22 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     receiver.syn_window_field()
     if run.length:
         receiver.accept(receiver.irs + 1, run, now)
+
+
+def _belies_crossing_syn(tcb: Tcb, run: Run) -> bool:
+    """Return whether *run* answers our SYN, and another SYN than the one we took for the peer's.
+
+    A bare SYN proves nothing about its sender, and may be old or forged; SYN,ACK with the number
+    after our ISS comes from somebody who has seen our SYN (decision 23).
+    """
+    return (
+        tcb.state is State.SYN_RECEIVED
+        and tcb.opened is Opened.ACTIVE
+        and run.flags & (SYN | RST) == SYN
+        and _acks_our_syn(tcb, run)
+        and tcb.receiver is not None
+        and from_wire(run.seq, tcb.receiver.irs) != tcb.receiver.irs
+    )
 
 
 def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
@@ -141,8 +159,13 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
             tcb.drop(Count.RST_IGNORED)  # its data reaches into the window, it does not
         elif seq != receiver.rcv_nxt:
             tcb.challenge(now)
+        elif tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
+            tcb.die(None, now)
+        elif tcb.state is State.SYN_RECEIVED and not _acks_our_syn(tcb, run):
+            tcb.drop(Count.RST_IGNORED)
+            tcb.forget_peer(now)  # whoever sent the SYN that crossed ours knows this number too
         elif tcb.state is State.SYN_RECEIVED:
-            tcb.die(refused() if tcb.opened is Opened.ACTIVE else None, now)
+            tcb.die(refused(), now)
         else:
             # Once all we sent is acknowledged and nobody reads, the user has let go.
             let_go = tcb.sender.fin_acked and not tcb.reading
@@ -178,8 +201,13 @@ def _ends_simultaneous_open(tcb: Tcb, run: Run) -> bool:
     It repeats the SYN that we have, so the window test fails by one; its ACK is what Figure 7
     expects to establish us.
     """
+    return tcb.opened is Opened.ACTIVE and not run.length and _acks_our_syn(tcb, run)
+
+
+def _acks_our_syn(tcb: Tcb, run: Run) -> bool:
+    """Return whether *run* acknowledges our SYN, of whose number only the peer can know."""
     seg_ack = from_wire(run.ack, tcb.sender.snd_una)
-    return tcb.opened is Opened.ACTIVE and not run.length and seg_ack == tcb.sender.snd_nxt
+    return bool(run.flags & ACK) and seg_ack == tcb.sender.snd_nxt
 
 
 def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int, now: float) -> int:

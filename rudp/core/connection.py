@@ -712,11 +712,9 @@ class Connection:
             tcb.announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
         )
         size = wire.HEADER_SIZE + len(opts)
-        if tcb.credit is not None:
-            if tcb.credit < size:
-                tcb.counters[Count.AMPLIFICATION_LIMIT] += 1
-                return None
-            tcb.credit -= size
+        if tcb.credit is not None and tcb.credit < size:
+            tcb.counters[Count.AMPLIFICATION_LIMIT] += 1
+            return None
         tcb.syn_transmissions += 1
         tcb.sender.syn_sent(now)
         if tcb.timers.loss == OFF:
@@ -729,6 +727,8 @@ class Connection:
         self, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
     ) -> Transmit:
         head = wire.pack_segment(self._tcb.ports, seq, ack, flags, window, opts)
+        if self._tcb.credit is not None:
+            self._tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
         return self._transmit([head], len(head), len(head), 1, 0, why, now)
 
     def _transmit(

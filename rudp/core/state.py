@@ -37,6 +37,7 @@ class Cause(enum.Enum):
     RCV_SYN = "rcv SYN"
     RCV_SYN_ACK = "rcv SYN,ACK"
     RCV_ACK_OF_SYN = "rcv ACK of SYN"
+    RCV_RST = "rcv RST"
     RCV_FIN = "rcv FIN"
     RCV_ACK_OF_FIN = "rcv ACK of FIN"
     TIMEOUT_2MSL = "2MSL timeout"
@@ -55,6 +56,7 @@ MOVES: Final[dict[tuple[State, Cause], State]] = {
     (_S.SYN_SENT, _C.RCV_SYN): _S.SYN_RECEIVED,  # simultaneous open, MUST-10
     (_S.SYN_SENT, _C.DELETE): _S.CLOSED,
     (_S.SYN_RECEIVED, _C.RCV_ACK_OF_SYN): _S.ESTABLISHED,
+    (_S.SYN_RECEIVED, _C.RCV_RST): _S.SYN_SENT,  # the crossing SYN was old or forged
     (_S.SYN_RECEIVED, _C.CLOSE): _S.FIN_WAIT_1,
     (_S.SYN_RECEIVED, _C.DELETE): _S.CLOSED,
     (_S.ESTABLISHED, _C.CLOSE): _S.FIN_WAIT_1,

@@ -226,16 +226,18 @@ class Tcb:
     def meet(self, irs: int, offer: options.Options, now: float) -> Receiver:
         """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
         config = self.config
+        self._forget_receiver()
         receiver = self.receiver = Receiver(irs, config, self.timers, self.budget, self.claim)
-        if offer.mss is not None:
-            self.peer_mss = max(offer.mss, MSS_FLOOR)
-        if config.window_scaling and offer.window_scale is not None:
-            self.scaling = True
-            self.snd_shift = min(offer.window_scale, 14)
+        default = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
+        self.peer_mss = default if offer.mss is None else max(offer.mss, MSS_FLOOR)
+        scale = offer.window_scale if config.window_scaling else None
+        self.scaling = scale is not None
+        self.snd_shift = min(scale or 0, 14)
+        if self.scaling:
             receiver.shift = window_shift(largest_buffer(config))
         receiver.sack = config.sack and offer.sack_permitted
-        if config.timestamps and offer.tsval is not None:
-            self.timestamps = True
+        self.timestamps = config.timestamps and offer.tsval is not None
+        if self.timestamps:
             receiver.ts_recent = offer.tsval
             receiver.ts_recent_at = now
         receiver.rmss_max = self._data_octets(self.announced_mss)
@@ -263,6 +265,20 @@ class Tcb:
         """SEG.WND of our SYN before the peer's has come: never scaled (RFC 7323 §2.2)."""
         most = 0xFFFF if self.claim is None else START
         return min(self.config.receive_buffer, most)
+
+    def forget_peer(self, now: float) -> None:
+        """Go back to SYN-SENT: the SYN that crossed ours was not the peer's, or is no more."""
+        self._forget_receiver()
+        self.syn_due = Why.RETRANSMIT_SYN_DOUBT
+        self.move(Cause.RCV_RST, now)
+
+    def _forget_receiver(self) -> None:
+        """Undo what began with a SYN that was not the peer's, if one came before."""
+        if self.receiver is not None:
+            self.receiver.discard()
+            self.receiver.end()
+            self.receiver = None
+            self.timers.ack = OFF
 
     def enable_ecn(self) -> None:
         """The socket gives access to the bits in the IP header: offer ECN, if we are to (ECN-1)."""

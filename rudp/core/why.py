@@ -38,6 +38,11 @@ class Why(enum.Enum):
     RETRANSMIT_SYN = "The peer repeats its SYN, so it lacks ours.", "RFC 9293 §3.10.7.4"
     RETRANSMIT_WITHOUT_ECN = "Refused: the next SYN asks without offering ECN.", "RFC 3168 §6.1.1.1"
 
+    RETRANSMIT_SYN_DOUBT = (
+        "The SYN that crossed ours was reset: was it the peer's at all?",
+        "RFC 9293 §3.10.7.3",
+    )
+
     # What leaves to acknowledge and nothing else.
     ACK_OF_SYN = "The peer's SYN,ACK is acknowledged.", "RFC 9293 §3.10.7.3"
     ACK_EVERY_SECOND = "Two full segments have come since the last ACK.", "RFC 5681 §4.2"

@@ -38,6 +38,7 @@ WHY: Final = {
     Cause.RCV_SYN: Why.SYN_ANSWERED,
     Cause.RCV_SYN_ACK: Why.ACK_OF_SYN,
     Cause.RCV_ACK_OF_SYN: Why.SYN_ACKED,
+    Cause.RCV_RST: Why.RETRANSMIT_SYN_DOUBT,
     Cause.RCV_FIN: Why.FIN_RECEIVED,
     Cause.RCV_ACK_OF_FIN: Why.FIN_ACKED,
     Cause.TIMEOUT_2MSL: Why.TIME_WAIT_2MSL,

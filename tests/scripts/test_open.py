@@ -309,7 +309,10 @@ def test_ST_28_SYN_RECEIVED_answers_a_wrong_ack_by_rst(play: Play) -> None:
 
 
 def test_ST_23_SYN_RECEIVED_reset(play: Play) -> None:
-    """MUST-11: the child of a listener goes quietly, our own open is refused (s2)."""
+    """MUST-11: the child of a listener goes quietly; our own open is refused by who knows it (s2).
+
+    Without an ACK of our SYN the RST comes from whoever sent the crossing SYN: back to SYN-SENT.
+    """
     play(
         """
         flow b 192.0.2.1:4000 1001
@@ -327,6 +330,11 @@ def test_ST_23_SYN_RECEIVED_reset(play: Play) -> None:
         b< S 0
         b> SA 0 ack 1
         b< R 1
+        b> S 0
+        b.state SYN-SENT
+        b< S 0
+        b> SA 0 ack 1
+        b< RA 1 ack 1
         b.error ConnectionRefusedError
         """
     )

@@ -108,6 +108,9 @@ def expected(state: str, flags: int, seq: int, ack: int, length: int) -> Outcome
     passive = state.endswith("passive")
     refuse = dataclasses.replace(stay, replies=((RST, ack, 0),))
     take_ack = False
+    knows_us = flags & ACK and ack == here.nxt  # decision 23: it has seen our SYN
+    if opening and not passive and flags & (SYN | RST) == SYN and seq != 0 and knows_us:
+        return _in_syn_sent(here, flags, seq, ack, length)
     if opening and flags & SYN and not flags & RST and seq == 0:  # s1: the peer's SYN once more
         if not flags & ACK:
             return dataclasses.replace(stay, replies=((SYN | ACK, 0, 1),))
@@ -116,6 +119,8 @@ def expected(state: str, flags: int, seq: int, ack: int, length: int) -> Outcome
         if flags & RST:  # ST-22..24
             if not _in_window(here, seq):
                 return stay
+            if opening and not passive and seq == here.rcv_nxt and not knows_us:
+                return Outcome("SYN-SENT", ((SYN, 0, 0),))
             return Outcome("gone") if seq == here.rcv_nxt else answer
         if not _acceptable(here, seq, seg_len):
             return answer  # ST-21
