@@ -4,6 +4,7 @@ The certificates are made when the tests run; no key is stored.
 """
 
 import asyncio
+import dataclasses
 import gc
 import hashlib
 import random
@@ -18,7 +19,8 @@ import pytest
 import trustme
 
 import rudp
-from rudp.sim import VirtualLoop, run
+from rudp.cli.badpath import BadPath
+from rudp.sim import Link, VirtualLoop, run
 from tests.aio.kit import (
     HOST,
     Net,
@@ -274,6 +276,29 @@ def test_a_megabyte_each_way_on_a_hostile_path(seed: int) -> None:
         corrupt=0.01,
     )
     assert hashlib.sha256(answer).digest() == hashlib.sha256(data).digest()
+
+
+async def test_over_a_lossy_path_on_the_time_of_a_real_loop(real: Net) -> None:
+    """Real sockets, and a relay between them that loses and reorders."""
+    data = random.Random(6).randbytes(200_000)
+    assert real.config is not None
+    config = dataclasses.replace(real.config, mss=1400)
+    server = await rudp.start_server(echo, HOST, 0, ssl=for_server(), config=config)
+    host, port = address_of(server)
+    bad: Any = {"delay": 0.002, "loss": 0.02, "reorder": 0.02, "reorder_delay": 0.004}
+    path = BadPath((host, port), Link(seed=1, **bad), Link(seed=2, **bad))
+    await path.open()
+    async with cleared(server):
+        reader, writer = await rudp.open_connection(
+            *path.address, ssl=for_client(), inner_port=port, config=config
+        )
+        sending = spawn(feed(writer, data))
+        assert await reader.readexactly(len(data)) == data
+        await sending
+        await close(writer)
+        assert writer.get_extra_info("cipher")[1] == "TLSv1.3"
+    path.close()
+    await turns(3)
 
 
 async def test_reader_that_stops_holds_its_sender_back(net: Net) -> None:
@@ -556,6 +581,27 @@ async def test_peer_that_does_not_answer_close_notify(net: Net) -> None:
         assert isinstance(await p.client.lost, TimeoutError)
 
 
+async def test_client_that_does_not_answer_close_notify(net: Net) -> None:
+    """``ssl_shutdown_timeout`` of a server."""
+    served: list[Recorder] = []
+
+    def factory() -> Recorder:
+        served.append(Recorder())
+        return served[-1]
+
+    server = await net.create_server(factory, ssl=for_server(), ssl_shutdown_timeout=SOON)
+    async with cleared(server):
+        _, plain = await net.create_connection(Recorder, *address_of(server))
+        near = await net.start_tls(plain.transport, plain, for_client(), server_hostname=NAME)
+        near.write(b"x")
+        await served[0].received(1)
+        plain.transport.pause_reading()
+        served[0].transport.close()
+        assert isinstance(await served[0].lost, TimeoutError)
+        near.abort()
+        await plain.lost
+
+
 # -- handshakes that fail ------------------------------------------------------------------------
 
 
@@ -641,6 +687,24 @@ async def test_silent_client_is_not_waited_for(net: Net, reports: list[dict[str,
         assert net.is_tcp or isinstance(error, ConnectionResetError)
     assert len(untouched.made) == 1
     untouched.check()
+    await forgive(net, reports)
+
+
+async def test_streams_take_the_time_outs_too(net: Net, reports: list[dict[str, Any]]) -> None:
+    """open_connection and start_server hand them on."""
+    async with cleared(await net.create_server(Silent)) as server:
+        with pytest.raises(ConnectionAbortedError, match="SSL handshake is taking longer than"):
+            await net.open_connection(
+                *address_of(server),
+                ssl=for_client(),
+                server_hostname=NAME,
+                ssl_handshake_timeout=SOON,
+                ssl_shutdown_timeout=SOON,
+            )
+    limits: dict[str, Any] = {"ssl_handshake_timeout": SOON, "ssl_shutdown_timeout": SOON}
+    async with cleared(await net.start_server(echo, ssl=for_server(), **limits)) as server:
+        _, client = await net.create_connection(Silent, *address_of(server))
+        await client.lost
     await forgive(net, reports)
 
 
@@ -786,6 +850,37 @@ async def test_start_tls_of_the_loop(net: Net) -> None:
         assert await p.client.lost is None
         assert await p.server.lost is None
         assert p.client.calls == ["made", "data", "eof", "lost"]
+
+
+async def test_start_tls_of_asyncios_base_loop(real: Net) -> None:
+    """Called as a plain function it works on any loop, uvloop's too."""
+    loop: Any = asyncio.get_running_loop()
+    async with pair(real) as p:
+        starting = spawn(real.start_tls(p.far, p.server, for_server(), server_side=True))
+        near = await asyncio.BaseEventLoop.start_tls(
+            loop, p.near, p.client, for_client(), server_hostname=NAME
+        )
+        assert isinstance(near, asyncio.Transport)
+        far = await starting
+        near.write(b"there")
+        assert await p.server.received(5) == b"there"
+        far.close()
+        assert await p.client.lost is None
+
+
+async def test_what_comes_while_the_protocol_is_swapped_is_for_tls(net: Net) -> None:
+    """The peer's first word of TLS arrives before ``start_tls`` is called: it waits."""
+    async with pair(net) as p:
+        p.far.pause_reading()
+        starting = spawn(net.start_tls(p.near, p.client, for_client(), server_hostname=NAME))
+        await p.settle()
+        assert p.server.data == b""
+        far = await net.start_tls(p.far, p.server, for_server(), server_side=True)
+        near = await starting
+        near.write(b"there")
+        assert await p.server.received(5) == b"there"
+        far.close()
+        assert await p.client.lost is None
 
 
 async def test_tls_over_tls(net: Net) -> None:
