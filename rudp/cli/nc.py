@@ -40,17 +40,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say what happens on standard error"
     )
-    parser.add_argument(
-        "-q",
-        "--quiet-time",
-        type=arguments.duration,
-        default=10.0,
-        metavar="TIME",
-        help="with --ssl, close when the input has ended and the peer has been silent this long "
-        "(default: 10s)",
-    )
     settings.add_options(parser, connects=True)
-    settings.add_tls_options(parser)
+    settings.add_tls_options(parser, passes_on=True)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 

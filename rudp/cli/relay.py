@@ -41,7 +41,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     running.add_options(parser)
     settings.add_options(parser, connects=True)
-    settings.add_tls_options(parser)
+    settings.add_tls_options(parser, passes_on=True)
     parser.set_defaults(run=functools.partial(run, parser))
 
 
@@ -102,7 +102,7 @@ class Relay:
         )
 
     def _accept(self) -> Leg:
-        return Pair(self._open, self._ended).near
+        return Pair(self._open, self._ended, self._options.quiet_time).near
 
     def _open(self, pair: Pair) -> None:
         """Open the other leg of *pair*."""

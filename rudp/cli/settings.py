@@ -56,8 +56,8 @@ def config(options: argparse.Namespace) -> rudp.Config:
     )
 
 
-def add_tls_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the options for TLS."""
+def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False) -> None:
+    """Describe the options for TLS; *passes_on*: the command passes on the end of one direction."""
     group = parser.add_argument_group("TLS")
     group.add_argument("--ssl", action="store_true", help="use TLS inside rudp connections")
     group.add_argument(
@@ -80,6 +80,16 @@ def add_tls_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the name in the server's certificate, if it is not the host connected to",
     )
+    if passes_on:
+        group.add_argument(
+            "-q",
+            "--quiet-time",
+            type=arguments.duration,
+            default=10.0,
+            metavar="TIME",
+            help="TLS has no half-close: when all is sent, close after the peer has been silent for"
+            " this time (default: 10s)",
+        )
 
 
 def tls(

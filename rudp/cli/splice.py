@@ -6,8 +6,9 @@ one's peer feels it through its own window.  The end of one direction is passed 
 that direction, and a connection that was cut is passed on as one that was cut: a reset.
 
 TLS streams have no half-close here.  When the plain side has ended, its TLS side is closed only
-after the peer there has been silent for a while, for it may be answering.  When the TLS side has
-ended, nobody is left to hear the plain one, which gets the same time to end.
+after the peer there has been silent for a while, for it may be answering; and since nobody knows
+whether that was all, the plain side is reset then.  When the TLS side has ended, nobody is left to
+hear the plain one, which gets the same time to end.
 """
 
 import asyncio
@@ -17,10 +18,6 @@ import struct
 import sys
 from collections.abc import Callable
 from typing import Final, cast
-
-SILENCE: Final = 60.0
-"""Seconds without an octet after which a pair is closed of which one direction has ended and the
-end could not be passed on."""
 
 _LINGER_NONE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -89,19 +86,22 @@ class Pair:
     """Two legs; *near* was there first, and *far* is opened for it.
 
     *on_half_open* is called when *near* is open, *on_end* once, when both are gone, with what ended
-    them: None if all was in order.
+    them: None if all was in order.  *silence*: the seconds without an octet after which it is over
+    if one direction has ended and the end could not be passed on.
     """
 
     def __init__(
         self,
         on_half_open: Callable[["Pair"], None],
         on_end: Callable[["Pair", BaseException | None], None],
+        silence: float,
     ) -> None:
         self.near, self.far = Leg(self), Leg(self)
         self.near.other, self.far.other = self.far, self.near
         self._legs = (self.near, self.far)
         self._on_half_open = on_half_open
         self._on_end = on_end
+        self._silence = silence
         self._closing = False
         self._over = False
         self._error: BaseException | None = None
@@ -173,16 +173,19 @@ class Pair:
                 leg.transport.close()
 
     def _watch(self, before: int) -> None:
-        """Close unless octets come that somebody hears."""
+        """Give up unless octets come that somebody hears."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(SILENCE, self._look, before)
+        self._timer = loop.call_later(self._silence, self._look, before)
 
     def _look(self, before: int) -> None:
         heard = sum(leg.received for leg in self._legs if not leg.ended and not leg.unheard)
-        if heard == before:
-            self._close()
-        else:
+        if heard != before:
             self._watch(heard)
+            return
+        for leg in self._legs:
+            if leg.ended and leg.is_open:
+                reset(leg.transport)
+        self._close()
 
 
 def reset(transport: asyncio.Transport) -> None:
