@@ -102,9 +102,13 @@ def test_where_somebody_types_the_end_of_the_peer_is_the_end(rudp: Commands) -> 
 def test_tls(rudp: Commands, identities: Identities) -> None:
     echo = rudp("echo", "--json", *identities.server, "rudp://127.0.0.1:0")
     port = echo.port()
-    nc = rudp("nc", *identities.client, "-q", "500ms", "127.0.0.1", port, stdin=PIPE)
-    out, err = nc.process.communicate(b"a secret", timeout=90)
-    assert (nc.process.returncode, out, err) == (0, b"a secret", b"")
+    nc = rudp("nc", *identities.client, "-q", "100ms", "127.0.0.1", port, stdin=PIPE)
+    assert nc.process.stdin is not None
+    assert nc.process.stdout is not None
+    nc.process.stdin.write(b"a secret")
+    nc.process.stdin.flush()
+    assert nc.process.stdout.read(8) == b"a secret"
+    assert nc.end() == (0, "", "")  # which closes its input
     wrong = rudp("nc", "--ssl", "--ssl-ca", identities.stranger, "127.0.0.1", port)
     status, _, said = wrong.end()
     assert status == 1
