@@ -25,7 +25,12 @@ async def main(host: str, port: int, io: Any) -> None:
     answers = [0, 0]
 
     async def talk(which: int, address: Any) -> None:
-        reader, writer = await rudp.open_connection(*address, config=config)
+        while True:
+            try:
+                reader, writer = await rudp.open_connection(*address, config=config)
+                break
+            except OSError:  # a device that was made just now may need a moment
+                await asyncio.sleep(PAUSE)
         while not over.is_set():
             question = b"%d " % answers[which] * 1000
             writer.write(question)
