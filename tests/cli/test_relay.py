@@ -245,7 +245,7 @@ def test_a_target_that_is_not_there(rudp: Commands) -> None:
         port = closed.getsockname()[1]
     crossing = Crossing(rudp, port)
     for _ in range(2):
-        with crossing.connect() as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), crossing.connect() as client:
             client.recv(1)
         assert crossing.far.event("closed")["error"] == "connection refused"
 
@@ -256,7 +256,7 @@ def test_no_more_connections_than_asked_for(rudp: Commands) -> None:
         crossing = Crossing(rudp, server.getsockname()[1], near=("--max-connections", "1"))
         with crossing.connect() as first:
             served, _ = server.accept()
-            with crossing.connect() as second, pytest.raises(ConnectionResetError):
+            with pytest.raises(ConnectionResetError), crossing.connect() as second:
                 second.recv(1)
             first.close()
             with served:
