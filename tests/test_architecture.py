@@ -27,10 +27,10 @@ aio.streams → aio.connect · aio.server → aio.transport · aio.registry · a
 udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
 core.arrival | core.status | core.syncookie
-core.tcb → core.sender · core.receiver
+core.tcb → core.sender · core.receiver · core.recorder
 core.flight → core.rate · core.recovery → core.rack → core.scoreboard
 core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
-core.sendbuffer | core.reassembly | core.autotune | core.promises | core.recorder → core.tracer | core.info | core.stats | core.throttle
+core.sendbuffer | core.reassembly | core.autotune | core.promises | core.tracer | core.info | core.stats | core.throttle
 core.wire → core.options | core.checksum | core.ranges | core.isn | core.budget
 core.seqnum | core.state | core.counters | core.transmit | core.why | config
 """  # noqa: E501 - a row of the table is a line

@@ -274,7 +274,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         connection = self._connection
         error = connection.error
         if error is not None and connection.recorder is not None:
-            records = connection.recorder.events
+            records = connection.recorder.records()
             local = (self._sockname[0], *self._endpoint.sockname[1:])
             numbers = Numbers(*connection.initial_numbers)
             flight = recall.Flight(records, connection.path, connection.ports, local, numbers)

@@ -34,9 +34,10 @@ _TAKES_DATA = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
 def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
     """Process *run*, which came for the connection *tcb*."""
     tcb.segments_in += run.segments
-    tracer = tcb.tracer
+    tracer, recorder = tcb.tracer, tcb.recorder
+    if recorder is not None:
+        recorder.received(tcb.state, run, now)
     if tracer is not None:
-        tcb.dropped = None
         tracer.run_received(tcb, run, now)
     if tcb.credit is not None:
         tcb.credit += AMPLIFICATION * run.size
@@ -44,8 +45,13 @@ def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
         _syn_sent(tcb, run, now)
     elif tcb.receiver is not None and tcb.state is not State.CLOSED:
         _otherwise(tcb, tcb.receiver, run, now)
+    dropped = tcb.dropped
+    if dropped is not None:
+        tcb.dropped = None
+        if recorder is not None:
+            recorder.dropped(dropped, now)
     if tracer is not None:
-        tracer.run_processed(tcb, run, tcb.dropped, now)
+        tracer.run_processed(tcb, run, dropped, now)
 
 
 def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:

@@ -53,9 +53,8 @@ _SILENT_ABORT: Final = frozenset(
 class Connection:
     """A connection between ``path[0]`` and us, in one of the eleven states.
 
-    Made by :class:`rudp.core.table.ConnectionTable`.  ``tracer``: who watches it; ``recorder``: who
-    remembers the latest events, None for nobody.  Sequence numbers, sizes and times are as
-    everywhere in the core: growing ints, octets, seconds on the caller's monotonic clock.
+    Made by :class:`rudp.core.table.ConnectionTable`.  ``tracer``: who watches it.  Numbers,
+    sizes and times as everywhere in the core: growing ints, octets, seconds on the caller's clock.
     """
 
     __slots__ = (
@@ -63,7 +62,6 @@ class Connection:
         "_probe_due",
         "_tcb",
         "dscp",
-        "recorder",
         "scheduled",
         "tracer",
         "ttl",
@@ -89,9 +87,6 @@ class Connection:
             iss = isn.iss(path, ports, now)
         offset = isn.timestamp_offset(path, ports)
         self.tracer = tracer
-        self.recorder: FlightRecorder | None = None
-        if config.flight_recorder:
-            tracer = self.recorder = FlightRecorder(config.flight_recorder, tracer)
         self._tcb = Tcb(
             path, ports, config, opened, iss, offset, payloads, counters, budget, tracer, now
         )
@@ -142,6 +137,11 @@ class Connection:
     def opened(self) -> Opened:
         """Whether we opened the connection or the peer."""
         return self._tcb.opened
+
+    @property
+    def recorder(self) -> FlightRecorder | None:
+        """Who remembers the latest events, None for nobody."""
+        return self._tcb.recorder
 
     @property
     def config(self) -> Config:
@@ -228,6 +228,8 @@ class Connection:
         tcb = self._tcb
         tcb.move(Cause.OPEN_PASSIVE, now)
         tcb.credit = AMPLIFICATION * syn.size
+        if tcb.recorder is not None:
+            tcb.recorder.received(tcb.state, syn, now)
         if tcb.tracer is not None:
             tcb.tracer.run_received(tcb, syn, now)
         tcb.take_syn(syn, now)
@@ -448,25 +450,21 @@ class Connection:
         tcb = self._tcb
         timers = tcb.timers
         if timers.patience <= now:
-            self._fired(PATIENCE, now)
+            tcb.fired(PATIENCE, now)
             tcb.watch_progress(now)
         if timers.ack <= now and tcb.receiver is not None:
-            self._fired(DELAYED_ACK, now)
+            tcb.fired(DELAYED_ACK, now)
             tcb.receiver.on_ack_timeout()
         if timers.pace <= now:
             timers.pace = OFF
         if timers.loss <= now:
             timers.loss = OFF
-            self._fired(timers.loss_kind.value, now)
+            tcb.fired(timers.loss_kind.value, now)
             self._loss_timeout(now)
         if timers.idle <= now:
             timers.idle = OFF
-            self._fired(IDLE, now)
+            tcb.fired(IDLE, now)
             self._idle_timeout(now)
-
-    def _fired(self, timer: str, now: float) -> None:
-        if self._tcb.tracer is not None:
-            self._tcb.tracer.timer_fired(self._tcb, timer, now)
 
     def _loss_timeout(self, now: float) -> None:
         tcb = self._tcb
@@ -600,7 +598,8 @@ class Connection:
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
                 new = run[0] == sender.snd_nxt
-                why = Why.NEW_DATA if tcb.tracer is None else sender.why(run[0])
+                watched = tcb.recorder is not None or tcb.tracer is not None
+                why = sender.why(run[0]) if watched else Why.NEW_DATA
                 sender.on_sent(run[0], run[1], now)
                 tcb.events |= WRITABLE
                 return self._run(receiver, run[0], run[1], mss, opts, tcb.ecn and new, why, now)
@@ -665,19 +664,18 @@ class Connection:
         window = receiver.window_field()
         receiver.ack_sent()
         chunks = sender.buffer.slices(seq, right)
-        ack = to_wire(receiver.rcv_nxt)
+        first, ack = to_wire(seq), to_wire(receiver.rcv_nxt)
+        if tcb.recorder is not None:
+            tcb.recorder.sent(tcb.state, first, ack, flags, window, length, mss, why, now)
         if urgent:
-            head = wire.pack_segment(tcb.ports, to_wire(seq), ack, flags, window, opts, urgent)
+            head = wire.pack_segment(tcb.ports, first, ack, flags, window, opts, urgent)
             buffers: list[bytes | memoryview] = [head, *chunks]
         else:
-            buffers = wire.pack_run(
-                tcb.ports, to_wire(seq), ack, flags, window, opts, chunks, length, mss
-            )
+            buffers = wire.pack_run(tcb.ports, first, ack, flags, window, opts, chunks, length, mss)
         header = wire.HEADER_SIZE + len(opts)
         segments = max(1, -(-length // mss))
         total = header * segments + length
-        ecn = ECT_0 if ect else 0
-        return self._transmit(buffers, header + mss, total, segments, ecn, why, now)
+        return self._transmit(buffers, header + mss, total, segments, ECT_0 if ect else 0, why, now)
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
         seq = to_wire(self._tcb.sender.ack_seq)
@@ -726,9 +724,12 @@ class Connection:
     def _segment(
         self, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
     ) -> Transmit:
-        head = wire.pack_segment(self._tcb.ports, seq, ack, flags, window, opts)
-        if self._tcb.credit is not None:
-            self._tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
+        tcb = self._tcb
+        if tcb.recorder is not None:
+            tcb.recorder.sent(tcb.state, seq, ack, flags, window, 0, 0, why, now)
+        head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
+        if tcb.credit is not None:
+            tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
         return self._transmit([head], len(head), len(head), 1, 0, why, now)
 
     def _transmit(

@@ -18,6 +18,7 @@ from rudp.core.isn import timestamp
 from rudp.core.pmtu import PathMtu, Payloads
 from rudp.core.promises import START, Claim
 from rudp.core.receiver import Receiver, largest_buffer, window_shift
+from rudp.core.recorder import FlightRecorder
 from rudp.core.sender import Sender
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
 from rudp.core.state import Cause, State, after
@@ -65,9 +66,10 @@ class Tcb:
     """One connection's variables.
 
     ``path`` and ``ports`` (local << 16 | remote) say who the peer is.  ``pmtu`` knows the
-    largest UDP payload we send to it, ``mms_r`` is the largest we are ready to receive.  ``ecn``:
-    our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we would like
-    that.
+    largest UDP payload we send to it, ``mms_r`` is the largest we are ready to receive.
+    ``tracer``: who watches it; ``recorder``: who remembers the latest events, None for nobody.
+    ``ecn``: our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we
+    would like that.
     """
 
     __slots__ = (
@@ -103,6 +105,7 @@ class Tcb:
         "ports",
         "reading",
         "receiver",
+        "recorder",
         "reset",
         "scaling",
         "segments_in",
@@ -141,6 +144,8 @@ class Tcb:
         self.counters = counters
         self.budget = budget
         self.tracer = tracer
+        events = config.flight_recorder
+        self.recorder = FlightRecorder(events, now) if events else None
         self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
         self.mms_r = payloads.receive
         self.ipv6 = ":" in str(path[0][0])
@@ -191,8 +196,17 @@ class Tcb:
         if self.state is before:
             return
         self.history += self.state, now
+        if self.recorder is not None:
+            self.recorder.moved(before, self.state, cause, now)
         if self.tracer is not None:
             self.tracer.state_moved(self, before, self.state, cause, now)
+
+    def fired(self, timer: str, now: float) -> None:
+        """Let those who watch know that a timer expired."""
+        if self.recorder is not None:
+            self.recorder.fired(self.state, timer, now)
+        if self.tracer is not None:
+            self.tracer.timer_fired(self, timer, now)
 
     def report(self, error: OSError) -> None:
         """Tell the user of trouble that does not end the connection (RFC 9293 §3.9.1.8)."""

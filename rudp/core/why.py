@@ -8,7 +8,10 @@ import enum
 
 
 class Why(enum.Enum):
-    """A reason; ``sentence`` says it in words, ``section`` is where a standard says so."""
+    """A reason; ``sentence`` says it in words, ``section`` is where a standard says so.
+
+    ``number``: its place in the list, from 0.
+    """
 
     # What leaves with octets of its own.
     SYN_OPEN = "The user opened a connection.", "RFC 9293 §3.10.1"
@@ -80,3 +83,4 @@ class Why(enum.Enum):
     def __init__(self, sentence: str, section: str) -> None:
         self.sentence = sentence
         self.section = section
+        self.number = len(type(self).__members__)

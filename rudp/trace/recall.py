@@ -1,19 +1,20 @@
 """The last flight of a connection, told when it has ended in an error.
 
-The recorder in the core keeps tuples; here they become words, events, or a capture.  An exception
-that a connection dies of carries the end of the story as a note, so that a traceback shows what
-was sent, what came and which timer fired; its method ``save`` writes all that is known to a file.
+The recorder in the core keeps packed records; here they become words, events, or a capture.  An
+exception that a connection dies of carries the end of the story as a note, so that a traceback
+shows what was sent, what came and which timer fired; its method ``save`` writes all that is known
+to a file.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rudp.core import wire
-from rudp.core.counters import Counters
-from rudp.core.recorder import DROPPED, FIRED, MOVED, RECEIVED, SENT
+from rudp.core.options import NOP, WINDOW_SCALE, Options
+from rudp.core.recorder import FIRED, MOVED, RECEIVED, SENT, Record
+from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import State
 from rudp.core.tracer import Nobody
 from rudp.core.transmit import Address
@@ -35,7 +36,7 @@ class Flight:
     of the connection's initial numbers.
     """
 
-    records: tuple[tuple[Any, ...], ...]
+    records: tuple[Record, ...]
     path: PeerPath
     ports: int
     local: Address
@@ -43,7 +44,7 @@ class Flight:
 
     def tell(self, most: int = NOTE_EVENTS) -> str:
         """Return the last *most* events in words, one a line, with the seconds before the end."""
-        end = self.records[-1][1] if self.records else 0.0
+        end = self.records[-1].time if self.records else 0.0
         host, port = self.path[0][:2]
         told = [f"{event.time - end:+9.3f} s  {_in_words(event)}" for event in self._events(0.0)]
         title = f"The last events of the connection to {host}:{port}, seconds before its end:"
@@ -51,10 +52,9 @@ class Flight:
 
     def recording(self) -> events.Recording:
         """Return everything as events; there are no snapshots among them."""
-        start = self.records[0][1] if self.records else 0.0
+        start = self.records[0].time if self.records else 0.0
         host, port = self.path[0][:2]
-        first = self.records[0][2] if self.records else State.CLOSED
-        state = first if isinstance(first, State) else State.CLOSED
+        state = self.records[0].state if self.records else State.CLOSED
         watched = events.Watched(
             0.0, _NAME, _NAME, f"{host}:{port}", self.ports >> 16, self.ports & 0xFFFF, state
         )
@@ -75,24 +75,49 @@ class Flight:
 
     def _events(self, start: float) -> Iterator[events.Event]:
         numbers = dataclasses.replace(self.numbers)
-        records = self.records
-        for n, record in enumerate(records):
-            kind, now = record[:2]
-            time = round(now - start, 9)
-            if kind == SENT:
-                for each in _segments(record):
-                    header = numbers.header(each, ours=True)
-                    yield events.SegmentSent(time, _NAME, record[2], header, record[6])
-            elif kind == RECEIVED:
-                dropped = _verdict(records, n)
-                for each in _segments(record):
-                    header = numbers.header(each, ours=False)
-                    yield events.SegmentReceived(time, _NAME, record[2], header, dropped)
+        for n, record in enumerate(self.records):
+            kind, now, state = record[:3]
+            time = round(now - start, 6)
+            if kind in (SENT, RECEIVED):
+                for each in self._segments(record):
+                    header = numbers.header(each, ours=kind == SENT)
+                    if record.why is not None:
+                        yield events.SegmentSent(time, _NAME, state, header, record.why)
+                    else:
+                        dropped = self._verdict(n)
+                        yield events.SegmentReceived(time, _NAME, state, header, dropped)
             elif kind == MOVED:
-                _, _, before, after, cause = record
-                yield events.StateMoved(time, _NAME, before, after, cause.value, WHY[cause])
+                cause = record.cause
+                yield events.StateMoved(time, _NAME, state, record.after, cause.value, WHY[cause])
             elif kind == FIRED:
-                yield events.TimerFired(time, _NAME, record[2])
+                yield events.TimerFired(time, _NAME, record.timer)
+
+    def _verdict(self, n: int) -> str | None:
+        """Return why the run of the *n*-th record was dropped; other events may lie between."""
+        for record in self.records[n + 1 :]:
+            if record.dropped is not None:
+                return str(record.dropped.value)
+            if record.kind in (SENT, RECEIVED):
+                break
+        return None
+
+    def _segments(self, record: Record) -> Iterator[segment.Segment]:
+        """Yield the segments of a run that was sent or received."""
+        options = Options()
+        if record.flags & wire.SYN:
+            # The one option without which the rest cannot be read.
+            ours = record.kind == SENT
+            options.window_scale = self.numbers.rcv_shift if ours else self.numbers.snd_shift
+        at = 0
+        while True:
+            length = min(record.room, record.length - at)
+            last = at + length >= record.length
+            flags = record.flags if last else record.flags & ~(wire.PSH | wire.FIN)
+            seq = (record.seq + at) & SEQ_MASK
+            yield segment.Segment(seq, record.ack, flags, record.window, length, options)
+            at += length
+            if last:
+                return
 
 
 _NAME: Final = "connection"
@@ -103,36 +128,6 @@ def annotate(error: BaseException, flight: Flight) -> None:
     if flight.records:
         error.add_note(flight.tell())
     error.save = flight.save  # type: ignore[attr-defined]
-
-
-def _verdict(records: tuple[tuple[Any, ...], ...], n: int) -> str | None:
-    """Return why the run of the *n*-th record was dropped; other events may lie between."""
-    for record in records[n + 1 :]:
-        if record[0] == DROPPED:
-            return str(record[2].value)
-        if record[0] in (SENT, RECEIVED):
-            break
-    return None
-
-
-def _segments(record: tuple[Any, ...]) -> Iterator[segment.Segment]:
-    """Yield the segments of a run that was sent or received."""
-    kind, header, total, size = record[0], record[3], record[4], record[5]
-    first = wire.read_segment(memoryview(header), Counters())
-    if first is None:
-        return
-    last = first.flags
-    if kind == RECEIVED:
-        last = record[6]
-    elif record[7] is not None:
-        last = record[7][13]
-    room = size - len(header)
-    count = max(math.ceil(total / size), 1)
-    for n in range(count):
-        data = min(size, total - n * size) - len(header)
-        flags = last if n == count - 1 else first.flags & ~wire.PSH
-        seq = (first.seq + n * room) & 0xFFFF_FFFF
-        yield segment.Segment(seq, first.ack, flags, first.window, data, first.options)
 
 
 def _in_words(event: events.Event) -> str:
@@ -154,20 +149,23 @@ def _save_jsonl(flight: Flight, path: Path) -> None:
 def _save_pcapng(flight: Flight, path: Path) -> None:
     capture = Capture(path, name=_NAME, local=flight.local)
     for n, record in enumerate(flight.records):
-        kind, now = record[:2]
+        kind, now, state = record[:3]
         if kind not in (SENT, RECEIVED):
             continue
-        who = Nobody(flight.path, flight.ports, record[2])
-        comment = f"{record[6].name}: {record[6].sentence}" if kind == SENT else ""
-        if kind == RECEIVED and (dropped := _verdict(flight.records, n)):
+        who = Nobody(flight.path, flight.ports, state)
+        comment = ""
+        if record.why is not None:
+            comment = f"{record.why.name}: {record.why.sentence}"
+        elif dropped := flight._verdict(n):
             comment = f"dropped: {dropped}"
-        header = record[3]
-        for each in _segments(record):
-            head = bytearray(header)
-            head[4:8] = each.seq.to_bytes(4, "big")
-            head[13] = each.flags
+        ports = flight.ports if kind == SENT else wire.swap_ports(flight.ports)
+        for each in flight._segments(record):
+            opts = b""
+            if each.options.window_scale is not None:
+                opts = bytes((NOP, WINDOW_SCALE, 3, each.options.window_scale))
+            head = wire.pack_segment(ports, each.seq, each.ack, each.flags, each.window, opts)
             capture.add(
-                who, now, bytes(head), length=len(head) + each.length,
+                who, now, head, length=len(head) + each.length,
                 inbound=kind == RECEIVED, comment=comment,
             )  # fmt: skip
     capture.flush()

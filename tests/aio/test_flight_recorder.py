@@ -134,9 +134,8 @@ def test_a_run_of_several_segments_with_a_fin(tmp_path: Path) -> None:
     assert len(first) > 1
 
 
-def test_it_keeps_headers_and_no_data() -> None:
+def test_it_keeps_no_data() -> None:
     """Octets of the application would stay in memory for as long as somebody has the exception."""
     error = _run(CONFIG)
     kept = [each for record in error.save.__self__.records for each in record]
-    assert all(len(each) <= 60 for each in kept if isinstance(each, bytes))
-    assert not any(isinstance(each, memoryview | bytearray) for each in kept)
+    assert not any(isinstance(each, bytes | memoryview | bytearray) for each in kept)
