@@ -1,6 +1,6 @@
 """What it costs to watch a connection: bulk over loopback, both ends in this process, by turns.
 
-Each round sends the same octets once in every way of watching, in an order that changes, and each
+Each round sends the same octets once in every way of watching, in an order by chance, and each
 is held against the round's transfer that nobody watched.  CPU time counts, not the clock, so that
 a busy machine disturbs less; the table has the median of the rounds and their quartiles.  What the
 hooks cost when they are off cannot be switched off to compare: it is counted, as so many tests for
@@ -16,6 +16,8 @@ instructions: what two sizes differ by is what the octets between them cost::
 import argparse
 import asyncio
 import contextlib
+import gc
+import random
 import statistics
 import tempfile
 import time
@@ -104,9 +106,11 @@ def simulate(size: int, way: str) -> None:
 def measure(size: int, rounds: int, ways: Sequence[str]) -> dict[str, list[float]]:
     """Return the CPU seconds of each way in each round."""
     seconds: dict[str, list[float]] = {way: [] for way in ways}
+    chance = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
         for n in range(-1, rounds):
-            for way in [*ways[n % len(ways) :], *ways[: n % len(ways)]]:
+            for way in chance.sample(ways, len(ways)):
+                gc.collect()  # nobody pays for what the one before left behind
                 used, _ = asyncio.run(transfer(size, **watched(way, folder)))
                 if n >= 0:  # the first is for warming up
                     seconds[way].append(used)

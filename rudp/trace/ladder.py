@@ -193,6 +193,14 @@ class Ladder:
         elif isinstance(event, StateMoved):
             self._move(side, event.before, event.after, event.time)
 
+    @classmethod
+    def of(cls, recording: Recording, *, absolute: bool = False, fold: int | None = 4) -> "Ladder":
+        """Return the ladder of *recording*, whose first end is the left side and gives the name."""
+        ends = dict.fromkeys(each.end for each in recording.events if isinstance(each, Watched))
+        ladder = cls(*[*ends, "", ""][:2], absolute=absolute, fold=fold)
+        ladder.draw(recording)
+        return ladder
+
     def draw(self, recording: Recording) -> None:
         """Draw the events of *recording*: the first of its ends that opens is the left side."""
         ends = dict.fromkeys(each.end for each in recording.events if isinstance(each, Watched))

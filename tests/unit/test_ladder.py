@@ -356,8 +356,8 @@ def test_bounds_are_checked(wrong: dict[str, int]) -> None:
 
 def test_a_ladder_of_a_recording() -> None:
     run = transfer(drop=(2,))
-    ladder = Ladder()
-    ladder.draw(run.log.recording)
+    ladder = Ladder.of(run.log.recording)
     rows = str(ladder).splitlines()
+    assert rows[0].split() == ["ms", "client", "server"]
     assert sum(row.endswith("X") for row in rows) == 1
     assert rows[-1].split() == ["240080.0", "CLOSED"]
