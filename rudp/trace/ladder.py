@@ -9,10 +9,11 @@ cross.  A ladder only looks, and it stays small: long stretches of plain data fo
 import dataclasses
 import enum
 from collections import deque
-from typing import Final
+from typing import Final, Literal
 
 from rudp.core.state import State
 from rudp.core.tracer import Tracer
+from rudp.core.why import Why
 from rudp.trace import words
 from rudp.trace.events import (
     Event,
@@ -27,6 +28,8 @@ from rudp.trace.stream import EventLog
 
 LEFT: Final = "left"
 RIGHT: Final = "right"
+
+Explain = Literal["short", "rfc"]
 
 _SIDES: Final = {LEFT: 0, RIGHT: 1}
 _STATE_COLUMN: Final = max(len(str(state)) for state in State)
@@ -58,6 +61,7 @@ class _Line:
     number: int
     segment: Segment | None = None
     again: bool = False
+    why: Why | None = None
     states: list[State | None] = dataclasses.field(default_factory=lambda: [None, None])
 
 
@@ -94,7 +98,9 @@ class Ladder:
     *left_name*, *right_name*: what stands above the columns.  *absolute*: show sequence numbers as
     on the wire instead of counting from the initial ones.  *fold*: of each stretch of segments
     without SYN, FIN and RST keep so many lines at its beginning and at its end; None keeps all.
-    *limit*: lines kept, at least 1; older ones are forgotten first.  Raises :class:`ValueError`.
+    *limit*: lines kept, at least 1; older ones are forgotten first.  *explain*: below each line say
+    in a sentence why the segment was sent, with ``"rfc"`` also the code of the reason and the
+    section of a standard; None says nothing.  Raises :class:`ValueError`.
 
     ::
 
@@ -113,6 +119,7 @@ class Ladder:
         absolute: bool = False,
         fold: int | None = 4,
         limit: int = 1000,
+        explain: Explain | None = None,
     ) -> None:
         if fold is not None and fold < 1:
             raise ValueError(f"fold must be at least 1 or None, not {fold!r}")
@@ -122,6 +129,7 @@ class Ladder:
         self._absolute = absolute
         self._fold = fold
         self._limit = limit
+        self._explain = explain
         self._log = EventLog(limit=1, sink=self.take)
         self._watched = [False, False]
         self._ports: int | None = None  # left port << 16 | right port
@@ -138,7 +146,9 @@ class Ladder:
         self._acted = [0, 0]
         self._receipt: list[tuple[float, _Line] | None] = [None, None]
         self._open: tuple[list[_Line], list[_Line]] = ([], [])
-        self._snd_max: list[int | None] = [None, None]  # by side: the highest number it used
+        # By side: the initial number on the wire, and the highest number it used.
+        self._syn: list[int | None] = [None, None]
+        self._snd_max: list[int | None] = [None, None]
         self._stretch = 0  # lines at the end that may be folded
         self._folding: _Line | None = None  # the line that takes them
 
@@ -167,16 +177,33 @@ class Ladder:
         self._folding = None
 
     def __str__(self) -> str:
+        return "\n".join([*self.head(), *(text for _, text in self.rows())])
+
+    def head(self) -> list[str]:
+        """Return what stands above the first segment: names, and the states to begin with."""
+        width = self._width([self._label(line) for line in self._lines])
+        names = f"{'ms':>9}  {self._names[0]:{_STATE_COLUMN}}  {'':{width}}  {self._names[1]}"
+        return [names, _row("", self._top, "", width)]
+
+    def rows(self) -> list[tuple[float, str]]:
+        """Return the rest: for each line its time, in seconds since the first, and its text.
+
+        With an explanation the text has two lines.
+        """
         labels = [self._label(line) for line in self._lines]
-        width = max([36, *(len(label) + 12 for label in labels)])
-        head = f"{'ms':>9}  {self._names[0]:{_STATE_COLUMN}}  {'':{width}}  {self._names[1]}"
-        rows = [head, _row("", self._top, "", width)]
+        width = self._width(labels)
+        rows = []
         if self._forgotten:
-            rows.append(_row("", [None, None], f"... {self._forgotten} lines ...", width))
+            text = f"... {self._forgotten} lines ..."
+            rows.append((0.0, _row("", [None, None], text, width)))
         for line, label in zip(self._lines, labels, strict=True):
-            time = f"{(line.now - (self._start or 0.0)) * 1000:.1f}"
-            rows.append(_row(time, line.states, self._arrow(line, label, width), width))
-        return "\n".join(rows)
+            now = line.now - (self._start or 0.0)
+            arrow = self._arrow(line, label, width)
+            text = _row(f"{now * 1000:.1f}", line.states, arrow, width)
+            if self._explain is not None and line.why is not None:
+                text += f"\n{'':{_STATE_COLUMN + 16}}{_reason(line.why, self._explain)}"
+            rows.append((now, text))
+        return rows
 
     def take(self, event: Event) -> None:
         """Draw *event*, if it belongs to the connection that is drawn."""
@@ -187,11 +214,11 @@ class Ladder:
         if side is None:
             return
         if isinstance(event, SegmentSent):
-            self._depart(side, event.segment, event.state, event.time)
+            self._depart(side, event.segment, event.state, event.time, event.why)
         elif isinstance(event, SegmentReceived):
             self._arrive(side, event.segment, event.state, event.time)
         elif isinstance(event, StateMoved):
-            self._move(side, event.before, event.after, event.time)
+            self._move(side, event.before, event.after, event.time, event.why)
 
     @classmethod
     def of(cls, recording: Recording, *, absolute: bool = False, fold: int | None = 4) -> "Ladder":
@@ -227,12 +254,13 @@ class Ladder:
         if ports == self._ports:
             self._drawn[event.connection] = side
 
-    def _depart(self, side: int, seg: Segment, state: State, now: float) -> None:
+    def _depart(self, side: int, seg: Segment, state: State, now: float, why: Why) -> None:
         last = self._lines[-1] if self._lines else None
         if last is not None and last.kind is _Kind.MOVED and (last.side, last.now) == (side, now):
             self._lines.pop()  # what it shows, this line shows as well
         line = self._line(_Kind.SENT, side, seg, now)
         line.again = self._is_again(side, seg)
+        line.why = why
         line.states[side] = self._states[side] = state
         self._begin(side, state)
         self._open[side].append(line)
@@ -266,7 +294,7 @@ class Ladder:
         elif _is_marked(seg) or not (self._watched[sender] and self._folds):
             self._arrived(side, seg, state, now)
 
-    def _move(self, side: int, before: State, after: State, now: float) -> None:
+    def _move(self, side: int, before: State, after: State, now: float, why: Why) -> None:
         self._states[side] = after
         self._begin(side, after if after is State.LISTEN else before)
         receipt = self._receipt[side]
@@ -276,6 +304,7 @@ class Ladder:
             receipt[1].states[side] = after
         elif after is State.CLOSED:
             line = self._line(_Kind.MOVED, side, None, now)
+            line.why = why
             line.states[side] = after
             self._append(line)
 
@@ -305,7 +334,8 @@ class Ladder:
 
     def _is_again(self, side: int, seg: Segment) -> bool:
         """Has *side* sent these numbers before?"""
-        if "SYN" in seg.flags and self._snd_max[side] != seg.seq + 1:
+        if "SYN" in seg.flags and self._syn[side] != seg.wire_seq:
+            self._syn[side] = seg.wire_seq
             self._snd_max[side] = None  # another connection of the same ports
         end = seg.seq + seg.space
         highest = self._snd_max[side]
@@ -349,6 +379,10 @@ class Ladder:
             self._open[line.side].remove(line)
 
     # -- drawing ---------------------------------------------------------------------------------
+
+    def _width(self, labels: list[str]) -> int:
+        """Return the columns between the two sides."""
+        return max([36, *(len(label) + 12 for label in labels)])
 
     def _label(self, line: _Line) -> str:
         if line.kind is _Kind.FOLDED:
@@ -395,3 +429,8 @@ def _is_marked(seg: Segment) -> bool:
 def _row(time: str, states: list[State | None], middle: str, width: int) -> str:
     left, right = ("" if state is None else str(state) for state in states)
     return f"{time:>9}  {left:{_STATE_COLUMN}}  {middle:{width}}  {right}".rstrip()
+
+
+def _reason(why: Why, explain: Explain) -> str:
+    """Return *why* in words."""
+    return f"{why.sentence} ({why.name}, {why.section})" if explain == "rfc" else why.sentence

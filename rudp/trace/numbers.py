@@ -25,9 +25,9 @@ class Numbers:
     def header(self, each: segment.Segment, *, ours: bool) -> Segment:
         """Return the header of a segment, one of *ours* or of the peer's."""
         if each.flags & SYN and ours:
-            self.iss, self.rcv_shift = each.seq, each.options.window_scale
+            self.iss, self.rcv_shift, self._sent = each.seq, each.options.window_scale, 0
         elif each.flags & SYN:
-            self.irs, self.snd_shift = each.seq, each.options.window_scale
+            self.irs, self.snd_shift, self._received = each.seq, each.options.window_scale, 0
         if ours:
             seq = self._sent = _relative(each.seq, self.iss, self._sent)
         else:

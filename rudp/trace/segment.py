@@ -49,6 +49,12 @@ def sent(transmit: Transmit) -> Iterator[Segment]:
         at += len(buffer)
 
 
+def read(datagram: bytes) -> Segment | None:
+    """Return the segment in *datagram*, None if there is none."""
+    run = wire.read_segment(memoryview(datagram), Counters())
+    return None if run is None else received(run)
+
+
 def split(run: Run) -> Iterator[Segment]:
     """Yield the segments of an arriving run."""
     room = max(run.segment_octets, 1)

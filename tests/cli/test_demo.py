@@ -130,7 +130,7 @@ def test_a_difference_is_told(
         def hexdigest(self) -> str:
             return f"{Wrong.count}"
 
-    monkeypatch.setattr("rudp.cli.demo.hashlib.sha256", Wrong)
+    monkeypatch.setattr("rudp.cli.demo.transfer.hashlib.sha256", Wrong)
     assert main(QUICK) == 1
     out, err = capsys.readouterr()
     assert "sha256 differs" in err

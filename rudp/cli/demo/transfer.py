@@ -1,4 +1,4 @@
-"""``rudp demo``: a transfer between two UDP sockets of this machine, over a path that loses.
+"""``rudp demo`` alone: a transfer between two UDP sockets of this machine, over a path that loses.
 
 What is shown is a real connection: the ladders are drawn from the segments that its two ends sent
 and received, and the losses between them are made by a third socket.  The client sends all it has
@@ -8,7 +8,6 @@ and then its FIN; the server answers with the SHA-256 of what it got, and only t
 import argparse
 import asyncio
 import contextlib
-import functools
 import hashlib
 import os
 import random
@@ -22,6 +21,8 @@ from rudp.cli.badpath import BadPath
 from rudp.sim import Link
 from rudp.trace import Ladder
 from rudp.trace.words import octets
+
+DEFAULTS: Final = {"size": 2 << 20, "loss": 0.01, "delay": 0.002, "reorder": 0.0, "mss": 1400}
 
 CHUNK: Final = 64 * 1024
 """Octets written at once."""
@@ -40,51 +41,34 @@ PROGRESS_INTERVAL: Final = 0.1
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Describe the command."""
-    parser = subparsers.add_parser(
-        "demo",
-        help="transfer data over a lossy path between two UDP sockets of this machine",
-        description="Transfer data between two UDP sockets of this machine over a path with "
-        "losses; show how the connection opens and closes, and compare both ends' SHA-256.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    data = parser.add_mutually_exclusive_group()
+def add_options(group: "argparse._ArgumentGroup") -> None:
+    """Describe the options."""
+    data = group.add_mutually_exclusive_group()
     data.add_argument(
-        "--size", type=arguments.size, default="2M", help="how much to send: 500, 64K, 10M, 1G"
+        "--size", type=arguments.size, help="how much to send: 500, 64K, 10M, 1G (default: 2M)"
     )
-    data.add_argument(
-        "--file",
-        metavar="PATH",
-        default=argparse.SUPPRESS,
-        help="send this file instead of generated data",
+    data.add_argument("--file", metavar="PATH", help="send this file instead of generated data")
+    group.add_argument(
+        "--delay", type=arguments.seconds, help="delay each way, 20ms or 0.1s (default: 2ms)"
     )
-    parser.add_argument(
-        "--loss", type=arguments.share, default="1%", help="share of datagrams lost, each way"
+    group.add_argument(
+        "--reorder", type=arguments.share, help="share of datagrams held back (default: 0%%)"
     )
-    parser.add_argument(
-        "--delay", type=arguments.seconds, default="2ms", help="delay each way, 20ms or 0.1s"
-    )
-    parser.add_argument(
-        "--reorder", type=arguments.share, default="0%", help="share of datagrams held back"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="for the generated data and for what happens to it"
-    )
-    parser.add_argument(
+    group.add_argument(
         "--mss",
         type=arguments.mss,
-        default=1400,
-        help="octets of options and data in a full segment",
+        help="octets of options and data in a full segment (default: 1400)",
     )
-    parser.set_defaults(run=functools.partial(run, parser))
 
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Run the command; return 0 if both ends have the same SHA-256, 1 if not."""
+    """Run the transfer; return 0 if both ends have the same SHA-256, 1 if not."""
+    for name, value in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     with contextlib.ExitStack() as stack:
         file = None
-        if "file" in options:
+        if options.file is not None:
             try:
                 file = stack.enter_context(open(options.file, "rb"))
             except OSError as error:

@@ -1,0 +1,488 @@
+"""The scenarios: each a few user calls at two ends, and what there is to see in them.
+
+A script plays on a :class:`rudp.cli.demo.stage.Stage`.  What is special about its path or its
+settings stands in the table at the end, so that a script tells what users do and nothing else.
+"""
+
+import dataclasses
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+import rudp
+from rudp.cli.demo.faults import Fault
+from rudp.cli.demo.stage import CLIENT_PORT, PORT, Stage
+
+SEGMENT: Final = 1000
+"""Octets of data in a full segment of all scenarios."""
+
+TICKS_PER_SECOND: Final = 250_000
+"""How fast the clock behind initial sequence numbers goes (RFC 9293 §3.4.1)."""
+
+RST: Final = 0x04
+
+
+@dataclasses.dataclass(frozen=True)
+class Quiz:
+    """A question that the ladder answers; the first of *choices* is right."""
+
+    question: str
+    choices: tuple[str, ...]
+    because: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """What is played and how.
+
+    *script*: the user calls.  *title*, *look*: what it is about, and what to look for.  *settings*:
+    of :class:`rudp.Config`, where they differ from those of all scenarios.  *faults*: the segments
+    that are lost.  *options*: of the ladder.  *graph*: show the congestion window too.
+    """
+
+    name: str
+    script: Callable[[Stage], None]
+    title: str
+    look: str
+    quiz: Quiz
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    graph: bool = False
+
+    def config(self) -> rudp.Config:
+        """Return the settings of both ends."""
+        base = {"mss": SEGMENT + 12, "mtu_discovery": False}  # 12: the timestamps option
+        return rudp.Config(**(base | self.settings))
+
+    def losses(self) -> tuple[Fault, ...]:
+        """Return the segments that are lost unless somebody names others."""
+        return tuple(Fault.parse(text) for text in self.faults)
+
+
+def handshake(stage: Stage) -> None:
+    """Open a connection and leave it open."""
+    stage.open()
+    stage.wait(0.1)
+
+
+def close(stage: Stage) -> None:
+    """The server has nothing left to say when the client closes."""
+    stage.open()
+    stage.close()
+
+
+def half_close(stage: Stage) -> None:
+    """The client asks and closes; the server takes its time."""
+    stage.open()
+    stage.client.send(100)
+    stage.client.shut_down()
+    stage.server.read_to_end()
+    stage.server.send(700)
+    stage.wait(0.1)
+    stage.server.send(300)
+    stage.wait(0.1)
+    stage.server.shut_down()
+    stage.settle()
+
+
+def simultaneous_close(stage: Stage) -> None:
+    """Both close before they hear of each other."""
+    stage.open()
+    stage.wait(0.1)
+    stage.client.shut_down()
+    stage.server.shut_down()
+    stage.settle()
+
+
+def simultaneous_open(stage: Stage) -> None:
+    """Both connect, and nobody listens."""
+    stage.client.connect(stage.server)
+    stage.server.connect(stage.client, port=CLIENT_PORT, local_port=PORT)
+    stage.until(lambda: stage.client.state is stage.server.state is rudp.State.ESTABLISHED)
+    stage.wait(0.1)
+
+
+def isn(stage: Stage) -> None:
+    """Somebody who cannot see the segments sends resets with numbers that he guessed."""
+    stage.open()
+    stage.wait(0.05)
+    _, irs, _, _ = stage.client.connection.initial_numbers
+    for guess in (12_345, irs + 30_000):
+        stage.forge(reset(guess))
+        stage.wait(0.05)
+    stage.client.send(300)
+    stage.server.read(300)
+    stage.wait(0.1)
+
+
+def reset(seq: int) -> bytes:
+    """Return a RST from the server's port to the client's."""
+    ports = PORT << 16 | CLIENT_PORT
+    return struct.pack("!IIIHHI", ports, seq & 0xFFFF_FFFF, 0, 5 << 12 | RST, 0, 0)
+
+
+def transfer(stage: Stage) -> None:
+    """The client sends eight segments, and the server reads them."""
+    stage.open()
+    stage.client.send(8 * SEGMENT)
+    stage.server.read(8 * SEGMENT)
+    stage.wait(1.0)
+
+
+def one_segment(stage: Stage) -> None:
+    """The client sends one segment."""
+    stage.open()
+    stage.client.send(SEGMENT)
+    stage.server.read(SEGMENT)
+    stage.wait(1.0)
+
+
+def reorder(stage: Stage) -> None:
+    """The second of four segments takes a way that is 4 ms longer."""
+    stage.open()
+    stage.wait(0.05)
+    stage.client.send(SEGMENT)
+    stage.wait(0.001)
+    with stage.detour(stage.client, 0.004):
+        stage.client.send(SEGMENT)
+    for _ in range(2):
+        stage.wait(0.001)
+        stage.client.send(SEGMENT)
+    stage.server.read(4 * SEGMENT)
+    stage.wait(0.2)
+
+
+def zero_window(stage: Stage) -> None:
+    """The server rests for two seconds; its buffer takes five segments."""
+    stage.open()
+    stage.client.send(8 * SEGMENT)
+    stage.wait(2.0)
+    stage.server.read(5 * SEGMENT)
+    stage.server.read(3 * SEGMENT)
+    stage.wait(0.1)
+
+
+def silly_window(stage: Stage) -> None:
+    """The server's buffer is full, and it reads 250 octets at a time."""
+    stage.open()
+    stage.client.send(8 * SEGMENT)
+    stage.wait(0.1)
+    for _ in range(32):
+        stage.server.read(250)
+        stage.wait(0.03)
+
+
+def cwnd(stage: Stage) -> None:
+    """The client sends 500 segments into a path of 5 Mbit/s with a short queue."""
+    stage.bottleneck(rate=5e6, queue=20_000)
+    stage.open()
+    stage.client.send(500 * SEGMENT)
+    stage.server.read_all(500 * SEGMENT)
+    stage.wait(0.1)
+
+
+def abort(stage: Stage) -> None:
+    """The client gives up while the server still sends."""
+    stage.open()
+    stage.server.send(3 * SEGMENT)
+    stage.wait(0.005)
+    stage.client.abort()
+    stage.settle()
+
+
+def restart(stage: Stage) -> None:
+    """The client's machine crashes and connects again from the same port."""
+    stage.open()
+    stage.wait(0.1)
+    stage.client.boot()
+    stage.client.connect(stage.server)
+    stage.server.accept()
+    stage.wait(0.1)
+
+
+def keep_alive(stage: Stage) -> None:
+    """Nobody has anything to say, and after half a minute the path breaks."""
+    stage.open()
+    stage.client.connection.set_keepalive(True, 10.0, 5.0, 3)
+    stage.wait(25.0)
+    stage.cut()
+    stage.until(lambda: stage.client.state is rudp.State.CLOSED)
+
+
+def wrap(stage: Stage) -> None:
+    """The connection opens when its initial sequence number is just below 2**32."""
+    probe = Stage(stage.config, rtt=0.02, seed=stage.seed)
+    probe.client.connect(probe.server)
+    iss, _, _, _ = probe.client.connection.initial_numbers
+    stage.wait((2**32 - iss - 2 * SEGMENT) / TICKS_PER_SECOND)
+    stage.open()
+    stage.client.send(5 * SEGMENT)
+    stage.server.read(5 * SEGMENT)
+    stage.wait(0.1)
+
+
+_TABLE: Final = (
+    Scenario(
+        "handshake",
+        handshake,
+        "Three segments open a connection.",
+        "Each side sends a SYN and has it acknowledged; SYN,ACK does two things at once. The "
+        "client is ESTABLISHED one round trip after its SYN, the server half a round trip later.",
+        Quiz(
+            "Why is the third segment needed?",
+            (
+                "The server must know that its SYN has arrived.",
+                "It carries the first octet of data.",
+                "It tells the server the port of the client.",
+            ),
+            "Each direction has an initial number of its own, and each has to be acknowledged.",
+        ),
+    ),
+    Scenario(
+        "close",
+        close,
+        "Each direction is closed by itself.",
+        "A FIN takes a sequence number and is acknowledged like data. The client closed first, so "
+        "it is the one that stays in TIME-WAIT, and goes when twice the segment lifetime is over.",
+        Quiz(
+            "Which side is in TIME-WAIT at the end?",
+            ("The one that closed first.", "The one that closed last.", "Always the client."),
+            "Its ACK of the other FIN may be lost, and somebody must be there to repeat it.",
+        ),
+    ),
+    Scenario(
+        "half-close",
+        half_close,
+        "One side is done, and the other is not.",
+        "After its FIN the client may still receive: FIN-WAIT-2 and CLOSE-WAIT last as long as the "
+        "server has data. That is why closing takes four segments and not three.",
+        Quiz(
+            "In which state does the server send its data?",
+            ("CLOSE-WAIT", "ESTABLISHED", "LAST-ACK"),
+            "It has received a FIN and waits for its own user to close.",
+        ),
+    ),
+    Scenario(
+        "time-wait",
+        close,
+        "The last acknowledgement is lost.",
+        "The server repeats its FIN, and there is somebody who answers: the client in TIME-WAIT. "
+        "The wait of two segment lifetimes begins anew then.",
+        Quiz(
+            "What would the server hear if the client had forgotten the connection at once?",
+            ("A RST.", "Nothing at all.", "An ACK, from the listener."),
+            "A segment of a connection that does not exist is answered with a RST.",
+        ),
+        faults=("c:ack:2",),
+    ),
+    Scenario(
+        "isn",
+        isn,
+        "Who does not know the sequence numbers cannot end a connection.",
+        "The numbers are those of the wire. The first forged RST lies outside the window and is "
+        "dropped; the second lies inside, but is not exact, so the client asks: a challenge ACK. "
+        "The connection lives on.",
+        Quiz(
+            "How likely does one blind RST hit the exact number?",
+            ("1 in 4,294,967,296", "1 in 65,536", "1 in 250,000"),
+            "RCV.NXT has 32 bits, and where they began was random (RFC 6528).",
+        ),
+        options={"absolute": True},
+    ),
+    Scenario(
+        "loss",
+        transfer,
+        "A segment is lost, and what came after it tells.",
+        "The server acknowledges what it still waits for, and reports with SACK what it has "
+        "beyond. The client sends again that one segment and nothing else.",
+        Quiz(
+            "What does the client send again after the loss of its second segment?",
+            ("That segment alone.", "Everything from that segment on.", "All that it has sent."),
+            "SACK has told it what has arrived.",
+        ),
+        faults=("c:data:2",),
+    ),
+    Scenario(
+        "fast-retransmit",
+        transfer,
+        "Three duplicate acknowledgements stand for a loss.",
+        "There is no SACK here, as in 1990: every segment beyond the hole is answered with the "
+        "same ACK. The third repetition is taken for a loss, long before the time-out.",
+        Quiz(
+            "Why not retransmit at the first duplicate ACK?",
+            (
+                "The segment may only be late.",
+                "The window is shut.",
+                "Duplicate ACKs are often lost.",
+            ),
+            "Reordering makes duplicate ACKs too.",
+        ),
+        settings={"sack": False, "loss_detection": "rfc6675", "timestamps": False},
+        faults=("c:data:2",),
+    ),
+    Scenario(
+        "rto",
+        one_segment,
+        "Nothing comes back, so a timer has to notice.",
+        "With no later segment there is no ACK that could tell of the loss. The time-out doubles "
+        "each time (RFC 6298).",
+        Quiz(
+            "After the second time-out in a row, how long is the third?",
+            ("Four times the first.", "As long as the first.", "Three times the first."),
+            "It is doubled at each time-out.",
+        ),
+        settings={"tail_loss_probe": False},
+        faults=("c:data:1", "c:data:2"),
+    ),
+    Scenario(
+        "reorder",
+        reorder,
+        "A segment is overtaken, and that is no loss.",
+        "The server reports the hole at once. The client waits for a quarter of a round trip "
+        "before it calls the segment lost (RFC 8985), and the segment comes in time: nothing is "
+        "sent again.",
+        Quiz(
+            "What does the ACK for the third segment acknowledge?",
+            ("The first segment only.", "The first three.", "The third only."),
+            "ACK names the next octet in order; what lies beyond the hole is in SACK.",
+        ),
+    ),
+    Scenario(
+        "zero-window",
+        zero_window,
+        "The receiver has no room, and says so.",
+        "With win=0 the client may send nothing but a probe, so that the news of an open window "
+        "cannot be lost for good. The probes come at growing intervals.",
+        Quiz(
+            "Why does the client probe, if the server will tell it of new room?",
+            (
+                "That message could be lost, and nobody would repeat it.",
+                "To keep the path's queue full.",
+                "To measure the round trip.",
+            ),
+            "An ACK without data is never retransmitted.",
+        ),
+        settings={"receive_buffer": 5 * SEGMENT, "receive_buffer_max": 5 * SEGMENT},
+    ),
+    Scenario(
+        "silly-window",
+        silly_window,
+        "A little room is not worth a segment.",
+        "The server reads 250 octets at a time, but opens its window only when a full segment or "
+        "half its buffer fits, so that segments stay large (RFC 9293 §3.8.6.2.2).",
+        Quiz(
+            "What would happen if every 250 octets of room were announced?",
+            (
+                "The client would send segments of 250 octets for ever.",
+                "The transfer would be faster.",
+                "The window would never open again.",
+            ),
+            "That is the silly window syndrome: small windows beget small segments.",
+        ),
+        settings={"receive_buffer": 5 * SEGMENT, "receive_buffer_max": 5 * SEGMENT},
+    ),
+    Scenario(
+        "cwnd",
+        cwnd,
+        "How many segments may be on their way?",
+        "cwnd begins with ten segments and grows by one for each that is acknowledged, until the "
+        "queue overflows. Then ssthresh remembers where that was, and growth is careful.",
+        Quiz(
+            "How does cwnd grow in slow start?",
+            (
+                "It doubles in each round trip.",
+                "By one segment in each round trip.",
+                "It does not grow.",
+            ),
+            "One segment more for each segment acknowledged is a doubling.",
+        ),
+        graph=True,
+        options={"fold": 5},
+    ),
+    Scenario(
+        "simultaneous-open",
+        simultaneous_open,
+        "Both sides connect at the same moment.",
+        "The SYNs cross. Each side goes to SYN-RECEIVED, repeats its SYN with an ACK, and one "
+        "connection comes of it, not two (RFC 9293 Figure 7).",
+        Quiz(
+            "How many connections are there in the end?",
+            ("One.", "Two.", "None, the SYNs cancel each other."),
+            "A connection is named by its four addresses and ports, and these are the same.",
+        ),
+    ),
+    Scenario(
+        "simultaneous-close",
+        simultaneous_close,
+        "Both sides close at the same moment.",
+        "The FINs cross. Each side is in CLOSING until its FIN is acknowledged, and both stay in "
+        "TIME-WAIT (RFC 9293 Figure 13).",
+        Quiz(
+            "Which side is in TIME-WAIT?",
+            ("Both.", "Neither.", "The client."),
+            "Each has sent the ACK of a FIN that may be lost.",
+        ),
+    ),
+    Scenario(
+        "reset",
+        abort,
+        "An abort does not wait for anything.",
+        "A RST ends the connection on both sides at once: no FIN, no TIME-WAIT, and what is on its "
+        "way is lost. It is not acknowledged.",
+        Quiz(
+            "How does the client answer the data that still arrives after its RST?",
+            ("With a RST.", "With an ACK.", "It says nothing."),
+            "There is no such connection any more.",
+        ),
+    ),
+    Scenario(
+        "restart",
+        restart,
+        "One side forgets everything and connects again from the same port.",
+        "The server still has the old connection and asks back with an ACK. That acknowledges "
+        "nothing the client knows of, so it answers with a RST; its SYN, sent again, is a new "
+        "connection (RFC 9293 Figure 9).",
+        Quiz(
+            "Why does the server not simply accept the new SYN?",
+            (
+                "Anybody could forge one and end the connection.",
+                "It has no room for a second one.",
+                "A SYN is only accepted from a new port.",
+            ),
+            "The challenge ACK of RFC 5961 makes the other side prove that it has really "
+            "forgotten.",
+        ),
+    ),
+    Scenario(
+        "keep-alive",
+        keep_alive,
+        "Is the other side still there?",
+        "After ten quiet seconds the client sends a segment that is one octet too old, which the "
+        "server must answer. When no probe is answered any more, the connection is given up.",
+        Quiz(
+            "Why does the probe have a number that is one too low?",
+            (
+                "So that the peer must answer, whatever its state.",
+                "So that it is not delayed in the network.",
+                "To find a lost octet.",
+            ),
+            "A segment outside the window is answered with an ACK and is otherwise ignored.",
+        ),
+    ),
+    Scenario(
+        "wrap",
+        wrap,
+        "After 4294967295 comes 0.",
+        "The numbers are those of the wire. In the middle of the transfer they begin again at 0, "
+        "and nobody minds: they are compared modulo 2**32.",
+        Quiz(
+            "Is 5 larger than 4294967290 among sequence numbers?",
+            ("Yes, by 11.", "No, it is much smaller.", "They cannot be compared."),
+            "The difference modulo 2**32 is less than half the space (RFC 9293 §3.4).",
+        ),
+        options={"absolute": True},
+    ),
+)
+
+SCENARIOS: Final = {scenario.name: scenario for scenario in _TABLE}

@@ -1,0 +1,109 @@
+"""How a run is shown: a ladder at once, at the pace of the run or line by line; a graph; a quiz."""
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from rudp.cli.demo.scenarios import SEGMENT, Quiz
+from rudp.cli.output import Output
+from rudp.trace import Ladder, Recording, words
+from rudp.trace.events import CongestionChanged, SegmentLost, SegmentSent
+
+PAUSE_MAX: Final = 2.0
+"""Seconds; a longer silence is shortened to this when a ladder is played."""
+
+ROWS_MAX: Final = 60
+"""Rows of the graph, at most, or one more."""
+
+Pace = Callable[[float], None]
+"""Waits before a line is shown that belongs to so many seconds after the first."""
+
+
+def at_once(when: float) -> None:
+    """Do not wait."""
+
+
+def played(speed: float) -> Pace:
+    """Return what waits as long as the run did, *speed* times faster."""
+    shown = 0.0
+
+    def wait(when: float) -> None:
+        nonlocal shown
+        time.sleep(min(max(when - shown, 0.0) / speed, PAUSE_MAX))
+        shown = max(when, shown)
+
+    return wait
+
+
+def by_hand(when: float) -> None:
+    """Wait for the Enter key."""
+    sys.stdin.readline()
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        print("\x1b[A", end="", flush=True)  # the key has begun a new line
+
+
+def ladder(say: Output, drawn: Ladder, pace: Pace) -> None:
+    """Show a ladder."""
+    for line in drawn.head():
+        say.line(line)
+    for when, text in drawn.rows():
+        pace(when)
+        say.line(text)
+
+
+def window(say: Output, recording: Recording, rtt: float) -> None:
+    """Show how cwnd of the first end went, a row for each round trip if these are not many."""
+    changes = [
+        event
+        for event in recording.events
+        if isinstance(event, CongestionChanged) and event.connection == recording.header.ends[0]
+    ]
+    if not changes:
+        return
+    start = changes[0].time
+    interval = max(rtt, (changes[-1].time - start) / ROWS_MAX)
+    say.line(f"\n{'ms':>9}  cwnd in segments of {SEGMENT} octets, each {words.seconds(interval)}")
+    latest = {int((event.time - start) / interval): event for event in changes}
+    for event in latest.values():
+        segments = event.cwnd // SEGMENT
+        phase = "" if event.recovery == "no loss is known" else f"  {event.recovery}"
+        say.line(f"{event.time * 1000:9.1f}  {segments:4} {'#' * min(segments, 70)}{phase}")
+
+
+def ask(say: Output, quiz: Quiz, seed: int) -> Callable[[], None]:
+    """Ask *quiz*'s question; return what tells afterwards whether the answer was right."""
+    order = list(quiz.choices)
+    random.Random(seed).shuffle(order)
+    letters = "abcdefgh"[: len(order)]
+    right = letters[order.index(quiz.choices[0])]
+    say.line(f"{quiz.question}\n")
+    for letter, choice in zip(letters, order, strict=True):
+        say.line(f"  {letter}) {choice}")
+    say.line(f"\nYour answer, {', '.join(letters[:-1])} or {letters[-1]}:")
+    given = sys.stdin.readline().strip().lower().rstrip(")")
+    say.line("")
+
+    def tell() -> None:
+        verdict = "Right" if given == right else f"The answer is {right}"
+        say.line(f"\n{verdict}: {quiz.choices[0]} {quiz.because}")
+
+    return tell
+
+
+def summary(recording: Recording) -> str:
+    """Return in one line how much was sent and lost."""
+    sent = lost = again = 0
+    highest: dict[str, int] = {}
+    for event in recording.events:
+        if isinstance(event, SegmentLost):
+            lost += 1
+        elif isinstance(event, SegmentSent):
+            sent += 1
+            segment = event.segment
+            before = highest.get(event.connection, 0)
+            again += bool(segment.space and segment.seq < before)
+            highest[event.connection] = max(before, segment.seq + segment.space)
+    last = recording.events[-1].time if recording.events else 0.0
+    return f"{sent} segments, {lost} lost, {again} sent again, in {words.seconds(last)}"

@@ -1,0 +1,204 @@
+"""Where a scenario is played: two connection tables on virtual time, both ends watched.
+
+A script is a function of a :class:`Stage`.  It makes the user calls of RFC 9293 §3.10 at the
+client and at the server and waits for what comes of them; the segments, states and timers are the
+core's own affair.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import rudp
+from rudp.cli.demo.faults import Fault, Losses
+from rudp.sim import Network
+from rudp.trace import Capture, EventLog
+from rudp.trace.tee import Tee
+
+CLIENT: Final = ("10.0.0.1", 7000)
+SERVER: Final = ("10.0.0.2", 7000)
+
+PORT: Final = 80
+"""The server's TCP port."""
+
+CLIENT_PORT: Final = 50_000
+"""The client's TCP port.  It is not left to chance, so that scenarios can use it again."""
+
+PATIENCE: Final = 3600.0
+"""Virtual seconds after which what a script waits for is not going to happen."""
+
+
+class StuckError(Exception):
+    """What the script waits for does not happen."""
+
+
+class Side:
+    """One end; its methods are the user calls.  Each takes effect when time goes on."""
+
+    def __init__(self, stage: "Stage", name: str, address: tuple[str, int]) -> None:
+        self.name = name
+        self.address = address
+        self.connection: Any = None  # a connection of the core
+        self._stage = stage
+        self._log = stage.log.tracer(name)
+        self.tracer: rudp.Tracer = self._log
+        self.boot()
+
+    def boot(self) -> None:
+        """Begin with an empty table, as a machine does that was just switched on."""
+        network = self._stage.network
+        network.nodes.pop(self.address, None)
+        self.node = network.host(self.address, self._stage.config)
+        self.node.table.tracer = self.tracer  # of segments that belong to no connection
+        self.connection = None
+
+    def capture(self, file: str) -> None:
+        """Write what this end sends and receives to a *file*.  Raises :class:`OSError`."""
+        peer = "server" if self.name == "client" else "client"
+        capture = Capture(file, name=self.name, peer_name=peer, local=self.address)
+        self.node.table.tracer = self.tracer = Tee(self._log, capture)
+
+    def listen(self) -> None:
+        """OPEN, passive."""
+        self.listener = self.node.table.listen(PORT, tracer=self.tracer)
+
+    def connect(self, to: "Side", port: int = PORT, local_port: int = CLIENT_PORT) -> None:
+        """OPEN, active."""
+        self.connection = self.node.table.open_active(
+            to.node.path, port, self._stage.now, local_port=local_port, tracer=self.tracer
+        )
+
+    def accept(self) -> None:
+        """Wait until a peer has opened a connection, and take it."""
+        self._stage.until(lambda: bool(self.listener.accepted))
+        self.connection = self.listener.accepted.popleft()
+
+    def send(self, octets: int) -> None:
+        """SEND."""
+        self.connection.send(bytes(octets))
+        self.node.table.touch(self.connection)
+
+    def read(self, octets: int) -> None:
+        """RECEIVE: wait for so many octets and take them."""
+        connection = self.connection
+        self._stage.until(lambda: connection.readable_octets >= octets)
+        connection.receive(octets)
+        self.node.table.touch(self.connection)
+
+    def read_all(self, octets: int) -> None:
+        """RECEIVE whatever comes, as soon as it comes, until it was so many octets."""
+        while octets > 0:
+            self._stage.until(lambda: self.connection.readable_octets > 0)
+            octets -= len(self.connection.receive())
+            self.node.table.touch(self.connection)
+
+    def read_to_end(self) -> None:
+        """RECEIVE until the peer has closed its half."""
+        connection = self.connection
+        self._stage.until(lambda: connection.fin_received)
+        connection.receive()
+        self.node.table.touch(self.connection)
+
+    def shut_down(self) -> None:
+        """CLOSE our half; we go on reading."""
+        self.connection.shutdown(self._stage.now)
+        self.node.table.touch(self.connection)
+
+    def close(self) -> None:
+        """CLOSE; we read no more."""
+        self.connection.close(self._stage.now)
+        self.node.table.touch(self.connection)
+
+    def abort(self) -> None:
+        """ABORT."""
+        self.connection.abort(self._stage.now)
+        self.node.table.touch(self.connection)
+
+    @property
+    def state(self) -> rudp.State:
+        """The state of the connection."""
+        state: rudp.State = self.connection.state
+        return state
+
+
+class Stage:
+    """A client and a server, *rtt* seconds there and back, and the log of what they do.
+
+    *loss*: the share of segments lost each way; *faults*: those that are lost in any case.
+    """
+
+    def __init__(
+        self,
+        config: rudp.Config,
+        *,
+        rtt: float,
+        loss: float = 0.0,
+        seed: int = 1,
+        faults: tuple[Fault, ...] = (),
+        script: object = None,
+    ) -> None:
+        self.config = config
+        self.seed = seed
+        self.log = EventLog(seed=seed, script=script)
+        self.network = Network(delay=rtt / 2, loss=loss, seed=seed)
+        self.network.taps.append(self.log.tap)
+        self.client = Side(self, "client", CLIENT)
+        self.server = Side(self, "server", SERVER)
+        for sender, receiver in ((self.client, self.server), (self.server, self.client)):
+            losses = Losses(faults, sender.name)
+            self.network.link(sender.address[0], receiver.address[0], drop=losses.drop)
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds."""
+        return self.network.clock.now
+
+    def open(self) -> None:
+        """The server listens, the client connects, and both are ESTABLISHED."""
+        self.server.listen()
+        self.client.connect(self.server)
+        self.server.accept()
+        self.until(lambda: self.client.state is rudp.State.ESTABLISHED)
+
+    def close(self) -> None:
+        """Both close, the client first, and all is read."""
+        self.client.shut_down()
+        self.server.read_to_end()
+        self.server.shut_down()
+        self.settle()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Let time go on until *condition* holds.  Raises :class:`StuckError` if it will not."""
+        if not self.network.run_until(condition, PATIENCE):
+            raise StuckError("what the scenario waits for does not happen on this path")
+
+    def wait(self, seconds: float) -> None:
+        """Let *seconds* pass."""
+        self.network.run_until(lambda: False, seconds)
+
+    def settle(self) -> None:
+        """Let time go on until nothing is left that could happen, TIME-WAIT included."""
+        self.network.run_until(lambda: self.network.clock.next is None, PATIENCE)
+
+    @contextlib.contextmanager
+    def detour(self, sender: Side, seconds: float) -> Iterator[None]:
+        """What *sender* sends inside takes so much longer, and lets later segments overtake it."""
+        source = sender.address[0]
+        target = (SERVER if source == CLIENT[0] else CLIENT)[0]
+        self.network.link(source, target, reorder=1.0, reorder_delay=seconds)
+        yield
+        self.wait(0.0)
+        self.network.link(source, target, reorder=0.0)
+
+    def bottleneck(self, rate: float, queue: int) -> None:
+        """The client's segments pass a router: *rate* bit/s, and so many octets may wait there."""
+        self.network.link(CLIENT[0], SERVER[0], rate=rate, queue=queue)
+
+    def cut(self) -> None:
+        """From now on nothing arrives any more."""
+        for source, target in ((CLIENT[0], SERVER[0]), (SERVER[0], CLIENT[0])):
+            self.network.link(source, target, loss=1.0)
+
+    def forge(self, segment: bytes) -> None:
+        """Somebody else sends *segment* to the client in the name of the server."""
+        self.network.send(segment, SERVER, CLIENT)
