@@ -326,6 +326,18 @@ class Connection:
         self._tcb.sender.nodelay = value
 
     @property
+    def held_back(self) -> int:
+        """So many octets, at most, may wait if they fill no run, as the writer is about to go on.
+
+        Whoever sets it has to set it to 0 again in the same turn of the loop, or the next.
+        """
+        return self._tcb.sender.held_back
+
+    @held_back.setter
+    def held_back(self, value: int) -> None:
+        self._tcb.sender.held_back = value
+
+    @property
     def send_buffer(self) -> int:
         """Octets that may be sent and not acknowledged, at most."""
         return self._tcb.sender.send_buffer

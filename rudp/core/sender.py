@@ -38,6 +38,7 @@ class Sender:
         "buffer",
         "fin_seq",
         "flight",
+        "held_back",
         "iss",
         "max_snd_wnd",
         "nodelay",
@@ -67,6 +68,7 @@ class Sender:
         self.snd_sml = iss  # Minshall: the end of the last small segment sent
         self.fin_seq: int | None = None  # the sequence number of our FIN, once CLOSE was called
         self.nodelay = config.nodelay
+        self.held_back = 0  # octets that fill no run and wait for a writer that is about to go on
         self.user_timeout = config.user_timeout
         self.send_buffer = config.send_buffer
         self._stalled_since: float | None = None  # outstanding since then without progress
@@ -332,6 +334,10 @@ class Sender:
                 size = min(unsent, usable, mss)  # cwnd below one segment still sends one
         if size <= 0:
             return None
+        if self.held_back and size == unsent and self.fin_seq is None:
+            size -= self._rest(size, max_segments * mss, mss)
+            if not size:
+                return None
         paced = flight.paced_room(now)
         if size > paced:
             size = paced // mss * mss
@@ -352,6 +358,16 @@ class Sender:
         if end == self.fin_seq and size < usable:
             end += 1
         return nxt, end
+
+    def _rest(self, size: int, run: int, mss: int) -> int:
+        """Return how many of the last *size* octets wait for a writer that is about to go on.
+
+        Those that fill no *run*, or if these are too many those that fill no segment.
+        """
+        for rest in (size % run, size % mss):
+            if rest <= self.held_back:
+                return rest
+        return 0
 
     def _may_send_small(self, size: int) -> bool:
         """Nagle's algorithm in Minshall's form: one small segment in flight at a time (NAG-2)."""

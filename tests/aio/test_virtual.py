@@ -473,3 +473,21 @@ async def test_UDP_25_no_endless_exchange() -> None:
         assert count <= 8
         other.transport.abort()
         await other.lost
+
+
+async def test_a_writer_in_bulk_fills_every_run() -> None:
+    """What is left over from one turn of the loop leaves with what is written in the next."""
+    sizes = []
+
+    def watch(what: str, when: float, data: bytes, source: Any, destination: Any) -> None:
+        if what == "sent" and len(data) > wire.HEADER_SIZE:
+            sizes.append(len(data) - wire.HEADER_SIZE)
+
+    async with stream_pair(virtual(mss=1000, mtu_discovery=False, timestamps=False)) as (near, far):
+        here().network.taps.append(watch)
+        received = spawn(far[0].read())
+        await feed(near[1], bytes(MIB))
+        near[1].write(b"rest")
+        near[1].write_eof()
+        assert len(await received) == MIB + 4
+        assert [size for size in sizes if size < 1000] == [576 + 4]

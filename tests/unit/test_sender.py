@@ -1018,3 +1018,31 @@ def test_getters() -> None:
     assert sender.flight.octets_resent == 500
     half.ack(500, 0.5)
     assert (sender.has_work, sender.flight_size) == (False, 0)
+
+
+def test_what_fills_no_run_waits_for_a_writer_that_goes_on() -> None:
+    half = Half()
+    half.sender.held_back = 1500
+    half.write(3400)
+    assert half.flush(most=2) == [(0, 2000)]
+    half.write(800)
+    assert half.flush(most=2) == [(2000, 4000)]
+    half.sender.held_back = 0
+    assert half.flush(most=2) == [(4000, 4200)]
+
+
+def test_if_that_is_too_much_what_fills_no_segment_waits() -> None:
+    half = Half()
+    half.sender.held_back = 500
+    half.write(1300)
+    assert half.flush(most=2) == [(0, 1000)]
+    half.sender.held_back = 299
+    assert half.flush(most=2) == [(1000, 1300)]
+
+
+def test_what_fills_no_run_goes_out_before_the_fin() -> None:
+    half = Half()
+    half.write(500)
+    half.sender.held_back = 4000
+    half.sender.fin_seq = half.sender.buffer.end
+    assert half.flush() == [(0, 501)]
