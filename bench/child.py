@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,15 +25,29 @@ class RefusedError(Exception):
 
 
 class Child:
-    """``python -m MODULE ARGUMENTS`` behind the words of *prefix*; for a ``with`` statement."""
+    """``python -m MODULE ARGUMENTS`` behind the words of *prefix*; for a ``with`` statement.
 
-    def __init__(self, module: str, *arguments: str, prefix: Sequence[str] = ()) -> None:
+    *folder*: where it starts, None for here.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        prefix: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> None:
         self._command = [*prefix, sys.executable, "-m", module, *arguments]
+        self._folder = folder
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=self._folder,
         )
         return self
 

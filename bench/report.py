@@ -18,6 +18,7 @@ from bench.workloads import WORKLOADS
 PACKAGES: Final = ("uvloop", "aioquic", "qh3", "aiopquic")
 
 PAIRS: Final = (("tcp", "rudp"), ("tcp/uvloop", "rudp/uvloop"))
+OURS: Final = {"rudp": "", "rudp-compiled": ", compiled", "rudp-portable": ", portable path"}
 OTHERS: Final = tuple(name for name, kind in PEERS.items() if kind.needs)
 
 Result = dict[str, Any]
@@ -80,9 +81,7 @@ def _rows(workloads: dict[str, Result]) -> Iterator[tuple[str, list[str]]]:
     for name, result in workloads.items():
         workload = WORKLOADS[name]
         mine = medians(result)
-        networks = ["rudp"]
-        if "rudp-portable" in mine or "rudp-portable/uvloop" in mine:
-            networks.append("rudp-portable")
+        networks = [name for name in OURS if name in mine or f"{name}/uvloop" in mine]
         for figure, more in workload.figures.items():
             for network in networks:
                 cells = []
@@ -92,7 +91,7 @@ def _rows(workloads: dict[str, Result]) -> Iterator[tuple[str, list[str]]]:
                     cells += _ratio(mine, ours, figure)
                 for other in OTHERS:
                     cells += _cell(mine, other, figure)
-                how = ", portable path" if network != "rudp" else ""
+                how = OURS[network]
                 yield f"{workload.about}{how}: {figure}{'' if more else ' ↓'}", cells
 
 

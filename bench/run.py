@@ -60,13 +60,13 @@ def run(
         plans, prefix = _plans(workload, present, options, stack)
         kept: dict[Variant, Child] = {}
         if not workload.fresh:
-            kept = {v: stack.enter_context(_driver(plans[v], prefix)) for v in present}
+            kept = {v: stack.enter_context(_driver(v, plans[v], prefix)) for v in present}
         for turn in range(0 if workload.fresh else -1, rounds):  # the first round warms up
             for variant in list(samples):
                 octets = max(int(amount * variant.share), 1)
                 tell(f"{name}: {variant}, round {turn + 1} of {rounds}")
                 try:
-                    with _one(kept.get(variant), plans[variant], prefix) as driver:
+                    with _one(kept.get(variant), variant, plans[variant], prefix) as driver:
                         sample = driver.ask(workload=name, amount=octets)
                 except RefusedError as refusal:
                     result["skipped"][str(variant)] = str(refusal)
@@ -103,15 +103,17 @@ def _plans(
     }, prefix
 
 
-def _driver(plan: Plan, prefix: Sequence[str]) -> Child:
-    return Child("bench.driver", str(plan), prefix=prefix)
+def _driver(variant: Variant, plan: Plan, prefix: Sequence[str]) -> Child:
+    return Child("bench.driver", str(plan), prefix=prefix, folder=variant.folder)
 
 
 @contextlib.contextmanager
-def _one(kept: Child | None, plan: Plan, prefix: Sequence[str]) -> Iterator[Child]:
+def _one(
+    kept: Child | None, variant: Variant, plan: Plan, prefix: Sequence[str]
+) -> Iterator[Child]:
     """Yield the driver that was *kept*, or else a fresh one."""
     if kept is not None:
         yield kept
         return
-    with _driver(plan, prefix) as driver:
+    with _driver(variant, plan, prefix) as driver:
         yield driver

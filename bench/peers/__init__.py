@@ -7,8 +7,10 @@ Its module has a class ``Peer`` that derives from :class:`bench.peers.base.Peer`
 import dataclasses
 import importlib
 import importlib.util
+from pathlib import Path
 from typing import Any, Final
 
+from bench import compiled
 from bench.peers.base import Peer
 
 LOOPS: Final = ("asyncio", "uvloop")
@@ -19,12 +21,14 @@ BASELINE: Final = "tcp"
 class Kind:
     """A peer: the module with its adapter, and its *options*; the *package* it *needs*.
 
+    *folder*: where its processes start, if they are to find another rudp than the one at hand.
     *share*: how much of a workload's amount it is given, so that a slow peer does not take most
     of the time; *loops*: those it runs on.
     """
 
     module: str
     needs: str | None = None
+    folder: Path | None = None
     share: float = 1.0
     loops: tuple[str, ...] = LOOPS
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -33,6 +37,7 @@ class Kind:
 PEERS: Final = {
     "tcp": Kind("tcp"),
     "rudp": Kind("rudp"),
+    "rudp-compiled": Kind("rudp", folder=compiled.FOLDER),
     "rudp-portable": Kind("rudp", share=0.25, options={"datagram_io": "portable"}),
     "aioquic": Kind("aioquic", needs="aioquic", share=1 / 16, loops=("asyncio",)),
     "qh3": Kind("qh3", needs="qh3", share=1 / 16, loops=("asyncio",)),
@@ -59,8 +64,14 @@ class Variant:
     def share(self) -> float:
         return PEERS[self.name].share
 
+    @property
+    def folder(self) -> Path | None:
+        return PEERS[self.name].folder
+
     def missing(self) -> str | None:
         """Return why it cannot run here, or None."""
+        if self.folder is not None and not self.folder.exists():
+            return "not built; python -m bench.compiled"
         for package in (PEERS[self.name].needs, None if self.loop == "asyncio" else self.loop):
             if package is not None and importlib.util.find_spec(package) is None:
                 return f"{package} is not installed"

@@ -11,7 +11,7 @@ from bench.workloads import bulk, echo, fanin, idle, opening, pingpong, scale
 MIB: Final = 1 << 20
 
 ALL: Final = tuple(name for name in PEERS if name != "rudp-portable")
-CORE: Final = ("tcp", "rudp")
+CORE: Final = ("tcp", "rudp", "rudp-compiled")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,44 @@
+"""rudp with its core compiled by mypyc, in a folder of its own: ``python -m bench.compiled``.
+
+The package is built as a wheel, as it would be for a release, from a copy, as mypyc leaves what it
+makes beside the sources.  It is unpacked beside a link to the bench, so that a process that starts
+in that folder measures the compiled one.  Needs a C compiler, and minutes.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+FOLDER: Final = ROOT / "build" / "compiled"
+
+
+def build(folder: Path = FOLDER) -> None:
+    """Build the compiled package into *folder*, in place of what is there.
+
+    Raises :class:`subprocess.CalledProcessError` when it cannot be built.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary, "copy")
+        shutil.copytree(ROOT / "rudp", copy / "rudp", ignore=shutil.ignore_patterns("*.so"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, copy)
+        subprocess.run(
+            [sys.executable, "-m", "pip", "wheel", str(copy), "--no-deps", "-w", temporary],
+            check=True,
+            env=os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1"},
+        )
+        (wheel,) = Path(temporary).glob("*.whl")
+        shutil.rmtree(folder, ignore_errors=True)
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    (folder / "bench").symlink_to(ROOT / "bench")
+
+
+if __name__ == "__main__":
+    build()
