@@ -266,7 +266,7 @@ class LinuxPort:
         if transmit.ecn:
             ancillary.append(self._traffic_class(transmit.dscp << 2 | transmit.ecn))
         address, local = transmit.path
-        if local:
+        if local and self._wildcard:  # else the socket has one address only
             ancillary.append(self._source(local))
         if self._remote is not None:
             self._sock.sendmsg(buffers, ancillary)
