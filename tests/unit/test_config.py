@@ -55,6 +55,7 @@ DEFAULTS: dict[str, object] = {
     "resets_per_source": 10,
     "dscp": 0,
     "ttl": None,
+    "flight_recorder": 64,
     "datagram_io": "auto",
 }
 
@@ -72,6 +73,7 @@ RANGES: list[tuple[str, float, float, float, float]] = [
     ("msl", 0.0, -1.0, 86_400.0, 86_401.0),
     ("connections_max", 1, 0, 1 << 24, (1 << 24) + 1),
     ("half_open_max", 0, -1, 1 << 24, (1 << 24) + 1),
+    ("flight_recorder", 0, -1, 4096, 4097),
     ("time_wait_max", 1, 0, 1 << 24, (1 << 24) + 1),
     ("reassembly_max", 0, -1, 1 << 40, (1 << 40) + 1),
     ("resets_max", 0, -1, 1 << 24, (1 << 24) + 1),
