@@ -14,13 +14,13 @@ from rudp.core import options, wire
 from rudp.core.arrival import segment_arrives
 from rudp.core.budget import Budget
 from rudp.core.counters import Count, Counters
+from rudp.core.expiry import SYN_MAX_RTO, timers_expire
 from rudp.core.info import ConnectionInfo
 from rudp.core.isn import IsnSource
 from rudp.core.pmtu import Payloads
 from rudp.core.promises import Claim
 from rudp.core.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.recorder import FlightRecorder
-from rudp.core.sender import R1
 from rudp.core.seqnum import from_wire, to_wire
 from rudp.core.state import Cause, State
 from rudp.core.status import status
@@ -32,18 +32,12 @@ from rudp.core.tcb import (
     aborted,
     refused,
     reset_by_peer,
-    timed_out,
 )
-from rudp.core.timers import DELAYED_ACK, IDLE, OFF, PATIENCE, LossTimer
+from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import ECT_0, Path, Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, CWR, ECE, FIN, PSH, SYN, URG, Run
-
-SYN_ACK_RETRIES: Final = 5
-"""SYN,ACK retransmissions; a half-open child is dropped after 63 s (FAIL-4)."""
-
-SYN_MAX_RTO: Final = 60.0
 
 _SILENT_ABORT: Final = frozenset(
     {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
@@ -58,8 +52,6 @@ class Connection:
     """
 
     __slots__ = (
-        "_keepalive_due",
-        "_probe_due",
         "_tcb",
         "dscp",
         "scheduled",
@@ -96,8 +88,6 @@ class Connection:
         self.dscp = config.dscp
         self.ttl = config.ttl
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
-        self._probe_due = False
-        self._keepalive_due = False
 
     def __repr__(self) -> str:
         tcb = self._tcb
@@ -459,92 +449,7 @@ class Connection:
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at *now* (RFC 9293 §3.10.8)."""
-        tcb = self._tcb
-        timers = tcb.timers
-        if timers.patience <= now:
-            tcb.fired(PATIENCE, now)
-            tcb.watch_progress(now)
-        if timers.ack <= now and tcb.receiver is not None:
-            tcb.fired(DELAYED_ACK, now)
-            tcb.receiver.on_ack_timeout()
-        if timers.pace <= now:
-            timers.pace = OFF
-        if timers.loss <= now:
-            timers.loss = OFF
-            tcb.fired(timers.loss_kind.value, now)
-            self._loss_timeout(now)
-        if timers.idle <= now:
-            timers.idle = OFF
-            tcb.fired(IDLE, now)
-            self._idle_timeout(now)
-
-    def _loss_timeout(self, now: float) -> None:
-        tcb = self._tcb
-        sender = tcb.sender
-        if not tcb.syn_acked:
-            self._syn_timeout(now)
-            return
-        if sender.gave_up(now):
-            # A courtesy; nothing more is said if it is lost.
-            self._tcb.owe_reset(Why.RST_USER_TIMEOUT)
-            tcb.die(timed_out(), now)
-            return
-        kind = tcb.timers.loss_kind
-        if kind is LossTimer.PERSIST:
-            self._probe_due = True
-            return
-        if kind is LossTimer.REORDERING:
-            sender.on_reordering_timeout(now)
-        elif kind is LossTimer.PTO:
-            sender.on_probe_timeout(now)
-        else:
-            self._retransmission_timeout(now)
-        if sender.flight.pmtu_moved:
-            tcb.follow_pmtu()
-
-    def _retransmission_timeout(self, now: float) -> None:
-        tcb = self._tcb
-        sender = tcb.sender
-        sender.on_retransmission_timeout(now)
-        if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
-            tcb.report(timed_out())
-            # Each size gets as many chances as the first (PMTU-9).
-            if sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0:
-                sender.flight.suspect_size(now)
-
-    def _syn_timeout(self, now: float) -> None:
-        tcb = self._tcb
-        passive = tcb.opened is Opened.PASSIVE
-        retries = SYN_ACK_RETRIES if passive else tcb.config.syn_retries
-        # Time-outs count, not transmissions: a peer that repeats its SYN, or one whose SYN has paid
-        # for no more answers, makes the two differ.
-        if tcb.sender.flight.rtt.backoffs >= retries:
-            tcb.die(None if passive else timed_out(), now)
-            return
-        tcb.sender.on_syn_timeout(now)
-        tcb.offers_ecn = False  # there are middleboxes that drop what they do not know (ECN-7)
-        tcb.syn_due = Why.RETRANSMIT_RTO
-        tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
-
-    def _idle_timeout(self, now: float) -> None:
-        tcb = self._tcb
-        if not tcb.reading and tcb.state is State.FIN_WAIT_2:
-            tcb.die(None, now)  # ST-46: the peer had its time to close
-            return
-        if not tcb.keepalive:
-            return
-        due = tcb.last_heard + tcb.keepalive_idle
-        if tcb.sender.flight_size or (not tcb.keepalive_probes and now < due):
-            # Something was heard, or the retransmission timer finds out by itself (KA-2).
-            tcb.timers.idle = max(due, now + tcb.keepalive_interval) if now >= due else due
-            return
-        if tcb.keepalive_probes >= tcb.keepalive_count:
-            self._tcb.owe_reset(Why.RST_KEEP_ALIVE)
-            tcb.die(timed_out(), now)
-            return
-        tcb.keepalive_probes += 1
-        self._keepalive_due = True
-        tcb.timers.idle = now + tcb.keepalive_interval
+        timers_expire(self._tcb, now)
 
     # -- what to do ------------------------------------------------------------------------------
 
@@ -572,8 +477,8 @@ class Connection:
             if receiver is not None and receiver.ack_due is AckDue.NOW:
                 return self._pure_ack(receiver, now)
             return None
-        if self._probe_due:
-            self._probe_due = False
+        if self._tcb.probe_due:
+            self._tcb.probe_due = False
             probe = tcb.sender.on_persist_timeout(now)
             if probe is not None:
                 why = Why.SWS_OVERRIDE if tcb.sender.snd_wnd else Why.PROBE_ZERO_WINDOW
@@ -581,8 +486,8 @@ class Connection:
                 opts = self._options(now)
                 mss = tcb.segment_limit - len(opts)
                 return self._run(receiver, probe[0], probe[1], mss, opts, False, why, now)
-        if self._keepalive_due:
-            self._keepalive_due = False
+        if self._tcb.keepalive_due:
+            self._tcb.keepalive_due = False
             seq = to_wire(tcb.sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
             return self._ack_segment(receiver, seq, Why.KEEP_ALIVE, now)
         sender = tcb.sender

@@ -92,6 +92,7 @@ class Tcb:
         "ipv6",
         "keepalive",
         "keepalive_count",
+        "keepalive_due",
         "keepalive_idle",
         "keepalive_interval",
         "keepalive_probes",
@@ -103,6 +104,7 @@ class Tcb:
         "peer_mss",
         "pmtu",
         "ports",
+        "probe_due",
         "reading",
         "receiver",
         "recorder",
@@ -179,6 +181,8 @@ class Tcb:
         self.keepalive_interval = config.keepalive_interval
         self.keepalive_count = config.keepalive_count
         self.keepalive_probes = 0
+        self.keepalive_due = False  # a keep-alive probe is to be sent
+        self.probe_due = False  # and one of a shut window
         self.segments_in = 0
         self.segments_out = 0
         self._challenge_since = -CHALLENGE_PERIOD
