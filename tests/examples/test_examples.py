@@ -113,13 +113,6 @@ def free_port() -> int:
 # -- echo ----------------------------------------------------------------------------------------
 
 
-def test_the_readme_shows_these_files() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    for block, name in zip(blocks[:2], ["echo_server.py", "echo_client.py"], strict=True):
-        assert block == (EXAMPLES / name).read_text(encoding="utf-8"), name
-
-
 def test_echo_on_virtual_time(capsys: pytest.CaptureFixture[str]) -> None:
     serve, ask = (
         runpy.run_path(str(EXAMPLES / name))["main"]
@@ -369,22 +362,6 @@ def test_an_example_can_be_imported_and_says_what_it_is(path: Path) -> None:
     names: dict[str, Any] = runpy.run_path(str(path))
     assert names["__doc__"]
     assert callable(names.get("main") or names["Gentle"])  # a controller is for others to run
-
-
-def test_every_program_in_the_readme_is_complete() -> None:
-    """The simulator's program prints what it promises; the others equal files tested above."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    programs = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    (simulated,) = [program for program in programs if "rudp.sim" in program]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", simulated],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout.startswith("b'HELLO' after ")
-    assert done.stderr == ""
 
 
 def test_controller(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,89 @@
+"""What README.md and docs/ show runs, prints what they say, and the links in it lead somewhere."""
+
+import importlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rudp.core.state import MOVES, Cause, State
+from tests import docs
+
+bash = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+
+
+def pages(*parts: str) -> pytest.MarkDecorator:
+    """Run the test for each page that has one of *parts* in it."""
+    found = [
+        pytest.param(page, text, id=str(page.relative_to(docs.ROOT)))
+        for page in docs.pages()
+        if any(part in (text := page.read_text(encoding="utf-8")) for part in parts)
+    ]
+    return pytest.mark.parametrize(("page", "text"), found)
+
+
+@bash
+@pages("<!-- run: ")
+def test_commands_print_what_the_page_shows(page: Path, text: str) -> None:
+    assert docs.rewritten(text) == text, f"run: python -m tests.docs {page.relative_to(docs.ROOT)}"
+
+
+@pages("```python")
+def test_python_on_a_page_runs(page: Path, text: str) -> None:
+    docs.run_program(docs.program(text), str(page))
+
+
+@pages("")
+def test_blocks_are_what_they_say(page: Path, text: str) -> None:
+    """Output of the command line has a command; a program of examples is that of examples."""
+    for block in docs.blocks(text):
+        assert (block.kind == "run") == (block.language == "console"), f"line {block.line}"
+        if block.kind == "file" and (example := docs.EXAMPLES / block.what).exists():
+            assert block.text == example.read_text(encoding="utf-8")
+
+
+@bash
+@pages("<!-- file: ")
+def test_programs_run(page: Path, text: str) -> None:
+    """Those whose output is not on the page; those of examples have tests of their own."""
+    with docs.folder() as where:
+        for block in docs.blocks(text):
+            if block.kind == "file":
+                (where / block.what).write_text(block.text, encoding="utf-8")
+                shown = f"<!-- run: python {block.what}" in text
+                if not shown and not (docs.EXAMPLES / block.what).exists():
+                    assert docs.output(f"python {block.what}", where)
+
+
+@pages("")
+def test_links_lead_to_files(page: Path, text: str) -> None:
+    prose = docs.BLOCK.sub("", text)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if not re.match(r"https?:|mailto:|#", target):
+            path = page.parent / target.partition("#")[0]
+            assert path.exists(), target
+
+
+@bash
+def test_the_runner_notices_what_goes_wrong() -> None:
+    with docs.folder() as where:
+        assert docs.output("echo one | sed s/o/O/", where) == "One\n"
+        with pytest.raises(RuntimeError, match="status 3"):
+            docs.output("exit 3", where)
+        with pytest.raises(RuntimeError, match="hear"):
+            docs.output("echo hear >&2", where)
+    wrong = "<!-- run: echo 1 -->\n```console\n$ echo 1\n2\n```\n"
+    assert docs.rewritten(wrong) == wrong.replace("2", "1")
+    with pytest.raises(ZeroDivisionError):
+        docs.run_program(docs.program("```python\nawait asyncio.sleep(1 / 0)\n```\n"), "page")
+
+
+def test_the_state_diagram_has_every_arrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    monkeypatch.syspath_prepend(str(docs.ROOT / "docs" / "extensions"))
+    picture = importlib.import_module("state_diagram").svg()
+    arrows = sum(cause is not Cause.DELETE for _, cause in MOVES)
+    assert picture.count("<line ") == picture.count('class="cause"') == arrows
+    for state in State:
+        assert f">{state}</text>" in picture
