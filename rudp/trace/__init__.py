@@ -3,8 +3,9 @@
 Each is given to a connection or a server with the keyword ``tracer=``.  :class:`EventLog` writes
 down everything that happens as typed events (:mod:`rudp.trace.events`), in memory and as a file of
 JSON lines; :class:`Ladder` draws the segments between two sides as text,
-:func:`rudp.trace.svg.ladder` as a picture; :class:`Capture` writes a file for Wireshark;
-:func:`rudp.trace.qlog.save` one for qvis; :func:`log_tracer` tells :mod:`logging`.
+:func:`rudp.trace.svg.ladder` as a picture; :func:`rudp.trace.report.save` makes a page to step
+through; :class:`Capture` writes a file for Wireshark; :func:`rudp.trace.qlog.save` one for qvis;
+:func:`log_tracer` tells :mod:`logging`.
 """
 
 from rudp.core.why import Why

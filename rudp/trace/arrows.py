@@ -84,6 +84,28 @@ def arrows(events: Iterable[Event]) -> list[Arrow]:
     return found
 
 
+def sides(events: Iterable[Event]) -> dict[str, int]:
+    """Return which side each connection to be drawn is at, by name: 0 left, 1 right.
+
+    These are the connections between the ports of the first one, at the first two ends.
+    """
+    found: dict[str, int] = {}
+    ends: list[str] = []
+    ports = None
+    for event in events:
+        if not isinstance(event, Watched):
+            continue
+        mine = event.local_port, event.remote_port
+        if ports is None:
+            ports = mine
+        if event.end not in ends:
+            ends.append(event.end)
+        side = ends.index(event.end)
+        if side < 2 and mine == (ports if side == 0 else ports[::-1]):
+            found[event.connection] = side
+    return found
+
+
 def _mark(segment: Segment, ports: tuple[int, int]) -> _Mark:
     """Return what tells *segment*, sent from the first of *ports* to the second, from others."""
     return (

@@ -62,7 +62,7 @@ class Flight:
         return events.Recording(header, [watched, *self._events(start)])
 
     def save(self, path: str | Path) -> None:
-        """Write everything to a file: ``.pcapng`` for Wireshark, headers only, or ``.jsonl``.
+        """Write everything to a file: ``.jsonl``; ``.html``; headers only, ``.pcapng``.
 
         Raises :class:`ValueError` for another suffix, :class:`OSError`.
         """
@@ -146,6 +146,13 @@ def _save_jsonl(flight: Flight, path: Path) -> None:
     flight.recording().save(path)
 
 
+def _save_html(flight: Flight, path: Path) -> None:
+    from rudp.trace import report  # importing rudp need not wait for it
+
+    host, port = flight.path[0][:2]
+    report.save(path, flight.recording(), title=f"The end of the connection to {host}:{port}")
+
+
 def _save_pcapng(flight: Flight, path: Path) -> None:
     capture = Capture(path, name=_NAME, local=flight.local)
     for n, record in enumerate(flight.records):
@@ -172,6 +179,7 @@ def _save_pcapng(flight: Flight, path: Path) -> None:
 
 
 WRITERS: Final[dict[str, Callable[[Flight, Path], None]]] = {
+    ".html": _save_html,
     ".jsonl": _save_jsonl,
     ".pcapng": _save_pcapng,
 }

@@ -12,7 +12,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from rudp.trace import words
-from rudp.trace.arrows import Arrow, arrows
+from rudp.trace.arrows import Arrow, arrows, sides
 from rudp.trace.events import (
     Event,
     Segment,
@@ -20,7 +20,6 @@ from rudp.trace.events import (
     SegmentSent,
     StateMoved,
     TimerFired,
-    Watched,
     WindowAnnounced,
 )
 
@@ -86,7 +85,7 @@ class _Picture:
     """Gathers what is to be drawn, gives each a height, and draws."""
 
     def __init__(self, events: list[Event], limit: int) -> None:
-        self.sides = _sides(events)
+        self.sides = sides(events)
         if not self.sides:
             raise ValueError("there is no connection among these events")
         ours = [event for event in events if event.connection in self.sides]
@@ -257,25 +256,6 @@ class _Picture:
         )
         shapes.append(f"{turned}{_text(0, 0, label, '', 'middle')}</g>")
         return f"<g><title>{escape(tip)}</title>{''.join(shapes)}</g>"
-
-
-def _sides(events: list[Event]) -> dict[str, int]:
-    """Return which side each connection to be drawn is at: those between the first one's ports."""
-    sides: dict[str, int] = {}
-    ends: list[str] = []
-    ports = None
-    for event in events:
-        if not isinstance(event, Watched):
-            continue
-        mine = event.local_port, event.remote_port
-        if ports is None:
-            ports = mine
-        if event.end not in ends:
-            ends.append(event.end)
-        side = ends.index(event.end)
-        if side < 2 and mine == (ports if side == 0 else ports[::-1]):
-            sides[event.connection] = side
-    return sides
 
 
 def _style(segment: Segment, *, again: bool) -> str:

@@ -63,8 +63,11 @@ def test_all_of_it_can_be_saved(tmp_path: Path) -> None:
     assert [event.segment.flags for event in came] == ["SYN,ACK"]
     error.save(str(tmp_path / "end.pcapng"))
     assert (tmp_path / "end.pcapng").stat().st_size > 1000
+    error.save(tmp_path / "end.html")
+    page = (tmp_path / "end.html").read_text(encoding="utf-8")
+    assert "<h1>The end of the connection to 10.0.0.2:9000</h1>" in page
     for name in ("end.png", "end"):
-        with pytest.raises(ValueError, match=r"only \.jsonl, \.pcapng"):
+        with pytest.raises(ValueError, match=r"only \.html, \.jsonl, \.pcapng"):
             error.save(name)
 
 

@@ -1,0 +1,153 @@
+"""A run as one HTML page: ladder, control blocks, sequence space, states, graphs, quiz.
+
+The page is a file that needs nothing else: the scripts and the style beside this module are put
+into it, and so is the run, packed small.  Its content security policy lets the browser run these
+scripts and no others, and load nothing from anywhere.  What comes from the run is data to the
+scripts, never markup.  A page stays under :data:`SIZE_MAX`; of a run that is too long for that it
+shows the beginning and the end step by step, the graphs of all of it, and says what is left out.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import zlib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from rudp.trace.events import Event, Header, Recording
+from rudp.trace.report.facts import figures, reference
+from rudp.trace.report.graphs import graphs
+from rudp.trace.report.rows import Connection, rows
+
+SIZE_MAX: Final = 400_000
+"""Octets of a page."""
+
+_SCRIPTS: Final = (
+    "js/dom.js", "uplot/uPlot.iife.min.js", "js/words.js", "js/run.js", "js/ladder.js",
+    "js/blocks.js", "js/space.js", "js/timers.js", "js/states.js", "js/graphs.js", "js/quiz.js",
+    "js/compare.js", "js/main.js",
+)  # fmt: skip
+
+_STYLES: Final = ("uplot/uPlot.min.css", "style.css")
+
+_ROWS_MIN: Final = 50
+"""Rows that are shown of a run whatever they take."""
+
+_RESERVE: Final = 1000
+"""Octets kept free for the title and the like."""
+
+TITLE_MAX: Final = 200
+"""Characters of a title."""
+
+
+def report(
+    run: Recording | Iterable[Event],
+    other: Recording | Iterable[Event] | None = None,
+    *,
+    title: str = "",
+    names: tuple[str, str] = ("first run", "second run"),
+) -> str:
+    """Return the page of *run*, a recording or its events; with *other*, both to compare.
+
+    It shows the first connection of the first two ends.  *title*: cut after :data:`TITLE_MAX`
+    characters.  *names*: what two runs are called.  Raises :class:`ValueError` if one of them has
+    no connection, or events that are no numbers or larger than a page.
+    """
+    runs = [run] if other is None else [run, other]
+    recordings = [
+        each if isinstance(each, Recording) else Recording(Header(), list(each)) for each in runs
+    ]
+    files = resources.files(__name__)
+    texts = {
+        path: (files / path).read_text(encoding="utf-8")
+        for path in ("page.html", "uplot/LICENSE", *_SCRIPTS, *_STYLES)
+    }
+    script = "\n".join(texts[path] for path in _SCRIPTS)
+    style = "\n".join(texts[path] for path in _STYLES)
+    connections = [Connection(each) for each in recordings]
+    title = title[:TITLE_MAX] or " and ".join(connections[0].names)
+    fields = {
+        "title": html.escape(title),
+        "policy": (
+            f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+            "img-src data:"
+        ),
+        "licence": texts["uplot/LICENSE"].replace("--", "- -"),
+        "style": style,
+        "script": script,
+        "reference": json.dumps(reference(), separators=(",", ":")).replace("<", "\\u003c"),
+        "runs": "",
+    }
+    page = texts["page.html"]
+    fixed = len(_filled(page, fields).encode())
+    room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
+    packed = [
+        _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room)
+        for each, name in zip(connections, names, strict=False)
+    ]
+    fields["runs"] = "\n".join(
+        f'<script type="text/plain" class="run">{each}</script>' for each in packed
+    )
+    return _filled(page, fields)
+
+
+def save(
+    path: str | Path,
+    run: Recording | Iterable[Event],
+    other: Recording | Iterable[Event] | None = None,
+    *,
+    title: str = "",
+    names: tuple[str, str] = ("first run", "second run"),
+) -> None:
+    """Write the page of :func:`report` to the file *path*.
+
+    Raises :class:`ValueError` as that does, and :class:`OSError`.
+    """
+    page = report(run, other, title=title, names=names)
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(page)
+
+
+def _filled(page: str, fields: dict[str, str]) -> str:
+    """Put *fields* where the page has ``{{their name}}``; they are not looked into again."""
+    first, *parts = page.split("{{")
+    filled = [first]
+    for part in parts:
+        name, _, rest = part.partition("}}")
+        filled += [fields[name], rest]
+    return "".join(filled)
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _fitting(connection: Connection, name: str, room: int) -> str:
+    """Return *connection*, packed into *room* octets, with as many of its events as fit."""
+    whole = {
+        "name": name,
+        "sides": connection.names,
+        "others": connection.others,
+        "seed": None if connection.header.seed is None else str(connection.header.seed)[:TITLE_MAX],
+        "library": str(connection.header.library)[:TITLE_MAX],
+        "figures": figures(connection),
+        "graphs": graphs(connection),
+    }
+    limit = len(connection.events)
+    # A row takes some octets however well it packs, so the first guess need not be all of them.
+    limit = min(limit, max(room // 4, _ROWS_MIN))
+    while True:
+        packed = _packed(whole | {"rows": rows(connection, limit)})
+        if len(packed) <= room:
+            return packed
+        if limit <= _ROWS_MIN:
+            raise ValueError(f"{limit} events are too large for a page of {SIZE_MAX} octets")
+        limit = max(min(int(limit * 0.95 * room / len(packed)), limit - 1), _ROWS_MIN)
+
+
+def _packed(fields: dict[str, object]) -> str:
+    text = json.dumps(fields, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()

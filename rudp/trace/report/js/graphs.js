@@ -1,0 +1,139 @@
+// Four graphs with one cursor.  A line shows the step; of two runs the second is drawn dashed.
+
+const GRAPHS = [
+  { title: "Time and sequence", unit: octets, mark: decimal, marks: true, series: [
+    ["SND.NXT", "nxt", "data"], ["SND.UNA", "una", "control"], ["peer's window ends", "window", "violet"]] },
+  { title: "cwnd, ssthresh, in flight", unit: octets, mark: decimal, series: [
+    ["cwnd", "cwnd", "data"], ["ssthresh", "ssthresh", "again"], ["in flight", "flight", "control"]] },
+  { title: "Round trip and time-out", unit: seconds, mark: seconds, series: [
+    ["RTO", "rto", "again"], ["SRTT", "srtt", "data"], ["min RTT", "min_rtt", "control"]] },
+  { title: "Goodput", unit: (value) => `${octets(value)}/s`, mark: (value) => `${decimal(value)}/s`, goodput: true, series: [["octets delivered", "rate", "data"]] },
+];
+
+const MARK_COLOURS = ["data", "again", "again"];
+
+class Graphs {
+  constructor(node, onTime) {
+    this.node = node;
+    this.onTime = onTime;
+    this.plots = [];
+    this.time = 0;
+    this.hidesFuture = false;
+    new ResizeObserver(() => this.resize()).observe(node);
+  }
+
+  // Draw the graphs of one side of `runs`, one run or two.
+  build(runs, side) {
+    for (const plot of this.plots) plot.destroy();
+    this.plots = [];
+    const [run] = runs;
+    const about = html("p", {}, html("b", {}, `${run.nameOf(side)} sends. `),
+      `The graphs show all of the run${run.graphs[side].end < run.steps.at(-1).time ? ` up to ${seconds(run.graphs[side].end)}` : ""}. `,
+      runs.length > 1 ? `Dashed: ${runs[1].name}.` : "");
+    this.node.replaceChildren(about);
+    for (const graph of GRAPHS) {
+      const frame = html("div", { class: "graph" }, html("h3", {}, graph.title));
+      this.node.append(frame);
+      const tables = runs.map((each) => this.table(graph, each.graphs[side]));
+      if (!tables[0][0].length) {
+        frame.append(html("p", {}, "There are no snapshots to draw it from."));
+        continue;
+      }
+      this.plots.push(this.plot(frame, graph, runs, tables, side));
+      const { marks, marks_all: all } = run.graphs[side];
+      if (graph.marks) {
+        frame.append(html("p", {}, `Upright strokes: segments; thick ones were sent again, a cross was lost on the way.${
+          marks.length < all ? ` ${marks.length} of ${all} are drawn.` : ""}`));
+      }
+    }
+  }
+
+  table(graph, data) {
+    if (graph.goodput) return [data.goodput.map((each) => each[0]), data.goodput.map((each) => each[1])];
+    return [data.columns.time, ...graph.series.map(([, column]) => data.columns[column])];
+  }
+
+  plot(frame, graph, runs, tables, side) {
+    const ink = colour("ink");
+    const grid = { stroke: colour("line"), width: 0.5 };
+    const axis = { stroke: ink, grid, ticks: grid, font: "11px system-ui" };
+    const stepped = uPlot.paths.stepped({ align: graph.goodput ? 0 : 1 });
+    const series = tables.flatMap((_, which) => graph.series.map(([name, , shade]) => ({
+      label: runs.length > 1 ? `${name}, ${runs[which].name}` : name,
+      stroke: colour(shade), width: which ? 1.2 : 1.8, dash: which ? [6, 4] : undefined, points: { show: false },
+      paths: stepped, value: (_, value) => (value === null || value === undefined ? "–" : graph.unit(value)),
+    })));
+    const highest = Math.max(...runs.map((each) => Math.max(1, ...(each.graphs[side].columns.nxt ?? []))));
+    const scales = { x: { time: false } };
+    if (graph.marks) scales.y = { range: () => [0, highest * 1.08] };
+    else scales.y = { range: (_, low, high) => [0, (high || 1) * 1.08] };
+    const options = {
+      width: Math.max(frame.clientWidth - 24, 200), height: 210, series: [{ label: "time", value: (_, value) => (value === null || value === undefined ? "–" : clock(value)) }, ...series], scales,
+      cursor: { sync: { key: "rudp" }, y: false },
+      axes: [{ ...axis, values: (_, ticks) => ticks.map((each) => seconds(each)) },
+        { ...axis, size: 74, values: (_, ticks) => ticks.map((each) => graph.mark(each)) }],
+      hooks: { draw: [(plot) => this.overlay(plot, graph.marks ? runs.map((each) => each.graphs[side].marks) : [])] },
+    };
+    const plot = new uPlot(options, tables.length > 1 ? uPlot.join(tables) : tables[0], frame);
+    plot.over.addEventListener("click", () => {
+      if (plot.cursor.left >= 0) this.onTime(plot.posToVal(plot.cursor.left, "x"));
+    });
+    return plot;
+  }
+
+  // Over a graph: the segments, and where the step is.
+  overlay(plot, marks) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.setLineDash([]);
+    marks.forEach((each, which) => {
+      for (const [at, from, size, fate] of each) {
+        const x = plot.valToPos(at, "x", true);
+        const [y1, y2] = [plot.valToPos(from, "y", true), plot.valToPos(from + size, "y", true)];
+        ctx.strokeStyle = colour(MARK_COLOURS[fate]);
+        ctx.lineWidth = (fate ? 3 : 1.5) * devicePixelRatio;
+        ctx.globalAlpha = which ? 0.5 : 1;
+        ctx.beginPath();
+        ctx.moveTo(x, y1);
+        ctx.lineTo(x, Math.min(y2, y1 - 2));
+        if (fate === 2) {
+          const middle = (y1 + y2) / 2;
+          for (const turn of [1, -1]) {
+            ctx.moveTo(x - 5, middle - 5 * turn);
+            ctx.lineTo(x + 5, middle + 5 * turn);
+          }
+        }
+        ctx.stroke();
+      }
+    });
+    ctx.globalAlpha = 1;
+    const x = plot.valToPos(this.time, "x", true);
+    if (this.hidesFuture) {
+      ctx.fillStyle = colour("card");
+      ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x, bbox.height);
+    }
+    ctx.strokeStyle = colour("ink");
+    ctx.lineWidth = 1.5 * devicePixelRatio;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.restore();
+  }
+
+  show(time, hidesFuture) {
+    this.time = time;
+    this.hidesFuture = hidesFuture;
+    for (const plot of this.plots) plot.redraw(false);
+  }
+
+  resize() {
+    for (const plot of this.plots) {
+      const width = Math.max(plot.root.parentNode.clientWidth - 24, 200);
+      if (width !== plot.width) plot.setSize({ width, height: 210 });
+    }
+  }
+}

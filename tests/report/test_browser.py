@@ -1,0 +1,200 @@
+"""The page of a run in a browser: Chromium, headless; keys are pressed and it is looked at."""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rudp.trace import report
+from tests.unit.watched import transfer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["BrowserContext"]:
+    """A browser with a new profile."""
+    with playwright.sync_playwright() as driver:
+        context = driver.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            args=ARGUMENTS,
+            viewport={"width": 1400, "height": 1000},
+        )
+        yield context
+        context.close()
+
+
+class Opened:
+    """A page that is open; at the end it must have asked for nothing and complained of nothing."""
+
+    def __init__(self, context: "BrowserContext", path: Path) -> None:
+        self.page = context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector(".ladder svg text")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector))
+
+    def count(self, selector: str) -> int:
+        return int(self.page.locator(selector).count())
+
+    def close(self) -> None:
+        self.page.close()
+        assert len(self.requests) == 1, "the file itself"
+        assert not self.complaints
+
+
+@pytest.fixture
+def opened(chromium: "BrowserContext", tmp_path: Path) -> Iterator[Opened]:
+    """The page of nine segments of which the second is lost."""
+    report.save(tmp_path / "run.html", transfer(drop=(2,)).log.recording)
+    page = Opened(chromium, tmp_path / "run.html")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def compared(chromium: "BrowserContext", tmp_path: Path) -> Iterator[Opened]:
+    """The page of two runs: one lost the second segment, the other the last."""
+    one, other = transfer(drop=(2,)).log.recording, transfer(drop=(9,)).log.recording
+    report.save(tmp_path / "runs.html", one, other, names=("early", "late"))
+    page = Opened(chromium, tmp_path / "runs.html")
+    yield page
+    page.close()
+
+
+def test_arrow_keys_step_through_the_ladder(opened: Opened) -> None:
+    assert opened.text("#place").startswith("step 1 of 43")
+    opened.press("ArrowRight")
+    assert opened.text("#why .what") == "client sends SYN seq=0 win=65535 mss=1012"
+    assert "RFC 9293 §3.10.1" in opened.text("#why")
+    ladder = opened.page.inner_html(".ladder svg")
+    opened.press("ArrowRight")
+    assert opened.page.inner_html(".ladder svg") != ladder
+    opened.press("ArrowLeft")
+    assert opened.page.inner_html(".ladder svg") == ladder
+    opened.press("End")
+    assert opened.text("#place").startswith("step 43 of 43")
+    opened.press("Home", "PageDown")
+    assert opened.text("#place").startswith("step 11 of 43")
+
+
+def test_a_loss_is_seen_in_every_view(opened: Opened) -> None:
+    while "calls 1001–2000 lost" not in opened.text("#why"):
+        opened.press("n")
+    assert "RETRANSMIT_RACK" in opened.text("#why")
+    assert "RFC 8985 §6.2" in opened.text("#why")
+    assert opened.count(".ladder .cross") == 2
+    changed = opened.page.locator("#blocks td.changed").all_inner_texts()
+    assert "1001–2000 was none" in changed
+    assert "2001–9000 was none" in changed
+    assert opened.count("#space rect.lost") == 2, "one is of the key"
+    assert "client: retransmission" in opened.text("#timers")
+    assert opened.count("#states .walked0") == 2
+    assert opened.count("#graphs canvas") == 4
+    assert not opened.page.locator("#graphs canvas").evaluate_all(
+        "all => all.filter(c => !c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+        ".data.some(x => x))"
+    ), "every graph has something drawn in it"
+
+
+def test_the_states_walked_end_in_closed(opened: Opened) -> None:
+    opened.press("End")
+    states = opened.text("#states")
+    assert "→ FIN-WAIT-2 (rcv ACK of FIN) → TIME-WAIT (rcv FIN) → CLOSED" in states
+    assert "server (dashed): CLOSED → LISTEN" in states
+
+
+def test_the_scrubber_steps_too(opened: Opened) -> None:
+    opened.page.fill("#scrubber", "20")
+    assert opened.text("#place").startswith("step 21 of 43")
+
+
+def test_the_quiz_hides_what_comes_next(opened: Opened) -> None:
+    opened.press("ArrowRight", "q")
+    assert "What happens next?" in opened.text("#quiz")
+    assert opened.count("#quiz li") == 4
+    assert opened.count(".ladder .future") == 0
+    labels = opened.page.locator(".ladder .arrow text").all_inner_texts()
+    assert len(labels) == 1, "no segment but those that have left"
+    options = opened.page.locator("#quiz li").all_inner_texts()
+    (right,) = [n for n, text in enumerate(options, 1) if "server" in text and "LISTEN" in text]
+    opened.press(str(right))
+    assert "Right." in opened.text("#quiz")
+    assert opened.text("#place").startswith("step 3 of 43")
+    opened.press("ArrowRight", "ArrowRight")
+    assert "It was:" in opened.text("#quiz")
+    assert "1 of 2 right" in opened.text("#quiz")
+    opened.press("q")
+    assert not opened.page.is_visible("#quiz")
+    assert opened.count(".ladder .future") > 0
+
+
+def test_two_runs_are_compared(compared: Opened) -> None:
+    assert compared.count(".ladder") == 2
+    assert "They first differ at step 18" in compared.text("#difference")
+    rows = compared.text("#compare table")
+    assert "tail-loss probe timer fired\t0\t1\t+1" in rows
+    compared.press("End")
+    before = compared.text("#place")
+    compared.press("r")
+    assert compared.text("#about").startswith("late")
+    assert compared.text("#place") != before or compared.text("#about").startswith("late")
+    compared.press("c")
+    assert compared.count(".ladder") == 1
+    compared.press("c")
+    assert compared.count(".ladder") == 2
+
+
+def test_colours_follow_the_system(opened: Opened) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    opened.page.emulate_media(color_scheme="dark")
+    assert opened.page.evaluate(paper) == "rgb(22, 24, 29)"
+    opened.page.emulate_media(color_scheme="light")
+    assert opened.page.evaluate(paper) == "rgb(255, 255, 255)"
+
+
+def test_what_is_printed_is_light_and_has_no_buttons(opened: Opened) -> None:
+    opened.page.emulate_media(color_scheme="dark", media="print")
+    assert not opened.page.is_visible("#controls")
+    paper = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+
+
+def test_names_in_a_run_are_shown_as_they_are(chromium: "BrowserContext", tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    events = [
+        dataclasses.replace(each, connection=evil if each.connection == "client" else "b")
+        for each in transfer().log.events
+    ]
+    report.save(tmp_path / "run.html", events, title=evil)
+    page = Opened(chromium, tmp_path / "run.html")
+    page.press("ArrowRight", "q", "1")
+    assert page.text("h1") == evil
+    assert page.count("img") == 0
+    assert evil in page.text(".ladder .names")
+    page.close()
