@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from ssl import SSLContext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rudp.aio.connect import create_connection
 from rudp.aio.server import Server, create_server
@@ -15,6 +15,30 @@ LIMIT: Final = 64 * 1024
 
 class StreamWriter(asyncio.StreamWriter):
     """asyncio's, with a ``start_tls`` that does not ask the loop: uvloop's would refuse."""
+
+    def __init__(
+        self,
+        transport: asyncio.WriteTransport,
+        protocol: asyncio.BaseProtocol,
+        reader: asyncio.StreamReader | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(transport, protocol, reader, loop)
+        self._complete_fut = None  # 144 octets for what nobody waits for
+
+    def handled(self, task: "asyncio.Task[None]") -> None:
+        """*task*, which had the stream, is done: do as asyncio if that was not in order."""
+        if task.cancelled():
+            self.transport.close()
+        elif (error := task.exception()) is not None:
+            task.get_loop().call_exception_handler(
+                {
+                    "message": "Unhandled exception in client_connected_cb",
+                    "exception": error,
+                    "transport": self.transport,
+                }
+            )
+            self.transport.close()
 
     async def start_tls(
         self,
@@ -43,6 +67,49 @@ class StreamWriter(asyncio.StreamWriter):
 ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
 
 
+class StreamProtocol(asyncio.StreamReaderProtocol):
+    """asyncio's, but with a :class:`StreamWriter` of ours, and 400 octets less for each connection.
+
+    asyncio's has an empty deque and a closure, and changing the class of the writer that it makes
+    would give that a dictionary of its own.
+    """
+
+    _client_connected_cb: ClientConnected | None
+    if TYPE_CHECKING:  # the base's, which the type stubs leave out
+        _loop: asyncio.AbstractEventLoop
+        _stream_reader: asyncio.StreamReader | None
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        connected: ClientConnected | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(reader, connected, loop=loop)
+        self._drain_waiters: list[asyncio.Future[None]] = []  # who awaits drain() is entered here
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Make the writer, and begin the task that handles the connection."""
+        connected, self._client_connected_cb = self._client_connected_cb, None
+        super().connection_made(transport)
+        self._client_connected_cb = connected
+        reader = self._stream_reader
+        if connected is None or reader is None:
+            return
+        loop = self._loop
+        writer = self._stream_writer = StreamWriter(
+            transport,  # type: ignore[arg-type]
+            self,
+            reader,
+            loop,
+        )
+        handling = connected(reader, writer)
+        if asyncio.iscoroutine(handling):
+            self._task = loop.create_task(handling)
+            self._task.add_done_callback(writer.handled)
+        self._strong_reader = None
+
+
 async def open_connection(
     host: str | None = None, port: int | None = None, *, limit: int = LIMIT, **options: Any
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -53,7 +120,7 @@ async def open_connection(
     """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=limit, loop=loop)
-    protocol = _protocol(reader, None, loop)
+    protocol = StreamProtocol(reader, None, loop)
     transport, _ = await create_connection(lambda: protocol, host, port, **options)
     return reader, StreamWriter(transport, protocol, reader, loop)
 
@@ -73,28 +140,8 @@ async def start_server(
     """
     loop = asyncio.get_running_loop()
 
-    def connected(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> Awaitable[None] | None:
-        # StreamReaderProtocol makes the writer and has no place to say of which class.
-        writer.__class__ = StreamWriter
-        return client_connected_cb(reader, writer)
-
     def factory() -> asyncio.StreamReaderProtocol:
         reader = asyncio.StreamReader(limit=limit, loop=loop)
-        return _protocol(reader, connected, loop)
+        return StreamProtocol(reader, client_connected_cb, loop)
 
     return await create_server(factory, host, port, **options)
-
-
-def _protocol(
-    reader: asyncio.StreamReader,
-    connected: ClientConnected | None,
-    loop: asyncio.AbstractEventLoop,
-) -> asyncio.StreamReaderProtocol:
-    """Return the protocol that feeds *reader*."""
-    protocol = asyncio.StreamReaderProtocol(reader, connected, loop=loop)
-    # Whoever awaits drain() is entered here.  Empty, asyncio's deque takes 760 octets for each
-    # connection and a list 56.
-    protocol._drain_waiters = []  # type: ignore[attr-defined]
-    return protocol

@@ -13,6 +13,7 @@ from rudp.config import Config
 from rudp.core import options, wire
 from rudp.core.arrival import segment_arrives
 from rudp.core.budget import Budget
+from rudp.core.congestion.controller import Ack
 from rudp.core.counters import Count, Counters
 from rudp.core.expiry import SYN_MAX_RTO, timers_expire
 from rudp.core.info import ConnectionInfo
@@ -71,6 +72,7 @@ class Connection:
         counters: Counters,
         budget: Budget,
         tracer: Tracer | None,
+        ack: Ack,
         now: float,
         ecn_capable: bool,
         claim: Claim | None = None,
@@ -80,7 +82,7 @@ class Connection:
         offset = isn.timestamp_offset(path, ports)
         self.tracer = tracer
         self._tcb = Tcb(
-            path, ports, config, opened, iss, offset, payloads, counters, budget, tracer, now
+            path, ports, config, opened, iss, offset, payloads, counters, budget, tracer, ack, now
         )
         self._tcb.claim = claim
         if ecn_capable:
@@ -515,8 +517,7 @@ class Connection:
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
                 new = run[0] == sender.snd_nxt
-                watched = tcb.recorder is not None or tcb.tracer is not None
-                why = sender.why(run[0]) if watched else Why.NEW_DATA
+                why = Why.NEW_DATA if (tcb.recorder or tcb.tracer) is None else sender.why(run[0])
                 sender.on_sent(run[0], run[1], now)
                 tcb.events |= WRITABLE
                 return self._run(receiver, run[0], run[1], mss, opts, tcb.ecn and new, why, now)
@@ -595,8 +596,7 @@ class Connection:
         return self._transmit(buffers, header + mss, total, segments, ECT_0 if ect else 0, why, now)
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
-        seq = to_wire(self._tcb.sender.ack_seq)
-        return self._ack_segment(receiver, seq, receiver.ack_why, now)
+        return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), receiver.ack_why, now)
 
     def _ack_segment(self, receiver: Receiver, seq: int, why: Why, now: float) -> Transmit:
         opts = self._options(now)

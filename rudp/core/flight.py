@@ -7,7 +7,6 @@ undo and F-RTO whether that was a mistake, PRR and the controller how large the 
 when the next burst may leave.  This class asks them in the right order.
 """
 
-import math
 from typing import Final
 
 from rudp.config import WINDOW_MAX, Config
@@ -19,6 +18,7 @@ from rudp.core.frto import NEW_SEGMENTS, Frto, Outcome
 from rudp.core.pacing import (
     AVOIDANCE_GAIN,
     BURST_SEGMENTS,
+    LONG_AGO,
     SLOW_START_GAIN,
     WINDOW_BURST_SEGMENTS,
     Pacer,
@@ -53,7 +53,8 @@ class Flight:
     our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
     lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
     reductions that turned out to be needless.  ``ece_received``: acknowledgements that echoed a
-    mark of a router; ``cwr_due``: the next new data says that the window was reduced.
+    mark of a router; ``cwr_due``: the next new data says that the window was reduced.  *ack*: what
+    is written anew at each acknowledgement; connections may share it.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class Flight:
         "why_lost",
     )
 
-    def __init__(self, iss: int, config: Config) -> None:
+    def __init__(self, iss: int, config: Config, ack: Ack | None = None) -> None:
         self._config = config
         self.smss = 536
         self.board = Scoreboard(iss)
@@ -107,8 +108,8 @@ class Flight:
         self.rate = DeliveryRate()
         self.recovery = Recovery(iss, sack=False)
         self.tail = TailProbe()
-        self.undo = Undo()
-        self.frto = Frto()
+        self.undo: Undo | None = None  # the latest reduction, and whether it was for nothing
+        self.frto: Frto | None = None  # the same of a time-out, while that is open
         self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
         self.pacer = Pacer(0)
         self.pmtu: PathMtu | None = None  # told what became of its probes
@@ -125,9 +126,9 @@ class Flight:
         self.ece_received = 0
         self._echoed = False  # the acknowledgement at hand echoes a mark
         self._reduced_until = iss  # SND.NXT when a mark was answered last
-        self._held_until = -math.inf  # nothing leaves before, after a mark at the smallest window
+        self._held_until = LONG_AGO  # nothing leaves before, after a mark at the smallest window
         self._holds = 0  # such marks in a row
-        self._ack = Ack()
+        self._ack = Ack() if ack is None else ack
         self._pace: float | None = None  # the pacing rate when we asked last
         self._prr: Prr | None = None  # what leads the window through fast recovery
         self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
@@ -206,7 +207,7 @@ class Flight:
     @property
     def holds_lost(self) -> bool:
         """Whether lost octets wait because F-RTO tries new ones first."""
-        return self.extra_new > 0 or (self.frto.is_open and not self.resend_now)
+        return self.extra_new > 0 or (self.frto is not None and not self.resend_now)
 
     @property
     def reordering_seen(self) -> bool:
@@ -304,7 +305,7 @@ class Flight:
             self.octets_resent += end - seq
             if seq == board.snd_una and self.recovery.sack:
                 self._rto_from = now  # its acknowledgement is a round trip away again
-            if not self.tail_due:
+            if not self.tail_due and self.undo is not None:
                 self.undo.on_resent(seq, end, now)
             self.resend_now = False
         if self.tail_due:
@@ -378,13 +379,14 @@ class Flight:
             self.dsacks += 1
             if recovery.rack is not None:
                 recovery.rack.on_dsack(una, board.snd_nxt)
-        doubtful = dsack is not None or self.undo.awaits_echo or self.frto.is_open
+        undo = self.undo
         if (
-            doubtful
+            undo is not None
+            and (dsack is not None or undo.awaits_echo or self.frto is not None)
             and self._config.undo
-            and self._was_needless(una, dsack, echo, duplicate, can_try, runs, now)
+            and self._was_needless(undo, una, dsack, echo, duplicate, can_try, runs, now)
         ):
-            self._undo(acked, echo, now)
+            self._undo(undo, acked, echo, now)
 
         phase = recovery.phase
         if phase is not Phase.OPEN and seg_ack >= recovery.recover:
@@ -516,9 +518,9 @@ class Flight:
         self.recovery.enter(board)
         self.tail.reset()
         if board.snd_una < self._reduced_until:
-            self.undo.forget()  # a mark was answered already in this window of data
+            self._keep_reduction()  # a mark was answered already in this window of data
         else:
-            self.undo.begin(board.snd_una, by_timeout=False)
+            self.undo = Undo(board.snd_una, by_timeout=False)
             # Limited transmit went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
             controller.on_congestion(Signal.LOSS, min(flight_size, controller.cwnd), now)
         self.cwr_due = self.ecn
@@ -531,7 +533,7 @@ class Flight:
         """What was outstanding when the episode began is acknowledged: it is over."""
         fast = self.recovery.phase is Phase.FAST
         self.recovery.leave(self.board)
-        self.frto.stop()
+        self.frto = None
         self.extra_new = 0
         if not fast:
             return
@@ -544,6 +546,7 @@ class Flight:
 
     def _was_needless(
         self,
+        undo: Undo,
         una: int,
         dsack: tuple[int, int] | None,
         echo: int | None,
@@ -558,17 +561,18 @@ class Flight:
         """
         board = self.board
         advanced = board.snd_una > una
-        reported = dsack is not None and self.undo.on_dsack(*dsack)
+        reported = dsack is not None and undo.on_dsack(*dsack)
         all_acked = board.snd_una == board.snd_nxt
-        if advanced and self.undo.on_advance(una, echo, all_acked, dsack is not None):
+        if advanced and undo.on_advance(una, echo, all_acked, dsack is not None):
             return True
-        if self.frto.is_open:
+        if self.frto is not None:
             highest = runs[-1].end if runs else 0
             idle = duplicate and not self.recovery.sack
             outcome = self.frto.on_ack(board.snd_una, advanced, idle, highest, can_try)
             if outcome is Outcome.TRY_NEW:
                 self.extra_new = NEW_SEGMENTS
             elif outcome is Outcome.GENUINE:
+                self.frto = None
                 self.extra_new = 0
                 self.why_lost = Why.RETRANSMIT_RTO
                 self.recovery.settle_timeout(board, self.rtt, now)
@@ -576,21 +580,20 @@ class Flight:
                 return True
         return reported
 
-    def _undo(self, acked: int, echo: int | None, now: float) -> None:
+    def _undo(self, undo: Undo, acked: int, echo: int | None, now: float) -> None:
         """Take the latest reduction back, without a burst (UNDO-7, RFC 4015 §3.2)."""
         board = self.board
-        by_timeout = self.undo.by_timeout
-        self.undo.forget()
+        undo.forget()
         self.undone += 1
         if self.recovery.phase is not Phase.OPEN:
             self.recovery.leave(board)
             board.forget_losses()
         self._prr = None
         self.resend_now = False
-        self.frto.stop()
+        self.frto = None
         self.extra_new = 0
         most = WINDOW_MAX
-        if by_timeout:
+        if undo.by_timeout:
             burst = max(min(acked, initial_window(self.smss)), self.smss)
             most = board.flight_size + burst
             self.rtt.was_spurious()
@@ -599,6 +602,11 @@ class Flight:
         elif self.recovery.rack is not None:
             self.recovery.rack.reordering_seen = True  # what else can have made it late
         self.controller.on_undo(most, now)
+
+    def _keep_reduction(self) -> None:
+        """The latest reduction stands, whatever is found out about it."""
+        if self.undo is not None:
+            self.undo.forget()
 
     # -- marks -----------------------------------------------------------------------------------
 
@@ -616,7 +624,7 @@ class Flight:
             return
         self._reduced_until = board.snd_nxt
         self.cwr_due = True
-        self.undo.forget()
+        self._keep_reduction()
         if controller.cwnd <= self.smss:
             wait = min(self.rtt.rto * (1 << min(self._holds, 16)), self._config.max_rto)
             self._held_until = now + wait
@@ -681,7 +689,7 @@ class Flight:
             blue = recovery.phase is Phase.OPEN or repeated
             question = self._config.undo and not self._timestamps and blue
             if not repeated:
-                self.undo.begin(una, by_timeout=True)
+                self.undo = Undo(una, by_timeout=True)
             self.controller.on_timeout(board.flight_size, not repeated, now)
             self.cwr_due = self.ecn
             self._timed_out_at = una
@@ -692,10 +700,8 @@ class Flight:
             self._full_segments_lost(now)
         self.why_lost = Why.RETRANSMIT_RTO
         recovery.on_timeout(board, self.smss, self.rtt, question, now)
-        if question:
-            self.frto.begin(min(una + self.smss, board.snd_nxt), board.snd_nxt)
-        else:
-            self.frto.stop()
+        end = min(una + self.smss, board.snd_nxt)
+        self.frto = Frto(end, board.snd_nxt) if question else None
         self._prr = None
         self.tail.reset()
         self.tail_due = False

@@ -23,35 +23,23 @@ class Outcome(enum.Enum):
 
 
 class _Step(enum.Enum):
-    OFF = "no question is open"
     RESENT = "the first segment was sent again"
     TRIED = "new segments were sent"
 
 
 class Frto:
-    """The steps of RFC 5682 §2.1 and §3.1; numbers are growing ints."""
+    """The steps of RFC 5682 §2.1 and §3.1, while it is open whether a time-out was needed.
+
+    The timer expired with SND.NXT at *snd_nxt*, and the first segment, up to *resent_end*, is sent
+    again (step 1).  Numbers are growing ints.
+    """
 
     __slots__ = ("_recover", "_resent_end", "_step")
 
-    def __init__(self) -> None:
-        self._step = _Step.OFF
-        self._recover = 0
-        self._resent_end = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is not known yet if the time-out was needed."""
-        return self._step is not _Step.OFF
-
-    def begin(self, resent_end: int, snd_nxt: int) -> None:
-        """The timer expired, and the first segment, up to *resent_end*, is sent again (step 1)."""
+    def __init__(self, resent_end: int, snd_nxt: int) -> None:
         self._step = _Step.RESENT
         self._resent_end = resent_end
         self._recover = snd_nxt
-
-    def stop(self) -> None:
-        """Leave the question open for ever."""
-        self._step = _Step.OFF
 
     def on_ack(
         self, seg_ack: int, advanced: bool, duplicate: bool, highest: int, can_try: bool
@@ -60,22 +48,18 @@ class Frto:
 
         *advanced*: it moved SND.UNA to *seg_ack*; *duplicate*: it is a duplicate that brings no
         SACK news; *highest*: the end of the octets that it delivers, 0 if it delivers none;
-        *can_try*: there is new data and room for it in the peer's window.
+        *can_try*: there is new data and room for it in the peer's window.  Nothing is left to be
+        asked after GENUINE or SPURIOUS.
         """
         if self._step is _Step.RESENT:
             if not advanced:  # with SACK, duplicates are only noted (UNDO-4)
-                return self._end(Outcome.GENUINE) if duplicate else Outcome.NOTHING
+                return Outcome.GENUINE if duplicate else Outcome.NOTHING
             if not self._resent_end <= seg_ack < self._recover or not can_try:
-                return self._end(Outcome.GENUINE)
+                return Outcome.GENUINE
             self._step = _Step.TRIED
             return Outcome.TRY_NEW
-        if self._step is _Step.TRIED:
-            if highest > self._recover or duplicate:
-                return self._end(Outcome.GENUINE)
-            if advanced or highest:
-                return self._end(Outcome.SPURIOUS)
+        if highest > self._recover or duplicate:
+            return Outcome.GENUINE
+        if advanced or highest:
+            return Outcome.SPURIOUS
         return Outcome.NOTHING
-
-    def _end(self, outcome: Outcome) -> Outcome:
-        self._step = _Step.OFF
-        return outcome

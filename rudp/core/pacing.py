@@ -25,8 +25,8 @@ SLOW_START_GAIN: Final = 2.0
 AVOIDANCE_GAIN: Final = 1.2
 """Pace as a multiple of cwnd / SRTT, so that pacing never is what limits growth (PACE-1)."""
 
-
-_LONG_AGO: Final = -math.inf
+LONG_AGO: Final = -math.inf
+"""A moment before all others."""
 
 
 class Pacer:
@@ -38,7 +38,7 @@ class Pacer:
     __slots__ = ("_free", "next_at")
 
     def __init__(self, free: int) -> None:
-        self.next_at = _LONG_AGO
+        self.next_at = LONG_AGO
         self._free = free
 
     def room(self, rate: float, least: int, now: float) -> int:

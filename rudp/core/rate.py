@@ -60,6 +60,8 @@ class DeliveryRate:
         ack.total_delivered = self.delivered
         ack.total_lost = self.lost
         if newest is None:
+            ack.prior_delivered = ack.rate_delivered = ack.rate_lost = ack.tx_in_flight = 0
+            ack.rate_app_limited = False
             return
         self._delivered_at = now
         if self.app_limited and self.delivered > self.app_limited:

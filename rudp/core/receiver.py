@@ -53,6 +53,11 @@ PIECES_MIN: Final = 64
 """Pieces that are left alone, whatever their size."""
 
 
+_NO_DUPLICATES: Final[list[tuple[int, int]]] = []
+_NOTHING: Final[list[bytes | memoryview]] = []
+"""What nobody adds to: an idle connection has no lists of its own."""
+
+
 class AckDue(enum.Enum):
     """Whether the peer is owed an acknowledgement."""
 
@@ -145,13 +150,13 @@ class Receiver:
         self.ecn = False
         self.echoing = False
         self.ce_received = 0
-        self._duplicates: list[tuple[int, int]] = []  # octets that came again, to be reported
+        self._duplicates = _NO_DUPLICATES  # octets that came again, to be reported
         self.rmss = RMSS_INITIAL
         self.rmss_max = RMSS_INITIAL
         self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
         self.delivered = 0  # octets handed to the reader
         self.ready_octets = 0
-        self._ready: list[bytes | memoryview] = []
+        self._ready = _NOTHING
         self._promised = irs + 1  # the right edge that was granted
         self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
         self.ack_due = AckDue.NO
@@ -274,7 +279,10 @@ class Receiver:
             return kept
         if run.segment_octets > self.rmss:
             self.rmss = min(run.segment_octets, self.rmss_max)
-        self._ready.append(run.octets(nxt - seq, stop - seq))
+        if self.ready_octets:
+            self._ready.append(run.octets(nxt - seq, stop - seq))
+        else:
+            self._ready = [run.octets(nxt - seq, stop - seq)]
         self.rcv_nxt = stop
         if held.octets:
             for piece in self.queue.take(stop):
@@ -305,6 +313,8 @@ class Receiver:
         parts = self.queue.held.overlaps(max(left, nxt), right)
         if left < nxt:
             parts.insert(0, (left, min(right, nxt)))
+        if not self._duplicates:
+            self._duplicates = []
         found = self._duplicates
         for part in parts[:segments]:
             if found and found[-1][1] == part[0]:
@@ -343,7 +353,7 @@ class Receiver:
             data = self._first(most)
         else:
             data = bytes(ready[0]) if len(ready) == 1 else b"".join(ready)
-            ready.clear()
+            self._ready = _NOTHING
         self.delivered += len(data)
         self.ready_octets -= len(data)
         if self.fin_seq is None and self._opens_window():
@@ -380,7 +390,7 @@ class Receiver:
 
     def discard(self) -> None:
         """Throw away what nobody will read."""
-        self._ready.clear()
+        self._ready = _NOTHING
         self.ready_octets = 0
         self.queue.clear()
         self.end()

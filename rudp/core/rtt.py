@@ -50,24 +50,28 @@ class Rtt:
         self.rttvar = 0.0
         self.rto = RTO_INITIAL
         self.backoffs = 0
-        # Candidates for the minimum, each later and larger than the one before.
-        self._minima: list[tuple[float, float]] = []  # a deque takes 700 octets more
+        # Candidates for the minimum, each later and larger than the one before; and after each
+        # its time.  A list, or pairs, would take twice as much.
+        self._minima: tuple[float, ...] = ()
         self._spurious = False  # the timer expired for nothing, and no sample has come since
 
     @property
     def min_rtt(self) -> float | None:
         """The smallest round trip of the last 300 seconds, None before the first."""
-        return self._minima[0][0] if self._minima else None
+        return self._minima[0] if self._minima else None
 
     def observe(self, r: float, now: float) -> None:
         """Let *r*, any sound measurement, count for the minimum."""
         minima = self._minima
-        while minima and minima[0][1] < now - MIN_RTT_WINDOW:
-            minima.pop(0)
-        while minima and minima[-1][0] >= r:
-            minima.pop()
-        if not minima or now - minima[-1][1] >= MIN_RTT_SPACING:
-            minima.append((r, now))
+        first, end = 0, len(minima)
+        while first < end and minima[first + 1] < now - MIN_RTT_WINDOW:
+            first += 2
+        while first < end and minima[end - 2] >= r:
+            end -= 2
+        minima = minima[first:end]
+        if not minima or now - minima[-1] >= MIN_RTT_SPACING:
+            minima += r, now
+        self._minima = minima
 
     def sample(self, r: float) -> None:
         """Take the measurement *r*, seconds; this also ends any back-off (RFC 6298 §5)."""

@@ -13,6 +13,12 @@ SMALL: Final = 4096
 keeping a buffer for each, in memory and in the system call."""
 
 
+_NO_CHUNKS: Final[list[memoryview]] = []
+_NO_STARTS: Final[list[int]] = []
+_NOTHING: Final[list[bytes]] = []
+"""What nobody adds to: an idle connection has no lists of its own."""
+
+
 class SendBuffer:
     """A queue of octets with random access; ``start`` and ``end`` are sequence numbers."""
 
@@ -21,9 +27,9 @@ class SendBuffer:
     def __init__(self, start: int) -> None:
         self.start = start
         self.end = start
-        self._chunks: list[memoryview] = []
-        self._starts: list[int] = []
-        self._gathered: list[bytes] = []
+        self._chunks = _NO_CHUNKS
+        self._starts = _NO_STARTS
+        self._gathered = _NOTHING
         self._gathered_octets = 0
 
     def __len__(self) -> int:
@@ -38,7 +44,10 @@ class SendBuffer:
             self._settle()
             self._keep(chunk, self.end)
         else:
-            self._gathered.append(chunk)
+            if self._gathered_octets:
+                self._gathered.append(chunk)
+            else:
+                self._gathered = [chunk]
             self._gathered_octets += size
             if self._gathered_octets >= 16 * SMALL:
                 self.end += size
@@ -76,21 +85,28 @@ class SendBuffer:
         n = bisect_right(self._starts, upto) - 1
         if n >= 0 and upto >= self._starts[n] + len(self._chunks[n]):
             n += 1
-        if n > 0:
+        if n == len(self._starts):
+            self._chunks = _NO_CHUNKS
+            self._starts = _NO_STARTS
+        elif n > 0:
             del self._chunks[:n]
             del self._starts[:n]
 
     def clear(self) -> None:
         """Forget everything that is queued."""
         self.start = self.end
-        self._chunks.clear()
-        self._starts.clear()
-        self._gathered.clear()
+        self._chunks = _NO_CHUNKS
+        self._starts = _NO_STARTS
+        self._gathered = _NOTHING
         self._gathered_octets = 0
 
     def _keep(self, chunk: bytes, start: int) -> None:
-        self._chunks.append(memoryview(chunk))
-        self._starts.append(start)
+        if self._starts:
+            self._chunks.append(memoryview(chunk))
+            self._starts.append(start)
+        else:
+            self._chunks = [memoryview(chunk)]
+            self._starts = [start]
 
     def _settle(self) -> None:
         """Make one chunk of the small writes gathered so far."""
@@ -99,5 +115,5 @@ class SendBuffer:
         start = self.end - self._gathered_octets
         chunk = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
         self._keep(chunk, start)
-        self._gathered.clear()
+        self._gathered = _NOTHING
         self._gathered_octets = 0

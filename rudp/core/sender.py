@@ -11,6 +11,7 @@ SYN and FIN are octets of the same line: ISS, and the number after the last octe
 from typing import Final
 
 from rudp.config import Config
+from rudp.core.congestion.controller import Ack
 from rudp.core.flight import Flight
 from rudp.core.scoreboard import Scoreboard
 from rudp.core.sendbuffer import SendBuffer
@@ -25,7 +26,7 @@ R1: Final = 3
 
 
 class Sender:
-    """The sending half of a connection; sequence numbers are growing ints."""
+    """The sending half of a connection; sequence numbers are growing ints.  *ack*: see Flight."""
 
     __slots__ = (
         "_config",
@@ -52,11 +53,11 @@ class Sender:
         "user_timeout",
     )
 
-    def __init__(self, iss: int, config: Config, timers: Timers) -> None:
+    def __init__(self, iss: int, config: Config, timers: Timers, ack: Ack | None = None) -> None:
         self._config = config
         self._timers = timers
         self.iss = iss
-        self.flight = Flight(iss, config)
+        self.flight = Flight(iss, config, ack)
         self.board: Scoreboard = self.flight.board
         self.buffer = SendBuffer(iss + 1)
         self.smss = self.flight.smss
@@ -198,8 +199,8 @@ class Sender:
         else:
             if timers.loss_kind is LossTimer.PERSIST:
                 duplicate = False  # the answer to a window probe says nothing about loss (ZWP-4)
-            frto = self.flight.frto
-            can_try = frto.is_open and self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
+            asks = self.flight.frto is not None
+            can_try = asks and self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
             self.flight.on_ack(seg_ack, sack_blocks, dsack, echo, duplicate, can_try, now)
         if acked:
             self.buffer.release(seg_ack)

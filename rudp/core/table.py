@@ -19,6 +19,7 @@ from typing import Final
 from rudp.config import Config
 from rudp.core import options, wire
 from rudp.core.budget import Budget
+from rudp.core.congestion.controller import Ack
 from rudp.core.connection import Connection
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import IsnSource
@@ -89,6 +90,7 @@ class ConnectionTable:
         self._link_payload = link_payload
         self._ecn_capable = False
         self._promises: ReceiveBudget | None = None
+        self._ack = Ack()  # scratch: one acknowledgement is processed at a time
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
         self._listeners: dict[int, Listener] = {}
@@ -350,6 +352,7 @@ class ConnectionTable:
             self.counters,
             self.reassembly,
             tracer or self.tracer,
+            self._ack,
             now,
             self._ecn_capable,
             self._claim(path),

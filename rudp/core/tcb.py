@@ -13,8 +13,10 @@ from typing import Any, Final
 from rudp.config import MSS_FLOOR, Config
 from rudp.core import options, wire
 from rudp.core.budget import Budget
+from rudp.core.congestion.controller import Ack
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import timestamp
+from rudp.core.pacing import LONG_AGO
 from rudp.core.pmtu import PathMtu, Payloads
 from rudp.core.promises import START, Claim
 from rudp.core.receiver import Receiver, largest_buffer, window_shift
@@ -137,6 +139,7 @@ class Tcb:
         counters: Counters,
         budget: Budget,
         tracer: Tracer | None,
+        ack: Ack,
         now: float,
     ) -> None:
         self.path = path
@@ -154,7 +157,7 @@ class Tcb:
         self.state = State.CLOSED
         self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
-        self.sender = Sender(iss, config, self.timers)
+        self.sender = Sender(iss, config, self.timers, ack)
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
@@ -185,9 +188,9 @@ class Tcb:
         self.probe_due = False  # and one of a shut window
         self.segments_in = 0
         self.segments_out = 0
-        self._challenge_since = -CHALLENGE_PERIOD
+        self._challenge_since = LONG_AGO
         self._challenge_count = 0
-        self._invalid_answered = -INVALID_PERIOD
+        self._invalid_answered = LONG_AGO
         self._moved_to = 0  # SND.UNA + RCV.NXT when they were looked at last, and
         self._moved_at = now  # the latest such moment at which they had moved
 

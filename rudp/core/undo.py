@@ -9,9 +9,10 @@ congestion window may be what it was before.
 
 
 class Undo:
-    """What is remembered of the latest episode, until the next begins (UNDO-1).
+    """What is remembered of a reduction of the window, until the next (UNDO-1).
 
-    ``by_timeout``: it began with the retransmission timer, not with an acknowledgement.
+    Octets from *snd_una* on will be sent again.  ``by_timeout``: it was the retransmission timer
+    that asked for it, not an acknowledgement.
     """
 
     __slots__ = (
@@ -24,10 +25,10 @@ class Undo:
         "by_timeout",
     )
 
-    def __init__(self) -> None:
-        self.by_timeout = False
-        self._open = False
-        self._start = 0  # SND.UNA when the episode began
+    def __init__(self, snd_una: int, by_timeout: bool) -> None:
+        self.by_timeout = by_timeout
+        self._open = True
+        self._start = snd_una
         self._resent = 0  # octets sent again and not reported as duplicates
         self._first_seq = 0  # the number of the first that was
         self._first_resent: int | None = None  # when it left, in ms, while Eifel may ask
@@ -37,15 +38,6 @@ class Undo:
     def awaits_echo(self) -> bool:
         """Whether an acknowledgement that advances may prove by its echo what was for nothing."""
         return self._first_resent is not None
-
-    def begin(self, snd_una: int, by_timeout: bool) -> None:
-        """The window was reduced, and octets from *snd_una* on will be sent again."""
-        self.by_timeout = by_timeout
-        self._open = True
-        self._start = snd_una
-        self._resent = 0
-        self._first_resent = None
-        self._dsack_seen = False
 
     def forget(self) -> None:
         """The reduction stands: it was undone already, or a mark of the network confirms it."""

@@ -28,7 +28,7 @@ class Signal(enum.Enum):
 class Ack:
     """What one batch of acknowledgements brought.
 
-    There is one of these for a connection, written anew each time: read it, do not keep it.
+    Many connections share one of these, written anew each time: read it, do not keep it.
     Sizes are octets, times seconds.
 
     ``now``: when it came.  ``delivered``: acknowledged or SACKed by it for the first time;
