@@ -223,8 +223,10 @@ class Flight:
             return controller.pacing_rate
         if not self.rtt.srtt:
             return None
+        # A time-out would not be waited for any longer, however late an answer once came.
+        srtt = min(self.rtt.srtt, self._config.max_rto)
         slow_start = controller.cwnd < controller.ssthresh
-        return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / self.rtt.srtt
+        return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / srtt
 
     @property
     def _burst(self) -> int:
