@@ -27,6 +27,8 @@ autodoc_preserve_defaults = True
 html_theme = "furo"
 html_title = f"rudp {release}"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["ladders.css"]
 
 OUTSIDE = {
     "(../SECURITY.md)": "(security-policy.md)",

@@ -36,6 +36,9 @@ END: Final = (660, 680)
 SIZE: Final = (800, 720)
 BOX: Final = (130, 34)
 
+ASIDE: Final = 7
+"""How far from the middle two arrows pass each other that lead to and fro."""
+
 STYLE: Final = """\
 .states{max-width:100%;height:auto;font:13px ui-monospace,Menlo,Consolas,monospace}
 .states rect{fill:var(--color-background-secondary,#f8f9fb);stroke:currentColor}
@@ -71,16 +74,24 @@ def svg() -> str:
     )
     parts = [head]
     labels = []
+    arrows = {(before, after) for (before, _), after in drawn().items()}
+    both_ways = {(before, after) for before, after in arrows if (after, before) in arrows}
     for (before, cause), after in drawn().items():
         start = PLACES[before]
         end = END if after is State.CLOSED else PLACES[after]
         (x1, y1), (x2, y2) = _edge(start, end), _edge(end, start)
+        if (before, after) in both_ways:
+            aside = math.hypot(x2 - x1, y2 - y1) / ASIDE
+            dx, dy = (y1 - y2) / aside, (x2 - x1) / aside
+            x1, y1, x2, y2 = x1 + dx, y1 + dy, x2 + dx, y2 + dy
         parts.append(
             f'<line x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}" '
             'marker-end="url(#tip)"/>'
         )
-        # Beyond the middle, where arrows that begin together are further apart.
-        x, y = x1 + (x2 - x1) * 0.52, y1 + (y2 - y1) * 0.52
+        # Beyond the middle, where arrows that begin together are further apart; two that go to and
+        # fro have theirs at different places.
+        share = 0.28 if (before, after) in both_ways else 0.52
+        x, y = x1 + (x2 - x1) * share, y1 + (y2 - y1) * share
         labels.append(f'<text class="cause" x="{x:.0f}" y="{y:.0f}">{escape(cause.value)}</text>')
     parts += labels
     boxes = [*((str(state), place) for state, place in PLACES.items()), (str(State.CLOSED), END)]
@@ -134,7 +145,7 @@ def sentence() -> str:
     )
     return (
         f"One more arrow leads to CLOSED from each of {names}: the connection is deleted, by a "
-        "RST, an ABORT or a time-out, or from LISTEN by a CLOSE."
+        "RST, an ABORT or a time-out, or by a CLOSE in LISTEN and SYN-SENT."
     )
 
 
