@@ -6,11 +6,14 @@ format is told in ``docs/events.md``, and what is written here can be read here.
 """
 
 import dataclasses
+import functools
 import importlib.metadata
 import json
-from collections.abc import Iterable, Iterator
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from rudp.core.state import State
 from rudp.core.tracer import Ranges
@@ -18,6 +21,11 @@ from rudp.core.why import Why
 
 FORMAT: Final = 1
 """The version of the file's format."""
+
+NUMBER_MAX: Final = 1 << 62
+"""No number in a file is beyond this, nor is any of them NaN."""
+
+_Made = TypeVar("_Made", bound="Event | Segment")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -342,7 +350,41 @@ def decode(fields: dict[str, Any]) -> Event:
     Raises :class:`KeyError`, :class:`TypeError` or :class:`ValueError` if there is no such event.
     """
     values = {name: _typed(name, value) for name, value in fields.items() if name != "event"}
-    return KINDS[fields["event"]](**values)
+    return _checked(KINDS[fields["event"]](**values))
+
+
+def _checked(made: _Made) -> _Made:
+    """Return *made* if each field is what it is declared to be; otherwise :class:`TypeError`."""
+    kind: Any = type(made)
+    for name, fits in _checks(kind):
+        if not fits(getattr(made, name)):
+            raise TypeError(f"{name} cannot be {getattr(made, name)!r}")
+    return made
+
+
+@functools.cache
+def _checks(kind: Any) -> list[tuple[str, Callable[[Any], bool]]]:
+    """Return for each field of a class what tells whether a value is one."""
+    hints = typing.get_type_hints(kind)
+    return [(field.name, _check(hints[field.name])) for field in dataclasses.fields(kind)]
+
+
+def _check(hint: Any) -> Callable[[Any], bool]:
+    """Return what tells whether a value is of the type *hint*, and a number small enough."""
+    if hint is int:
+        return lambda value: type(value) is int and abs(value) <= NUMBER_MAX
+    if hint is float:
+        return lambda value: type(value) in (float, int) and abs(value) <= NUMBER_MAX
+    if isinstance(hint, types.UnionType):
+        inner, _ = map(_check, typing.get_args(hint))  # the second is None
+        return lambda value: value is None or inner(value)
+    if typing.get_origin(hint) is dict:
+        inner = _check(typing.get_args(hint)[1])
+        return lambda value: isinstance(value, dict) and all(map(inner, value.values()))
+    if hint == Ranges:
+        inner = _check(int)
+        return lambda value: all(inner(left) and inner(right) for left, right in value)
+    return lambda value: isinstance(value, hint)
 
 
 def _dump(fields: dict[str, Any]) -> str:
@@ -379,7 +421,9 @@ def _typed(name: str, value: Any) -> Any:
     if name == "why":
         return Why[value]
     if name == "segment":
-        return Segment(**{"ack": None, **{key: _typed(key, each) for key, each in value.items()}})
+        return _checked(
+            Segment(**{"ack": None, **{key: _typed(key, each) for key, each in value.items()}})
+        )
     if name in _RANGES:
         return tuple((left, right) for left, right in value)
     return value

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rudp.trace import report
-from tests.unit.watched import transfer
+from rudp.trace.events import Snapshot
+from tests.unit.watched import Run, transfer
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -35,6 +36,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["BrowserConte
             args=ARGUMENTS,
             viewport={"width": 1400, "height": 1000},
         )
+        context.set_default_timeout(90_000)  # of a machine that is busy
         yield context
         context.close()
 
@@ -197,4 +199,45 @@ def test_names_in_a_run_are_shown_as_they_are(chromium: "BrowserContext", tmp_pa
     assert page.text("h1") == evil
     assert page.count("img") == 0
     assert evil in page.text(".ladder .names")
+    page.close()
+
+
+def test_one_end_without_snapshots_is_shown_too(chromium: "BrowserContext", tmp_path: Path) -> None:
+    """As the flight recorder keeps it."""
+    told = [
+        each
+        for each in transfer(drop=(2,)).log.events
+        if each.connection == "client" and not isinstance(each, Snapshot)
+    ]
+    report.save(tmp_path / "run.html", told)
+    page = Opened(chromium, tmp_path / "run.html")
+    page.press("s", "s", "End")
+    assert "There is no snapshot" in page.text("#blocks")
+    assert page.count("#graphs canvas") == 1, "segments are drawn without"
+    assert page.count(".ladder .arrow") > 10
+    page.close()
+
+
+def test_a_run_in_which_much_is_left_out_says_so(
+    chromium: "BrowserContext", tmp_path: Path
+) -> None:
+    run = Run(drop=tuple(range(50, 4000, 50)))
+    for _ in range(20):
+        run.send(100_000)
+        run.read(100_000)
+    run.close()
+    length = run.log.events[-1].time + 1.0
+    told = [
+        dataclasses.replace(event, time=event.time + n * length)
+        for n in range(20)
+        for event in run.log.events
+    ]
+    assert len(told) > 100_000
+    report.save(tmp_path / "run.html", told)
+    page = Opened(chromium, tmp_path / "run.html")
+    assert "events in the middle are left out" in page.text("#about")
+    assert page.count(".ladder svg *") < 5000
+    page.press("End", "ArrowLeft", "Home", "PageDown", "n", "p")
+    assert page.count(".ladder svg *") < 5000
+    assert "of" in page.text(".graph p"), "how many segments are drawn"
     page.close()

@@ -208,3 +208,27 @@ def test_a_reason_is_one_sentence_and_a_section(why: Why) -> None:
     assert why.section.startswith("RFC ")
     assert " §" in why.section
     json.dumps([why.sentence, why.section])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": "0"},
+        {"time": float("nan")},
+        {"time": float("inf")},
+        {"time": 10**400},
+        {"connection": 5},
+        {"segment": {"flags": "SYN", "seq": 0, "window": 1, "length": 0, "wire_seq": 0}},
+        {"segment": {"flags": "SYN", "seq": True, "window": 1, "length": 0, "wire_seq": 0,
+                     "wire_ack": 0}},
+        {"segment": {"flags": "SYN", "seq": 0, "window": 1, "length": 0, "wire_seq": 0,
+                     "wire_ack": 0, "sack": [[1, "<b>"]]}},
+    ],
+)  # fmt: skip
+def test_fields_of_another_type_are_refused(change: dict[str, object]) -> None:
+    run = transfer()
+    lines = [json.loads(line) for line in run.log.recording.lines()]
+    (n, *_) = [n for n, line in enumerate(lines) if line.get("event") == "segment_sent"]
+    lines[n] |= change
+    with pytest.raises(ValueError, match=rf"^line {n + 1} is not an event"):
+        Recording.parse(map(json.dumps, lines))

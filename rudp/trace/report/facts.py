@@ -39,7 +39,7 @@ def figures(connection: Connection) -> list[list[Any]]:
     sent = [arrow for arrow in connection.arrows if arrow.sent is not None]
     lost = sum(arrow.lost is not None for arrow in sent)
     events = connection.events
-    rows: list[list[Any]] = [["events", len(events), ""]]
+    rows: list[list[Any]] = [["events", connection.count, ""]]
     last = max((arrow.time for arrow in connection.arrows), default=0.0)
     rows.append(["time of the last segment", last, "s"])
     for side, name in enumerate(connection.names):

@@ -113,7 +113,7 @@ def _delivered(snapshots: list[list[Snapshot]], side: int) -> list[tuple[float, 
 def _goodput(delivered: list[tuple[float, int]], start: float, end: float) -> list[list[float]]:
     """Return the middle of each slot of time and the octets a second delivered in it."""
     width = (end - start) / RATES
-    if width <= 0:
+    if width <= 0 or not delivered:
         return []
     counts = [0] * RATES
     before = 0

@@ -56,7 +56,8 @@ Row = list[Any]
 class Connection:
     """What a report shows of a recording: the first connection of its first two ends.
 
-    ``sides``: 0 or 1 by the name of a connection.  ``events``: those that have a row, by time.
+    ``sides``: 0 or 1 by the name of a connection.  ``events``: those that have a row, by time;
+    ``count``: how many there are with those that have none.
     ``others``: connections of the recording that are not shown.  Raises :class:`ValueError` if
     there is none.
     """
@@ -71,14 +72,16 @@ class Connection:
         self.names = ["", ""]
         for name, side in self.sides.items():
             self.names[side] = self.names[side] or name[:NAME_MAX]
-        self.events: list[Event] = sorted(
-            (
-                event
-                for event in recording.events
-                if event.connection in self.sides and isinstance(event, _SHOWN)
-            ),
-            key=lambda event: event.time,
-        )
+        watched: set[str] = set()
+        self.events: list[Event] = []
+        self.count = 0
+        for event in sorted(recording.events, key=lambda event: event.time):
+            if isinstance(event, Watched):
+                watched.add(event.connection)
+            if event.connection in self.sides and event.connection in watched:
+                self.count += 1
+                if isinstance(event, _SHOWN):
+                    self.events.append(event)
         self.arrows = arrows(self.events)
         self.mark_repeats()
 

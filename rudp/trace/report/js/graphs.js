@@ -50,6 +50,7 @@ class Graphs {
 
   table(graph, data) {
     if (graph.goodput) return [data.goodput.map((each) => each[0]), data.goodput.map((each) => each[1])];
+    if (graph.marks && !data.columns.time.length) return [data.marks.map((each) => each[0]), ...graph.series.map(() => data.marks.map(() => null))];
     return [data.columns.time, ...graph.series.map(([, column]) => data.columns[column])];
   }
 
@@ -63,7 +64,7 @@ class Graphs {
       stroke: colour(shade), width: which ? 1.2 : 1.8, dash: which ? [6, 4] : undefined, points: { show: false },
       paths: stepped, value: (_, value) => (value === null || value === undefined ? "–" : graph.unit(value)),
     })));
-    const highest = Math.max(...runs.map((each) => Math.max(1, ...(each.graphs[side].columns.nxt ?? []))));
+    const highest = Math.max(...runs.map((each) => Math.max(1, ...each.graphs[side].columns.nxt, ...each.graphs[side].marks.map(([, from, size]) => from + size))));
     const scales = { x: { time: false } };
     if (graph.marks) scales.y = { range: () => [0, highest * 1.08] };
     else scales.y = { range: (_, low, high) => [0, (high || 1) * 1.08] };
@@ -84,36 +85,42 @@ class Graphs {
   // Over a graph: the segments, and where the step is.
   overlay(plot, marks) {
     const { ctx, bbox } = plot;
+    const x = plot.valToPos(this.time, "x", true);
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     ctx.setLineDash([]);
     marks.forEach((each, which) => {
+      const crowded = each.length > 300;
       for (const [at, from, size, fate] of each) {
         const x = plot.valToPos(at, "x", true);
         const [y1, y2] = [plot.valToPos(from, "y", true), plot.valToPos(from + size, "y", true)];
         ctx.strokeStyle = colour(MARK_COLOURS[fate]);
-        ctx.lineWidth = (fate ? 3 : 1.5) * devicePixelRatio;
+        ctx.lineWidth = (fate && !crowded ? 3 : 1.5) * devicePixelRatio;
         ctx.globalAlpha = which ? 0.5 : 1;
         ctx.beginPath();
         ctx.moveTo(x, y1);
         ctx.lineTo(x, Math.min(y2, y1 - 2));
         if (fate === 2) {
           const middle = (y1 + y2) / 2;
+          const arm = (crowded ? 3 : 5) * devicePixelRatio;
           for (const turn of [1, -1]) {
-            ctx.moveTo(x - 5, middle - 5 * turn);
-            ctx.lineTo(x + 5, middle + 5 * turn);
+            ctx.moveTo(x - arm, middle - arm * turn);
+            ctx.lineTo(x + arm, middle + arm * turn);
           }
         }
         ctx.stroke();
       }
     });
     ctx.globalAlpha = 1;
-    const x = plot.valToPos(this.time, "x", true);
+    ctx.restore();
+    ctx.save();
+    ctx.setLineDash([]);
     if (this.hidesFuture) {
+      const edge = 3 * devicePixelRatio; // as lines at the border are half outside
       ctx.fillStyle = colour("card");
-      ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x, bbox.height);
+      ctx.fillRect(x, bbox.top - edge, bbox.left + bbox.width + edge - x, bbox.height + 2 * edge);
     }
     ctx.strokeStyle = colour("ink");
     ctx.lineWidth = 1.5 * devicePixelRatio;

@@ -7,7 +7,7 @@ const SLANT = 40; // pixels by which an arrow of the usual delay falls
 const TOP = 26;
 const AROUND = 1500; // pixels above and below what is seen in which an arrow may begin or end
 const LOST_AT = 0.8; // the share of its way that a lost segment is drawn to have made
-const LEFT_MARGIN = 168;
+const LEFT_MARGIN = 188;
 const RIGHT_MARGIN = 112;
 
 class Ladder {
@@ -160,15 +160,15 @@ class Ladder {
     let y1 = step.y;
     let y2 = arrives ? step.to.y : step.y + (step.fall ?? SLANT);
     if (step.kind === "r") {
-      [x1, y1, y2] = [(x1 + x2) / 2, step.y - SLANT / 2, step.y];
+      [x1, y1, y2] = [x1 + (x2 - x1) * (1 - LOST_AT), step.y - SLANT * LOST_AT, step.y];
     } else if (!known) {
       x2 = x1 + (x2 - x1) * LOST_AT;
       y2 = y1 + (y2 - y1) * LOST_AT;
     }
     const { segment } = step;
     const kind = step.again ? "again" : space(segment) > segment.length || segment.flags.includes("RST") ? "control" : segment.length ? "data" : "ack";
-    const isSeen = (step.kind === "s" && arrives) || step.lost;
-    const lost = step.lost && !(this.hidesFuture && this.current === step.n);
+    const lost = step.lost && !(this.hidesFuture && step.lost.n > this.current);
+    const isSeen = (step.kind === "s" && arrives) || lost;
     const flown = when || (step.to && step.to.n === this.current ? "now" : "");
     const group = svg("g", { class: `arrow ${kind} ${flown} ${isSeen ? "" : "unseen"}`, onclick: () => this.onPick(step.n) });
     const slope = (y2 - y1) / Math.abs(x2 - x1);

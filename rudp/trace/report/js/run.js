@@ -31,6 +31,7 @@ class Run {
     });
     delete this.rows;
     for (const step of this.steps) this.explain(step);
+    this.moving = this.steps.filter((step) => step.moves.length);
   }
 
   // The last step at or before a time.
@@ -83,8 +84,8 @@ class Run {
 
   row_x(n, time, side, back, segment) {
     const from = back ? this.stepOfRow[n - back] : undefined;
-    this.step("x", n, time, side, { from, segment: from ? from.segment : segmentOf(segment) });
-    if (from) from.lost = true;
+    const step = this.step("x", n, time, side, { from, segment: from ? from.segment : segmentOf(segment) });
+    if (from) from.lost = step;
   }
 
   row_m(n, time, side, before, after, cause, why) {

@@ -25,14 +25,15 @@ function edge(from, to, cause, kind) {
   const head = `${x2},${y2} ${x2 - 8 * ux - 4 * uy},${y2 - 8 * uy + 4 * ux} ${x2 - 8 * ux + 4 * uy},${y2 - 8 * uy - 4 * ux}`;
   return svg("g", {}, svg("title", {}, `${from === "end" ? "CLOSED" : from}: ${cause}`),
     line(x1, y1, x2, y2, `edge ${kind}`), svg("polygon", { class: "edge-head", points: head }),
-    label((x1 + x2) / 2, (y1 + y2) / 2 - 3, cause, "label", "middle"));
+    label(x1 + (x2 - x1) * 0.4, y1 + (y2 - y1) * 0.4 - 3, cause, "label", "middle"));
 }
 
 function showStates(node, run, n) {
   const walked = [new Set(), new Set()];
   const visited = new Set();
   const paths = [[], []];
-  for (const step of run.steps.slice(0, n + 1)) {
+  for (const step of run.moving) {
+    if (step.n > n) break;
     for (const { before, after, cause } of step.moves) {
       const isEnd = stateName(after) === "CLOSED";
       walked[step.side].add(`${stateName(before)}>${placeOf(after, isEnd)}`);

@@ -6,7 +6,7 @@ function seconds(count) {
   return size >= 1 ? `${+count.toPrecision(4)} s` : `${+(count * 1000).toPrecision(4)} ms`;
 }
 
-const clock = (time) => (time < 10 ? `${(time * 1000).toFixed(1)} ms` : `${time.toFixed(1)} s`);
+const clock = (time) => (time < 1 ? `${(time * 1000).toFixed(1)} ms` : `${time.toFixed(3)} s`);
 
 function octets(count) {
   const units = ["B", "KiB", "MiB", "GiB"];
