@@ -99,7 +99,7 @@ class Config:
 
     When something goes wrong
         ``flight_recorder``: so many of the latest events of each connection are kept for the
-        exception that it may die of; 0 keeps none.
+        exception that it may die of, in 23 octets each; 0 keeps none.
     """
 
     mss: int | None = None

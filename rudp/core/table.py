@@ -290,7 +290,7 @@ class ConnectionTable:
     def next_deadline(self) -> float:
         """When :meth:`handle_timeouts` should be called next; infinity if never."""
         deadline = self._heap[0][0] if self._heap else OFF
-        return min(deadline, self._time_wait.next_expiry) if self._time_wait else deadline
+        return min(deadline, self._time_wait.next_expiry)
 
     def poll_transmit(self, now: float, max_segments: int = 64) -> Transmit | None:
         """Return the next run to be sent, *max_segments* at most; None if there is nothing.

@@ -180,23 +180,24 @@ class TimeWaitQueue:
     """The records of a table, packed: found by their connection, forgotten when their time is over.
 
     Records of equal lifetime expire in the order in which they were made or began anew, so a queue
-    for each lifetime needs no heap.
+    for each lifetime needs no heap.  ``next_expiry``: when :meth:`expire` has work to do; infinity
+    if never.
     """
 
-    __slots__ = ("_queues", "_watched")
+    __slots__ = ("_queues", "_watched", "next_expiry")
 
     def __init__(self) -> None:
         self._queues: dict[float, OrderedDict[bytes, bytes]] = {}
         self._watched: dict[bytes, TimeWaitRecord] = {}  # those that have a tracer
+        self.next_expiry = OFF
 
     def __len__(self) -> int:
         """Return the number of records."""
         return sum(map(len, self._queues.values()))
 
-    @property
-    def next_expiry(self) -> float:
-        """When :meth:`expire` has work to do; infinity if never."""
-        return min(map(_first_expiry, self._queues.values()), default=OFF)
+    def _note_expiry(self) -> None:
+        """Note what is asked for far more often than it changes: which record expires first."""
+        self.next_expiry = min(map(_first_expiry, self._queues.values()), default=OFF)
 
     def find(self, path: Path, ports: int) -> TimeWaitRecord | None:
         """Return the record of a connection, None if it has none."""
@@ -217,12 +218,14 @@ class TimeWaitQueue:
         key = _key(record.path, record.ports)
         queue[key] = record.pack()
         queue.move_to_end(key)
+        self._note_expiry()
         if record.tracer is not None:
             self._watched[key] = record
 
     def update(self, record: TimeWaitRecord) -> None:
         """Note what has changed in *record*, found before; it keeps its place."""
         self._queues[record.lifetime][_key(record.path, record.ports)] = record.pack()
+        self._note_expiry()
 
     def forget(self, path: Path, ports: int) -> None:
         """The record of a connection, if it has one, has served its turn."""
@@ -260,6 +263,7 @@ class TimeWaitQueue:
         del queue[key]
         if not queue:
             del self._queues[lifetime]
+        self._note_expiry()
         return self._watched.pop(key, None)
 
 
