@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import rudp
-from rudp.cli import demo, echo, nc, perf, relay, report
+from rudp.cli import decode, demo, echo, nc, perf, relay, report
 
-COMMANDS: Final = (demo, echo, nc, perf, relay, report)
+COMMANDS: Final = (demo, decode, report, echo, nc, perf, relay)
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""

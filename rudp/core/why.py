@@ -80,6 +80,9 @@ class Why(enum.Enum):
     TIME_WAIT_2MSL = "No segment of the connection can be left anywhere.", "RFC 9293 §3.4.2"
     DELETED = "The connection is given up.", "RFC 9293 §3.10.7.4"
 
+    # For what was not recorded but seen from outside.
+    UNKNOWN = "Seen from outside, it does not say why it was sent.", "RFC 9293 §3.1"
+
     def __init__(self, sentence: str, section: str) -> None:
         self.sentence = sentence
         self.section = section

@@ -183,7 +183,7 @@ class Ladder:
         """Return what stands above the first segment: names, and the states to begin with."""
         width = self._width([self._label(line) for line in self._lines])
         names = f"{'ms':>9}  {self._names[0]:{_STATE_COLUMN}}  {'':{width}}  {self._names[1]}"
-        return [names, _row("", self._top, "", width)]
+        return [names.rstrip(), _row("", self._top, "", width)]
 
     def rows(self) -> list[tuple[float, str]]:
         """Return the rest: for each line its time, in seconds since the first, and its text.

@@ -49,10 +49,9 @@ def sent(transmit: Transmit) -> Iterator[Segment]:
         at += len(buffer)
 
 
-def read(datagram: bytes) -> Segment | None:
-    """Return the segment in *datagram*, None if there is none."""
-    run = wire.read_segment(memoryview(datagram), Counters())
-    return None if run is None else received(run)
+def parse(datagram: bytes) -> Run | None:
+    """Return the one segment in *datagram*, None if there is none."""
+    return wire.read_segment(memoryview(datagram), Counters())
 
 
 def split(run: Run) -> Iterator[Segment]:

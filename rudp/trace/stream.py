@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rudp.config import WINDOW_MAX
-from rudp.core import wire
-from rudp.core.counters import Count, Counters
+from rudp.core.counters import Count
 from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import Cause, State
 from rudp.core.tracer import Blocks, Ranges, Tracer
@@ -101,7 +100,7 @@ class EventLog:
 
     def lost(self, data: bytes, destination: Address, now: float) -> None:
         """A datagram of one of the ends was lost on its way to *destination*, a UDP address."""
-        run = wire.read_segment(memoryview(data), Counters())
+        run = segment.parse(data)
         if run is None:
             return
         key = (str(destination[0]), int(destination[1]), run.ports)

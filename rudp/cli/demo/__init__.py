@@ -7,15 +7,14 @@
 import argparse
 import functools
 import textwrap
-from pathlib import Path
 from typing import Any, Final
 
-from rudp.cli import arguments, output
+from rudp.cli import arguments, output, views
 from rudp.cli.demo import show, transfer
 from rudp.cli.demo.faults import Fault
 from rudp.cli.demo.scenarios import SCENARIOS, Scenario
 from rudp.cli.demo.stage import Stage, StuckError
-from rudp.trace import Ladder, Recording, svg
+from rudp.trace import Ladder, Recording
 
 RTT: Final = 0.02
 """Seconds there and back, unless something else is asked for."""
@@ -71,11 +70,6 @@ def _add_scenario_options(group: Any) -> None:
         "server; syn, ack, data, fin, rst or any; which one, from 1 on. May be given again; "
         "none loses nothing",
     )
-    group.add_argument(
-        "--explain",
-        choices=("short", "rfc"),
-        help="say below each segment why it was sent, rfc with the section of a standard",
-    )
     pace = group.add_mutually_exclusive_group()
     pace.add_argument("--step", action="store_true", help="wait for Enter before each line")
     pace.add_argument(
@@ -85,11 +79,7 @@ def _add_scenario_options(group: Any) -> None:
     )
     group.add_argument("--quiz", action="store_true", help="ask a question first")
     group.add_argument("--pcapng", metavar="FILE", help="write what the client saw, for Wireshark")
-    group.add_argument("--svg", metavar="FILE", help="draw the ladder as a picture")
-    group.add_argument("--html", metavar="FILE", help="write a report")
-    group.add_argument(
-        "--json", action="store_true", help="write the events, one JSON object a line, and no text"
-    )
+    views.add_options(group)
 
 
 def _drop(text: str) -> Fault | None:
@@ -117,8 +107,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         return transfer.run(parser, options)
     if options.json and (options.quiz or options.step or options.speed):
         parser.error("--json goes without --quiz, --step and --speed")
-    if options.html:
-        parser.error("--html cannot be made yet")
+    views.check(parser, options)
     return play(parser, SCENARIOS[options.scenario], options)
 
 
@@ -141,26 +130,21 @@ def play(parser: argparse.ArgumentParser, scenario: Scenario, options: argparse.
             "drop": [str(each) for each in faults],
         },
     )
-    say = output.make(as_json=options.json)
     stuck = None
     try:
         if options.pcapng:
             stage.client.capture(options.pcapng)
-        try:
-            scenario.script(stage)
-        except (StuckError, OSError) as error:
-            stuck = error
-        recording = stage.log.recording
-        if options.svg:
-            picture = svg.ladder(recording.events, title=f"{scenario.name}: {scenario.title}")
-            Path(options.svg).write_text(picture, encoding="utf-8")
     except OSError as error:
         parser.error(f"cannot write {error.filename}: {error.strerror}")
-    if options.json:
-        for line in recording.lines():
-            print(line)
-    else:
-        _show(say, scenario, recording, options, rtt)
+    try:
+        scenario.script(stage)
+    except (StuckError, OSError) as error:
+        stuck = error
+    stage.client.flush()
+    recording = stage.log.recording
+    views.write(parser, options, recording, f"{scenario.name}: {scenario.title}")
+    if not options.json:
+        _show(output.make(as_json=False), scenario, recording, options, rtt)
     if stuck is not None:
         parser.exit(1, f"{parser.prog}: the scenario ends here: {stuck}\n")
     return 0

@@ -62,7 +62,7 @@ class Losses:
 
 def kinds(datagram: bytes) -> list[str]:
     """Return which of KINDS a segment is."""
-    header = segment.read(datagram)
+    header = segment.parse(datagram)
     if header is None:
         return ["any"]
     names = words.flags(header.flags)

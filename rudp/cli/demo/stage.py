@@ -42,6 +42,7 @@ class Side:
         self._stage = stage
         self._log = stage.log.tracer(name)
         self.tracer: rudp.Tracer = self._log
+        self._capture: Capture | None = None
         self.boot()
 
     def boot(self) -> None:
@@ -55,8 +56,13 @@ class Side:
     def capture(self, file: str) -> None:
         """Write what this end sends and receives to a *file*.  Raises :class:`OSError`."""
         peer = "server" if self.name == "client" else "client"
-        capture = Capture(file, name=self.name, peer_name=peer, local=self.address)
-        self.node.table.tracer = self.tracer = Tee(self._log, capture)
+        self._capture = Capture(file, name=self.name, peer_name=peer, local=self.address)
+        self.node.table.tracer = self.tracer = Tee(self._log, self._capture)
+
+    def flush(self) -> None:
+        """Write the rest of the capture, if there is one."""
+        if self._capture is not None:
+            self._capture.flush()
 
     def listen(self) -> None:
         """OPEN, passive."""

@@ -1,0 +1,48 @@
+"""The options of commands that show events, and the files that these make."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rudp.trace import Recording, svg
+
+
+def add_options(group: Any) -> None:
+    """Describe the options; *group*: a parser or a group of its arguments."""
+    group.add_argument(
+        "--explain",
+        choices=("short", "rfc"),
+        help="say below each segment why it was sent, rfc with the section of a standard",
+    )
+    group.add_argument("--svg", metavar="FILE", help="draw the ladder as a picture")
+    group.add_argument("--html", metavar="FILE", help="write a report")
+    group.add_argument(
+        "--json", action="store_true", help="write the events, one JSON object a line, and no text"
+    )
+
+
+def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program with status 2 if something is asked for that cannot be made."""
+    if options.html is not None:
+        parser.error("--html cannot be made yet")
+
+
+def write(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    recording: Recording,
+    title: str,
+) -> None:
+    """Make the files that were asked for, and write the events if it is to be JSON.
+
+    Ends the program with status 2 if a file cannot be written.
+    """
+    try:
+        if options.svg is not None:
+            picture = svg.ladder(recording.events, title=title)
+            Path(options.svg).write_text(picture, encoding="utf-8")
+    except OSError as error:
+        parser.error(f"cannot write {error.filename}: {error.strerror}")
+    if options.json:
+        for line in recording.lines():
+            print(line)
