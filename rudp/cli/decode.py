@@ -53,7 +53,6 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command; return 1 if the file has no connection, or cannot be read to its end."""
-    views.check(parser, options)
     try:
         with open(options.file, "rb") as file:
             decoded = decode(packets(file))

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rudp.trace import Recording, svg
+from rudp.trace import Recording, report, svg
 
 
 def add_options(group: Any) -> None:
@@ -15,16 +15,10 @@ def add_options(group: Any) -> None:
         help="say below each segment why it was sent, rfc with the section of a standard",
     )
     group.add_argument("--svg", metavar="FILE", help="draw the ladder as a picture")
-    group.add_argument("--html", metavar="FILE", help="write a report")
+    group.add_argument("--html", metavar="FILE", help="write a report, one page for a browser")
     group.add_argument(
         "--json", action="store_true", help="write the events, one JSON object a line, and no text"
     )
-
-
-def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End the program with status 2 if something is asked for that cannot be made."""
-    if options.html is not None:
-        parser.error("--html cannot be made yet")
 
 
 def write(
@@ -35,14 +29,18 @@ def write(
 ) -> None:
     """Make the files that were asked for, and write the events if it is to be JSON.
 
-    Ends the program with status 2 if a file cannot be written.
+    Ends the program with status 2 if a file cannot be written, 1 if the events make no picture.
     """
     try:
         if options.svg is not None:
             picture = svg.ladder(recording.events, title=title)
             Path(options.svg).write_text(picture, encoding="utf-8")
+        if options.html is not None:
+            report.save(Path(options.html), recording, title=title)
     except OSError as error:
         parser.error(f"cannot write {error.filename}: {error.strerror}")
+    except ValueError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     if options.json:
         for line in recording.lines():
             print(line)

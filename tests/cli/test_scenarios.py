@@ -128,14 +128,16 @@ def test_two_runs_of_one_seed_are_alike(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    capture, picture = tmp_path / "run.pcapng", tmp_path / "run.svg"
-    assert main(["demo", "close", "--pcapng", str(capture), "--svg", str(picture)]) == 0
+    capture, picture, page = (tmp_path / f"run.{kind}" for kind in ("pcapng", "svg", "html"))
+    files = ["--pcapng", str(capture), "--svg", str(picture), "--html", str(page)]
+    assert main(["demo", "close", *files]) == 0
+    assert "close: Each direction is closed by itself." in page.read_text()
     assert capture.read_bytes().startswith(b"\x0a\x0d\x0d\x0a")
     assert "FIN-WAIT-1" in picture.read_text()
     assert "FIN,ACK" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", ["--pcapng", "--svg"])
+@pytest.mark.parametrize("option", ["--pcapng", "--svg", "--html"])
 def test_a_file_that_cannot_be_written(
     option: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

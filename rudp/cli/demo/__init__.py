@@ -107,7 +107,6 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         return transfer.run(parser, options)
     if options.json and (options.quiz or options.step or options.speed):
         parser.error("--json goes without --quiz, --step and --speed")
-    views.check(parser, options)
     return play(parser, SCENARIOS[options.scenario], options)
 
 
