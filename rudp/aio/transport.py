@@ -162,12 +162,14 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         """connection_made, then the task that waits for it, then data: asyncio's order."""
         if self._protocol is None:
             return
-        if self._waiter is not None:
-            self._loop.call_soon(_wake, self._waiter)  # who waits calls begin()
-            self._waiter = None
-        else:
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
             self.begin()
-        self._protocol.connection_made(self)
+        try:
+            self._protocol.connection_made(self)
+        finally:
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)  # who waits calls begin(), in the next turn
 
     def begin(self) -> None:
         """Let data and its end come, from the next turn of the loop on."""
@@ -505,8 +507,3 @@ _EXTRA: Final[dict[str, Callable[[Transport], Any]]] = {
     "socket": lambda transport: transport._socket,
     "tcp_info": Transport.info,
 }
-
-
-def _wake(waiter: "asyncio.Future[None]") -> None:
-    if not waiter.done():
-        waiter.set_result(None)
