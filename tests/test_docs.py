@@ -3,10 +3,15 @@
 import importlib
 import re
 import shutil
+import types
 from pathlib import Path
 
 import pytest
 
+import rudp
+import rudp.sim
+import rudp.trace
+from rudp import cli
 from rudp.core.state import MOVES, Cause, State
 from tests import docs
 
@@ -27,6 +32,25 @@ def pages(*parts: str) -> pytest.MarkDecorator:
 @pages("<!-- run: ")
 def test_commands_print_what_the_page_shows(page: Path, text: str) -> None:
     assert docs.rewritten(text) == text, f"run: python -m tests.docs {page.relative_to(docs.ROOT)}"
+
+
+@pages("`rudp demo ")
+def test_demos_to_try_can_be_tried(
+    page: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those named in the text; ``SCENARIO`` and ``FILE`` stand for something."""
+    prose = docs.BLOCK.sub("", text)
+    for command in set(re.findall(r"`rudp (demo [^`]+)`", prose)):
+        if not re.search("[A-Z]{4}|^demo -", command):
+            assert cli.main(command.split()) == 0, command
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", [rudp, rudp.sim, rudp.trace], ids=lambda one: one.__name__)
+def test_the_reference_has_all_public_names(module: types.ModuleType) -> None:
+    page = docs.ROOT / "docs" / "reference" / f"{module.__name__.rpartition('.')[2]}.md"
+    listed = re.findall(r"^\.\. auto\w+:: (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(module.__all__)
 
 
 @pages("```python")
