@@ -400,6 +400,8 @@ class Flight:
             ack.lost = self._count_lost(lost, now)
             self.why_lost = recovery.verdict
         if lost and recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
+            if acked and self.controller.uses_prr:
+                flight_size += self._growth_before(min(acked, ack.delivered), now)
             self._enter_recovery(flight_size, ack.delivered, now)
         elif acked and recovery.phase is Phase.FAST and not recovery.sack:
             self.resend_now = True  # a partial acknowledgement names the next hole (NR-5)
@@ -440,6 +442,19 @@ class Flight:
             self.controller.cwnd < min(self.controller.ssthresh, 2 * self._most_in_flight)
         )
         self.controller.on_ack(ack)
+
+    def _growth_before(self, acked: int, now: float) -> int:
+        """Grow the window by *acked* octets below the first hole; return by how much it grew.
+
+        One acknowledgement covers a batch.  If each segment had its own, those of the segments
+        before the hole would have come before anything showed the loss, and as much more would
+        have been sent.  In the first flights that makes half of what the reduction leaves.
+        """
+        cwnd = self.controller.cwnd
+        delivered, self._ack.delivered = self._ack.delivered, acked
+        self._tell_controller(now)
+        self._ack.delivered = delivered
+        return max(self.controller.cwnd - cwnd, 0)
 
     def _measure(
         self,
