@@ -30,7 +30,7 @@ def graphs(connection: Connection) -> list[dict[str, Any]]:
         if arrow.segment.space or "RST" in arrow.segment.flags
     ]
     # The four minutes of TIME-WAIT at the end would leave no room for the rest.
-    end = min(end, max(moving, default=end) * 1.25 + 0.05)
+    end = min(end, max(moving, default=end) * 1.1 + 0.02)
     start = min((event.time for event in events), default=0.0)
     snapshots: list[list[Snapshot]] = [[], []]
     for event in events:

@@ -65,7 +65,10 @@ class Graphs {
       paths: stepped, value: (_, value) => (value === null || value === undefined ? "–" : graph.unit(value)),
     })));
     const highest = Math.max(...runs.map((each) => Math.max(1, ...each.graphs[side].columns.nxt, ...each.graphs[side].marks.map(([, from, size]) => from + size))));
-    const scales = { x: { time: false } };
+    // One time scale for all, until somebody looks closer.
+    const end = Math.max(...runs.map((each) => each.graphs[side].end));
+    const isWhole = (plot, low, high) => low <= plot.data[0][0] && high >= plot.data[0].at(-1);
+    const scales = { x: { time: false, range: (plot, low, high) => (isWhole(plot, low, high) ? [0, end] : [low, high]) } };
     if (graph.marks) scales.y = { range: () => [0, highest * 1.08] };
     else scales.y = { range: (_, low, high) => [0, (high || 1) * 1.08] };
     const options = {
@@ -93,7 +96,7 @@ class Graphs {
     ctx.setLineDash([]);
     marks.forEach((each, which) => {
       const crowded = each.length > 300;
-      for (const [at, from, size, fate] of each) {
+      for (const [at, from, size, fate] of each.toSorted((one, other) => one[3] - other[3])) {
         const x = plot.valToPos(at, "x", true);
         const [y1, y2] = [plot.valToPos(from, "y", true), plot.valToPos(from + size, "y", true)];
         ctx.strokeStyle = colour(MARK_COLOURS[fate]);
@@ -104,7 +107,7 @@ class Graphs {
         ctx.lineTo(x, Math.min(y2, y1 - 2));
         if (fate === 2) {
           const middle = (y1 + y2) / 2;
-          const arm = (crowded ? 3 : 5) * devicePixelRatio;
+          const arm = (crowded ? 4 : 5) * devicePixelRatio;
           for (const turn of [1, -1]) {
             ctx.moveTo(x - arm, middle - arm * turn);
             ctx.lineTo(x + arm, middle + arm * turn);

@@ -197,7 +197,10 @@ class Page {
 async function start() {
   const packed = [...document.querySelectorAll("script.run")];
   const runs = await Promise.all(packed.map(async (each) => new Run(await unpack(each.textContent))));
-  window.page = new Page(runs);
+  new Page(runs);
 }
 
-start();
+start().catch((error) => {
+  byId("about").textContent = `This browser cannot draw the page: ${error.message}`;
+  throw error;
+});

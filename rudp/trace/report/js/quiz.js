@@ -34,7 +34,7 @@ class Quiz {
     };
     gather(run.steps.slice(Math.max(0, next.n - NEAR), next.n + NEAR));
     if (others.size < ANSWERS - 1) gather(run.steps);
-    for (const side of [0, 1]) {
+    for (const side of others.size < ANSWERS - 1 ? [0, 1] : []) {
       const name = run.nameOf(side);
       for (const text of [`the retransmission timer of ${name} expires`, `${name} sends RST`]) if (text !== next.gist) others.add(text);
     }
