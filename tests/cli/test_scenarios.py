@@ -170,6 +170,9 @@ def test_a_scenario_that_cannot_end(capsys: pytest.CaptureFixture[str]) -> None:
         (["close", "--speed", "fast"], "not a number"),
         (["close", "--explain", "long"], "invalid choice"),
         (["close", "--rtt", "11s"], "not between"),
+        (["wrap", "--real"], "wrap is for virtual time alone: the clock"),
+        (["isn", "--real"], "isn is for virtual time alone: it forges"),
+        (["--real"], "--real is for the demo with a scenario"),
         (["close", "--drop", "data"], "is not a segment such as c:data:2"),
     ],
 )

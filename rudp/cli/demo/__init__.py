@@ -1,19 +1,21 @@
 """``rudp demo``: see TCP at work.
 
-``rudp demo SCENARIO`` plays one of some small scenarios in virtual time and draws what happened;
-``rudp demo`` alone transfers data over a lossy path between two real UDP sockets.
+``rudp demo SCENARIO`` plays one of some small scenarios, in virtual time or between two processes,
+and draws what happened; ``rudp demo`` alone transfers data over a lossy path between two real UDP
+sockets.
 """
 
 import argparse
 import functools
 import textwrap
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from rudp.cli import arguments, output, views
 from rudp.cli.demo import show, transfer
 from rudp.cli.demo.faults import Fault
+from rudp.cli.demo.real import RealStage
 from rudp.cli.demo.scenarios import SCENARIOS, Scenario
-from rudp.cli.demo.stage import Stage, StuckError
+from rudp.cli.demo.stage import Place, Stage, StuckError
 from rudp.trace import Ladder, Recording
 
 RTT: Final = 0.02
@@ -21,9 +23,19 @@ RTT: Final = 0.02
 
 SPEED_MAX: Final = 1_000_000.0
 
+
+class _Path(TypedDict):
+    """What a stage is told of its path."""
+
+    rtt: float
+    loss: float
+    seed: int
+    faults: tuple[Fault, ...]
+
+
 _TRANSFER: Final = ("size", "file", "delay", "reorder", "mss")
 _SCENARIO: Final = (
-    "rtt", "drop", "explain", "step", "speed", "quiz", "pcapng", "svg", "html", "json",
+    "real", "rtt", "drop", "explain", "step", "speed", "quiz", "pcapng", "svg", "html", "json",
 )  # fmt: skip
 
 
@@ -58,6 +70,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _add_scenario_options(group: Any) -> None:
+    group.add_argument(
+        "--real",
+        action="store_true",
+        help="play it in real time between two processes, over UDP sockets of this machine",
+    )
     group.add_argument(
         "--rtt", type=arguments.seconds, help="the round trip, 20ms or 0.1s (default: 20ms)"
     )
@@ -107,7 +124,10 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         return transfer.run(parser, options)
     if options.json and (options.quiz or options.step or options.speed):
         parser.error("--json goes without --quiz, --step and --speed")
-    return play(parser, SCENARIOS[options.scenario], options)
+    scenario = SCENARIOS[options.scenario]
+    if options.real and scenario.virtual:
+        parser.error(f"{scenario.name} is for virtual time alone: {scenario.virtual}")
+    return play(parser, scenario, options)
 
 
 def play(parser: argparse.ArgumentParser, scenario: Scenario, options: argparse.Namespace) -> int:
@@ -115,38 +135,50 @@ def play(parser: argparse.ArgumentParser, scenario: Scenario, options: argparse.
     faults = scenario.losses()
     if options.drop is not None:
         faults = tuple(fault for fault in options.drop if fault is not None)
-    rtt = RTT if options.rtt is None else options.rtt
-    stage = Stage(
-        scenario.config(),
-        rtt=rtt,
-        loss=options.loss or 0.0,
-        seed=options.seed,
-        faults=faults,
-        script={
-            "scenario": scenario.name,
-            "rtt": rtt,
-            "loss": options.loss or 0.0,
-            "drop": [str(each) for each in faults],
-        },
-    )
+    path: _Path = {
+        "rtt": RTT if options.rtt is None else options.rtt,
+        "loss": options.loss or 0.0,
+        "seed": options.seed,
+        "faults": faults,
+    }
+    script = {
+        "scenario": scenario.name,
+        "rtt": path["rtt"],
+        "loss": path["loss"],
+        "drop": [str(each) for each in faults],
+    }
     stuck = None
     try:
-        if options.pcapng:
-            stage.client.capture(options.pcapng)
+        if options.pcapng is not None:
+            open(options.pcapng, "wb").close()
     except OSError as error:
         parser.error(f"cannot write {error.filename}: {error.strerror}")
-    try:
-        scenario.script(stage)
-    except (StuckError, OSError) as error:
-        stuck = error
-    stage.client.flush()
-    recording = stage.log.recording
+    if options.real:
+        with RealStage(scenario, capture=options.pcapng, **path) as real:
+            stuck = _run(scenario, real)
+            recording = real.recording(options.seed, script)
+    else:
+        stage = Stage(scenario.config(), script=script, **path)
+        if options.pcapng is not None:
+            stage.client.capture(options.pcapng)
+        stuck = _run(scenario, stage)
+        stage.client.flush()
+        recording = stage.log.recording
     views.write(parser, options, recording, f"{scenario.name}: {scenario.title}")
     if not options.json:
-        _show(output.make(as_json=False), scenario, recording, options, rtt)
+        _show(output.make(as_json=False), scenario, recording, options, path["rtt"])
     if stuck is not None:
         parser.exit(1, f"{parser.prog}: the scenario ends here: {stuck}\n")
     return 0
+
+
+def _run(scenario: Scenario, place: Place[Any]) -> Exception | None:
+    """Run the script; return what kept it from its end."""
+    try:
+        scenario.script(place)
+    except (StuckError, OSError) as error:
+        return error
+    return None
 
 
 def _show(

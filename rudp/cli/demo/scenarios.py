@@ -1,7 +1,8 @@
 """The scenarios: each a few user calls at two ends, and what there is to see in them.
 
-A script plays on a :class:`rudp.cli.demo.stage.Stage`.  What is special about its path or its
-settings stands in the table at the end, so that a script tells what users do and nothing else.
+A script plays on a :class:`rudp.cli.demo.stage.Place`, or needs the virtual one.  What is special
+about its path or its settings stands in the table at the end, so that a script tells what users do
+and nothing else.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import rudp
 from rudp.cli.demo.faults import Fault
-from rudp.cli.demo.stage import CLIENT_PORT, PORT, Stage
+from rudp.cli.demo.stage import CLIENT_PORT, PORT, Place, Stage
 
 SEGMENT: Final = 1000
 """Octets of data in a full segment of all scenarios."""
@@ -20,6 +21,8 @@ TICKS_PER_SECOND: Final = 250_000
 """How fast the clock behind initial sequence numbers goes (RFC 9293 §3.4.1)."""
 
 RST: Final = 0x04
+
+AnyPlace = Place[Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +40,12 @@ class Scenario:
 
     *script*: the user calls.  *title*, *look*: what it is about, and what to look for.  *settings*:
     of :class:`rudp.Config`, where they differ from those of all scenarios.  *faults*: the segments
-    that are lost.  *options*: of the ladder.  *graph*: show the congestion window too.
+    that are lost.  *options*: of the ladder.  *graph*: show the congestion window too.  *virtual*:
+    why it needs a :class:`Stage`, "" if any :class:`Place` will do.
     """
 
     name: str
-    script: Callable[[Stage], None]
+    script: Callable[[Any], None]
     title: str
     look: str
     quiz: Quiz
@@ -49,30 +53,31 @@ class Scenario:
     faults: tuple[str, ...] = ()
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     graph: bool = False
+    virtual: str = ""
 
-    def config(self) -> rudp.Config:
+    def config(self, **changes: Any) -> rudp.Config:
         """Return the settings of both ends."""
         base = {"mss": SEGMENT + 12, "mtu_discovery": False}  # 12: the timestamps option
-        return rudp.Config(**(base | self.settings))
+        return rudp.Config(**(base | self.settings | changes))
 
     def losses(self) -> tuple[Fault, ...]:
         """Return the segments that are lost unless somebody names others."""
         return tuple(Fault.parse(text) for text in self.faults)
 
 
-def handshake(stage: Stage) -> None:
+def handshake(stage: AnyPlace) -> None:
     """Open a connection and leave it open."""
     stage.open()
     stage.wait(0.1)
 
 
-def close(stage: Stage) -> None:
+def close(stage: AnyPlace) -> None:
     """The server has nothing left to say when the client closes."""
     stage.open()
     stage.close()
 
 
-def half_close(stage: Stage) -> None:
+def half_close(stage: AnyPlace) -> None:
     """The client asks and closes; the server takes its time."""
     stage.open()
     stage.client.send(100)
@@ -86,7 +91,7 @@ def half_close(stage: Stage) -> None:
     stage.settle()
 
 
-def simultaneous_close(stage: Stage) -> None:
+def simultaneous_close(stage: AnyPlace) -> None:
     """Both close before they hear of each other."""
     stage.open()
     stage.wait(0.1)
@@ -122,7 +127,7 @@ def reset(seq: int) -> bytes:
     return struct.pack("!IIIHHI", ports, seq & 0xFFFF_FFFF, 0, 5 << 12 | RST, 0, 0)
 
 
-def transfer(stage: Stage) -> None:
+def transfer(stage: AnyPlace) -> None:
     """The client sends eight segments, and the server reads them."""
     stage.open()
     stage.client.send(8 * SEGMENT)
@@ -130,7 +135,7 @@ def transfer(stage: Stage) -> None:
     stage.wait(1.0)
 
 
-def one_segment(stage: Stage) -> None:
+def one_segment(stage: AnyPlace) -> None:
     """The client sends one segment."""
     stage.open()
     stage.client.send(SEGMENT)
@@ -153,7 +158,7 @@ def reorder(stage: Stage) -> None:
     stage.wait(0.2)
 
 
-def zero_window(stage: Stage) -> None:
+def zero_window(stage: AnyPlace) -> None:
     """The server rests for two seconds; its buffer takes five segments."""
     stage.open()
     stage.client.send(8 * SEGMENT)
@@ -163,7 +168,7 @@ def zero_window(stage: Stage) -> None:
     stage.wait(0.1)
 
 
-def silly_window(stage: Stage) -> None:
+def silly_window(stage: AnyPlace) -> None:
     """The server's buffer is full, and it reads 250 octets at a time."""
     stage.open()
     stage.client.send(8 * SEGMENT)
@@ -173,7 +178,7 @@ def silly_window(stage: Stage) -> None:
         stage.wait(0.03)
 
 
-def cwnd(stage: Stage) -> None:
+def cwnd(stage: AnyPlace) -> None:
     """The client sends 500 segments into a path of 5 Mbit/s with a short queue."""
     stage.bottleneck(rate=5e6, queue=20_000)
     stage.open()
@@ -182,7 +187,7 @@ def cwnd(stage: Stage) -> None:
     stage.wait(0.1)
 
 
-def abort(stage: Stage) -> None:
+def abort(stage: AnyPlace) -> None:
     """The client gives up while the server still sends."""
     stage.open()
     stage.server.send(3 * SEGMENT)
@@ -289,6 +294,7 @@ _TABLE: Final = (
             "RCV.NXT has 32 bits, and where they began was random (RFC 6528).",
         ),
         options={"absolute": True},
+        virtual="it forges segments",
     ),
     Scenario(
         "loss",
@@ -347,6 +353,7 @@ _TABLE: Final = (
             ("The first segment only.", "The first three.", "The third only."),
             "ACK names the next octet in order; what lies beyond the hole is in SACK.",
         ),
+        virtual="its segments are sent a millisecond apart",
     ),
     Scenario(
         "zero-window",
@@ -411,6 +418,7 @@ _TABLE: Final = (
             ("One.", "Two.", "None, the SYNs cancel each other."),
             "A connection is named by its four addresses and ports, and these are the same.",
         ),
+        virtual="programs have no call for it",
     ),
     Scenario(
         "simultaneous-close",
@@ -453,6 +461,7 @@ _TABLE: Final = (
             "The challenge ACK of RFC 5961 makes the other side prove that it has really "
             "forgotten.",
         ),
+        virtual="it crashes a machine",
     ),
     Scenario(
         "keep-alive",
@@ -469,6 +478,7 @@ _TABLE: Final = (
             ),
             "A segment outside the window is answered with an ACK and is otherwise ignored.",
         ),
+        virtual="it takes 45 seconds and breaks the path",
     ),
     Scenario(
         "wrap",
@@ -482,6 +492,7 @@ _TABLE: Final = (
             "The difference modulo 2**32 is less than half the space (RFC 9293 §3.4).",
         ),
         options={"absolute": True},
+        virtual="the clock of the sequence numbers takes 4.8 hours to come round",
     ),
 )
 

@@ -5,9 +5,10 @@ client and at the server and waits for what comes of them; the segments, states 
 core's own affair.
 """
 
+import abc
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import rudp
 from rudp.cli.demo.faults import Fault, Losses
@@ -32,8 +33,69 @@ class StuckError(Exception):
     """What the script waits for does not happen."""
 
 
-class Side:
-    """One end; its methods are the user calls.  Each takes effect when time goes on."""
+class End(abc.ABC):
+    """One end of the connection; its methods are the user calls (RFC 9293 §3.10)."""
+
+    @abc.abstractmethod
+    def send(self, octets: int) -> None:
+        """SEND."""
+
+    @abc.abstractmethod
+    def read(self, octets: int) -> None:
+        """RECEIVE: wait for so many octets and take them."""
+
+    @abc.abstractmethod
+    def read_all(self, octets: int) -> None:
+        """RECEIVE whatever comes, as soon as it comes, until it was so many octets."""
+
+    @abc.abstractmethod
+    def read_to_end(self) -> None:
+        """RECEIVE until the peer has closed its half."""
+
+    @abc.abstractmethod
+    def shut_down(self) -> None:
+        """CLOSE our half; we go on reading."""
+
+    @abc.abstractmethod
+    def abort(self) -> None:
+        """ABORT."""
+
+
+E = TypeVar("E", bound=End)
+
+
+class Place(abc.ABC, Generic[E]):
+    """A client, a server and a path between them; what scripts do that can be played anywhere."""
+
+    client: E
+    server: E
+
+    @abc.abstractmethod
+    def open(self) -> None:
+        """The server listens, the client connects, and both are ESTABLISHED."""
+
+    @abc.abstractmethod
+    def wait(self, seconds: float) -> None:
+        """Let *seconds* pass."""
+
+    @abc.abstractmethod
+    def settle(self) -> None:
+        """Let time go on until nothing is left that could happen, TIME-WAIT included."""
+
+    @abc.abstractmethod
+    def bottleneck(self, rate: float, queue: int) -> None:
+        """The client's segments pass a router: *rate* bit/s, and so many octets may wait there."""
+
+    def close(self) -> None:
+        """Both close, the client first, and all is read."""
+        self.client.shut_down()
+        self.server.read_to_end()
+        self.server.shut_down()
+        self.settle()
+
+
+class Side(End):
+    """An end in virtual time.  What a user calls takes effect when time goes on."""
 
     def __init__(self, stage: "Stage", name: str, address: tuple[str, int]) -> None:
         self.name = name
@@ -80,43 +142,32 @@ class Side:
         self.connection = self.listener.accepted.popleft()
 
     def send(self, octets: int) -> None:
-        """SEND."""
         self.connection.send(bytes(octets))
         self.node.table.touch(self.connection)
 
     def read(self, octets: int) -> None:
-        """RECEIVE: wait for so many octets and take them."""
         connection = self.connection
         self._stage.until(lambda: connection.readable_octets >= octets)
         connection.receive(octets)
         self.node.table.touch(self.connection)
 
     def read_all(self, octets: int) -> None:
-        """RECEIVE whatever comes, as soon as it comes, until it was so many octets."""
         while octets > 0:
             self._stage.until(lambda: self.connection.readable_octets > 0)
             octets -= len(self.connection.receive())
             self.node.table.touch(self.connection)
 
     def read_to_end(self) -> None:
-        """RECEIVE until the peer has closed its half."""
         connection = self.connection
         self._stage.until(lambda: connection.fin_received)
         connection.receive()
         self.node.table.touch(self.connection)
 
     def shut_down(self) -> None:
-        """CLOSE our half; we go on reading."""
         self.connection.shutdown(self._stage.now)
         self.node.table.touch(self.connection)
 
-    def close(self) -> None:
-        """CLOSE; we read no more."""
-        self.connection.close(self._stage.now)
-        self.node.table.touch(self.connection)
-
     def abort(self) -> None:
-        """ABORT."""
         self.connection.abort(self._stage.now)
         self.node.table.touch(self.connection)
 
@@ -127,7 +178,7 @@ class Side:
         return state
 
 
-class Stage:
+class Stage(Place[Side]):
     """A client and a server, *rtt* seconds there and back, and the log of what they do.
 
     *loss*: the share of segments lost each way; *faults*: those that are lost in any case.
@@ -160,18 +211,10 @@ class Stage:
         return self.network.clock.now
 
     def open(self) -> None:
-        """The server listens, the client connects, and both are ESTABLISHED."""
         self.server.listen()
         self.client.connect(self.server)
         self.server.accept()
         self.until(lambda: self.client.state is rudp.State.ESTABLISHED)
-
-    def close(self) -> None:
-        """Both close, the client first, and all is read."""
-        self.client.shut_down()
-        self.server.read_to_end()
-        self.server.shut_down()
-        self.settle()
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Let time go on until *condition* holds.  Raises :class:`StuckError` if it will not."""
@@ -179,11 +222,9 @@ class Stage:
             raise StuckError("what the scenario waits for does not happen on this path")
 
     def wait(self, seconds: float) -> None:
-        """Let *seconds* pass."""
         self.network.run_until(lambda: False, seconds)
 
     def settle(self) -> None:
-        """Let time go on until nothing is left that could happen, TIME-WAIT included."""
         self.network.run_until(lambda: self.network.clock.next is None, PATIENCE)
 
     @contextlib.contextmanager
@@ -197,7 +238,6 @@ class Stage:
         self.network.link(source, target, reorder=0.0)
 
     def bottleneck(self, rate: float, queue: int) -> None:
-        """The client's segments pass a router: *rate* bit/s, and so many octets may wait there."""
         self.network.link(CLIENT[0], SERVER[0], rate=rate, queue=queue)
 
     def cut(self) -> None:
