@@ -1,5 +1,6 @@
 """Numbers and headers as people read them."""
 
+from rudp.core.seqnum import to_wire
 from rudp.core.wire import FLAG_NAMES
 from rudp.trace.events import Segment
 
@@ -29,7 +30,11 @@ def segment(header: Segment, *, absolute: bool = False) -> str:
     if header.mss is not None:
         parts.append(f"mss={header.mss}")
     if header.sack:
-        parts.append("sack={}-{}".format(*header.sack[0]))
+        left, right = header.sack[0]
+        if absolute:
+            start = header.wire_ack - (header.ack or 0)  # what its numbers are counted from
+            left, right = to_wire(left + start), to_wire(right + start)
+        parts.append(f"sack={left}-{right}")
     return " ".join(parts)
 
 

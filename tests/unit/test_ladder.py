@@ -14,7 +14,8 @@ from rudp.core.tracer import Nobody, Tracer
 from rudp.core.transmit import Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, SYN, Run
-from rudp.trace import Ladder
+from rudp.trace import Ladder, words
+from rudp.trace.events import Segment
 from tests.unit.watched import transfer
 
 PORTS = 5000 << 16 | 80
@@ -179,6 +180,12 @@ def test_numbers_are_the_wire_s_when_asked_for() -> None:
     pair.send(pair.ours, 10)
     pair.wait()
     assert f"seq={seen[0]} " in str(ladder)
+
+
+def test_sack_has_the_wire_s_numbers_too() -> None:
+    header = Segment("ACK", 1, 5, 100, 0, wire_seq=11, wire_ack=2, sack=((1, 9),))
+    assert words.segment(header) == "ACK seq=1 ack=5 win=100 sack=1-9"
+    assert words.segment(header, absolute=True) == "ACK seq=11 ack=2 win=100 sack=4294967294-6"
 
 
 def test_one_side_alone_knows_no_losses() -> None:
