@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import rudp
-from rudp.cli import decode, demo, echo, nc, perf, relay, report
+from rudp.cli import decode, demo, echo, nc, perf, relay, report, running
 
 COMMANDS: Final = (demo, decode, report, echo, nc, perf, relay)
 
@@ -33,4 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        running.forget_output()
+        return 1
     return status

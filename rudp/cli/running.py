@@ -58,10 +58,14 @@ def run(
             return runner.run(_supervised(parser.prog, main, serves))
     except (OSError, EOFError, FailedError) as error:
         if isinstance(error, BrokenPipeError):
-            # Who read our output may be gone; the interpreter must not fail when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            forget_output()
         print(f"{parser.prog}: {in_words(error)}", file=sys.stderr)
         return 1
+
+
+def forget_output() -> None:
+    """Who read our output may be gone: let the interpreter not fail when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _loop_factory(

@@ -3,7 +3,10 @@
 import argparse
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +248,19 @@ def test_json_lines_are_an_events_file(capsys: pytest.CaptureFixture[str], tmp_p
     assert Recording.load(tmp_path / "events.jsonl").events == run.events
     header: Any = json.loads(next(iter(run.lines())))
     assert header["ends"] == ["client", "server"]
+
+
+@pytest.mark.parametrize("option", ["--json", "--quiz"])
+def test_whoever_reads_the_output_may_go(option: str) -> None:
+    """``rudp demo cwnd | head -1`` ends without a traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-W", "error", "-m", "rudp", "demo", "cwnd", option]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_forged_reset_is_a_segment() -> None:
