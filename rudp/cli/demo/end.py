@@ -18,7 +18,7 @@ from rudp.cli.demo.faults import Fault, Losses
 from rudp.cli.demo.scenarios import SCENARIOS
 from rudp.sim import Link
 from rudp.trace import Capture, EventLog
-from rudp.trace.events import encode
+from rudp.trace.events import Event, StateMoved, encode
 from rudp.trace.tee import Tee
 
 PATIENCE: Final = 20.0
@@ -115,7 +115,7 @@ class Process:
         self._config = SCENARIOS[scenario].config(
             msl=msl, datagram_io="portable", connect_timeout=CONNECT
         )
-        self._log = EventLog()
+        self._log = EventLog(sink=self._note)
         self._log.time(0.0)  # both processes count from the same instant
         self._tracer: rudp.Tracer = self._log.tracer(end)
         self._capture: Capture | None = None
@@ -129,6 +129,7 @@ class Process:
         self._path: BadPath | None = None
         self._links: list[Link] = []
         self._lost: list[Loss] = []
+        self._closed = asyncio.Event()
 
     async def listen(
         self, delay: float, loss: float, seed: int, faults: list[str], limits: dict[str, Any]
@@ -178,6 +179,10 @@ class Process:
         """Reset the connection."""
         self._transport.abort()
 
+    async def settle(self) -> None:
+        """Wait until the connection is CLOSED, TIME-WAIT over."""
+        await asyncio.wait_for(self._closed.wait(), PATIENCE)
+
     async def finish(self) -> dict[str, Any]:
         """Return all that happened, and when which segment of whom was lost."""
         if self._capture is not None:
@@ -190,6 +195,10 @@ class Process:
     def _transport(self) -> Any:
         assert self._user is not None
         return self._user.transport
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, StateMoved) and event.after is rudp.State.CLOSED:
+            self._closed.set()
 
     def _accept(self) -> User:
         user = User()

@@ -120,8 +120,9 @@ class RealStage(Place[RealEnd]):
         time.sleep(seconds)
 
     def settle(self) -> None:
-        """Wait for TIME-WAIT to end, and some time for the last segments before."""
-        time.sleep(2 * MSL + 5 * self._rtt + 0.2)
+        for end in (self.client, self.server):
+            end.call("settle")
+        self.wait(self._rtt)  # for segments that nobody waits for
 
     def bottleneck(self, rate: float, queue: int) -> None:
         self._limits = {"rate": rate, "queue": queue}
