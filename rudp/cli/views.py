@@ -12,7 +12,8 @@ def add_options(group: Any) -> None:
     group.add_argument(
         "--explain",
         choices=("short", "rfc"),
-        help="say below each segment why it was sent, rfc with the section of a standard",
+        help="say below each segment why it was sent, rfc with the section of a standard, and "
+        "under which counter it was dropped, if it was",
     )
     group.add_argument("--svg", metavar="FILE", help="draw the ladder as a picture")
     group.add_argument("--html", metavar="FILE", help="write a report, one page for a browser")

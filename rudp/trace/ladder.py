@@ -9,6 +9,7 @@ cross.  A ladder only looks, and it stays small: long stretches of plain data fo
 import dataclasses
 import enum
 from collections import deque
+from collections.abc import Iterator
 from typing import Final, Literal
 
 from rudp.core.state import State
@@ -62,6 +63,7 @@ class _Line:
     segment: Segment | None = None
     again: bool = False
     why: Why | None = None
+    dropped: str | None = None
     states: list[State | None] = dataclasses.field(default_factory=lambda: [None, None])
 
 
@@ -98,9 +100,10 @@ class Ladder:
     *left_name*, *right_name*: what stands above the columns.  *absolute*: show sequence numbers as
     on the wire instead of counting from the initial ones.  *fold*: of each stretch of segments
     without SYN, FIN and RST keep so many lines at its beginning and at its end; None keeps all.
-    *limit*: lines kept, at least 1; older ones are forgotten first.  *explain*: below each line say
-    in a sentence why the segment was sent, with ``"rfc"`` also the code of the reason and the
-    section of a standard; None says nothing.  Raises :class:`ValueError`.
+    *limit*: lines kept, at least 1; older ones are forgotten first.  *explain*: say below each line
+    in a sentence why the segment was sent, and the counter that it was dropped under, if it was;
+    with ``"rfc"`` also the code of the reason and the section of a standard; None says nothing.
+    Raises :class:`ValueError`.
 
     ::
 
@@ -188,7 +191,7 @@ class Ladder:
     def rows(self) -> list[tuple[float, str]]:
         """Return the rest: for each line its time, in seconds since the first, and its text.
 
-        With an explanation the text has two lines.
+        With an explanation the text has more than one line.
         """
         labels = [self._label(line) for line in self._lines]
         width = self._width(labels)
@@ -200,8 +203,8 @@ class Ladder:
             now = line.now - (self._start or 0.0)
             arrow = self._arrow(line, label, width)
             text = _row(f"{now * 1000:.1f}", line.states, arrow, width)
-            if self._explain is not None and line.why is not None:
-                text += f"\n{'':{_STATE_COLUMN + 16}}{_reason(line.why, self._explain)}"
+            for reason in _reasons(line, self._explain) if self._explain is not None else ():
+                text += f"\n{'':{_STATE_COLUMN + 16}}{reason}"
             rows.append((now, text))
         return rows
 
@@ -216,7 +219,7 @@ class Ladder:
         if isinstance(event, SegmentSent):
             self._depart(side, event.segment, event.state, event.time, event.why)
         elif isinstance(event, SegmentReceived):
-            self._arrive(side, event.segment, event.state, event.time)
+            self._arrive(side, event)
         elif isinstance(event, StateMoved):
             self._move(side, event.before, event.after, event.time, event.why)
 
@@ -268,7 +271,8 @@ class Ladder:
         self._receipt[side] = None
         self._append(line)
 
-    def _arrive(self, side: int, seg: Segment, state: State, now: float) -> None:
+    def _arrive(self, side: int, event: SegmentReceived) -> None:
+        seg, state, now = event.segment, event.state, event.time
         sender = 1 - side
         self._states[side] = state
         self._begin(side, state)
@@ -281,10 +285,10 @@ class Ladder:
             waiting.remove(line)
             if line.number > self._acted[side]:
                 line.kind = _Kind.WHOLE
-                self._received(side, line, state, now)
+                self._received(side, line, event)
             else:
                 line.kind = _Kind.LEFT
-                self._arrived(side, seg, state, now)
+                self._arrived(side, event)
         if found:
             return
         receipt = self._receipt[side]
@@ -292,7 +296,7 @@ class Ladder:
             # TIME-WAIT had this SYN in its hands and let the listener have it.
             receipt[1].states[side] = state
         elif _is_marked(seg) or not (self._watched[sender] and self._folds):
-            self._arrived(side, seg, state, now)
+            self._arrived(side, event)
 
     def _move(self, side: int, before: State, after: State, now: float, why: Why) -> None:
         self._states[side] = after
@@ -321,16 +325,17 @@ class Ladder:
         self._number += 1
         return _Line(kind, side, now, self._number, seg)
 
-    def _arrived(self, side: int, seg: Segment, state: State, now: float) -> None:
+    def _arrived(self, side: int, event: SegmentReceived) -> None:
         """Draw the arrival of a segment on a line of its own."""
-        line = self._line(_Kind.ARRIVED, 1 - side, seg, now)
-        self._received(side, line, state, now)
+        line = self._line(_Kind.ARRIVED, 1 - side, event.segment, event.time)
+        self._received(side, line, event)
         self._append(line)
 
-    def _received(self, side: int, line: _Line, state: State, now: float) -> None:
-        line.states[side] = state
+    def _received(self, side: int, line: _Line, event: SegmentReceived) -> None:
+        line.states[side] = event.state
+        line.dropped = event.dropped
         self._acted[side] = line.number
-        self._receipt[side] = now, line
+        self._receipt[side] = event.time, line
 
     def _is_again(self, side: int, seg: Segment) -> bool:
         """Has *side* sent these numbers before?"""
@@ -431,6 +436,10 @@ def _row(time: str, states: list[State | None], middle: str, width: int) -> str:
     return f"{time:>9}  {left:{_STATE_COLUMN}}  {middle:{width}}  {right}".rstrip()
 
 
-def _reason(why: Why, explain: Explain) -> str:
-    """Return *why* in words."""
-    return f"{why.sentence} ({why.name}, {why.section})" if explain == "rfc" else why.sentence
+def _reasons(line: _Line, explain: Explain) -> Iterator[str]:
+    """Yield why a segment was sent, and why it was dropped, in words."""
+    if line.why is not None:
+        where = f" ({line.why.name}, {line.why.section})" if explain == "rfc" else ""
+        yield f"{line.why.sentence}{where}"
+    if line.dropped is not None:
+        yield f"dropped: {line.dropped}"
