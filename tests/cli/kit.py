@@ -15,10 +15,10 @@ import trustme
 ROOT: Final = Path(__file__).resolve().parents[2]
 TIMEOUT: Final = 90.0
 
-# Ctrl-C works even if the test run ignores it.
+# Signals end it even if the test run ignores them.
 START: Final = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from rudp.cli import main; sys.exit(main())"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); from rudp.cli import main; sys.exit(main())"
 )
 
 
