@@ -299,6 +299,10 @@ class TwoTables(RuleBasedStateMachine):
             if connection.fin_received and not connection.is_closing:
                 connection.shutdown(self.now)
                 side.table.touch(connection)
+            elif connection.state is State.FIN_WAIT_2 and (side.peer is None or side.peer.cut):
+                # The RST was lost, and who only listens learns of it from nobody (but keep-alive).
+                connection.abort(self.now)
+                side.table.touch(connection)
         return not any(node.table.connections for node in self.nodes)
 
 
