@@ -280,7 +280,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         and not run.flags & FIN
         and window == sender.snd_wnd
     )
-    had_acked_fin = sender.fin_seq is not None and sender.fin_acked
+    had_acked_fin = sender.fin_acked
     if tcb.ecn and run.flags & ECE:
         sender.on_echo(seg_ack, now)
     acked = sender.on_ack(seg_ack, blocks, dsack, echo, duplicate, now)
@@ -288,7 +288,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         tcb.follow_pmtu()
     if sender.update_window(seq, seg_ack, window, now) or acked:
         tcb.events |= WRITABLE
-    if sender.fin_seq is not None and sender.fin_acked and not had_acked_fin:
+    if sender.fin_acked and not had_acked_fin:
         tcb.events |= ACKED_FIN
         tcb.move(Cause.RCV_ACK_OF_FIN, now)
         if tcb.state is State.CLOSED:

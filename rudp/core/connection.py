@@ -517,9 +517,7 @@ class Connection:
             run = sender.next_run(now, max(most, 1), mss)
             if run is not None:
                 new = run[0] == sender.snd_nxt
-                flight = sender.flight
-                plain = new and not (flight.tail_due or flight.extra_new)
-                why = Why.NEW_DATA if plain and run[0] != sender.fin_seq else sender.why(run[0])
+                why = Why.NEW_DATA if (tcb.recorder or tcb.tracer) is None else sender.why(run[0])
                 sender.on_sent(run[0], run[1], now)
                 tcb.events |= WRITABLE
                 return self._run(receiver, run[0], run[1], mss, opts, tcb.ecn and new, why, now)

@@ -108,10 +108,7 @@ class Sender:
     @property
     def unsent(self) -> int:
         """Octets of data that were never sent."""
-        buffer = self.buffer
-        nxt = self.board.snd_nxt
-        octets = buffer.end - (max(buffer.start, nxt))
-        return max(0, octets)
+        return max(self.buffer.end - max(self.board.snd_nxt, self.buffer.start), 0)
 
     @property
     def fin_acked(self) -> bool:

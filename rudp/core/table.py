@@ -280,9 +280,8 @@ class ConnectionTable:
 
     def stood_still(self, seconds: float) -> None:
         """For so long nobody was here to act or listen: that is no lack of progress."""
-        for entry in self._entries.values():
-            if isinstance(entry, Connection):
-                entry.stood_still(seconds)
+        for connection in self._entries.values():
+            connection.stood_still(seconds)
 
     # -- what to do ------------------------------------------------------------------------------
 
