@@ -135,7 +135,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         if tsval is None:
             tcb.drop(Count.TIMESTAMP_MISSING, run.segments)
             return
-        if receiver.is_old(tsval, receiver.may_be_late(seq, run.length), now):
+        if receiver.is_old(tsval, seq, run.length, now):
             tcb.drop(Count.PAWS, run.segments)
             # Most often it is an original that comes after the copy that was sent for nothing.
             if length and not flags & SYN and seq + length <= receiver.rcv_nxt:

@@ -59,6 +59,7 @@ class Flight:
 
     __slots__ = (
         "_ack",
+        "_burst",
         "_config",
         "_cwnd_limited",
         "_echoed",
@@ -129,7 +130,8 @@ class Flight:
         self._held_until = LONG_AGO  # nothing leaves before, after a mark at the smallest window
         self._holds = 0  # such marks in a row
         self._ack = Ack() if ack is None else ack
-        self._pace: float | None = None  # the pacing rate when we asked last
+        self._pace: float | None = None  # the pacing rate when we asked last, and
+        self._burst = 0  # the octets that may leave at once at that rate
         self._prr: Prr | None = None  # what leads the window through fast recovery
         self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
         self._sample_from = iss  # an ACK above this may give the next RTT sample
@@ -228,18 +230,17 @@ class Flight:
         slow_start = controller.cwnd < controller.ssthresh
         return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / srtt
 
-    @property
-    def _burst(self) -> int:
-        """The octets that may leave at once, whatever the pace (PACE-2)."""
-        chosen = self.controller.pacing_rate is not None
-        return (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * self.smss
-
     def paced_room(self, now: float) -> int:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
         if now < self._held_until:
             return 0
         rate = self._pace = self.pacing_rate()
-        return UNLIMITED if rate is None else self.pacer.room(rate, self._burst, now)
+        if rate is None:
+            return UNLIMITED
+        # What may leave at once, whatever the pace (PACE-2).
+        chosen = self.controller.pacing_rate is not None
+        self._burst = (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * self.smss
+        return self.pacer.room(rate, self._burst, now)
 
     @property
     def silent_until(self) -> float:
@@ -322,9 +323,9 @@ class Flight:
         # Remember, for a round trip, how much of cwnd was in use (CC-6).
         limited = in_flight + self.smss > self.controller.cwnd
         if (
-            board.snd_una >= self._usage_end
-            or limited
-            or (not self._cwnd_limited and in_flight > self._most_in_flight)
+            limited
+            or board.snd_una >= self._usage_end
+            or (in_flight > self._most_in_flight and not self._cwnd_limited)
         ):
             self._cwnd_limited = limited
             self._most_in_flight = in_flight
@@ -354,6 +355,7 @@ class Flight:
         flight_size = board.snd_nxt - una
         ack.prior_in_flight = board.in_flight
         acked = seg_ack - una
+        had_sacked = board.sacked
         runs: list[SentRun] = []
         resent = False
         if acked:
@@ -374,7 +376,7 @@ class Flight:
         already = self.rate.delivered
         self.rate.sample(runs, ack, min_rtt, now)
         ack.delivered = self.rate.delivered - already
-        if recovery.rack is not None:
+        if runs and recovery.rack is not None:
             recovery.rack.on_delivered(runs, echo, min_rtt, now)
         repaired = self.tail.is_out and self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
         if dsack is not None:
@@ -394,7 +396,11 @@ class Flight:
         if phase is not Phase.OPEN and seg_ack >= recovery.recover:
             # After a time-out there is nothing to leave: slow start goes on as it is.
             self._recovered(now)
-        lost = recovery.on_ack(board, acked, sacked, duplicate, self.smss, self.rtt, now)
+        lost: list[SentRun] = []
+        rack = recovery.rack
+        # RACK has an opinion only if something arrived out of the order in which it was sent.
+        if rack is None or had_sacked or sacked or resent or rack.deadline is not None:
+            lost = recovery.on_ack(board, acked, sacked, duplicate, self.smss, self.rtt, now)
         ack.lost = 0
         if lost:
             ack.lost = self._count_lost(lost, now)
@@ -438,10 +444,12 @@ class Flight:
         ack.snd_nxt = board.snd_nxt
         ack.srtt = rtt.srtt
         ack.min_rtt = rtt.min_rtt
+        controller = self.controller
+        cwnd = controller.cwnd
         ack.cwnd_limited = self._cwnd_limited or (
-            self.controller.cwnd < min(self.controller.ssthresh, 2 * self._most_in_flight)
+            cwnd < controller.ssthresh and cwnd < 2 * self._most_in_flight
         )
-        self.controller.on_ack(ack)
+        controller.on_ack(ack)
 
     def _growth_before(self, acked: int, now: float) -> int:
         """Grow the window by *acked* octets below the first hole; return by how much it grew.
@@ -658,19 +666,20 @@ class Flight:
 
     def loss_deadline(self, now: float) -> tuple[LossTimer, float]:
         """Return which of RTO, PTO and reordering timer runs, and when it expires (RFC 8985 §8)."""
+        recovery, board = self.recovery, self.board
         rto = self._rto_from + self.rtt.rto
-        reordering = self.recovery.deadline
+        reordering = recovery.deadline
         if reordering is not None and reordering < rto:
             return LossTimer.REORDERING, reordering
         if (
-            self.recovery.sack
-            and self.recovery.phase is Phase.OPEN
-            and not self.board.sacked
+            recovery.sack
+            and recovery.phase is Phase.OPEN
+            and not board.sacked
             and self.tail.may_probe
             and not self.tail_due
             and self._config.tail_loss_probe
         ):
-            alone = self.board.flight_size <= self.smss
+            alone = board.snd_nxt - board.snd_una <= self.smss
             pto = now + self.tail.pto(self.rtt.srtt, alone)
             if pto < rto:
                 return LossTimer.PTO, pto

@@ -24,7 +24,10 @@ OPTIONS_MAX: Final = 40
 SACK_BLOCKS_MAX: Final = 4
 SACK_BLOCKS_MAX_WITH_TIMESTAMPS: Final = 3
 
-_TIMESTAMPS_ALONE: Final = 0x0101080A
+TIMESTAMPS_ALONE: Final = 0x0101080A
+"""NOP, NOP and the first two octets of timestamps: the layout that RFC 7323 Appendix A recommends,
+and nearly all send."""
+
 _ALONE: Final = struct.Struct("!III")
 _PAIR: Final = struct.Struct("!II")
 _SHORT: Final = struct.Struct("!H")
@@ -62,10 +65,6 @@ def decode(data: bytes | memoryview) -> Options | None:
     None means an option whose length is 0, 1 or beyond the end (MUST-7).
     """
     end = len(data)
-    if end == 12:  # the layout that RFC 7323 Appendix A recommends, and nearly all send
-        layout, tsval, tsecr = _ALONE.unpack(data)
-        if layout == _TIMESTAMPS_ALONE:
-            return Options(tsval, tsecr)
     if not end:
         return NO_OPTIONS
     options = Options()
@@ -132,7 +131,7 @@ def encode(
 
     *sack_blocks* holds as many 32-bit (left, right) pairs as fit: four, or three beside timestamps.
     """
-    head = _ALONE.pack(_TIMESTAMPS_ALONE, *timestamps) if timestamps is not None else b""
+    head = _ALONE.pack(TIMESTAMPS_ALONE, *timestamps) if timestamps is not None else b""
     if not sack_blocks:
         return head
     sack = bytes((NOP, NOP, SACK, 2 + 8 * len(sack_blocks)))

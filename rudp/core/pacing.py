@@ -49,12 +49,18 @@ class Pacer:
         behind = now - self.next_at
         if behind < 0.0:
             return self._free
-        burst = max(least, rate * BURST_SECONDS)
-        return int(min(behind * rate, burst) + burst)
+        burst = rate * BURST_SECONDS
+        if burst < least:
+            burst = float(least)
+        saved = behind * rate
+        return int(saved + burst if saved < burst else burst + burst)
 
     def on_sent(self, octets: int, rate: float, least: int, now: float) -> None:
         """*octets* have left."""
         if self._free > 0:
             self._free -= octets
-        burst = max(least, rate * BURST_SECONDS)
-        self.next_at = max(self.next_at, now - burst / rate) + octets / rate
+        burst = rate * BURST_SECONDS
+        began = now - (burst if burst > least else least) / rate
+        if began < self.next_at:
+            began = self.next_at
+        self.next_at = began + octets / rate

@@ -71,7 +71,8 @@ class ReceiveBudget:
 class Claim:
     """One connection's part of a budget.  *loopback*: all that is sent arrives at once.
 
-    ``charge`` is the budget's; ``last_data``: when data came last, in seconds.
+    ``charge`` is the budget's; ``last_data``: when it was charged for data last, in seconds, which
+    is no longer than half of :data:`REST` before data came last.
     """
 
     __slots__ = ("_at_once", "_budget", "_cost", "_loopback", "_widest", "charge", "last_data")
@@ -106,9 +107,14 @@ class Claim:
 
         *rtt*: the shortest round trip seen, None before the first.
         """
-        self.last_data = now
         if rtt is not None and not self._loopback:
             self._at_once = min(READ_GAP / rtt, 1.0)
+        charge = self.charge
+        if now - self.last_data < REST / 2 and charge > 0.0:
+            # What was charged a moment ago will do, unless it is far too much by now.
+            if 0.75 * charge <= promised * self._cost * self._at_once <= charge:
+                return
+        self.last_data = now
         self._charge(promised)
 
     def granted(self, promised: int) -> None:

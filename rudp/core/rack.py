@@ -77,7 +77,9 @@ class Rack:
             ):
                 continue
             self._rtt = rtt
-            if (run.sent_at, run.end) > (self._xmit_ts, self._end_seq):
+            if run.sent_at > self._xmit_ts or (
+                run.sent_at == self._xmit_ts and run.end > self._end_seq
+            ):
                 self._xmit_ts = run.sent_at
                 self._end_seq = run.end
 

@@ -52,30 +52,39 @@ class DeliveryRate:
         A sample over less than *min_rtt* would be an artefact of bunched acknowledgements.
         """
         newest: SentRun | None = None
+        delivered = self.delivered
         for run in runs:
-            self.delivered += run.end - run.seq
-            if newest is None or (run.sent_at, run.end) > (newest.sent_at, newest.end):
+            delivered += run.end - run.seq
+            if (
+                newest is None
+                or run.sent_at > newest.sent_at
+                or (run.sent_at == newest.sent_at and run.end > newest.end)
+            ):
                 newest = run
+        self.delivered = delivered
         ack.delivery_rate = None
-        ack.total_delivered = self.delivered
+        ack.total_delivered = delivered
         ack.total_lost = self.lost
         if newest is None:
             ack.prior_delivered = ack.rate_delivered = ack.rate_lost = ack.tx_in_flight = 0
             ack.rate_app_limited = False
             return
         self._delivered_at = now
-        if self.app_limited and self.delivered > self.app_limited:
+        if delivered > self.app_limited:
             self.app_limited = 0
+        interval = now - newest.delivered_at
         send_elapsed = newest.sent_at - newest.first_sent_at
-        interval = max(send_elapsed, now - newest.delivered_at)
+        if send_elapsed > interval:
+            interval = send_elapsed
         self._first_sent_at = newest.sent_at
+        got = delivered - newest.delivered
         ack.prior_delivered = newest.delivered
-        ack.rate_delivered = self.delivered - newest.delivered
+        ack.rate_delivered = got
         ack.rate_lost = self.lost - newest.lost_before
         ack.rate_app_limited = newest.app_limited
         ack.tx_in_flight = newest.tx_in_flight
         if interval <= 0.0 or (min_rtt is not None and interval < min_rtt):
             return
-        ack.delivery_rate = ack.rate_delivered / interval
-        if not ack.rate_app_limited or self.rate is None or ack.delivery_rate > self.rate:
-            self.rate = ack.delivery_rate
+        rate = ack.delivery_rate = got / interval
+        if not newest.app_limited or self.rate is None or rate > self.rate:
+            self.rate = rate

@@ -9,12 +9,12 @@ acknowledgement is due at once, after a short delay, or not at all; several reas
 import enum
 from typing import Final
 
-from rudp.config import Config
+from rudp.config import WINDOW_MAX, Config
 from rudp.core.autotune import Autotune
 from rudp.core.budget import Budget
 from rudp.core.promises import Claim
 from rudp.core.reassembly import Reassembly
-from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
+from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
 from rudp.core.timers import OFF, Timers
 from rudp.core.why import Why
 from rudp.core.wire import RUN_SEGMENTS_MAX, Run
@@ -97,11 +97,13 @@ class Receiver:
         "_duplicates",
         "_edge_shown",
         "_last_data",
+        "_looked_at",
         "_promised",
         "_quick_acks",
         "_ready",
         "_timers",
         "_unacked_octets",
+        "_worth_asking",
         "ack_due",
         "ack_why",
         "autotune",
@@ -159,6 +161,7 @@ class Receiver:
         self._ready = _NOTHING
         self._promised = irs + 1  # the right edge that was granted
         self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
+        self._ask_again()
         self.ack_due = AckDue.NO
         self.ack_why = Why.ACK_OF_SYN  # the latest reason for one at once
         self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due
@@ -188,6 +191,7 @@ class Receiver:
         """
         room = self.receive_buffer - self.ready_octets
         most = self._most
+        self._worth_asking = most - most // 4
         edge = self.rcv_nxt + (0 if room < 0 else min(room, most))
         gain = edge - self._promised
         worth = gain >= self.rmss or gain >= most // 2
@@ -210,15 +214,27 @@ class Receiver:
         up, so that the right edge never moves to the left (SHLD-14, SWS-5).
         """
         shift = self.shift
-        edge = self._grant()
-        if edge > self._promised:
-            field = min((edge - self.rcv_nxt) >> shift, 0xFFFF)
-            self._promised = max(self._promised, self.rcv_nxt + (field << shift))
-            if self._claim is not None and self.fin_seq is None:
-                self._claim.granted(self._promised - self.rcv_nxt)
-        field = min((self._promised - self.rcv_nxt + (1 << shift) - 1) >> shift, 0xFFFF)
-        self._edge_shown = max(self._edge_shown, self.rcv_nxt + (field << shift))
+        nxt = self.rcv_nxt
+        if nxt - self._looked_at >= self.rmss:  # else nothing worth a segment has been used up
+            self._looked_at = nxt
+            edge = self._grant()
+            if edge > self._promised:
+                field = min((edge - nxt) >> shift, 0xFFFF)
+                self._promised = max(self._promised, nxt + (field << shift))
+                if self._claim is not None and self.fin_seq is None:
+                    self._claim.granted(self._promised - nxt)
+        field = (self._promised - nxt + (1 << shift) - 1) >> shift
+        if field > 0xFFFF:
+            field = 0xFFFF
+        shown = nxt + (field << shift)
+        if shown > self._edge_shown:
+            self._edge_shown = shown
         return field
+
+    def _ask_again(self) -> None:
+        """Something has changed: the window is looked at anew when next it is shown, or read."""
+        self._looked_at = self.irs - WINDOW_MAX
+        self._worth_asking = WINDOW_MAX
 
     def syn_window_field(self) -> int:
         """Return SEG.WND for a SYN: never scaled (RFC 7323 §2.2)."""
@@ -245,15 +261,16 @@ class Receiver:
 
     def _keep(self, receive_buffer: int) -> None:
         self.receive_buffer = receive_buffer
+        self._ask_again()
         self.queue.limit = SLACK * max(receive_buffer, self.rcv_wnd)
 
     def _grow(self, now: float) -> None:
         """Make the buffer as large as the reader is quick (BUF-3)."""
         if self.ts_recent is None:
             self.autotune.on_window(self.rcv_nxt, self._edge_shown, now)
-        wanted = min(self.autotune.wanted(self.delivered, now), self.receive_buffer_max)
+        wanted = self.autotune.wanted(self.delivered, now)
         if wanted > self.receive_buffer:
-            self._keep(wanted)
+            self._keep(min(wanted, self.receive_buffer_max))
 
     # -- data ------------------------------------------------------------------------------------
 
@@ -264,7 +281,9 @@ class Receiver:
         """
         nxt = self.rcv_nxt
         held = self.queue.held
-        stop = min(seq + run.length, self._edge_shown)
+        stop = seq + run.length
+        if stop > self._edge_shown:
+            stop = self._edge_shown
         if self.fin_seq is not None:
             stop = min(stop, self.fin_seq)
         if seq < nxt or held.octets:
@@ -277,7 +296,7 @@ class Receiver:
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
             self.ack_now(Why.ACK_OUT_OF_ORDER, run.segments)
             return kept
-        if run.segment_octets > self.rmss:
+        if run.length > self.rmss and run.segment_octets > self.rmss:
             self.rmss = min(run.segment_octets, self.rmss_max)
         if self.ready_octets:
             self._ready.append(run.octets(nxt - seq, stop - seq))
@@ -292,7 +311,8 @@ class Receiver:
                 self.rcv_nxt += len(piece)
             self.ack_now(Why.ACK_GAP_FILLED)  # all or in part (RFC 5681 §4.2)
         self.ready_octets += self.rcv_nxt - nxt
-        if len(self._ready) > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
+        pieces = len(self._ready)
+        if pieces > PIECES_MIN and pieces > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self._ready = [b"".join(self._ready)]
         self._count(stop - nxt, now)
         if self._claim is not None:
@@ -356,8 +376,11 @@ class Receiver:
             self._ready = _NOTHING
         self.delivered += len(data)
         self.ready_octets -= len(data)
-        if self.fin_seq is None and self._opens_window():
-            self.ack_now(Why.WINDOW_UPDATE)
+        # As long as most of the window is left, nothing would be worth an update.
+        if self._promised - self.rcv_nxt <= self._worth_asking and self.fin_seq is None:
+            if self._opens_window():
+                self.ack_now(Why.WINDOW_UPDATE)
+                self._ask_again()
         return data
 
     def _first(self, size: int) -> bytes:
@@ -485,20 +508,19 @@ class Receiver:
 
     # -- timestamps ------------------------------------------------------------------------------
 
-    def may_be_late(self, seq: int, length: int) -> bool:
-        """Return whether data at *seq* belongs into the window and was overtaken by other data."""
-        held = self.queue.held.octets
-        return length > 0 and held > 0 and self.rcv_nxt <= seq < self._edge_shown
-
-    def is_old(self, tsval: int, late: bool, now: float) -> bool:
+    def is_old(self, tsval: int, seq: int, length: int, now: float) -> bool:
         """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1).
 
-        *late*: the segment may have been overtaken; then a little older is not old (decision 20).
+        *length* octets of data at *seq* that belong into the window and may have been overtaken by
+        other data may be a little older (decision 20).
         """
-        if self.ts_recent is None or not wire_after(self.ts_recent, tsval):
+        recent = self.ts_recent
+        if recent is None or (tsval - recent) & SEQ_MASK <= SEQ_HALF:
             return False
-        if late and (self.ts_recent - tsval) & SEQ_MASK <= PAWS_SLACK:
-            return False
+        overtaken = length > 0 and self.queue.held.octets > 0
+        if overtaken and self.rcv_nxt <= seq < self._edge_shown:
+            if (recent - tsval) & SEQ_MASK <= PAWS_SLACK:
+                return False
         return now - self.ts_recent_at < PAWS_VALIDITY
 
     def note_echo(self, echo: int, now: float) -> None:
@@ -509,9 +531,10 @@ class Receiver:
         """Update TS.Recent from an acceptable segment at *seq* (RFC 7323 §4.3, TS-3)."""
         if seq > self.last_ack_sent:
             return
+        recent = self.ts_recent
         if (
-            self.ts_recent is None
-            or not wire_after(self.ts_recent, tsval)
+            recent is None
+            or (tsval - recent) & SEQ_MASK <= SEQ_HALF
             or now - self.ts_recent_at >= PAWS_VALIDITY
         ):
             self.ts_recent = tsval & SEQ_MASK

@@ -64,6 +64,13 @@ class Rtt:
         """Let *r*, any sound measurement, count for the minimum."""
         minima = self._minima
         first, end = 0, len(minima)
+        if (
+            end
+            and r > minima[-2]
+            and now - minima[-1] < MIN_RTT_SPACING
+            and minima[1] >= now - MIN_RTT_WINDOW
+        ):
+            return  # nothing smaller, nothing that will be looked for, nothing too old
         while first < end and minima[first + 1] < now - MIN_RTT_WINDOW:
             first += 2
         while first < end and minima[end - 2] >= r:
@@ -75,23 +82,27 @@ class Rtt:
 
     def sample(self, r: float) -> None:
         """Take the measurement *r*, seconds; this also ends any back-off (RFC 6298 §5)."""
-        r = max(r, 0.0)
-        if self.srtt is None:
+        if r < 0.0:
+            r = 0.0
+        srtt = self.srtt
+        if srtt is None:
             self.srtt = r
             self.rttvar = r / 2
         elif self._spurious:  # the delay has grown suddenly: believe the sample (UNDO-8)
-            self.srtt = max(self.srtt + 2 * GRANULARITY, r)
+            self.srtt = max(srtt + 2 * GRANULARITY, r)
             self.rttvar = max(self.rttvar, r / 2)
         else:
-            self.rttvar += (abs(self.srtt - r) - self.rttvar) / 4
-            self.srtt += (r - self.srtt) / 8
+            error = r - srtt
+            self.rttvar += ((error if error > 0.0 else -error) - self.rttvar) / 4
+            self.srtt = srtt + error / 8
         self._spurious = False
         self.backoffs = 0
+        variance = 4 * self.rttvar
         if self._form == "linux":
-            rto = self.srtt + max(4 * self.rttvar, self._floor)
+            rto = self.srtt + (variance if variance > self._floor else self._floor)
         else:
-            rto = max(self._floor, self.srtt + max(4 * self.rttvar, GRANULARITY))
-        self.rto = min(rto, self._ceiling)
+            rto = max(self._floor, self.srtt + max(variance, GRANULARITY))
+        self.rto = rto if rto < self._ceiling else self._ceiling
 
     def back_off(self) -> None:
         """Double the RTO after it expired (RFC 6298 §5.5); it stays so until the next sample."""

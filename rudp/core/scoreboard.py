@@ -133,7 +133,7 @@ class Scoreboard:
     def in_flight(self) -> int:
         """Octets believed to be in the network: RFC 6675's pipe, RFC 9937's inflight (PRR-2)."""
         octets = self.snd_nxt - self.snd_una - self.sacked - self.lost.octets - self.duplicates
-        return max(0, octets)
+        return octets if octets > 0 else 0
 
     def oldest_first(self) -> Iterator[SentRun]:
         """Yield the runs in flight, the one that was sent longest ago first.
@@ -157,7 +157,13 @@ class Scoreboard:
         """Record ``[seq, end)``, sent for the first time, which begins at SND.NXT."""
         run = SentRun(seq, end, now, 1)
         self.runs.append(run)
-        self._append(run)
+        newest = self._newest
+        if newest is None:
+            self.oldest = run
+        else:
+            newest.newer = run
+            run.older = newest
+        self._newest = run
         self.snd_nxt = end
         return run
 
@@ -185,9 +191,19 @@ class Scoreboard:
         Return the runs that are news (not SACKed before), in order, and whether any octet below
         *seg_ack* was sent more than once: then the time of sending proves nothing (Karn's rule).
         """
+        runs = self.runs
+        if seg_ack == self.snd_nxt and not self.sacked and not self.lost.octets:
+            self.runs = []
+            self.oldest = self._newest = None
+            self.snd_una = seg_ack
+            resent = False
+            for run in runs:
+                run.older = run.newer = None
+                if run.transmissions > 1:
+                    resent = True
+            return runs, resent
         news = []
         resent = False
-        runs = self.runs
         n = 0
         for run in runs:
             if run.seq >= seg_ack:

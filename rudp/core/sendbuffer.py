@@ -75,7 +75,9 @@ class SendBuffer:
 
     def release(self, upto: int) -> None:
         """Forget the octets below *upto*: they are acknowledged."""
-        upto = min(upto, self.end)
+        if upto >= self.end:
+            self.clear()
+            return
         if upto <= self.start:
             return
         self.start = upto
@@ -93,7 +95,7 @@ class SendBuffer:
             del self._starts[:n]
 
     def clear(self) -> None:
-        """Forget everything that is queued."""
+        """Forget everything that is queued, or the last of it that was."""
         self.start = self.end
         self._chunks = _NO_CHUNKS
         self._starts = _NO_STARTS

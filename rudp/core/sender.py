@@ -123,12 +123,13 @@ class Sender:
     @property
     def has_work(self) -> bool:
         """Whether something is lost, or was never sent: then :meth:`next_run` may have a run."""
-        return bool(self.board.lost.octets) or self.flight.tail_due or self._has_backlog
+        return self._has_backlog or self.board.lost.octets > 0 or self.flight.tail_due
 
     @property
     def _has_backlog(self) -> bool:
-        last = self.buffer.end - 1 if self.fin_seq is None else self.fin_seq
-        return self.board.snd_nxt <= last
+        fin_seq = self.fin_seq
+        end = self.buffer.end if fin_seq is None else fin_seq + 1
+        return self.board.snd_nxt < end
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -307,28 +308,34 @@ class Sender:
         return max(board.snd_una, nxt - mss), nxt
 
     def _next_new(self, now: float, max_segments: int, mss: int) -> tuple[int, int] | None:
-        flight, board, buffer = self.flight, self.board, self.buffer
+        flight, board = self.flight, self.board
         nxt = board.snd_nxt
-        unsent = buffer.end - nxt
+        outstanding = nxt - board.snd_una
+        size = unsent = self.buffer.end - nxt
         self._waiting_small = False
-        if self.fin_seq is not None and nxt > self.fin_seq:
-            return None
         if unsent <= 0:
-            if self.fin_seq is not None and nxt < board.snd_una + self.snd_wnd:
+            if self.fin_seq == nxt and outstanding < self.snd_wnd:
                 return nxt, nxt + 1
             return None
-        if nxt == board.snd_una:
+        if not outstanding:
             flight.before_new(now)
-        usable = board.snd_una + self.snd_wnd - nxt
-        budget = max(self.send_buffer, 2 * mss) - (nxt - board.snd_una)
-        room = flight.window - board.in_flight
-        size = min(unsent, usable, budget, max_segments * mss)
+        usable = self.snd_wnd - outstanding
+        # The smallest of them; min() would ask twice as long, and this is asked for every run.
+        if size > usable:
+            size = usable
+        budget = max(self.send_buffer, 2 * mss) - outstanding
+        if size > budget:
+            size = budget
+        if size > max_segments * mss:
+            size = max_segments * mss
+        in_flight = board.in_flight
+        room = flight.window - in_flight
         if flight.extra_new:
             size = min(size, mss)
         elif size > room:
             flight.limited_by_cwnd()
             size = room // mss * mss
-            if not size and not board.in_flight:
+            if not size and not in_flight:
                 size = min(unsent, usable, mss)  # cwnd below one segment still sends one
         if size <= 0:
             return None
@@ -393,7 +400,7 @@ class Sender:
         if new and (end - seq) % self.smss:
             self.snd_sml = end
         # Every new run puts a tail-loss probe off, none puts the RTO off (TLP-1, RTO-9).
-        if timers.loss == OFF or (now != self._timer_set_at and (new or seq == self.snd_una)):
+        if timers.loss == OFF or (now != self._timer_set_at and (new or seq == self.board.snd_una)):
             self._set_loss_timer(now)
 
     def urgent_pointer(self, seq: int) -> int:
@@ -411,7 +418,8 @@ class Sender:
     def _not_after_r2(self, deadline: float) -> float:
         """Return *deadline*, or the end of the user timeout if that comes first."""
         if self.user_timeout is not None and self._stalled_since is not None:
-            return min(deadline, self._stalled_since + self.user_timeout)
+            end = self._stalled_since + self.user_timeout
+            return deadline if deadline < end else end
         return deadline
 
     def watch_window(self, now: float) -> None:

@@ -42,7 +42,8 @@ class TailProbe:
         """Return the seconds to wait before probing; *alone*: one segment is in flight (TLP-2)."""
         if srtt is None:
             return PTO_INITIAL
-        return max(2 * srtt + (MAX_ACK_DELAY if alone else 0.0), PTO_MIN)
+        pto = 2 * srtt + MAX_ACK_DELAY if alone else 2 * srtt
+        return pto if pto > PTO_MIN else PTO_MIN
 
     def on_sent(self, snd_nxt: int, is_retrans: bool) -> None:
         """The probe has left, and SND.NXT is *snd_nxt*."""

@@ -415,11 +415,12 @@ class Tcb:
         """Return the time in ms of our clock that *run* echoes; None if we never said so (M-13)."""
         if not self.timestamps or not run.flags & wire.ACK:
             return None
-        clock = self.ts_clock(now)
+        ms = int(now * 1000)
+        clock = ms + self.ts_offset  # ts_clock(), but for the bits that the masks take off below
         ticks = (clock - run.options.tsecr) & SEQ_MASK
         if ticks >= SEQ_HALF or ticks > (clock - self.ts_start) & SEQ_MASK:
             return None
-        return int(now * 1000) - ticks
+        return ms - ticks
 
     # -- what a tracer may see -------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ class Timers:
             earliest = self.pace
         if self.idle < earliest:
             earliest = self.idle
-        return min(earliest, self.patience)
+        return earliest if earliest < self.patience else self.patience
 
     def running(self) -> dict[str, float]:
         """Return those that are set, by what they are about."""

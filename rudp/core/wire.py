@@ -38,6 +38,9 @@ FLAG_NAMES: Final = (
 HEADER_SIZE: Final = 20
 """Octets of the fixed header."""
 
+STAMPED_SIZE: Final = 32
+"""Octets of a header whose only option is timestamps, as nearly all are."""
+
 RUN_SEGMENTS_MAX: Final = 64
 """Segments that one run may hold; Linux takes no more in one send (UDP_MAX_SEGMENTS)."""
 
@@ -47,6 +50,7 @@ RUN_OCTETS_MAX: Final = 65_507
 # Ports in one word; acknowledgment number, offset, flags and window in another.  Two segments of
 # a run differ in nothing but the sequence number between them, and perhaps in PSH.
 _HEADER: Final = struct.Struct("!IIQI")
+_STAMPED: Final = struct.Struct("!IIQIIII")  # followed by timestamps and nothing else (RFC 7323 A)
 _PSH_IN_WORD: Final = PSH << 16
 _LONERS: Final = ~ACK & 0xFF  # a segment with one of these flags is not continued by another
 
@@ -106,11 +110,10 @@ class Run:
         self.options = opts
         self.ce = False
         self.segments = 1
-        self.length = len(view) - header
-        self.size = len(view)
         self._view = view
         self._header = header
-        self._stride = len(view)
+        self._stride = self.size = size = len(view)
+        self.length = size - header
 
     @property
     def segment_octets(self) -> int:
@@ -191,7 +194,13 @@ def read_runs(data: memoryview, stride: int, counters: Counters) -> list[Run]:
 def read_segment(datagram: memoryview, counters: Counters) -> Run | None:
     """Return the one segment in *datagram*, or None after counting why there is none."""
     size = len(datagram)
-    if size < HEADER_SIZE:
+    if size >= STAMPED_SIZE:
+        ports, seq, word, tail, layout, tsval, tsecr = _STAMPED.unpack_from(datagram)
+        if layout == options.TIMESTAMPS_ALONE and word >> 28 & 0xF == STAMPED_SIZE // 4:
+            if ports >> 16 and ports & 0xFFFF:
+                stamps = options.Options(tsval, tsecr)
+                return Run(ports, seq, word, tail & 0xFFFF, stamps, datagram, STAMPED_SIZE)
+    elif size < HEADER_SIZE:
         counters[Count.SHORT] += 1
         return None
     ports, seq, word, tail = _HEADER.unpack_from(datagram)

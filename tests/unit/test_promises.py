@@ -102,7 +102,7 @@ def test_who_rests_leaves_its_share_to_others() -> None:
     claim = receiving(budget, 0, REST)
     claim.arrived(1, None, REST)
     assert claim.most(0, MANY) < CAPACITY // 2
-    claim.arrived(1, None, REST + 0.001)
+    claim.arrived(1, None, 1.5 * REST)
     assert claim.most(0, MANY) == int(CAPACITY / LOOPBACK_COST)
     assert idle.charge == 0
     idle.arrived(150_000, None, REST + 0.002)
