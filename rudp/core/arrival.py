@@ -9,6 +9,7 @@ steps note what is owed (an ACK, a RST) and the connection sends it when the bat
 from collections.abc import Sequence
 
 from rudp.core.counters import Count
+from rudp.core.prediction import as_predicted
 from rudp.core.receiver import Receiver
 from rudp.core.seqnum import from_wire
 from rudp.core.state import Cause, State
@@ -41,10 +42,13 @@ def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
         tracer.run_received(tcb, run, now)
     if tcb.credit is not None:
         tcb.credit += AMPLIFICATION * run.size
+    receiver = tcb.receiver
     if tcb.state is State.SYN_SENT or (run.flags & SYN and _belies_crossing_syn(tcb, run)):
         _syn_sent(tcb, run, now)
-    elif tcb.receiver is not None and tcb.state is not State.CLOSED:
-        _otherwise(tcb, tcb.receiver, run, now)
+    elif receiver is None or tcb.state is State.CLOSED:
+        pass
+    elif not as_predicted(tcb, receiver, run, now):
+        _otherwise(tcb, receiver, run, now)
     dropped = tcb.dropped
     if dropped is not None:
         tcb.dropped = None
@@ -135,7 +139,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         if tsval is None:
             tcb.drop(Count.TIMESTAMP_MISSING, run.segments)
             return
-        if receiver.is_old(tsval, seq, run.length, now):
+        if receiver.is_old(tsval, receiver.may_be_late(seq, run.length), now):
             tcb.drop(Count.PAWS, run.segments)
             # Most often it is an original that comes after the copy that was sent for nothing.
             if length and not flags & SYN and seq + length <= receiver.rcv_nxt:

@@ -14,7 +14,7 @@ from rudp.core.autotune import Autotune
 from rudp.core.budget import Budget
 from rudp.core.promises import Claim
 from rudp.core.reassembly import Reassembly
-from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
+from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire, wire_after
 from rudp.core.timers import OFF, Timers
 from rudp.core.why import Why
 from rudp.core.wire import RUN_SEGMENTS_MAX, Run
@@ -296,30 +296,58 @@ class Receiver:
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
             self.ack_now(Why.ACK_OUT_OF_ORDER, run.segments)
             return kept
-        if run.length > self.rmss and run.segment_octets > self.rmss:
-            self.rmss = min(run.segment_octets, self.rmss_max)
-        if self.ready_octets:
-            self._ready.append(run.octets(nxt - seq, stop - seq))
-        else:
-            self._ready = [run.octets(nxt - seq, stop - seq)]
-        self.rcv_nxt = stop
+        self._take(run, nxt - seq, stop - seq)
         if held.octets:
             for piece in self.queue.take(stop):
                 if self.fin_seq is not None:
                     piece = piece[: self.fin_seq - self.rcv_nxt]  # nothing follows a FIN (M-17)
                 self._ready.append(piece)
                 self.rcv_nxt += len(piece)
+                self.ready_octets += len(piece)
             self.ack_now(Why.ACK_GAP_FILLED)  # all or in part (RFC 5681 §4.2)
-        self.ready_octets += self.rcv_nxt - nxt
+        self._taken(stop - nxt, now)
+        return True
+
+    def takes(self, run: Run) -> bool:
+        """Whether *run* holds the octets that are next, all within the window, and nothing waits.
+
+        Then :meth:`take` may take it, and does what :meth:`accept` would.
+        """
+        return (
+            run.seq == self.rcv_nxt & SEQ_MASK
+            and run.length <= self._edge_shown - self.rcv_nxt
+            and not self.queue.held.octets
+            and self.fin_seq is None
+        )
+
+    def take(self, run: Run, now: float) -> None:
+        """Take the data of *run*, of which :meth:`takes` approves."""
+        length = run.length
+        self._take(run, 0, length)
+        self._taken(length, now)
+
+    def _take(self, run: Run, start: int, stop: int) -> None:
+        """RCV.NXT moves over the octets from offset *start* up to *stop* of *run*."""
+        if run.length > self.rmss and run.segment_octets > self.rmss:
+            self.rmss = min(run.segment_octets, self.rmss_max)
+        data = run.octets(start, stop)
+        if self.ready_octets:
+            self._ready.append(data)
+        else:
+            self._ready = [data]
+        self.rcv_nxt += stop - start
+        self.ready_octets += stop - start
+
+    def _taken(self, octets: int, now: float) -> None:
+        """*octets*, and what waited for them, are in order: acknowledge, and think of the window."""
         pieces = len(self._ready)
         if pieces > PIECES_MIN and pieces > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self._ready = [b"".join(self._ready)]
-        self._count(stop - nxt, now)
+        self._count(octets, now)
         if self._claim is not None:
             self._claim.arrived(self._promised - self.rcv_nxt, self.autotune.min_rtt, now)
         if self.receive_buffer < self.receive_buffer_max:
             self._grow(now)
-        return True
 
     def note_duplicates(self, left: int, right: int, segments: int) -> None:
         """``[left, right)`` has arrived: report those parts that were here already (RFC 2883 §4).
@@ -508,19 +536,20 @@ class Receiver:
 
     # -- timestamps ------------------------------------------------------------------------------
 
-    def is_old(self, tsval: int, seq: int, length: int, now: float) -> bool:
+    def may_be_late(self, seq: int, length: int) -> bool:
+        """Return whether data at *seq* belongs into the window and was overtaken by other data."""
+        held = self.queue.held.octets
+        return length > 0 and held > 0 and self.rcv_nxt <= seq < self._edge_shown
+
+    def is_old(self, tsval: int, late: bool, now: float) -> bool:
         """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1).
 
-        *length* octets of data at *seq* that belong into the window and may have been overtaken by
-        other data may be a little older (decision 20).
+        *late*: the segment may have been overtaken; then a little older is not old (decision 20).
         """
-        recent = self.ts_recent
-        if recent is None or (tsval - recent) & SEQ_MASK <= SEQ_HALF:
+        if self.ts_recent is None or not wire_after(self.ts_recent, tsval):
             return False
-        overtaken = length > 0 and self.queue.held.octets > 0
-        if overtaken and self.rcv_nxt <= seq < self._edge_shown:
-            if (recent - tsval) & SEQ_MASK <= PAWS_SLACK:
-                return False
+        if late and (self.ts_recent - tsval) & SEQ_MASK <= PAWS_SLACK:
+            return False
         return now - self.ts_recent_at < PAWS_VALIDITY
 
     def note_echo(self, echo: int, now: float) -> None:
@@ -531,10 +560,9 @@ class Receiver:
         """Update TS.Recent from an acceptable segment at *seq* (RFC 7323 §4.3, TS-3)."""
         if seq > self.last_ack_sent:
             return
-        recent = self.ts_recent
         if (
-            recent is None
-            or (tsval - recent) & SEQ_MASK <= SEQ_HALF
+            self.ts_recent is None
+            or not wire_after(self.ts_recent, tsval)
             or now - self.ts_recent_at >= PAWS_VALIDITY
         ):
             self.ts_recent = tsval & SEQ_MASK

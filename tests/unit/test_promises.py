@@ -105,7 +105,7 @@ def test_who_rests_leaves_its_share_to_others() -> None:
     claim.arrived(1, None, 1.5 * REST)
     assert claim.most(0, MANY) == int(CAPACITY / LOOPBACK_COST)
     assert idle.charge == 0
-    idle.arrived(150_000, None, REST + 0.002)
+    idle.arrived(150_000, None, 1.5 * REST + 0.001)
     assert claim.most(0, MANY) < CAPACITY // 2
 
 
