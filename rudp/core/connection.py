@@ -22,7 +22,7 @@ from rudp.core.pmtu import Payloads
 from rudp.core.promises import Claim
 from rudp.core.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.recorder import FlightRecorder
-from rudp.core.seqnum import from_wire, to_wire
+from rudp.core.seqnum import SEQ_MASK, from_wire, to_wire
 from rudp.core.state import Cause, State
 from rudp.core.status import status
 from rudp.core.tcb import (
@@ -474,69 +474,72 @@ class Connection:
             return None
         if tcb.syn_due is not None:
             return self._syn(tcb.syn_due, now)
-        receiver = tcb.receiver
-        if receiver is None or tcb.sender.snd_una == tcb.sender.iss:
+        receiver, sender = tcb.receiver, tcb.sender
+        board = sender.board
+        if receiver is None or board.snd_una == sender.iss:
             if receiver is not None and receiver.ack_due is AckDue.NOW:
                 return self._pure_ack(receiver, now)
             return None
-        if self._tcb.probe_due:
-            self._tcb.probe_due = False
-            probe = tcb.sender.on_persist_timeout(now)
+        if tcb.probe_due:
+            tcb.probe_due = False
+            probe = sender.on_persist_timeout(now)
             if probe is not None:
-                why = Why.SWS_OVERRIDE if tcb.sender.snd_wnd else Why.PROBE_ZERO_WINDOW
-                tcb.sender.on_probe_sent(probe[0], probe[1], now)
-                opts = self._options(now)
+                why = Why.SWS_OVERRIDE if sender.snd_wnd else Why.PROBE_ZERO_WINDOW
+                sender.on_probe_sent(probe[0], probe[1], now)
+                opts = self._options(receiver, now)
                 mss = tcb.segment_limit - len(opts)
                 return self._run(receiver, probe[0], probe[1], mss, opts, False, why, now)
-        if self._tcb.keepalive_due:
-            self._tcb.keepalive_due = False
-            seq = to_wire(tcb.sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
+        if tcb.keepalive_due:
+            tcb.keepalive_due = False
+            seq = to_wire(board.snd_nxt - 1)  # KA-3: outside the window, so it is answered
             return self._ack_segment(receiver, seq, Why.KEEP_ALIVE, now)
-        sender = tcb.sender
         if sender.has_work:
-            opts = self._options(now)
-            mss = min(sender.smss, tcb.segment_limit - len(opts))
-            most = min(max_segments, wire.RUN_OCTETS_MAX // (mss + wire.HEADER_SIZE + len(opts)))
-            if sender.snd_up > sender.snd_una or receiver.has_duplicate:
+            opts = self._options(receiver, now)
+            header = wire.HEADER_SIZE + len(opts)
+            mss = sender.smss
+            if header > wire.STAMPED_SIZE or not tcb.timestamps:  # SACK blocks take some of it
+                mss = min(mss, tcb.segment_limit - len(opts))
+            most = min(max_segments, wire.RUN_OCTETS_MAX // (mss + header))
+            if sender.snd_up > board.snd_una or receiver.has_duplicate:
                 # Each header points to the urgent octet from where it stands, and all headers of
                 # a run have the same options: the peer would count a duplicate once for each.
                 most = 1
-            else:
+            elif sender.buffer.end - board.snd_nxt > 3 * mss:  # less than a probe asks for (PMTU-4)
                 size = tcb.pmtu.next_probe(now)
-                header = wire.HEADER_SIZE + len(opts)
                 if size is not None and sender.may_probe(size - header, now):
                     tcb.pmtu.on_probe_sent(size)
-                    seq = sender.snd_nxt
+                    seq = board.snd_nxt
                     end = seq + size - header
                     sender.on_sent(seq, end, now)
                     sender.flight.mark_probe()
                     why = Why.PROBE_PATH_MTU
                     return self._run(receiver, seq, end, size, opts, tcb.ecn, why, now)
-            if sender.flight.cwr_due and not sender.board.lost.octets:
+            if sender.flight.cwr_due and not board.lost.octets:
                 most = 1  # one segment says so, and not a whole run (ECN-6)
-            run = sender.next_run(now, max(most, 1), mss)
+            run = sender.next_run(now, most or 1, mss)
             if run is not None:
-                new = run[0] == sender.snd_nxt
-                why = Why.NEW_DATA if (tcb.recorder or tcb.tracer) is None else sender.why(run[0])
-                sender.on_sent(run[0], run[1], now)
+                seq, end = run
+                ect = tcb.ecn and seq == board.snd_nxt
+                why = Why.NEW_DATA if (tcb.recorder or tcb.tracer) is None else sender.why(seq)
+                sender.on_sent(seq, end, now)
                 tcb.events |= WRITABLE
-                return self._run(receiver, run[0], run[1], mss, opts, tcb.ecn and new, why, now)
+                return self._run(receiver, seq, end, mss, opts, ect, why, now)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)
         sender.watch_window(now)
         return None
 
-    def _options(self, now: float) -> bytes:
+    def _options(self, receiver: Receiver, now: float) -> bytes:
         """Return the options of a segment without SYN: timestamps, and SACK if there is news."""
         tcb = self._tcb
-        receiver = tcb.receiver
-        assert receiver is not None
-        if not receiver.has_sack_news:
-            return self._timestamps(now)
         if not tcb.timestamps:
+            if not receiver.has_sack_news:
+                return b""
             return options.encode(None, receiver.sack_blocks(options.SACK_BLOCKS_MAX))
-        most = options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
         stamps = tcb.ts_clock(now), receiver.ts_recent or 0
+        if not receiver.has_sack_news:
+            return options.encode(stamps)
+        most = options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
         return options.encode(stamps, receiver.sack_blocks(most))
 
     def _timestamps(self, now: float) -> bytes:
@@ -570,8 +573,9 @@ class Connection:
             right = sender.fin_seq
         if right == sender.buffer.end and right > seq:
             flags |= PSH  # the last of what is buffered (MUST-61)
-        urgent = sender.urgent_pointer(seq)
-        if urgent:
+        urgent = 0
+        if sender.snd_up > seq:
+            urgent = sender.urgent_pointer(seq)
             flags |= URG
         length = right - seq
         ect = ect and length > 0
@@ -582,16 +586,18 @@ class Connection:
         window = receiver.window_field()
         receiver.ack_sent()
         chunks = sender.buffer.slices(seq, right)
-        first, ack = to_wire(seq), to_wire(receiver.rcv_nxt)
+        first, ack = seq & SEQ_MASK, receiver.rcv_nxt & SEQ_MASK
         if tcb.recorder is not None:
             tcb.recorder.sent(tcb.state, first, ack, flags, window, length, mss, why, now)
-        if urgent:
-            head = wire.pack_segment(tcb.ports, first, ack, flags, window, opts, urgent)
-            buffers: list[bytes | memoryview] = [head, *chunks]
-        else:
-            buffers = wire.pack_run(tcb.ports, first, ack, flags, window, opts, chunks, length, mss)
         header = wire.HEADER_SIZE + len(opts)
-        segments = max(1, -(-length // mss))
+        buffers: list[bytes | memoryview]
+        if length <= mss:
+            segments = 1
+            head = wire.pack_segment(tcb.ports, first, ack, flags, window, opts, urgent)
+            buffers = [head, *chunks]
+        else:
+            segments = -(-length // mss)
+            buffers = wire.pack_run(tcb.ports, first, ack, flags, window, opts, chunks, length, mss)
         total = header * segments + length
         return self._transmit(buffers, header + mss, total, segments, ECT_0 if ect else 0, why, now)
 
@@ -599,7 +605,7 @@ class Connection:
         return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), receiver.ack_why, now)
 
     def _ack_segment(self, receiver: Receiver, seq: int, why: Why, now: float) -> Transmit:
-        opts = self._options(now)
+        opts = self._options(receiver, now)
         window = receiver.window_field()
         receiver.ack_sent()
         flags = ACK | ECE if receiver.echoing else ACK

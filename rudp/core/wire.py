@@ -293,10 +293,8 @@ def pack_run(
 ) -> list[bytes | memoryview]:
     """Return the buffers of a run: *length* octets in *chunks*, cut into segments of *mss* octets.
 
-    All segments carry *flags*, but PSH and FIN only the last.  The data is not copied.
+    *length* is at least 1.  All segments carry *flags*, but PSH and FIN only the last.  The data is not copied.
     """
-    if length <= mss:
-        return [pack_segment(ports, seq, ack, flags, window, opts), *chunks]
     inner = flags & ~(PSH | FIN)
     size = HEADER_SIZE + len(opts)
     word = ack << 32 | size << 26 | inner << 16 | window

@@ -545,12 +545,6 @@ def test_run_round_trip(
     assert run.octets(0, run.length) == data
 
 
-def test_a_run_without_data_is_a_header() -> None:
-    assert pack_run(PORTS, 5, 7, ACK | FIN, 8, b"", [], 0, 100) == [
-        segment(5, ack=7, flags=ACK | FIN, window=8)
-    ]
-
-
 def test_data_is_not_copied() -> None:
     data = bytes(1000)
     buffers = pack_run(PORTS, 5, 7, ACK, 8, b"", [memoryview(data)], 1000, 100)
