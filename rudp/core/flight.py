@@ -245,7 +245,8 @@ class Flight:
     @property
     def silent_until(self) -> float:
         """When pacing, or a mark at the smallest window, lets something go again."""
-        return max(self.pacer.next_at, self._held_until)
+        held, paced = self._held_until, self.pacer.next_at
+        return held if held > paced else paced
 
     @property
     def may_probe(self) -> bool:

@@ -111,9 +111,9 @@ class Claim:
             self._at_once = min(READ_GAP / rtt, 1.0)
         charge = self.charge
         if now - self.last_data < REST / 2 and charge > 0.0:
-            # What was charged a moment ago will do, unless it is far too much by now.
-            if 0.75 * charge <= promised * self._cost * self._at_once <= charge:
-                return
+            amount = promised * self._cost * self._at_once
+            if 0.75 * charge <= amount <= charge:
+                return  # what was charged a moment ago will do
         self.last_data = now
         self._charge(promised)
 

@@ -14,7 +14,7 @@ from rudp.core.autotune import Autotune
 from rudp.core.budget import Budget
 from rudp.core.promises import Claim
 from rudp.core.reassembly import Reassembly
-from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire, wire_after
+from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
 from rudp.core.timers import OFF, Timers
 from rudp.core.why import Why
 from rudp.core.wire import RUN_SEGMENTS_MAX, Run
@@ -161,7 +161,8 @@ class Receiver:
         self._ready = _NOTHING
         self._promised = irs + 1  # the right edge that was granted
         self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
-        self._ask_again()
+        self._looked_at = irs - WINDOW_MAX  # RCV.NXT when the window was looked at last
+        self._worth_asking = WINDOW_MAX  # reading may open the window if no more is left of it
         self.ack_due = AckDue.NO
         self.ack_why = Why.ACK_OF_SYN  # the latest reason for one at once
         self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due
@@ -339,7 +340,7 @@ class Receiver:
         self.ready_octets += stop - start
 
     def _taken(self, octets: int, now: float) -> None:
-        """*octets*, and what waited for them, are in order: acknowledge, and think of the window."""
+        """*octets*, and what waited for them, are in order: acknowledge, and see to the window."""
         pieces = len(self._ready)
         if pieces > PIECES_MIN and pieces > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self._ready = [b"".join(self._ready)]
@@ -405,10 +406,10 @@ class Receiver:
         self.delivered += len(data)
         self.ready_octets -= len(data)
         # As long as most of the window is left, nothing would be worth an update.
-        if self._promised - self.rcv_nxt <= self._worth_asking and self.fin_seq is None:
-            if self._opens_window():
-                self.ack_now(Why.WINDOW_UPDATE)
-                self._ask_again()
+        used = self._promised - self.rcv_nxt <= self._worth_asking
+        if used and self.fin_seq is None and self._opens_window():
+            self.ack_now(Why.WINDOW_UPDATE)
+            self._ask_again()
         return data
 
     def _first(self, size: int) -> bytes:

@@ -230,11 +230,12 @@ class Sender:
         newer = self.snd_wl2 < seg_ack or self.snd_wl1 < seg_seq
         if not (newer or (self.snd_wl1 == seg_seq and self.snd_wl2 == seg_ack)):
             return False
-        changed = window != self.snd_wnd
-        opened = window > self.snd_wnd
+        before = self.snd_wnd
+        changed = window != before
         # What was sent, or sent again, while the window was shut has been refused.
-        refused = self._timers.loss_kind is LossTimer.PERSIST or (
-            not self.snd_wnd and self.flight.rtt.backoffs > 0
+        refused = window > before and (
+            self._timers.loss_kind is LossTimer.PERSIST
+            or (not before and self.flight.rtt.backoffs > 0)
         )
         self.snd_wnd = window
         if seg_seq > self.snd_wl1:
@@ -245,7 +246,7 @@ class Sender:
         if self._stalled_since is not None and seg_ack + window <= self.snd_nxt - bool(window):
             # The peer lives and has no room: that may last for ever (MUST-37, SHLD-17).
             self._stalled_since = now
-        if opened and refused:
+        if refused:
             self._persists = 0
             self._timers.loss = OFF
             if self.flight_size:  # send it again at once (ZWP-5)
@@ -343,12 +344,13 @@ class Sender:
             size -= self._rest(size, max_segments * mss, mss)
             if not size:
                 return None
-        paced = flight.paced_room(now)
-        if size > paced:
-            size = paced // mss * mss
-            if size <= 0:
-                self._timers.pace = flight.silent_until
-                return None
+        if size > mss or now < flight.silent_until:  # a single segment is no burst (PACE-2)
+            paced = flight.paced_room(now)
+            if size > paced:
+                size = paced // mss * mss
+                if size <= 0:
+                    self._timers.pace = flight.silent_until
+                    return None
         if size >= mss:
             if size < unsent or not self._may_send_small(size % mss):
                 size -= size % mss

@@ -163,11 +163,6 @@ class Run:
         )
 
 
-@lru_cache(maxsize=256)
-def _layout(option_octets: int, data_octets: int) -> struct.Struct:
-    return struct.Struct(f"!IIQI{option_octets}s{data_octets}x")
-
-
 def read_runs(data: memoryview, stride: int, counters: Counters) -> list[Run]:
     """Return the runs in *data*, datagrams of *stride* octets each (the last may be shorter).
 
@@ -196,10 +191,10 @@ def read_segment(datagram: memoryview, counters: Counters) -> Run | None:
     size = len(datagram)
     if size >= STAMPED_SIZE:
         ports, seq, word, tail, layout, tsval, tsecr = _STAMPED.unpack_from(datagram)
-        if layout == options.TIMESTAMPS_ALONE and word >> 28 & 0xF == STAMPED_SIZE // 4:
-            if ports >> 16 and ports & 0xFFFF:
-                stamps = options.Options(tsval, tsecr)
-                return Run(ports, seq, word, tail & 0xFFFF, stamps, datagram, STAMPED_SIZE)
+        stamped = layout == options.TIMESTAMPS_ALONE and word >> 28 & 0xF == STAMPED_SIZE // 4
+        if stamped and ports >> 16 and ports & 0xFFFF:
+            stamps = options.Options(tsval, tsecr)
+            return Run(ports, seq, word, tail & 0xFFFF, stamps, datagram, STAMPED_SIZE)
     elif size < HEADER_SIZE:
         counters[Count.SHORT] += 1
         return None
@@ -222,50 +217,40 @@ def _join(run: Run, data: memoryview, at: int, stride: int) -> int:
     """Extend *run* with the segments at offset *at* that continue it; return the offset after."""
     first = at - stride
     header = stride - run.length
-    layout = _layout(header - HEADER_SIZE, run.length)
-    ports, seq, word, tail, opts = layout.unpack_from(data, first)
-    end = first + stride
+    layout = _comparison(header, run.length)
+    ports, seq, rest = layout.unpack_from(data, first)
+    whole = min((len(data) - first) // stride, RUN_SEGMENTS_MAX)
     count = 1
-    pushed = False
-    whole = first + (len(data) - first) // stride * stride
-    for ports2, seq2, word2, tail2, opts2 in layout.iter_unpack(data[at:whole]):
+    for ports2, seq2, rest2 in layout.iter_unpack(data[at : first + whole * stride]):
         seq = seq + run.length & 0xFFFF_FFFF
-        if seq2 != seq or (word2 | _PSH_IN_WORD) != (word | _PSH_IN_WORD):
+        if seq2 != seq or rest2 != rest or ports2 != ports:
             break
-        if ports2 != ports or tail2 != tail or opts2 != opts or count == RUN_SEGMENTS_MAX:
-            break
-        end += stride
         count += 1
-        if word2 & _PSH_IN_WORD:
-            pushed = True
-            break
-    else:
-        end, count, pushed = _join_short(
-            data, end, header, (ports, seq + run.length & 0xFFFF_FFFF, word, tail, opts), count
-        )
+    end = first + count * stride
+    pushed = False
+    if count < RUN_SEGMENTS_MAX and len(data) - end > header:  # the next may be the last of it
+        ports2, seq2, rest2 = _comparison(header, 0).unpack_from(data, end)
+        seq = run.seq + count * run.length & 0xFFFF_FFFF
+        pushed = rest2 != rest
+        if seq2 == seq and ports2 == ports and rest2 in (rest, _with_push(rest)):
+            end = min(end + stride, len(data))
+            count += 1
+        else:
+            pushed = False
     if count > 1:
         run.extend(data[first:end], count, pushed=pushed)
     return end
 
 
-def _join_short(
-    data: memoryview, at: int, header: int, expected: tuple[int, int, int, int, bytes], count: int
-) -> tuple[int, int, bool]:
-    """Take the shorter last datagram into the run if it continues it."""
-    size = len(data) - at
-    if size <= header or count == RUN_SEGMENTS_MAX:
-        return at, count, False
-    ports, seq, word, tail, opts = expected
-    ports2, seq2, word2, tail2 = _HEADER.unpack_from(data, at)
-    if (
-        seq2 != seq
-        or (word2 | _PSH_IN_WORD) != (word | _PSH_IN_WORD)
-        or ports2 != ports
-        or tail2 != tail
-        or data[at + HEADER_SIZE : at + header] != opts
-    ):
-        return at, count, False
-    return len(data), count + 1, bool(word2 & _PSH_IN_WORD)
+@lru_cache(maxsize=256)
+def _comparison(header_octets: int, data_octets: int) -> struct.Struct:
+    """Return a layout for comparing headers: ports, sequence number, and all that follows it."""
+    return struct.Struct(f"!II{header_octets - 8}s{data_octets}x")
+
+
+def _with_push(rest: bytes) -> bytes:
+    """Return *rest* of a header, what follows the sequence number, with PSH."""
+    return rest[:5] + bytes([rest[5] | PSH]) + rest[6:]
 
 
 def pack_segment(
@@ -293,29 +278,42 @@ def pack_run(
 ) -> list[bytes | memoryview]:
     """Return the buffers of a run: *length* octets in *chunks*, cut into segments of *mss* octets.
 
-    *length* is at least 1.  All segments carry *flags*, but PSH and FIN only the last.  The data is not copied.
+    *length* is at least 1.  All segments carry *flags*, but PSH and FIN only the last.  The data is
+    not copied.
     """
     inner = flags & ~(PSH | FIN)
-    size = HEADER_SIZE + len(opts)
-    word = ack << 32 | size << 26 | inner << 16 | window
-    pack = _layout(len(opts), 0).pack
-    buffers: list[bytes | memoryview] = []
+    word = ack << 32 | (HEADER_SIZE + len(opts)) << 26 | inner << 16 | window
+    pack = _layout(len(opts)).pack
+    heads = [
+        pack(ports, here & 0xFFFF_FFFF, word, 0, opts) for here in range(seq, seq + length, mss)
+    ]
+    if flags != inner:
+        last = seq + (len(heads) - 1) * mss
+        heads[-1] = pack(ports, last & 0xFFFF_FFFF, word | (flags - inner) << 16, 0, opts)
+    if len(chunks) == 1:
+        (chunk,) = chunks
+        pieces = [chunk[at : at + mss] for at in range(0, length, mss)]
+        buffers: list[bytes | memoryview] = [b""] * (2 * len(heads))
+        buffers[::2] = heads
+        buffers[1::2] = pieces
+        return buffers
+    buffers = []
     append = buffers.append
-    end = seq + length
-    here = seq
+    following = iter(heads)
     room = 0  # octets that the segment being filled still takes
     for chunk in chunks:
         at = 0
         octets = len(chunk)
         while at < octets:
             if not room:
-                if here + mss >= end:
-                    word += (flags - inner) << 16
-                append(pack(ports, here & 0xFFFF_FFFF, word, 0, opts))
-                here += mss
+                append(next(following))
                 room = mss
-            piece = chunk[at : at + room]
-            append(piece)
+            append(chunk[at : at + room])
             at += room
-            room = at - octets if at > octets else 0  # max() would be a third of the loop
+            room = at - octets if at > octets else 0
     return buffers
+
+
+@lru_cache(maxsize=64)
+def _layout(option_octets: int) -> struct.Struct:
+    return struct.Struct(f"!IIQI{option_octets}s")
