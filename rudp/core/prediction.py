@@ -29,7 +29,6 @@ def as_predicted(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> bool:
         or (tsval - recent) & SEQ_MASK >= SEQ_HALF  # an old duplicate, perhaps (PAWS)
         or run.options.sack_blocks
         or run.ce
-        or receiver.echoing
         or not receiver.takes(run)
     ):
         return False
