@@ -41,7 +41,10 @@ class Sink(Protocol):
     """What an endpoint knows of a transport."""
 
     def pump(self) -> None:
-        """The connection may have events, octets to read, or room to write."""
+        """The connection may have events, octets to read, or room to write.
+
+        It is polled for what it has to send after that, and needs no :meth:`Endpoint.touch`.
+        """
 
 
 Acceptor = Callable[[Connection], Sink | None]
@@ -203,7 +206,8 @@ class Endpoint:
     def touch(self, connection: Connection) -> None:
         """*connection* may have something to send: see to it at the end of this turn."""
         self._table.touch(connection)
-        self.wake()
+        if self._flushing is None:
+            self.wake()
 
     def drop(self, connection: Connection) -> None:
         """Forget the sink of *connection*; what remains of it is the table's."""
@@ -270,10 +274,12 @@ class Endpoint:
 
     def _deliver(self) -> None:
         """Give every transport its events, and every new connection its transport."""
-        if self._acceptors:
-            self._accept()
+        sinks = self._sinks
         for connection in self._table.poll_events():
-            sink = self._sinks.get(connection)
+            sink = sinks.get(connection)
+            if sink is None and self._acceptors:  # it may be new
+                self._accept()
+                sink = sinks.get(connection)
             if sink is not None:
                 sink.pump()
 
@@ -292,17 +298,16 @@ class Endpoint:
             return
         now = self.loop.time()
         table, port = self._table, self._port
-        for _ in range(RUNS_PER_FLUSH):
-            if self._blocked:
-                break
-            transmit = table.poll_transmit(now)
-            if transmit is None:
-                break
-            self._blocked = not port.send(transmit)
+        if not self._blocked:
+            for _ in range(RUNS_PER_FLUSH):
+                transmit = table.poll_transmit(now)
+                if transmit is None or not port.send(transmit):
+                    break
+            else:
+                self.wake()
+            self._blocked = not port.flush()
             if self._blocked:
                 table.watch_ready()
-        else:
-            self.wake()
         self._deliver()
         self._set_alarm(now)
         if not (self._claimed or self._sinks) and table.is_empty:
@@ -348,6 +353,7 @@ class Endpoint:
             while (transmit := self._table.poll_transmit(now)) is not None:
                 if not self._port.send(transmit):
                     break
+            self._port.flush()
         self.close()
 
     def close(self) -> None:

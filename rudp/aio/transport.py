@@ -57,8 +57,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     _loop: asyncio.AbstractEventLoop
     _protocol_paused: bool
     if TYPE_CHECKING:  # the mixin's, which the type stubs leave out
-
-        def _maybe_pause_protocol(self) -> None: ...
+        _high_water: int
+        _low_water: int
 
         def _maybe_resume_protocol(self) -> None: ...
 
@@ -127,31 +127,33 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     # -- from the core to the protocol -----------------------------------------------------------
 
-    def pump(self) -> None:
-        """Act on what happened to the connection.  Called by the endpoint."""
-        self._act(self._connection.poll_events())
+    def pump(self, waiting: int = 0) -> None:
+        """Act on what happened to the connection, and on the event bits in *waiting*.
 
-    def _act(self, events: int) -> None:
+        Called by the endpoint.
+        """
         if self._lost:
             return
-        if events & tcb.ESTABLISHED and not self._opened:
-            self._open()
+        connection = self._connection
+        events = connection.poll_events() | waiting
         if self._started:
             if events & _TO_TELL:
                 if events & tcb.SOFT_ERROR:
-                    self._tell("error_received", self._connection.soft_error)
+                    self._tell("error_received", connection.soft_error)
                 if events & tcb.URGENT:
-                    self._tell("urgent_received", self._connection.urgent_octets)
+                    self._tell("urgent_received", connection.urgent_octets)
             if events & _INBOUND:
                 self._read()
-            if self._protocol_paused or self._close_deferred:
+            if connection.wants_room:
                 self._drain()
-        if self._connection.state is State.CLOSED:
-            error = self._connection.error
+        elif events & tcb.ESTABLISHED and not self._opened:
+            self._open()
+        if connection.state is State.CLOSED:
+            error = connection.error
             if self._closing or error is not None:
                 self._ended(error)
             # else both halves are closed in order, and the protocol may not have read all yet
-        elif self._closing and not self._close_deferred and self._connection.fin_acked:
+        elif self._closing and not self._close_deferred and connection.fin_acked:
             self._ended(None)  # delivered; what is left of the connection needs no transport
 
     def _open(self) -> None:
@@ -181,7 +183,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _catch_up(self) -> None:
         """Act on what has happened, and on what waited for a reader."""
-        self._act(self._connection.poll_events() | _INBOUND)
+        unread = self._connection.readable_octets
+        self.pump(_INBOUND)
+        if unread:
+            self._touch()  # the window may have opened
 
     def _tell(self, name: str, value: Any) -> None:
         callback = getattr(self._protocol, name, None)
@@ -196,7 +201,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def _read(self) -> None:
         """Hand over what is in order, then the end of the stream."""
         connection = self._connection
-        while connection.readable_octets and self.is_reading():
+        while connection.readable_octets and not (self._paused or self._closing):
             protocol = self._protocol
             try:
                 if isinstance(protocol, asyncio.BufferedProtocol):
@@ -208,13 +213,9 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             except BaseException as error:
                 self._fatal_error(error, "Fatal error: protocol could not take data.")
                 return
-            # The window may have opened.  Not before the protocol has its data: a flush that is
-            # scheduled behind the task it wakes finds the answer, and the ACK rides on it.
-            self._touch()
         if (
-            self.is_reading()
-            and not self._eof_delivered
-            and connection.fin_received
+            connection.fin_received
+            and not (self._eof_delivered or self._paused or self._closing)
             and not connection.readable_octets
         ):
             self._end_of_stream()
@@ -248,6 +249,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._maybe_resume_protocol()
         if self._protocol_paused:
             return
+        self._connection.wants_room = False
         if self._connection.held_back:
             self._loop.call_soon(self._send_rest)
         if self._close_deferred:
@@ -383,15 +385,19 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             return
         if self._protocol_paused:
             # resume_writing may still write (a TLS layer's farewell): FIN has to wait for it.
-            self._close_deferred = True
+            self._defer_close()
         elif self._connection.readable_octets and self._connection.unsent_octets:
             # It will be a reset.  What was written in this turn goes out before that, as it would
             # from a kernel: the answer to a request that nobody wants to read to its end.
-            self._close_deferred = True
+            self._defer_close()
         else:
             self._connection.close(self._loop.time())
         self._touch()
         self._pump_soon()
+
+    def _defer_close(self) -> None:
+        self._close_deferred = True
+        self._connection.wants_room = True
 
     def abort(self) -> None:
         """Forget what is buffered and send a RST: the peer must not take the stream for whole."""
@@ -452,10 +458,16 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._ignore_write()  # it died in this very turn; pump() is about to say so
             return
         connection.send(data if type(data) is bytes else bytes(data))
-        self._touch()
-        self._maybe_pause_protocol()
+        self._endpoint.touch(connection)
+        if connection.unsent_octets > self._high_water:
+            self._maybe_pause_protocol()
         if self._protocol_paused:
-            connection.held_back = self.get_write_buffer_limits()[0]  # at which it is resumed
+            connection.held_back = self._low_water  # at which it is resumed
+
+    def _maybe_pause_protocol(self) -> None:
+        super()._maybe_pause_protocol()  # type: ignore[misc]
+        if self._protocol_paused:
+            self._connection.wants_room = True
 
     def _ignore_write(self) -> None:
         if self._writes_ignored >= WRITE_WARNINGS:

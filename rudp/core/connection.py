@@ -58,6 +58,7 @@ class Connection:
         "scheduled",
         "tracer",
         "ttl",
+        "wants_room",
     )
 
     def __init__(
@@ -90,6 +91,7 @@ class Connection:
         self.dscp = config.dscp
         self.ttl = config.ttl
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
+        self.wants_room = False  # the user's: whether it is to be told each time octets have left
 
     def __repr__(self) -> str:
         tcb = self._tcb

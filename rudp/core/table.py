@@ -13,7 +13,7 @@ import ipaddress
 import os
 import random
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from rudp.config import Config
@@ -254,14 +254,22 @@ class ConnectionTable:
             self.counters[Count.ICMP_IGNORED] += 1
 
     def handle_send_error(self, code: int, transmit: Transmit, now: float) -> None:
-        """The system refused *transmit* with the :mod:`errno` number *code*: it counts as lost."""
-        self.counters[Count.SEND_DROPPED] += 1
-        ports = int.from_bytes(transmit.buffers[0][:4], "big")
-        connection = self._entries.get((transmit.path, swap_ports(ports)))
-        if connection is not None:
-            seq = int.from_bytes(transmit.buffers[0][4:8], "big")
-            connection.handle_send_error(code, seq, min(transmit.size, transmit.total), now)
-            self._attend(connection)
+        """The system refused *transmit* with the :mod:`errno` number *code*: it counts as lost.
+
+        Its datagrams may be those of several connections, each of which has one run of them.
+        """
+        last = None
+        for datagram in transmit.datagrams():
+            ports = int.from_bytes(datagram[:4], "big")
+            if ports == last:
+                continue
+            last = ports
+            self.counters[Count.SEND_DROPPED] += 1
+            connection = self._entries.get((transmit.path, swap_ports(ports)))
+            if connection is not None:
+                seq = int.from_bytes(datagram[4:8], "big")
+                connection.handle_send_error(code, seq, len(datagram), now)
+                self._attend(connection)
 
     def handle_timeouts(self, now: float) -> None:
         """Do what is due at *now*, for whom it is due."""
@@ -304,7 +312,8 @@ class ConnectionTable:
             transmit = connection.poll_transmit(now, max_segments)
             if transmit is not None:
                 ready[connection] = None
-                self._eventful[connection] = None
+                if connection.wants_room:
+                    self._eventful[connection] = None
                 return transmit
             self._settle(connection, now)
         return None
@@ -317,13 +326,16 @@ class ConnectionTable:
         for connection in self._ready:
             self._schedule(connection)
 
-    def poll_events(self) -> list[Connection]:
-        """Return the connections that may have event bits, since the last call."""
-        if not self._eventful:
-            return []
-        connections = list(self._eventful)
-        self._eventful.clear()
-        return connections
+    def poll_events(self) -> Collection[Connection]:
+        """Return the connections to which something happened since the last call.
+
+        That their octets have left does not count, save where ``wants_room`` is set: the user of
+        one that waits for nothing would be told of every run it sends.
+        """
+        eventful = self._eventful
+        if eventful:
+            self._eventful = {}
+        return eventful
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """UDP on Linux: whole runs in one system call, each way.
 
 ``UDP_SEGMENT`` lets one ``sendmsg`` carry up to 64 datagrams as a list of buffers, and ``UDP_GRO``
-lets one ``recvmsg`` return as many; a segment then costs a fraction of a system call.  Errors come
+lets one ``recvmsg`` return as many; a segment then costs a fraction of a system call.  They need
+not be of one connection: datagrams of one size to one peer leave together.  Errors come
 from the socket's error queue together with the datagram they are about.  A wildcard socket is
 told, and tells, which of the host's addresses a datagram belongs to (W-46).  The ECN bits come and
 go as control messages too: they differ from one datagram to the next.
@@ -10,6 +11,7 @@ go as control messages too: they differ from one datagram to the next.
 import asyncio
 import contextlib
 import errno
+import functools
 import socket
 import struct
 import sys
@@ -41,16 +43,21 @@ fault in fresh pages for every buffer: bulk over loopback is 1.4 times as fast.
 
 ERRORS_PER_WAKE: Final = 64
 
+GATHERED_MAX: Final = 8
+"""Datagrams of several connections that leave in one system call.  64 would cost hardly less for
+each, and while they are made the peer has nothing to do: it should work at the same time."""
+
+OCTETS_PER_SEND: Final = 65_507
+"""What one system call takes at most: the payload of a datagram before it is cut."""
+
 _INT: Final = struct.Struct("=i")
 _GSO: Final = struct.Struct("=H")
 _PKTINFO4: Final = struct.Struct("=i4s4s")
 _PKTINFO6: Final = struct.Struct("=16sI")
 _EXTENDED_ERR: Final = struct.Struct("=IBBBBII")
 
-_TRAFFIC_CLASSES: Final = (
-    (socket.IPPROTO_IP, socket.IP_TOS),
-    (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
-)
+_IP: Final = socket.IPPROTO_IP
+_IPV6: Final = socket.IPPROTO_IPV6
 _LOW_OCTET: Final = 0 if sys.byteorder == "little" else 3  # of the int that IPv6 gives; IPv4: one
 
 ECN_BITS: Final = 3
@@ -96,8 +103,9 @@ class LinuxPort:
         self._view = memoryview(self._buffer)
         self._gso = True
         self.ecn_capable = False
-        # What the socket did not take, until it does: one run at most, for none follows it.
-        self._kept: tuple[Transmit, list[bytes | memoryview], int] | None = None
+        self._gathered: list[Transmit] = []  # datagrams that may leave together
+        # What the socket did not take, until it does: what was gathered and the run after that.
+        self._kept: list[tuple[Transmit, list[bytes | memoryview], int]] = []
         self._closed = False
         self._prepare()
         self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
@@ -138,37 +146,40 @@ class LinuxPort:
 
     def _readable(self) -> None:
         receiver = self._receiver
+        sock = self._sock
+        buffers = [self._buffer]
         taken = 0
         deaf = True
         for _ in range(READS_PER_WAKE):
-            if self._closed or taken >= OCTETS_PER_WAKE:
-                break
             try:
-                size, ancillary, flags, address = self._sock.recvmsg_into(
-                    [self._buffer], self._ancillary
-                )
+                size, ancillary, flags, address = sock.recvmsg_into(buffers, self._ancillary)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 self._read_errors()
+                if self._closed:
+                    break
                 continue
             deaf = False
             if flags & MSG_TRUNC:
                 continue  # M-20; cannot happen with a buffer of the largest size
-            taken += size
             stride = size
             local = ""
             ecn = 0
             for level, kind, data in ancillary:
-                if level == SOL_UDP and kind == UDP_GRO:
+                if level == _IP and kind == socket.IP_TOS:
+                    ecn = data[0] & ECN_BITS
+                elif level == _IPV6 and kind == socket.IPV6_TCLASS:
+                    ecn = data[_LOW_OCTET] & ECN_BITS
+                elif level == SOL_UDP and kind == UDP_GRO:
                     (stride,) = _INT.unpack_from(data)
-                elif (level, kind) in _TRAFFIC_CLASSES:
-                    ecn = data[_LOW_OCTET if len(data) > 1 else 0] & ECN_BITS
                 else:
                     local = _local_host(level, kind, data) or local
-            receiver.datagrams_received(
-                self._view[:size], stride, self._remote or _plain(address), local, ecn
-            )
+            peer = self._remote or _plain(address)
+            receiver.datagrams_received(self._view[:size], stride, peer, local, ecn)
+            taken += size
+            if taken >= OCTETS_PER_WAKE or self._closed:
+                break
         if deaf:  # woken for an error that somebody else has seen already
             self._read_errors()
         receiver.batch_received()
@@ -205,15 +216,33 @@ class LinuxPort:
     # -- sending ---------------------------------------------------------------------------------
 
     def send(self, transmit: Transmit) -> bool:
-        """Send *transmit*; if the socket is full, keep it and return False."""
+        """Send *transmit*, at the latest with :meth:`flush`; if the socket is full, keep it."""
         if self._closed:
             self._receiver.send_failed(errno.EBADF, transmit)
             return True
-        assert self._kept is None, "nothing is sent before ready_to_send"
-        self._try(transmit, transmit.buffers, transmit.total)
-        return self._kept is None
+        assert not self._kept, "nothing is sent before ready_to_send"
+        gathered = self._gathered
+        if gathered and not _joins(gathered, transmit):
+            self.flush()
+        if transmit.total <= transmit.size and self._gso:
+            self._gathered.append(transmit)
+        else:
+            self._try(transmit, transmit.buffers, transmit.total)
+        return not self._kept
+
+    def flush(self) -> bool:
+        """Send what is gathered; return False if nothing more is taken until ``ready_to_send``."""
+        gathered = self._gathered
+        if gathered:
+            self._gathered = []
+            transmit = gathered[0] if len(gathered) == 1 else _join(gathered)
+            self._try(transmit, transmit.buffers, transmit.total)
+        return not self._kept
 
     def _try(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
+        if self._kept:
+            self._keep(transmit, buffers, total)
+            return
         if total > transmit.size and not self._gso:
             self._send_singly(transmit, b"".join(buffers))
             return
@@ -260,32 +289,18 @@ class LinuxPort:
         self, transmit: Transmit, buffers: list[bytes | memoryview], total: int
     ) -> None:
         self._fields.apply(transmit.dscp, transmit.ttl)
+        address, local = transmit.path
         ancillary: list[tuple[int, int, bytes]] = []
         if total > transmit.size:
             ancillary.append((SOL_UDP, UDP_SEGMENT, _GSO.pack(transmit.size)))
         if transmit.ecn:
-            ancillary.append(self._traffic_class(transmit.dscp << 2 | transmit.ecn))
-        address, local = transmit.path
-        if local and self._wildcard:  # else the socket has one address only
-            ancillary.append(self._source(local))
+            ancillary.append(_traffic_class(self._ipv6, transmit.dscp << 2 | transmit.ecn))
+        if self._wildcard and local:  # else the socket has one address only
+            ancillary.append(_source(self._ipv6, local))
         if self._remote is not None:
             self._sock.sendmsg(buffers, ancillary)
         else:
             self._sock.sendmsg(buffers, ancillary, 0, address)
-
-    def _traffic_class(self, octet: int) -> tuple[int, int, bytes]:
-        """Return the control message that sets DSCP and ECN of these datagrams."""
-        if self._ipv6:
-            return socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _INT.pack(octet)
-        return socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(octet)
-
-    def _source(self, local: str) -> tuple[int, int, bytes]:
-        """Return the control message that makes *local* the source address (W-46)."""
-        if self._ipv6:
-            packed = socket.inet_pton(socket.AF_INET6, local)
-            return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(packed, 0)
-        packed = socket.inet_pton(socket.AF_INET, local)
-        return socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO4.pack(0, packed, bytes(4))
 
     def _failed(self, error: OSError, transmit: Transmit) -> None:
         code = error.errno or errno.EIO
@@ -294,15 +309,16 @@ class LinuxPort:
         self._receiver.send_failed(code, transmit)
 
     def _keep(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
-        self._kept = transmit, buffers, total
-        self._loop.add_writer(self._sock.fileno(), self._writable)
+        if not self._kept:
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+        self._kept.append((transmit, buffers, total))
 
     def _writable(self) -> None:
         self._loop.remove_writer(self._sock.fileno())
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            self._try(*kept)
-        if self._kept is None:
+        kept, self._kept = self._kept, []
+        for each in kept:
+            self._try(*each)
+        if not self._kept:
             self._receiver.ready_to_send()
 
     def close(self) -> None:
@@ -310,11 +326,52 @@ class LinuxPort:
         if self._closed:
             return
         self._closed = True
-        self._kept = None
+        self._kept.clear()
+        self._gathered.clear()
         if not self._loop.is_closed():
             self._loop.remove_reader(self._sock.fileno())
             self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
+
+
+def _joins(gathered: list[Transmit], transmit: Transmit) -> bool:
+    """Return whether *transmit* is a datagram that may follow *gathered* in one system call."""
+    first = gathered[0]
+    size = first.total
+    return (
+        transmit.total == size <= transmit.size  # the system takes all of them, or none
+        and len(gathered) < min(GATHERED_MAX, OCTETS_PER_SEND // size)
+        and transmit.path == first.path
+        and transmit.ecn == first.ecn
+        and transmit.dscp == first.dscp
+        and transmit.ttl == first.ttl
+    )
+
+
+def _join(gathered: list[Transmit]) -> Transmit:
+    """Return one transmit of all these datagrams."""
+    first = gathered[0]
+    buffers = [buffer for transmit in gathered for buffer in transmit.buffers]
+    total = len(gathered) * first.total
+    return Transmit(first.path, buffers, first.total, total, first.dscp, first.ttl, first.ecn)
+
+
+@functools.lru_cache(maxsize=256)
+def _traffic_class(ipv6: bool, octet: int) -> tuple[int, int, bytes]:
+    """Return the control message that sets DSCP and ECN of these datagrams."""
+    if ipv6:
+        return _IPV6, socket.IPV6_TCLASS, _INT.pack(octet)
+    return _IP, socket.IP_TOS, _INT.pack(octet)
+
+
+@functools.lru_cache(maxsize=256)
+def _source(ipv6: bool, local: str) -> tuple[int, int, bytes]:
+    """Return the control message that makes *local* the source address (W-46)."""
+    if ipv6:
+        packed = socket.inet_pton(socket.AF_INET6, local)
+        return _IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(packed, 0)
+    packed = socket.inet_pton(socket.AF_INET, local)
+    return _IP, IP_PKTINFO, _PKTINFO4.pack(0, packed, bytes(4))
 
 
 def _local_host(level: int, kind: int, data: bytes) -> str:

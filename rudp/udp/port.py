@@ -105,7 +105,13 @@ class Port(Protocol):
         """The socket, for reading its options; None on a loop that has no real ones."""
 
     def send(self, transmit: Transmit) -> bool:
-        """Send *transmit*; return False if nothing more is taken until ``ready_to_send``."""
+        """Send *transmit*, at the latest with the next :meth:`flush`.
+
+        Return False if nothing more is taken until ``ready_to_send``.
+        """
+
+    def flush(self) -> bool:
+        """Send what was held back so that more might leave with it; return as :meth:`send` does."""
 
     def close(self) -> None:
         """Close the socket.  Idempotent."""

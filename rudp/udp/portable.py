@@ -95,6 +95,10 @@ class PortablePort(asyncio.DatagramProtocol):
                 break
         return not self._blocked
 
+    def flush(self) -> bool:
+        """Nothing is held back."""
+        return not self._blocked
+
     def _send_one(self, transport: asyncio.DatagramTransport, data: bytes, address: Any) -> int:
         """Return 0 if the system takes *data*, or else the errno number of its refusal."""
         first = self._try(transport, data, address)

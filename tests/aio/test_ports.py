@@ -17,6 +17,7 @@ from rudp.core.transmit import CE, ECT_0, Address, Transmit
 from rudp.udp.linux import LinuxPort
 from rudp.udp.portable import PortablePort
 from tests.aio.kit import HOST, Net, Recorder, address_of, cleared, pair, turns
+from tests.udp.kit import send
 
 IP_RECVTTL = 12
 UDP_SEGMENT = 103
@@ -111,7 +112,7 @@ async def test_runs_arrive_as_datagrams(kind: Any) -> None:
     """PACE-5: equal sizes, the last may be shorter; whatever the kernel makes of it."""
     async with linux() as (receiving, listener), kind() as (port, _):
         transmit = run_to(receiving.sockname, *[1000] * 43, 7)
-        assert port.send(transmit)
+        assert send(port, transmit)
         await listener.until(44)
         assert [data for data, _, _ in listener.datagrams] == transmit.datagrams()
         assert {address for _, address, _ in listener.datagrams} == {port.sockname}
@@ -128,7 +129,7 @@ async def test_MUST_48_MUST_49_dscp_and_ttl(kind: Any) -> None:
     seen = []
     async with kind() as (port, _):
         for dscp, ttl in ((0, None), (46, 9), (46, None), (0, None)):
-            port.send(run_to(receiving.getsockname(), 10, dscp=dscp, ttl=ttl))
+            send(port, run_to(receiving.getsockname(), 10, dscp=dscp, ttl=ttl))
             arrived = asyncio.Event()
             loop.add_reader(receiving.fileno(), arrived.set)
             await arrived.wait()
@@ -151,7 +152,7 @@ async def test_W_46_source_of_a_wildcard_socket() -> None:
         assert (data, local) == (b"hello", "127.0.0.2")
         arrived = asyncio.Event()
         asyncio.get_running_loop().add_reader(peer.fileno(), arrived.set)
-        port.send(run_to(address, 5, local=local))
+        send(port, run_to(address, 5, local=local))
         await arrived.wait()
         assert peer.recv(100) == bytes(5), "a connected socket takes it from nobody else"
         asyncio.get_running_loop().remove_reader(peer.fileno())
@@ -208,8 +209,8 @@ async def test_UDP_19_pending_error_of_another_peer() -> None:
         dead = bound()
         dead_address = dead.getsockname()
         dead.close()
-        port.send(run_to(dead_address, 30))
-        port.send(run_to(receiving.sockname, 20))
+        send(port, run_to(dead_address, 30))
+        send(port, run_to(receiving.sockname, 20))
         await heard.until(1)
         await listener.until(1)
         assert heard.datagrams[0][0] == bytes(20)
@@ -300,7 +301,7 @@ class TestStubSocket:
         port, sock, loop, listener = self.port()
         sock.fails = [errno.EAGAIN]
         first, second = run_to(PEER, 100, 100), run_to(PEER, 50)
-        assert not port.send(first)
+        assert not send(port, first)
         assert not sock.sent
         sock.fails = [errno.EAGAIN]
         loop.writers[77]()
@@ -308,7 +309,7 @@ class TestStubSocket:
         loop.writers[77]()
         assert not loop.writers
         assert listener.ready == 1
-        assert port.send(second)
+        assert send(port, second)
         assert sock.sent == [b"".join(first.datagrams()), b"".join(second.datagrams())]
 
     @pytest.mark.parametrize("code", [errno.ENOBUFS, errno.ENOMEM])
@@ -316,8 +317,8 @@ class TestStubSocket:
         """The datagram is lost, as any may be; nobody is told, nothing waits."""
         port, sock, loop, listener = self.port()
         sock.fails = [code]
-        assert port.send(run_to(PEER, 100))
-        assert port.send(run_to(PEER, 50))
+        assert send(port, run_to(PEER, 100))
+        assert send(port, run_to(PEER, 50))
         assert sock.sent == [bytes(50)]
         assert not loop.writers
         assert not listener.failed
@@ -328,9 +329,9 @@ class TestStubSocket:
         port, sock, _, _ = self.port()
         sock.fails = [code]
         transmit = run_to(PEER, 100, 100, 30)
-        assert port.send(transmit)
+        assert send(port, transmit)
         assert sock.sent == transmit.datagrams()
-        assert port.send(transmit)
+        assert send(port, transmit)
         assert sock.sent == transmit.datagrams() * 2
         assert not any(sock.segment_sizes)
 
@@ -339,9 +340,9 @@ class TestStubSocket:
         port, sock, _, listener = self.port()
         sock.fails = [errno.EINVAL, errno.EINVAL]
         transmit = run_to(PEER, 100, 100, 30)
-        assert port.send(transmit)
+        assert send(port, transmit)
         assert listener.failed == [(errno.EINVAL, transmit)]
-        assert port.send(transmit)
+        assert send(port, transmit)
         assert sock.sent == [b"".join(transmit.datagrams())]
         assert sock.segment_sizes == [True]
 
@@ -349,7 +350,7 @@ class TestStubSocket:
         port, sock, loop, _ = self.port()
         sock.fails = [errno.EIO, 0, errno.EAGAIN]
         transmit = run_to(PEER, 100, 100, 30)
-        assert not port.send(transmit)
+        assert not send(port, transmit)
         loop.writers[77]()
         assert sock.sent == transmit.datagrams()
 
@@ -368,11 +369,11 @@ class TestStubSocket:
         port, sock, _, listener = self.port()
         sock.fails = [errno.EPERM]
         transmit = run_to(PEER, 100)
-        assert port.send(transmit)
+        assert send(port, transmit)
         assert listener.failed == [(errno.EPERM, transmit)]
         port.close()
         port.close()
-        assert port.send(transmit)
+        assert send(port, transmit)
         assert listener.failed[1:] == [(errno.EBADF, transmit)]
 
 
@@ -391,13 +392,13 @@ async def test_portable_port_that_is_full() -> None:
             return False
 
     port.connection_made(Transport({"sockname": (HOST, 7)}))
-    assert not port.send(run_to(PEER, 100, 30))
+    assert not send(port, run_to(PEER, 100, 30))
     assert len(sent) == 2
     port.resume_writing()
     assert listener.ready == 1
     port.connection_lost(None)
     transmit = run_to(PEER, 100)
-    assert port.send(transmit)
+    assert send(port, transmit)
     assert listener.failed == [(errno.EBADF, transmit)]
 
 
@@ -418,7 +419,7 @@ async def test_ECN_1_marks_go_and_come_with_every_datagram(host: str) -> None:
     async with linux(host) as (receiving, listener), linux(host) as (port, _):
         assert port.ecn_capable
         for ecn, dscp in ((0, 0), (ECT_0, 0), (CE, 46), (0, 46), (ECT_0, 46), (0, 0)):
-            port.send(run_to(receiving.sockname, 500, 500, 7, dscp=dscp, ecn=ecn))
+            send(port, run_to(receiving.sockname, 500, 500, 7, dscp=dscp, ecn=ecn))
         await listener.until(18)
         assert [len(data) for data, _, _ in listener.datagrams] == [500, 500, 7] * 6
         assert listener.marks == [0, ECT_0, CE, 0, ECT_0, 0]
@@ -427,11 +428,11 @@ async def test_ECN_1_marks_go_and_come_with_every_datagram(host: str) -> None:
 async def test_ECN_1_a_wildcard_socket_answers_from_the_right_address_and_marked() -> None:
     """W-46: both control messages fit beside the stride."""
     async with linux("0.0.0.0") as (port, listener), linux() as (peer, heard):
-        peer.send(run_to(("127.0.0.2", port.sockname[1]), 900, 900, ecn=ECT_0))
+        send(peer, run_to(("127.0.0.2", port.sockname[1]), 900, 900, ecn=ECT_0))
         await listener.until(2)
         _, address, local = listener.datagrams[0]
         assert (local, listener.marks) == ("127.0.0.2", [ECT_0])
-        port.send(run_to(address, 800, 800, local=local, ecn=CE))
+        send(port, run_to(address, 800, 800, local=local, ecn=CE))
         await heard.until(2)
         assert heard.datagrams[0][1] == ("127.0.0.2", port.sockname[1])
         assert heard.marks == [CE]
@@ -478,8 +479,8 @@ async def test_PMTU_13_what_is_too_large_is_known_at_once(kind: Any, sizes: tupl
     """And said once for a run; whatever fits goes out as before, in one call where that works."""
     async with linux() as (receiving, listener), kind() as (port, sender):
         too_large = run_to(receiving.sockname, *sizes)
-        assert port.send(too_large)
+        assert send(port, too_large)
         assert sender.failed == [(errno.EMSGSIZE, too_large)]
-        port.send(run_to(receiving.sockname, 1000, 1000, 7))
+        send(port, run_to(receiving.sockname, 1000, 1000, 7))
         await listener.until(3)
         assert len(sender.failed) == 1

@@ -76,6 +76,36 @@ def test_a_program_on_a_hostile_path(seed: int) -> None:
     assert hashlib.sha256(answer).digest() == hashlib.sha256(data).digest()
 
 
+def test_BUF_4_a_writer_goes_on_when_its_octets_have_left() -> None:
+    """It is not kept waiting for their acknowledgement, and neither is a close behind it."""
+
+    async def main() -> list[float]:
+        times = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            times.append(here().time())
+            writer.close()
+
+        server = await rudp.start_server(serve, SERVER, 7)
+        async with cleared(server):
+            _, writer = await rudp.open_connection(SERVER, 7)
+            writer.transport.set_write_buffer_limits(high=0)
+            times.append(here().time())
+            for _ in range(3):
+                writer.write(b"data")
+                await writer.drain()
+            times.append(here().time())
+            writer.write(b"data")
+            writer.close()
+            await writer.wait_closed()
+        return times
+
+    began, written, heard_of = run(main(), delay=0.5)
+    assert written == began
+    assert heard_of == pytest.approx(began + 0.5)
+
+
 def test_same_seed_same_run() -> None:
     async def main() -> list[tuple[str, float, int]]:
         seen: list[tuple[str, float, int]] = []

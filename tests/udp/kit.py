@@ -206,6 +206,11 @@ def linux_port(sock: RecordingSocket, ear: Any, watch: Any = None) -> LinuxPort:
     return LinuxPort(watch or Watch(), sock, ear, None)  # type: ignore[arg-type]
 
 
+def send(port: Any, transmit: Transmit) -> bool:
+    """Send *transmit* now, with what was held back; return what the port does."""
+    return bool(port.send(transmit) and port.flush())
+
+
 def run(
     sizes: tuple[int, int, int], number: int = 0, address: Address = PEER, **fields: Any
 ) -> Transmit:

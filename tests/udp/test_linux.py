@@ -4,13 +4,21 @@ import errno
 import socket
 import struct
 import sys
+from typing import Any
 
 import pytest
 
-from rudp.core.transmit import Transmit
-from rudp.udp.linux import OCTETS_PER_WAKE, READS_PER_WAKE, SOL_UDP, UDP_GRO
+from rudp.core.transmit import ECT_0, Transmit
+from rudp.udp.linux import (
+    GATHERED_MAX,
+    OCTETS_PER_SEND,
+    OCTETS_PER_WAKE,
+    READS_PER_WAKE,
+    SOL_UDP,
+    UDP_GRO,
+)
 from rudp.udp.port import ask_for_buffers, granted_receive_buffer, receive_drops
-from tests.udp.kit import PEER, Ear, RecordingSocket, Refusals, Watch, linux_port, run
+from tests.udp.kit import PEER, Ear, RecordingSocket, Refusals, Watch, linux_port, run, send
 
 EAGAIN = errno.EAGAIN
 
@@ -54,13 +62,13 @@ def test_a_full_socket_keeps_the_run_and_goes_on_with_it() -> None:
     sock, watch, ear = RecordingSocket(Refusals(EAGAIN, EAGAIN)), Watch(), Ear()
     port = linux_port(sock, ear, watch)
     first, second = run((5, 100, 60), 0), run((2, 100, 100), 100)
-    assert not port.send(first)
+    assert not send(port, first)
     watch.writable()  # still full
     assert (sock.sent, ear.ready) == ([], 0)
     watch.writable()
     assert (sent(sock), ear.ready) == (datagrams(first), 1)
     assert watch.writer is None
-    assert port.send(second)
+    assert send(port, second)
     assert sent(sock) == datagrams(first, second)
     assert sock.calls == [5, 2]
 
@@ -68,10 +76,10 @@ def test_a_full_socket_keeps_the_run_and_goes_on_with_it() -> None:
 def test_a_port_that_is_closed_forgets_what_it_kept() -> None:
     sock, watch, ear = RecordingSocket(Refusals(EAGAIN)), Watch(), Ear()
     port = linux_port(sock, ear, watch)
-    assert not port.send(run((1, 100, 100)))
+    assert not send(port, run((1, 100, 100)))
     port.close()
     assert (watch.reader, watch.writer, sock.sent) == (None, None, [])
-    assert port.send(run((1, 100, 100)))
+    assert send(port, run((1, 100, 100)))
     assert [code for code, _ in ear.failed] == [errno.EBADF]
 
 
@@ -82,7 +90,7 @@ def test_a_device_without_segmentation_gets_datagrams_one_by_one(refusal: int) -
     port = linux_port(sock, ear)
     transmits = [run((5, 100, 60), 0), run((3, 200, 200), 50), run((1, 0, 70), 90)]
     for transmit in transmits:
-        assert port.send(transmit)
+        assert send(port, transmit)
     assert sent(sock) == datagrams(*transmits)
     assert sock.calls == [1] * 9
     assert not ear.failed
@@ -94,7 +102,7 @@ def test_a_full_socket_among_single_datagrams() -> None:
     sock, watch = RecordingSocket(Refusals(errno.EIO, 0, 0, EAGAIN, 0, EAGAIN)), Watch()
     port = linux_port(sock, Ear(), watch)
     transmit = run((6, 100, 60))
-    assert not port.send(transmit)
+    assert not send(port, transmit)
     assert sock.calls == [1, 1]
     for _ in range(2):
         watch.writable()
@@ -107,9 +115,9 @@ def test_datagrams_that_are_too_large_do_not_end_batches() -> None:
     sock, ear = RecordingSocket(largest=1000), Ear()
     port = linux_port(sock, ear)
     large, small = run((3, 2000, 2000)), run((3, 500, 500))
-    assert port.send(large)
+    assert send(port, large)
     assert ear.failed == [(errno.EMSGSIZE, large)]
-    assert port.send(small)
+    assert send(port, small)
     assert sock.calls == [3]
 
 
@@ -118,10 +126,95 @@ def test_a_system_short_of_memory_loses_a_datagram_and_no_more(code: int) -> Non
     """UDP-19: a refused send counts as loss."""
     sock, ear = RecordingSocket(Refusals(code)), Ear()
     port = linux_port(sock, ear)
-    assert port.send(run((1, 0, 100), 0))
-    assert port.send(run((1, 0, 100), 7))
+    assert send(port, run((1, 0, 100), 0))
+    assert send(port, run((1, 0, 100), 7))
     assert sent(sock) == datagrams(run((1, 0, 100), 7))
     assert not ear.failed
+
+
+# -- datagrams of several connections --------------------------------------------------------------
+
+
+def single(number: int, size: int = 100, **fields: Any) -> Transmit:
+    """Return one datagram of connection *number*."""
+    return run((1, 0, size), number, **fields)
+
+
+def test_equal_datagrams_to_one_peer_leave_together() -> None:
+    """PACE-5: as many as one call takes, whatever connections they are of, in their order."""
+    sock = RecordingSocket()
+    port = linux_port(sock, Ear())
+    small = [single(number) for number in range(2 * GATHERED_MAX + 3)]
+    large = [single(number, OCTETS_PER_SEND // 3) for number in range(4)]
+    for transmit in small + large:
+        assert port.send(transmit)
+    assert port.flush()
+    assert sock.calls == [GATHERED_MAX, GATHERED_MAX, 3, 3, 1]
+    assert sent(sock) == datagrams(*small, *large)
+    assert port.flush()
+    assert len(sock.calls) == 5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        single(1, 99),
+        single(1, 101),
+        single(1, address=("127.0.0.1", 7002)),
+        single(1, dscp=46),
+        single(1, ttl=3),
+        single(1, ecn=ECT_0),
+        run((2, 100, 100), 1),
+    ],
+    ids=["shorter", "longer", "elsewhere", "dscp", "ttl", "ecn", "run"],
+)
+def test_what_one_call_cannot_carry_does_not_leave_together(other: Transmit) -> None:
+    """A shorter one would, but what is too large for the path must not take it down with it."""
+    sock = RecordingSocket()
+    port = linux_port(sock, Ear())
+    for transmit in (single(0), other, single(2)):
+        assert port.send(transmit)
+    assert port.flush()
+    assert sock.calls == [1, len(other.datagrams()), 1]
+    assert sent(sock) == datagrams(single(0), other, single(2))
+
+
+def test_a_full_socket_keeps_what_was_gathered_and_what_follows() -> None:
+    """BUF-4: nothing is lost or doubled, or overtakes."""
+    sock, watch, ear = RecordingSocket(Refusals(EAGAIN, 0, EAGAIN)), Watch(), Ear()
+    port = linux_port(sock, ear, watch)
+    transmits = [single(0), single(1), run((3, 200, 50), 2)]
+    assert port.send(transmits[0])
+    assert port.send(transmits[1])
+    assert not port.send(transmits[2])
+    assert not port.flush()
+    watch.writable()  # takes what was gathered, and no more
+    assert (sock.calls, ear.ready) == ([2], 0)
+    watch.writable()
+    assert (sock.calls, ear.ready) == ([2, 3], 1)
+    assert sent(sock) == datagrams(*transmits)
+
+
+def test_nothing_is_gathered_for_a_device_without_segmentation() -> None:
+    """UDP-19: the first that were gathered go one by one, the others are not held back."""
+    sock = RecordingSocket(gso=errno.EIO)
+    port = linux_port(sock, Ear())
+    for number in range(2):
+        assert port.send(single(number))
+    assert port.flush()
+    assert port.send(single(2))
+    assert sent(sock) == datagrams(*map(single, range(3)))
+
+
+def test_gathered_datagrams_that_are_refused_are_reported_once() -> None:
+    """UDP-19: all of them in one transmit, from which the table tells whose they are."""
+    sock, ear = RecordingSocket(Refusals(errno.EPERM)), Ear()
+    port = linux_port(sock, ear)
+    for number in range(3):
+        assert port.send(single(number))
+    assert port.flush()
+    ((code, refused),) = ear.failed
+    assert (code, refused.datagrams()) == (errno.EPERM, datagrams(*map(single, range(3))))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count")

@@ -1,12 +1,14 @@
-"""What an ICMP error does to a connection whose FIN waits for its ACK."""
+"""What errors do: ICMP to a connection whose FIN waits for its ACK, refused sends to several."""
 
 import errno
 
 import pytest
 
 from rudp.core.connection import Connection
+from rudp.core.counters import Count
 from rudp.core.state import State
 from rudp.core.table import ConnectionTable
+from rudp.core.transmit import Transmit
 from rudp.core.wire import pack_segment
 from rudp.sim.network import Network, Node
 
@@ -59,3 +61,35 @@ def test_ICMP_2_what_could_be_forged_ends_nothing(forged: str) -> None:
     node.table.handle_icmp(code, text, (CLIENT, ""), network.clock.now)
     assert connection.state is State.LAST_ACK
     assert connection.error is None
+
+
+def test_UDP_19_each_connection_hears_of_a_refused_send() -> None:
+    """Datagrams of several connections may have been refused together, and one of nobody."""
+    network = Network(delay=0.01)
+    a, b = network.host(CLIENT), network.host(SERVER)
+    listener = b.table.listen(7000)
+    opened = [a.table.open_active(b.path, 7000, 0.0) for _ in range(4)]
+    assert network.run_until(lambda: len(listener.accepted) == 4, limit=1.0)
+    network.run_until(lambda: False, limit=0.2)
+    runs = []
+    for connection in opened[:3]:
+        connection.send(b"data")
+        a.table.touch(connection)
+        transmit = a.table.poll_transmit(network.clock.now, 64)
+        assert transmit is not None
+        runs.append(transmit)
+    opened[2].abort(network.clock.now)
+    assert a.table.poll_transmit(network.clock.now, 64) is not None
+    assert a.table.poll_transmit(network.clock.now, 64) is None
+    buffers = [buffer for transmit in runs for buffer in transmit.buffers]
+    together = Transmit(runs[0].path, buffers, runs[0].total, 3 * runs[0].total)
+    a.table.poll_events()
+    a.table.handle_send_error(errno.EPERM, together, network.clock.now)
+    assert [connection.soft_error is not None for connection in opened] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert list(a.table.poll_events()) == opened[:2]
+    assert a.table.counters[Count.SEND_DROPPED] == 3
