@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import rudp
-from bench import plot, report
+from bench import memory, plot, report
 from bench.peers import LOOPS, PEERS, Variant
 from bench.run import run
 from bench.workloads import WORKLOADS
@@ -33,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, help="samples of each variant (3 or 7; quick: 1)")
     made.add_argument("--quick", action="store_true", help="only to see that it works")
     made.add_argument("--mss", type=int, help="rudp's MSS (that of the path)")
+    made.add_argument(
+        "--aslr", action="store_true", help="leave the layout of memory random, as the system does"
+    )
     made.add_argument(
         "--out", type=Path, metavar="FOLDER", help="for the files (bench/results; quick: none)"
     )
@@ -98,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = rudp.Config(**options)
     except ValueError as error:
         made.error(str(error))
+    os.environ.update(memory.MALLOC)
+    if not given.aslr:
+        memory.fix_layout()
     out = given.out or (None if given.quick else RESULTS)
     for name in given.only or WORKLOADS:
         workload = WORKLOADS[name]

@@ -20,6 +20,8 @@ PACKAGES: Final = ("uvloop", "aioquic", "qh3", "aiopquic")
 PAIRS: Final = (("tcp", "rudp"), ("tcp/uvloop", "rudp/uvloop"))
 OURS: Final = {"rudp": "", "rudp-compiled": ", compiled", "rudp-portable": ", portable path"}
 OTHERS: Final = tuple(name for name, kind in PEERS.items() if kind.needs)
+LAYOUTS: Final = {True: "fixed", False: "random"}
+"""Addresses of the processes; see :mod:`bench.memory`."""
 
 Result = dict[str, Any]
 Medians = dict[str, dict[str, float]]
@@ -110,11 +112,13 @@ def stated(found: Result) -> str:
     packages = ", ".join(f"{name} {v}" for name, v in where["packages"].items() if v)
     rounds = {result["rounds"] for result in found["workloads"].values()}
     dates = sorted(result["date"][:10] for result in found["workloads"].values())
+    layouts = {LAYOUTS[r.get("fixed_layout", False)] for r in found["workloads"].values()}
     return (
         f"{where['python']}, {where['kernel']}, {where['cpus']} CPUs ({where['cpu']}); {packages}; "
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. Medians of {min(rounds)} to "
         f"{max(rounds)} samples in interleaved rounds; client and server are processes on a CPU "
-        "each. Ratios are of medians, to TCP on the same loop; ↓ marks where less is better."
+        f"each, at {' or '.join(sorted(layouts))} addresses. Ratios are of medians, to TCP on the "
+        "same loop; ↓ marks where less is better."
     )
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bench import cpus
+from bench import cpus, memory
 from bench.child import Child, RefusedError
 from bench.link import no_namespaces
 from bench.peers import Variant
@@ -40,6 +40,7 @@ def run(
     result: Result = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_average": os.getloadavg()[0],
+        "fixed_layout": memory.layout_is_fixed(),
         "amount": amount,
         "rounds": rounds,
         "options": options,

@@ -16,34 +16,33 @@ FIGURES: Final = {"messages/s": True, "CPU µs/message": False}
 async def measure(client: Client, messages: int) -> dict[str, float]:
     """Exchange *messages* over all :data:`CONNECTIONS` together."""
     opened = [await client.open() for _ in range(CONNECTIONS)]
-    figures = await exchange(client, opened, max(messages // CONNECTIONS, 1))
-    await asyncio.gather(*(connection.close() for connection in opened))
-    return figures
+    each = max(messages // CONNECTIONS, 1)
 
-
-async def exchange(client: Client, opened: list[Connection], each: int) -> dict[str, float]:
-    """Exchange *each* messages over all the connections at the same time."""
-
-    async def ask_and_compare(which: int, connection: Connection) -> None:
+    async def talk(which: int) -> None:
         for n in range(each):
-            message = (which * each + n).to_bytes(SIZE, "big")
-            connection.writer.write(message)
-            await connection.writer.drain()
-            if await connection.reader.readexactly(SIZE) != message:
-                raise ValueError("echo: the answer differs from the message")
+            await ask_and_compare(opened[which], (which * each + n).to_bytes(SIZE, "big"))
 
     before = client.ask()
     cpu = time.process_time()
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for which, connection in enumerate(opened):
-            group.create_task(ask_and_compare(which, connection))
+        for which in range(CONNECTIONS):
+            group.create_task(talk(which))
     elapsed = time.perf_counter() - began
     cpu = time.process_time() - cpu
     after = client.ask()
-    messages = each * len(opened)
+    await asyncio.gather(*(connection.close() for connection in opened))
+    messages = each * CONNECTIONS
     return {
         "messages/s": messages / elapsed,
         "CPU µs/message": (cpu + after["cpu"] - before["cpu"]) / messages * 1e6,
         "overflows": after["overflows"] - before["overflows"],
     }
+
+
+async def ask_and_compare(connection: Connection, message: bytes) -> None:
+    """Send *message*, and see that it comes back."""
+    connection.writer.write(message)
+    await connection.writer.drain()
+    if await connection.reader.readexactly(len(message)) != message:
+        raise ValueError("echo: the answer differs from the message")

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 import rudp
 from bench import __main__ as command
-from bench import plot, report
+from bench import memory, plot, report
 from bench.link import no_namespaces
 from bench.pattern import BLOCK, READ, fits
 from bench.peers import Variant
@@ -39,7 +41,7 @@ def test_quick_run_measures_every_variant(tmp_path: Path) -> None:
     assert {"date", "python", "kernel", "cpus", "cpu", "rudp"} <= set(found["conditions"])
     assert list(found["workloads"]) == names.split(",")
     for name, result in found["workloads"].items():
-        assert {"date", "amount", "rounds", "options"} <= set(result)
+        assert {"date", "amount", "rounds", "fixed_layout", "options"} <= set(result)
         assert list(result["samples"]) == networks, result["skipped"]
         for samples in result["samples"].values():
             assert len(samples) == 1
@@ -87,6 +89,23 @@ def test_bulk_between_namespaces(tmp_path: Path) -> None:
     assert result["samples"]["rudp"][0]["MB/s"] > 0, result["skipped"]
 
 
+def test_processes_lie_at_the_same_addresses() -> None:
+    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(id(print))'])"
+    fix = "from bench import memory; memory.fix_layout()"
+    tell = "print(memory.layout_is_fixed(), flush=True)"
+    if not shutil.which("setarch") or subprocess.run(["setarch", "-R", "true"]).returncode:
+        pytest.skip("needs Linux, and a setarch that is permitted")
+    fixed, *addresses = run("-c", f"{fix}; {tell}; {child}; {child}").stdout.split()
+    assert fixed == "True"
+    assert addresses[0] == addresses[1]
+
+
+def test_layout_stays_random_where_it_cannot_be_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    memory.fix_layout()
+    assert not memory.layout_is_fixed()
+
+
 def samples(*values: float) -> list[dict[str, float]]:
     return [{"connections/s": value} for value in values]
 
@@ -95,6 +114,7 @@ RESULT = {
     "date": "2026-11-25T00:00:00+00:00",
     "amount": 10,
     "rounds": 3,
+    "fixed_layout": True,
     "samples": {
         "tcp": samples(100, 200, 900),
         "rudp": samples(1, 100, 200),
@@ -117,6 +137,7 @@ def test_summary_has_a_row_for_each_figure_and_the_conditions() -> None:
     found = {"conditions": report.conditions(rudp.Config()), "workloads": {"open": RESULT}}
     text = report.summary(found)
     assert found["conditions"]["kernel"] in text
+    assert "at fixed addresses" in text
     assert "| | asyncio TCP | rudp | ratio | rudp on uvloop | qh3 |" in text
     assert "connections/s | 200 | 100 | 0.50 | 5.00 | 7.00 |" in text
     assert text in report.whole(found)
