@@ -68,10 +68,7 @@ class AckDue(enum.Enum):
 
 def window_shift(receive_buffer: int) -> int:
     """Return the window scale that lets 16 bits announce *receive_buffer* (WS-1), 0 to 14."""
-    shift = 0
-    while receive_buffer >> shift > 0xFFFF and shift < 14:
-        shift += 1
-    return shift
+    return min(max(receive_buffer.bit_length() - 16, 0), 14)
 
 
 def largest_buffer(config: Config) -> int:

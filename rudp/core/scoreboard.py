@@ -91,6 +91,10 @@ class SentRun:
         return rest
 
 
+_NOTHING: Final[list[SentRun]] = []
+"""What nobody adds to: where nothing is in flight there is no list."""
+
+
 class Scoreboard:
     """The runs between SND.UNA and SND.NXT, in order and without gaps.
 
@@ -116,7 +120,7 @@ class Scoreboard:
     def __init__(self, iss: int) -> None:
         self.snd_una = iss
         self.snd_nxt = iss
-        self.runs: list[SentRun] = []
+        self.runs = _NOTHING
         self.sacked = 0
         self.lost = RangeSet()
         self.duplicates = 0
@@ -156,7 +160,10 @@ class Scoreboard:
     def on_sent(self, seq: int, end: int, now: float) -> SentRun:
         """Record ``[seq, end)``, sent for the first time, which begins at SND.NXT."""
         run = SentRun(seq, end, now, 1)
-        self.runs.append(run)
+        if self.runs:
+            self.runs.append(run)
+        else:
+            self.runs = [run]
         newest = self._newest
         if newest is None:
             self.oldest = run
@@ -193,7 +200,7 @@ class Scoreboard:
         """
         runs = self.runs
         if seg_ack == self.snd_nxt and not self.sacked and not self.lost.octets:
-            self.runs = []
+            self.runs = _NOTHING
             self.oldest = self._newest = None
             self.snd_una = seg_ack
             resent = False
