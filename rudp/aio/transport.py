@@ -27,6 +27,9 @@ logger = logging.getLogger("rudp")
 READ_OCTETS = 256 * 1024
 """Octets handed over at once, as asyncio's own transports do: the protocol may pause after each."""
 
+AT_ONCE: Final = 256 * 1024
+"""Octets that a writer may write in one turn beyond the high-water mark, if they can leave."""
+
 _INBOUND: Final = tcb.READABLE | tcb.EOF
 _TO_TELL: Final = tcb.SOFT_ERROR | tcb.URGENT
 
@@ -459,7 +462,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             return
         connection.send(data if type(data) is bytes else bytes(data))
         self._endpoint.touch(connection)
-        if connection.unsent_octets > self._high_water:
+        waiting = connection.unsent_octets - self._high_water
+        # What is going to leave in this very turn does not wait, as little as what a kernel has
+        # taken does; and a turn with several runs costs less than several with one.
+        if waiting > 0 and waiting > min(connection.room, AT_ONCE):
             self._maybe_pause_protocol()
         if self._protocol_paused:
             connection.held_back = self._low_water  # at which it is resumed

@@ -164,6 +164,11 @@ class Connection:
         return self._tcb.sender.unsent
 
     @property
+    def room(self) -> int:
+        """Octets that the peer's window and congestion control would let go now."""
+        return self._tcb.sender.room
+
+    @property
     def unacked_octets(self) -> int:
         """Octets sent that the peer has not acknowledged, SYN and FIN counted."""
         return self._tcb.sender.flight_size

@@ -111,6 +111,13 @@ class Sender:
         return max(self.buffer.end - max(self.board.snd_nxt, self.buffer.start), 0)
 
     @property
+    def room(self) -> int:
+        """Octets that the peer's window and cwnd have room for, whatever the pace."""
+        flight, board = self.flight, self.board
+        offered = self.snd_wnd - (board.snd_nxt - board.snd_una)
+        return max(min(offered, flight.window - board.in_flight), 0)
+
+    @property
     def fin_acked(self) -> bool:
         """Whether the peer has acknowledged our FIN, and so everything before it."""
         return self.fin_seq is not None and self.board.snd_una > self.fin_seq

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import rudp
+from rudp.aio.transport import AT_ONCE
 from tests.aio.kit import Net, Recorder, Stubborn, pair, stream_pair, turns
 
 
@@ -103,6 +104,24 @@ async def test_pause_and_resume_writing(net: Net) -> None:
         assert p.client.calls == ["made", "pause", "resume"]
         assert len(sizes) == 1
         assert sizes[0] <= 1 << 16
+
+
+async def test_what_can_leave_at_once_pauses_nobody(net: Net) -> None:
+    """BUF-4: as a kernel's buffer would take it, though only as much as one turn should send."""
+    async with pair(net) as p:
+        p.near.write(bytes(1 << 20))
+        await p.server.received(1 << 20)
+        await p.settle()
+        if not isinstance(p.near, rudp.Transport):
+            pytest.skip("a kernel has a buffer of its own")
+        room = p.near._connection.room
+        p.client.calls.clear()
+        p.near.write(bytes(64 * 1024 + min(room, AT_ONCE)))
+        assert room > 0
+        assert p.client.calls == []
+        p.near.write(b"x")
+        assert p.client.calls == ["pause"]
+        await p.client.until(lambda: "resume" in p.client.calls)
 
 
 async def test_high_zero_pauses_until_all_is_out(net: Net) -> None:
