@@ -68,10 +68,10 @@ ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitab
 
 
 class StreamProtocol(asyncio.StreamReaderProtocol):
-    """asyncio's, but with a :class:`StreamWriter` of ours, and 400 octets less for each connection.
+    """asyncio's, but with a :class:`StreamWriter` of ours, and 500 octets less for each connection.
 
-    asyncio's has an empty deque and a closure, and changing the class of the writer that it makes
-    would give that a dictionary of its own.
+    asyncio's has an empty deque, a closure and a future for ``wait_closed()``, and changing the
+    class of the writer that it makes would give that a dictionary of its own.
     """
 
     _client_connected_cb: ClientConnected | None
@@ -85,8 +85,20 @@ class StreamProtocol(asyncio.StreamReaderProtocol):
         connected: ClientConnected | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
+        self._close_waiter: asyncio.Future[None] | None = None
         super().__init__(reader, connected, loop=loop)
         self._drain_waiters: list[asyncio.Future[None]] = []  # who awaits drain() is entered here
+
+    @property
+    def _closed(self) -> "asyncio.Future[None]":
+        """What ``wait_closed()`` awaits, made when it is asked for."""
+        if self._close_waiter is None:
+            self._close_waiter = self._loop.create_future()
+        return self._close_waiter
+
+    @_closed.setter
+    def _closed(self, future: "asyncio.Future[None]") -> None:
+        """The base class comes with one; nobody has seen it yet."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Make the writer, and begin the task that handles the connection."""
