@@ -90,6 +90,7 @@ class Endpoint:
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = OFF
         self._local_host = ""
+        self._path: Path = ((), "")  # of the datagrams that came last
         self._claimed: set[int] = set()
 
     def __repr__(self) -> str:
@@ -242,9 +243,11 @@ class Endpoint:
         self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
     ) -> None:
         """One read from the socket."""
-        now = self.loop.time()
         path = (address, local or self._local_host)
-        self._table.handle_datagrams(data, stride, path, now, ecn)
+        if path == self._path:
+            path = self._path  # connections from the same socket share it: 200 octets for each
+        self._path = path
+        self._table.handle_datagrams(data, stride, path, self.loop.time(), ecn)
 
     def batch_received(self) -> None:
         """All that had arrived is in the table: tell the transports, then answer."""
