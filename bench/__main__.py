@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = rudp.Config(**options)
     except ValueError as error:
         made.error(str(error))
-    os.environ.update(memory.MALLOC)
     if not given.aslr:
         memory.fix_layout()
     out = given.out or (None if given.quick else RESULTS)

@@ -1,20 +1,13 @@
-"""What of a process's memory is left to chance elsewhere, and has a speed.
+"""Where the processes lie in memory, which is left to chance elsewhere and has a speed.
 
-*Layout.*  Linux puts programs at random addresses.  Two processes on one core that map the same
-pages of the interpreter at different ones evict each other's instructions from its cache on some
-CPUs, and how badly differs from start to start.  A process inherits whether its layout is random.
-
-*malloc.*  asyncio's TCP transport asks for 256 KiB in each ``recv``.  glibc maps and unmaps blocks
-of that size one by one until a process happens to have freed one as large; then it keeps them.
-Here it keeps them from the beginning.
+Linux puts programs at random addresses.  Two processes on one core that map the same pages of the
+interpreter at different ones evict each other's instructions from its cache on some CPUs, and how
+badly differs from start to start.  A process inherits whether its layout is random.
 """
 
 import ctypes
 import sys
 from typing import Final
-
-MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 20)}
-"""Variables of the environment, in octets, that let glibc keep blocks; see mallopt(3)."""
 
 _ADDR_NO_RANDOMIZE: Final = 0x0040000  # linux/personality.h
 _QUERY: Final = 0xFFFFFFFF
