@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import zipfile
 from pathlib import Path
@@ -38,6 +39,14 @@ def build(folder: Path = FOLDER) -> None:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
     (folder / "bench").symlink_to(ROOT / "bench")
+
+
+def built(folder: Path = FOLDER) -> bool:
+    """Return whether *folder* has what this version of Python can load.
+
+    Another version would pass over it and run the sources, which are beside it.
+    """
+    return any(folder.glob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"))
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ class Variant:
 
     def missing(self) -> str | None:
         """Return why it cannot run here, or None."""
-        if self.folder is not None and not self.folder.exists():
-            return "not built; python -m bench.compiled"
+        if self.folder is not None and not compiled.built(self.folder):
+            return "not built for this Python; python -m bench.compiled"
         for package in (PEERS[self.name].needs, None if self.loop == "asyncio" else self.loop):
             if package is not None and importlib.util.find_spec(package) is None:
                 return f"{package} is not installed"

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import rudp
 from bench import __main__ as command
-from bench import memory, plot, report
+from bench import compiled, memory, plot, report
 from bench.link import no_namespaces
 from bench.pattern import BLOCK, READ, fits
 from bench.peers import Variant
@@ -77,6 +78,14 @@ def test_a_peer_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatc
     assert Variant("qh3", "asyncio").missing() == "qh3 is not installed"
     assert Variant("rudp", "uvloop").missing() == "uvloop is not installed"
     assert Variant("rudp", "asyncio").missing() is None
+
+
+def test_a_core_compiled_for_another_python_does_not_count(tmp_path: Path) -> None:
+    assert not compiled.built(tmp_path / "none")
+    (tmp_path / "core__mypyc.cpython-27-elsewhere.so").touch()
+    assert not compiled.built(tmp_path)
+    (tmp_path / f"core__mypyc{sysconfig.get_config_var('EXT_SUFFIX')}").touch()
+    assert compiled.built(tmp_path)
 
 
 @pytest.mark.interop
