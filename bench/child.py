@@ -7,9 +7,10 @@ ends when its input does, so it cannot outlive whoever started it.
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -27,7 +28,7 @@ class RefusedError(Exception):
 class Child:
     """``python -m MODULE ARGUMENTS`` behind the words of *prefix*; for a ``with`` statement.
 
-    *folder*: where it starts, None for here.
+    *folder*: where it starts, None for here; *environment*: what it finds there besides ours.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Child:
         *arguments: str,
         prefix: Sequence[str] = (),
         folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._command = [*prefix, sys.executable, "-m", module, *arguments]
         self._folder = folder
+        self._environment = dict(os.environ, **(environment or {}))
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -48,6 +51,7 @@ class Child:
             stdout=subprocess.PIPE,
             text=True,
             cwd=self._folder,
+            env=self._environment,
         )
         return self
 

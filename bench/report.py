@@ -19,7 +19,8 @@ PACKAGES: Final = ("uvloop", "aioquic", "qh3", "aiopquic")
 
 PAIRS: Final = (("tcp", "rudp"), ("tcp/uvloop", "rudp/uvloop"))
 OURS: Final = {"rudp": "", "rudp-compiled": ", compiled", "rudp-portable": ", portable path"}
-OTHERS: Final = tuple(name for name, kind in PEERS.items() if kind.needs)
+OTHERS: Final = ("tcp-fresh", *(name for name, kind in PEERS.items() if kind.needs))
+TITLES: Final = {"tcp-fresh": "asyncio TCP, small program"}
 LAYOUTS: Final = {True: "fixed", False: "random"}
 """Addresses of the processes; see :mod:`bench.memory`."""
 
@@ -67,7 +68,8 @@ def whole(found: Result) -> str:
 
 def summary(found: Result) -> str:
     """Return one table of the medians of all workloads; ratios are those of rudp's to TCP's."""
-    titles = ["asyncio TCP", "rudp", "ratio", "uvloop TCP", "rudp on uvloop", "ratio", *OTHERS]
+    titles = ["asyncio TCP", "rudp", "ratio", "uvloop TCP", "rudp on uvloop", "ratio"]
+    titles += [TITLES.get(name, name) for name in OTHERS]
     rows = list(_rows(found["workloads"]))
     used = [n for n in range(len(titles)) if any(cells[n] for _, cells in rows)]
     lines = [

@@ -105,7 +105,13 @@ def _plans(
 
 
 def _driver(variant: Variant, plan: Plan, prefix: Sequence[str]) -> Child:
-    return Child("bench.driver", str(plan), prefix=prefix, folder=variant.folder)
+    return Child(
+        "bench.driver",
+        str(plan),
+        prefix=prefix,
+        folder=variant.folder,
+        environment=variant.environment,
+    )
 
 
 @contextlib.contextmanager

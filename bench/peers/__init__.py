@@ -7,10 +7,11 @@ Its module has a class ``Peer`` that derives from :class:`bench.peers.base.Peer`
 import dataclasses
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bench import compiled
+from bench import compiled, memory
 from bench.peers.base import Peer
 
 LOOPS: Final = ("asyncio", "uvloop")
@@ -23,7 +24,7 @@ class Kind:
 
     *folder*: where its processes start, if they are to find another rudp than the one at hand.
     *share*: how much of a workload's amount it is given, so that a slow peer does not take most
-    of the time; *loops*: those it runs on.
+    of the time; *loops*: those it runs on; *environment*: what its processes find there besides.
     """
 
     module: str
@@ -32,10 +33,12 @@ class Kind:
     share: float = 1.0
     loops: tuple[str, ...] = LOOPS
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: memory.KEEPING)
 
 
 PEERS: Final = {
     "tcp": Kind("tcp"),
+    "tcp-fresh": Kind("tcp", loops=("asyncio",), environment=memory.FRESH),
     "rudp": Kind("rudp"),
     "rudp-compiled": Kind("rudp", folder=compiled.FOLDER),
     "rudp-portable": Kind("rudp", share=0.25, options={"datagram_io": "portable"}),
@@ -67,6 +70,10 @@ class Variant:
     @property
     def folder(self) -> Path | None:
         return PEERS[self.name].folder
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return PEERS[self.name].environment
 
     def missing(self) -> str | None:
         """Return why it cannot run here, or None."""

@@ -10,7 +10,8 @@ from bench.workloads import bulk, echo, fanin, idle, opening, pingpong, scale
 
 MIB: Final = 1 << 20
 
-ALL: Final = tuple(name for name in PEERS if name != "rudp-portable")
+ALL: Final = tuple(name for name in PEERS if name not in ("rudp-portable", "tcp-fresh"))
+SMALL: Final = ("tcp-fresh", *ALL)  # a bulk transfer teaches malloc to keep blocks by itself
 CORE: Final = ("tcp", "rudp", "rudp-compiled")
 
 
@@ -48,7 +49,7 @@ WORKLOADS: Final = {
         amount=128 * MIB,
         quick=2 * MIB,
         unit="octets",
-        peers=tuple(PEERS),
+        peers=(*ALL, "rudp-portable"),
     ),
     "bulk-veth": Workload(
         about="bulk over a veth pair, MTU 1500",
@@ -69,6 +70,7 @@ WORKLOADS: Final = {
         quick=50,
         unit="exchanges",
         one_core=True,
+        peers=SMALL,
     ),
     "open": Workload(
         about="open, 1 octet each way, close: one after the other",
@@ -78,6 +80,7 @@ WORKLOADS: Final = {
         amount=1000,
         quick=20,
         unit="connections",
+        peers=SMALL,
     ),
     "open-32": Workload(
         about="the same, 32 at a time",
@@ -87,6 +90,7 @@ WORKLOADS: Final = {
         amount=2000,
         quick=64,
         unit="connections",
+        peers=SMALL,
     ),
     "echo": Workload(
         about="100 connections, each echoing 1 KiB",
@@ -96,6 +100,7 @@ WORKLOADS: Final = {
         amount=20_000,
         quick=200,
         unit="messages",
+        peers=SMALL,
     ),
     "idle-2000": Workload(
         about="2,000 idle connections",
