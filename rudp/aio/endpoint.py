@@ -241,13 +241,14 @@ class Endpoint:
 
     def datagrams_received(
         self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
-    ) -> None:
-        """One read from the socket."""
+    ) -> bool:
+        """One read from the socket; return whether several connections have something to do."""
         path = (address, local or self._local_host)
         if path == self._path:
             path = self._path  # connections from the same socket share it: 200 octets for each
         self._path = path
         self._table.handle_datagrams(data, stride, path, self.loop.time(), ecn)
+        return self._table.is_crowded
 
     def batch_received(self) -> None:
         """All that had arrived is in the table: tell the transports, then answer."""

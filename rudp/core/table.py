@@ -326,6 +326,11 @@ class ConnectionTable:
         for connection in self._ready:
             self._schedule(connection)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether several connections are waiting in :meth:`poll_events`."""
+        return len(self._eventful) > 1
+
     def poll_events(self) -> Collection[Connection]:
         """Return the connections to which something happened since the last call.
 

@@ -37,6 +37,9 @@ READS_PER_WAKE: Final = 16
 OCTETS_PER_WAKE: Final = 32 * 1024
 """Reads in a row before the loop gets its turn: this many, or fewer once so much has come.
 
+Two are enough if they are for several connections: these then answer a few at a time, and the peer
+works while the next are read.  Opening 32 at a time is a fifth faster, 100 echoes a tenth slower.
+
 One large run at a time keeps what goes to the reader below 128 KiB, where malloc would map and
 fault in fresh pages for every buffer: bulk over loopback is 1.4 times as fast.
 """
@@ -150,7 +153,7 @@ class LinuxPort:
         buffers = [self._buffer]
         taken = 0
         deaf = True
-        for _ in range(READS_PER_WAKE):
+        for count in range(READS_PER_WAKE):
             try:
                 size, ancillary, flags, address = sock.recvmsg_into(buffers, self._ancillary)
             except (BlockingIOError, InterruptedError):
@@ -176,9 +179,9 @@ class LinuxPort:
                 else:
                     local = _local_host(level, kind, data) or local
             peer = self._remote or _plain(address)
-            receiver.datagrams_received(self._view[:size], stride, peer, local, ecn)
+            crowded = receiver.datagrams_received(self._view[:size], stride, peer, local, ecn)
             taken += size
-            if taken >= OCTETS_PER_WAKE or self._closed:
+            if taken >= OCTETS_PER_WAKE or self._closed or (crowded and count):
                 break
         if deaf:  # woken for an error that somebody else has seen already
             self._read_errors()

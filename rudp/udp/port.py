@@ -67,11 +67,12 @@ class Receiver(Protocol):
 
     def datagrams_received(
         self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
-    ) -> None:
+    ) -> bool:
         """One read: datagrams of *stride* octets, the last may be shorter, sent to host *local*.
 
         *data* is only valid during the call; *local* is ``""`` where the system does not tell.
         *ecn*: the two ECN bits of their IP headers (RFC 3168 §5), the same in all of them.
+        Return whether there is work for several already, so that the rest should wait a little.
         """
 
     def batch_received(self) -> None:

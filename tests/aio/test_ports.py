@@ -38,10 +38,11 @@ class Listener:
 
     def datagrams_received(
         self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
-    ) -> None:
+    ) -> bool:
         self.marks.append(ecn)
         for at in range(0, len(data), stride or 1):
             self.datagrams.append((bytes(data[at : at + stride]), address, local))
+        return False
 
     def batch_received(self) -> None:
         self.batches += 1

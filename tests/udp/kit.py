@@ -155,8 +155,9 @@ class Ear:
 
     def datagrams_received(
         self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
-    ) -> None:
+    ) -> bool:
         self.heard.append((bytes(data), stride, address, ecn))
+        return False
 
     def batch_received(self) -> None:
         self.batches += 1
