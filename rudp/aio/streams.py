@@ -100,6 +100,12 @@ class StreamProtocol(asyncio.StreamReaderProtocol):
     def _closed(self, future: "asyncio.Future[None]") -> None:
         """The base class comes with one; nobody has seen it yet."""
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Tell reader and writer; that nobody asks the latter for its error is no error."""
+        super().connection_lost(exc)  # type: ignore[arg-type]
+        if exc is not None:
+            self._closed.exception()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Make the writer, and begin the task that handles the connection."""
         connected, self._client_connected_cb = self._client_connected_cb, None
