@@ -207,8 +207,7 @@ class Endpoint:
     def touch(self, connection: Connection) -> None:
         """*connection* may have something to send: see to it at the end of this turn."""
         self._table.touch(connection)
-        if self._flushing is None:
-            self.wake()
+        self.wake()
 
     def drop(self, connection: Connection) -> None:
         """Forget the sink of *connection*; what remains of it is the table's."""

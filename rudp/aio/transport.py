@@ -204,7 +204,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def _read(self) -> None:
         """Hand over what is in order, then the end of the stream."""
         connection = self._connection
-        while connection.readable_octets and not (self._paused or self._closing):
+        while connection.readable_octets and self.is_reading():
             protocol = self._protocol
             try:
                 if isinstance(protocol, asyncio.BufferedProtocol):
@@ -218,7 +218,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                 return
         if (
             connection.fin_received
-            and not (self._eof_delivered or self._paused or self._closing)
+            and not self._eof_delivered
+            and self.is_reading()
             and not connection.readable_octets
         ):
             self._end_of_stream()
@@ -461,7 +462,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._ignore_write()  # it died in this very turn; pump() is about to say so
             return
         connection.send(data if type(data) is bytes else bytes(data))
-        self._endpoint.touch(connection)
+        self._touch()
         waiting = connection.unsent_octets - self._high_water
         # What is going to leave in this very turn does not wait, as little as what a kernel has
         # taken does; and a turn with several runs costs less than several with one.

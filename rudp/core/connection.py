@@ -22,7 +22,8 @@ from rudp.core.pmtu import Payloads
 from rudp.core.promises import Claim
 from rudp.core.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.recorder import FlightRecorder
-from rudp.core.seqnum import SEQ_MASK, from_wire, to_wire
+from rudp.core.sender import PROBE_BACKING
+from rudp.core.seqnum import from_wire, to_wire
 from rudp.core.state import Cause, State
 from rudp.core.status import status
 from rudp.core.tcb import (
@@ -36,7 +37,7 @@ from rudp.core.tcb import (
 )
 from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer
-from rudp.core.transmit import ECT_0, Path, Transmit
+from rudp.core.transmit import ECT_0, RUN_OCTETS_MAX, Path, Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, CWR, ECE, FIN, PSH, SYN, URG, Run
 
@@ -506,12 +507,12 @@ class Connection:
             mss = sender.smss
             if header > wire.STAMPED_SIZE or not tcb.timestamps:  # SACK blocks take some of it
                 mss = min(mss, tcb.segment_limit - len(opts))
-            most = min(max_segments, wire.RUN_OCTETS_MAX // (mss + header))
+            most = min(max_segments, RUN_OCTETS_MAX // (mss + header))
             if sender.snd_up > board.snd_una or receiver.has_duplicate:
                 # Each header points to the urgent octet from where it stands, and all headers of
                 # a run have the same options: the peer would count a duplicate once for each.
                 most = 1
-            elif sender.buffer.end - board.snd_nxt > 3 * mss:  # less than a probe asks for (PMTU-4)
+            elif sender.buffer.end - board.snd_nxt > PROBE_BACKING * mss:  # else none may go out
                 size = tcb.pmtu.next_probe(now)
                 if size is not None and sender.may_probe(size - header, now):
                     tcb.pmtu.on_probe_sent(size)
@@ -538,14 +539,12 @@ class Connection:
 
     def _options(self, receiver: Receiver, now: float) -> bytes:
         """Return the options of a segment without SYN: timestamps, and SACK if there is news."""
+        if not receiver.has_sack_news:
+            return self._timestamps(now)
         tcb = self._tcb
         if not tcb.timestamps:
-            if not receiver.has_sack_news:
-                return b""
             return options.encode(None, receiver.sack_blocks(options.SACK_BLOCKS_MAX))
         stamps = tcb.ts_clock(now), receiver.ts_recent or 0
-        if not receiver.has_sack_news:
-            return options.encode(stamps)
         most = options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
         return options.encode(stamps, receiver.sack_blocks(most))
 
@@ -580,9 +579,8 @@ class Connection:
             right = sender.fin_seq
         if right == sender.buffer.end and right > seq:
             flags |= PSH  # the last of what is buffered (MUST-61)
-        urgent = 0
-        if sender.snd_up > seq:
-            urgent = sender.urgent_pointer(seq)
+        urgent = sender.urgent_pointer(seq)
+        if urgent:
             flags |= URG
         length = right - seq
         ect = ect and length > 0
@@ -593,7 +591,7 @@ class Connection:
         window = receiver.window_field()
         receiver.ack_sent()
         chunks = sender.buffer.slices(seq, right)
-        first, ack = seq & SEQ_MASK, receiver.rcv_nxt & SEQ_MASK
+        first, ack = to_wire(seq), to_wire(receiver.rcv_nxt)
         if tcb.recorder is not None:
             tcb.recorder.sent(tcb.state, first, ack, flags, window, length, mss, why, now)
         header = wire.HEADER_SIZE + len(opts)

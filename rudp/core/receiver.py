@@ -126,6 +126,9 @@ class Receiver:
         "ts_recent_at",
     )
 
+    _looked_at: int  # RCV.NXT when the window was looked at last
+    _worth_asking: int  # reading may open the window if no more is left of it
+
     def __init__(
         self,
         irs: int,
@@ -158,8 +161,7 @@ class Receiver:
         self._ready = _NOTHING
         self._promised = irs + 1  # the right edge that was granted
         self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
-        self._looked_at = irs - WINDOW_MAX  # RCV.NXT when the window was looked at last
-        self._worth_asking = WINDOW_MAX  # reading may open the window if no more is left of it
+        self._ask_again()
         self.ack_due = AckDue.NO
         self.ack_why = Why.ACK_OF_SYN  # the latest reason for one at once
         self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due

@@ -93,7 +93,7 @@ class Rtt:
             self.rttvar = max(self.rttvar, r / 2)
         else:
             error = r - srtt
-            self.rttvar += ((error if error > 0.0 else -error) - self.rttvar) / 4
+            self.rttvar += (abs(error) - self.rttvar) / 4
             self.srtt = srtt + error / 8
         self._spurious = False
         self.backoffs = 0

@@ -164,13 +164,7 @@ class Scoreboard:
             self.runs.append(run)
         else:
             self.runs = [run]
-        newest = self._newest
-        if newest is None:
-            self.oldest = run
-        else:
-            newest.newer = run
-            run.older = newest
-        self._newest = run
+        self._append(run)
         self.snd_nxt = end
         return run
 

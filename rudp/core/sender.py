@@ -21,6 +21,9 @@ from rudp.core.why import Why
 SWS_OVERRIDE: Final = 0.2
 """Seconds that a segment too small for any other rule waits (RFC 9293 §3.8.6.2.1: 0.1 to 1.0)."""
 
+PROBE_BACKING: Final = 3
+"""Full segments that must wait behind a probe of the path MTU: they will show its loss (PMTU-4)."""
+
 R1: Final = 3
 """Retransmissions of one segment before the application hears of trouble (RFC 9293 SHLD-10)."""
 
@@ -299,7 +302,7 @@ class Sender:
         flight, board = self.flight, self.board
         return (
             flight.may_probe
-            and self.unsent >= size + 3 * self.smss
+            and self.unsent >= size + PROBE_BACKING * self.smss
             and board.snd_nxt + size <= board.snd_una + self.snd_wnd
             and (board.in_flight + size <= flight.window or not board.in_flight)
             and flight.paced_room(now) > 0  # a probe may be larger than a burst

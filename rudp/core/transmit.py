@@ -12,6 +12,9 @@ CE: Final = 3
 """What the two ECN bits of an IP header say (RFC 3168 §5): whoever sent this heeds marks; a queue
 on the way was too long.  0 is for those who do not; 1 is ECT(1), which we never send."""
 
+RUN_OCTETS_MAX: Final = 65_507
+"""Octets that one run may fill on the wire: what one UDP send over IPv4 can carry."""
+
 Address = tuple[Any, ...]
 """A socket address as :mod:`socket` gives it: (host, port) or (host, port, flow, scope)."""
 

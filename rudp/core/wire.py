@@ -44,14 +44,10 @@ STAMPED_SIZE: Final = 32
 RUN_SEGMENTS_MAX: Final = 64
 """Segments that one run may hold; Linux takes no more in one send (UDP_MAX_SEGMENTS)."""
 
-RUN_OCTETS_MAX: Final = 65_507
-"""Octets that one run may fill on the wire: what one UDP send over IPv4 can carry."""
-
 # Ports in one word; acknowledgment number, offset, flags and window in another.  Two segments of
 # a run differ in nothing but the sequence number between them, and perhaps in PSH.
 _HEADER: Final = struct.Struct("!IIQI")
 _STAMPED: Final = struct.Struct("!IIQIIII")  # followed by timestamps and nothing else (RFC 7323 A)
-_PSH_IN_WORD: Final = PSH << 16
 _LONERS: Final = ~ACK & 0xFF  # a segment with one of these flags is not continued by another
 
 
@@ -231,12 +227,10 @@ def _join(run: Run, data: memoryview, at: int, stride: int) -> int:
     if count < RUN_SEGMENTS_MAX and len(data) - end > header:  # the next may be the last of it
         ports2, seq2, rest2 = _comparison(header, 0).unpack_from(data, end)
         seq = run.seq + count * run.length & 0xFFFF_FFFF
-        pushed = rest2 != rest
         if seq2 == seq and ports2 == ports and rest2 in (rest, _with_push(rest)):
+            pushed = rest2 != rest
             end = min(end + stride, len(data))
             count += 1
-        else:
-            pushed = False
     if count > 1:
         run.extend(data[first:end], count, pushed=pushed)
     return end

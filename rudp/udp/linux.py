@@ -17,7 +17,7 @@ import struct
 import sys
 from typing import Any, Final
 
-from rudp.core.transmit import Address, Transmit
+from rudp.core.transmit import RUN_OCTETS_MAX, Address, Transmit
 from rudp.udp.fields import IpFields, forbid_fragments
 from rudp.udp.port import TRANSIENT, Receiver, ask_for_buffers
 
@@ -49,9 +49,6 @@ ERRORS_PER_WAKE: Final = 64
 GATHERED_MAX: Final = 8
 """Datagrams of several connections that leave in one system call.  64 would cost hardly less for
 each, and while they are made the peer has nothing to do: it should work at the same time."""
-
-OCTETS_PER_SEND: Final = 65_507
-"""What one system call takes at most: the payload of a datagram before it is cut."""
 
 _INT: Final = struct.Struct("=i")
 _GSO: Final = struct.Struct("=H")
@@ -343,7 +340,7 @@ def _joins(gathered: list[Transmit], transmit: Transmit) -> bool:
     size = first.total
     return (
         transmit.total == size <= transmit.size  # the system takes all of them, or none
-        and len(gathered) < min(GATHERED_MAX, OCTETS_PER_SEND // size)
+        and len(gathered) < min(GATHERED_MAX, RUN_OCTETS_MAX // size)
         and transmit.path == first.path
         and transmit.ecn == first.ecn
         and transmit.dscp == first.dscp

@@ -27,7 +27,7 @@ from rudp.core.state import MOVES, Cause, State
 from rudp.core.table import REPLIES_MAX, ConnectionTable
 from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import Address, Path, Transmit
+from rudp.core.transmit import RUN_OCTETS_MAX, Address, Path, Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, RST, SYN, Run
 
@@ -106,7 +106,7 @@ class Ledger(Tracer):
         self.segments = 0
 
     def run_sent(self, who: Watched, transmit: Transmit, why: Why, now: float) -> None:
-        assert 0 < transmit.total <= wire.RUN_OCTETS_MAX
+        assert 0 < transmit.total <= RUN_OCTETS_MAX
         assert sum(map(len, transmit.buffers)) == transmit.total
 
     def run_received(self, who: Watched, run: Run, now: float) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from rudp.core.transmit import ECT_0, Transmit
+from rudp.core.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
 from rudp.udp.linux import (
     GATHERED_MAX,
-    OCTETS_PER_SEND,
     OCTETS_PER_WAKE,
     READS_PER_WAKE,
     SOL_UDP,
@@ -145,7 +144,7 @@ def test_equal_datagrams_to_one_peer_leave_together() -> None:
     sock = RecordingSocket()
     port = linux_port(sock, Ear())
     small = [single(number) for number in range(2 * GATHERED_MAX + 3)]
-    large = [single(number, OCTETS_PER_SEND // 3) for number in range(4)]
+    large = [single(number, RUN_OCTETS_MAX // 3) for number in range(4)]
     for transmit in small + large:
         assert port.send(transmit)
     assert port.flush()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rudp.core import wire
 from rudp.core.counters import Count, Counters
 from rudp.core.options import encode
+from rudp.core.transmit import RUN_OCTETS_MAX
 from rudp.core.wire import (
     ACK,
     CWR,
@@ -561,7 +562,7 @@ def test_a_run_wraps() -> None:
 
 def test_limits() -> None:
     """UDP-4: what one send can carry, in datagrams and in octets."""
-    assert wire.RUN_OCTETS_MAX == 65_535 - 20 - 8
+    assert RUN_OCTETS_MAX == 65_535 - 20 - 8
     assert wire.RUN_SEGMENTS_MAX == 64
 
 
