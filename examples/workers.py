@@ -38,7 +38,8 @@ async def answer(reader, writer):
 async def work(port):
     """Serve until standard input ends, which it does with the process at its other end."""
     server = await rudp.start_server(answer, HOST, port, inner_port=PORT, reuse_port=True)
-    print(f"worker {os.getpid()} is there", flush=True)
+    # In one piece, newline included: the others write to the same place.
+    print(f"worker {os.getpid()} is there\n", end="", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     server.close()
 
