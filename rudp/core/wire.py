@@ -8,12 +8,14 @@ the same octets.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 from rudp.core import options
 from rudp.core.counters import Count, Counters
+from rudp.core.seqnum import SEQ_MASK
 
 FIN: Final = 0x01
 SYN: Final = 0x02
@@ -48,6 +50,7 @@ RUN_SEGMENTS_MAX: Final = 64
 # a run differ in nothing but the sequence number between them, and perhaps in PSH.
 _HEADER: Final = struct.Struct("!IIQI")
 _STAMPED: Final = struct.Struct("!IIQIIII")  # followed by timestamps and nothing else (RFC 7323 A)
+_BEGINNING: Final = struct.Struct("!II")  # ports and sequence number
 _LONERS: Final = ~ACK & 0xFF  # a segment with one of these flags is not continued by another
 
 
@@ -125,7 +128,7 @@ class Run:
         stride = self._stride
         room = stride - header
         if start == 0 and stop == self.length:
-            return b"".join([view[at + header : at + stride] for at in range(0, self.size, stride)])
+            return b"".join(_cutter(header, room, stride, self.segments)(view))
         parts = []
         for at in range(start // room, (stop - 1) // room + 1):
             base = at * stride + header
@@ -211,24 +214,30 @@ def read_segment(datagram: memoryview, counters: Counters) -> Run | None:
 
 def _join(run: Run, data: memoryview, at: int, stride: int) -> int:
     """Extend *run* with the segments at offset *at* that continue it; return the offset after."""
+    room = run.length
+    header = stride - room
+    left = len(data) - at
+    if left <= header or _BEGINNING.unpack_from(data, at) != (run.ports, run.seq + room & SEQ_MASK):
+        return at
     first = at - stride
-    header = stride - run.length
-    layout = _comparison(header, run.length)
-    ports, seq, rest = layout.unpack_from(data, first)
-    whole = min((len(data) - first) // stride, RUN_SEGMENTS_MAX)
+    head = run.header()
     count = 1
-    for ports2, seq2, rest2 in layout.iter_unpack(data[at : first + whole * stride]):
-        seq = seq + run.length & 0xFFFF_FFFF
-        if seq2 != seq or rest2 != rest or ports2 != ports:
-            break
-        count += 1
+    whole = min(left // stride + 1, RUN_SEGMENTS_MAX)
+    if whole > 1:
+        came = _repeated(f"{header}s{room}x", whole).unpack_from(data, first)
+        expected = _headers(head, run.seq, room, whole)
+        if b"".join(came) == expected:
+            count = whole
+        else:
+            while came[count] == expected[count * header : (count + 1) * header]:
+                count += 1
     end = first + count * stride
     pushed = False
     if count < RUN_SEGMENTS_MAX and len(data) - end > header:  # the next may be the last of it
-        ports2, seq2, rest2 = _comparison(header, 0).unpack_from(data, end)
-        seq = run.seq + count * run.length & 0xFFFF_FFFF
-        if seq2 == seq and ports2 == ports and rest2 in (rest, _with_push(rest)):
-            pushed = rest2 != rest
+        last = bytes(data[end : end + header])
+        seq = run.seq + count * room & SEQ_MASK
+        pushed = last == _headers(_with_push(head), seq, room, 1)
+        if pushed or last == _headers(head, seq, room, 1):
             end = min(end + stride, len(data))
             count += 1
     if count > 1:
@@ -236,15 +245,35 @@ def _join(run: Run, data: memoryview, at: int, stride: int) -> int:
     return end
 
 
+def _with_push(header: bytes) -> bytes:
+    """Return *header* with PSH."""
+    return header[:13] + bytes([header[13] | PSH]) + header[14:]
+
+
+def _headers(header: bytes, seq: int, octets: int, count: int) -> bytes:
+    """Return *count* headers in a row like *header*, of segments of *octets* each from *seq* on."""
+    stop = seq + count * octets
+    fields: list[bytes | int] = [header[:4], 0, header[8:]] * count
+    numbers = range(seq, stop, octets)
+    fields[1::3] = numbers if stop <= SEQ_MASK else [number & SEQ_MASK for number in numbers]
+    return _repeated(f"4sI{len(header) - 8}s", count).pack(*fields)
+
+
 @lru_cache(maxsize=256)
-def _comparison(header_octets: int, data_octets: int) -> struct.Struct:
-    """Return a layout for comparing headers: ports, sequence number, and all that follows it."""
-    return struct.Struct(f"!II{header_octets - 8}s{data_octets}x")
+def _repeated(layout: str, count: int) -> struct.Struct:
+    return struct.Struct("!" + layout * count)
 
 
-def _with_push(rest: bytes) -> bytes:
-    """Return *rest* of a header, what follows the sequence number, with PSH."""
-    return rest[:5] + bytes([rest[5] | PSH]) + rest[6:]
+@lru_cache(maxsize=256)
+def _cutter(start: int, size: int, stride: int, count: int) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what cuts *count* pieces out of a buffer, each *stride* octets after the one before.
+
+    It takes one step for all of them, where a loop would take several for each.  *count*: 2 or
+    more.  What lies beyond the end of the buffer is left out of the last piece.
+    """
+    return itemgetter(
+        *[slice(at, at + size) for at in range(start, start + count * stride, stride)]
+    )
 
 
 def pack_segment(
@@ -272,42 +301,38 @@ def pack_run(
 ) -> list[bytes | memoryview]:
     """Return the buffers of a run: *length* octets in *chunks*, cut into segments of *mss* octets.
 
-    *length* is at least 1.  All segments carry *flags*, but PSH and FIN only the last.  The data is
+    There are two segments at least.  All carry *flags*, but PSH and FIN only the last.  The data is
     not copied.
     """
     inner = flags & ~(PSH | FIN)
-    word = ack << 32 | (HEADER_SIZE + len(opts)) << 26 | inner << 16 | window
-    pack = _layout(len(opts)).pack
-    heads = [
-        pack(ports, here & 0xFFFF_FFFF, word, 0, opts) for here in range(seq, seq + length, mss)
-    ]
+    count = -(-length // mss)
+    head = pack_segment(ports, seq, ack, inner, window, opts)
+    packed = _headers(head, seq, mss, count)
+    heads: list[bytes] = [*_repeated(f"{len(head)}s", count).unpack(packed)]
     if flags != inner:
-        last = seq + (len(heads) - 1) * mss
-        heads[-1] = pack(ports, last & 0xFFFF_FFFF, word | (flags - inner) << 16, 0, opts)
-    if len(chunks) == 1:
-        (chunk,) = chunks
-        pieces = [chunk[at : at + mss] for at in range(0, length, mss)]
-        buffers: list[bytes | memoryview] = [b""] * (2 * len(heads))
-        buffers[::2] = heads
-        buffers[1::2] = pieces
-        return buffers
-    buffers = []
-    append = buffers.append
-    following = iter(heads)
-    room = 0  # octets that the segment being filled still takes
+        last = seq + (count - 1) * mss & SEQ_MASK
+        heads[-1] = pack_segment(ports, last, ack, flags, window, opts)
+    buffers: list[bytes | memoryview] = []
+    done = 0  # segments that have begun
+    room = 0  # octets that the last of them still takes
     for chunk in chunks:
-        at = 0
         octets = len(chunk)
-        while at < octets:
-            if not room:
-                append(next(following))
-                room = mss
-            append(chunk[at : at + room])
-            at += room
-            room = at - octets if at > octets else 0
+        at = min(room, octets)
+        if at:
+            buffers.append(chunk[:at])
+            room -= at
+        whole = (octets - at) // mss
+        if whole > 1:
+            both: list[bytes | memoryview] = [b""] * (2 * whole)
+            both[::2] = heads[done : done + whole]
+            both[1::2] = _cutter(0, mss, mss, whole)(chunk[at:])
+            buffers += both
+            done += whole
+            at += whole * mss
+        while at < octets:  # one whole segment at most, and the beginning of another
+            piece = chunk[at : at + mss]
+            buffers += heads[done], piece
+            done += 1
+            at += len(piece)
+            room = mss - len(piece)
     return buffers
-
-
-@lru_cache(maxsize=64)
-def _layout(option_octets: int) -> struct.Struct:
-    return struct.Struct(f"!IIQI{option_octets}s")

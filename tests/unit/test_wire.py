@@ -499,7 +499,7 @@ def views(data: bytes, cuts: list[int]) -> list[memoryview]:
 
 
 @given(
-    st.binary(min_size=1, max_size=300),
+    st.binary(min_size=51, max_size=300),
     st.lists(st.integers(0, 300), max_size=8),
     st.integers(1, 50),
     U32,
@@ -527,7 +527,7 @@ def test_a_run_is_packed_segment_by_segment(
 
 
 @given(
-    st.binary(min_size=1, max_size=600),
+    st.binary(min_size=101, max_size=600),
     st.lists(st.integers(0, 600), max_size=8),
     st.integers(10, 100),
     U32,
