@@ -258,7 +258,10 @@ class Connection:
             tcb.sender.snd_up = tcb.sender.buffer.end
 
     def receive(self, most: int | None = None) -> bytes:
-        """RECEIVE: return what is in order, all or *most* octets; ``b""`` if there is nothing."""
+        """RECEIVE: return what is in order, or *most* octets at the most; ``b""`` for nothing.
+
+        With *most* it may be less than there is, see :meth:`Receiver.read`.
+        """
         receiver = self._tcb.receiver
         return receiver.read(most) if receiver is not None else b""
 

@@ -45,6 +45,9 @@ PIECE_OCTETS: Final = 512
 """Pieces that wait for the reader are joined when they are smaller than this on average: a peer
 that sends single octets must not make the window cost many times what it promises (BUF-2)."""
 
+LARGE_PIECE: Final = 32 * 1024
+"""Octets.  Joining a piece of this size with the next would take longer than handing it over."""
+
 DUPLICATES_MAX: Final = 8
 """Duplicate ranges that wait to be reported.  Each takes an acknowledgement of its own; what a
 single batch brings beyond this goes unreported, as if those acknowledgements had been lost."""
@@ -393,11 +396,16 @@ class Receiver:
                 self._timers.ack = now + self._config.delayed_ack
 
     def read(self, most: int | None = None) -> bytes:
-        """Return the octets that are in order, all or *most* of them, and make room for more."""
+        """Return the octets that are in order, and make room for more.
+
+        All of them, or *most* at the most; with *most* also less, as a large piece comes by itself.
+        """
         ready = self._ready
         if not ready:
             return b""
-        if most is not None and most < self.ready_octets:
+        if most is not None and len(ready) > 1 and LARGE_PIECE <= len(ready[0]) <= most:
+            data = bytes(ready.pop(0))
+        elif most is not None and most < self.ready_octets:
             data = self._first(most)
         else:
             data = bytes(ready[0]) if len(ready) == 1 else b"".join(ready)

@@ -34,14 +34,15 @@ MSG_TRUNC: Final = int(socket.MSG_TRUNC)  # an IntFlag costs a microsecond for e
 
 DATAGRAM_MAX: Final = 65_535
 READS_PER_WAKE: Final = 16
-OCTETS_PER_WAKE: Final = 32 * 1024
+OCTETS_PER_WAKE: Final = 100 * 1024
 """Reads in a row before the loop gets its turn: this many, or fewer once so much has come.
 
 Two are enough if they are for several connections: these then answer a few at a time, and the peer
 works while the next are read.  Opening 32 at a time is a fifth faster, 100 echoes a tenth slower.
 
-One large run at a time keeps what goes to the reader below 128 KiB, where malloc would map and
-fault in fresh pages for every buffer: bulk over loopback is 1.4 times as fast.
+Two large runs, which is what a reader then finds, stay just below 128 KiB, where malloc would map
+and fault in fresh pages for every buffer: bulk over loopback is 1.4 times as fast.  A twentieth
+faster than with one at a time, as half the turns of the loop will do.
 """
 
 ERRORS_PER_WAKE: Final = 64
