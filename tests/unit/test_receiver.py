@@ -432,14 +432,14 @@ def test_large_pieces_come_by_themselves() -> None:
     """RECEIVE may return less than was asked for, and loses nothing (RFC 9293 §3.10.3)."""
     half = Half(1 << 18, quick=True)
     receiver = half.receiver
-    edges = [0, 10, 40_000, 40_010, 40_020, 90_020, 90_030]
+    edges = [0, 10, 40_000, 40_010, 60_000]
     for left, right in itertools.pairwise(edges):
         receiver.accept(NXT + left, Stream.run(NXT + left, NXT + right), 0.0)
-    whole = Stream.octets(NXT, NXT + 90_030)
+    whole = Stream.octets(NXT, NXT + 60_000)
     pieces = [receiver.read(20)]  # no large one, and not more than was asked for
     while receiver.ready_octets:
         pieces.append(receiver.read(1 << 18))
-    assert [len(piece) for piece in pieces] == [20, 39_980, 50_030]
+    assert [len(piece) for piece in pieces] == [20, 39_980, 20_000]
     assert b"".join(pieces) == whole
 
 
