@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,16 +112,20 @@ def stated(found: Result) -> str:
     """Return the conditions in words."""
     where = found["conditions"]
     packages = ", ".join(f"{name} {v}" for name, v in where["packages"].items() if v)
-    rounds = {result["rounds"] for result in found["workloads"].values()}
+    rounds = sorted(result["rounds"] for result in found["workloads"].values())
     dates = sorted(result["date"][:10] for result in found["workloads"].values())
     layouts = {LAYOUTS[r.get("fixed_layout", False)] for r in found["workloads"].values()}
     return (
         f"{where['python']}, {where['kernel']}, {where['cpus']} CPUs ({where['cpu']}); {packages}; "
-        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. Medians of {min(rounds)} to "
-        f"{max(rounds)} samples in interleaved rounds; client and server are processes on a CPU "
-        f"each, at {' or '.join(sorted(layouts))} addresses. Ratios are of medians, to TCP on the "
-        "same loop; ↓ marks where less is better."
+        f"{_span(dates)}. Medians of {_span(rounds)} samples in interleaved rounds; client and "
+        f"server are processes on a CPU each, at {' or '.join(sorted(layouts))} addresses. Ratios "
+        "are of medians, to TCP on the same loop; ↓ marks where less is better."
     )
+
+
+def _span(values: Sequence[Any]) -> str:
+    """Return the first and the last of *values*, once if they are the same."""
+    return " to ".join(dict.fromkeys((str(values[0]), str(values[-1]))))
 
 
 def table(name: str, result: Result) -> str:

@@ -11,12 +11,13 @@ import dataclasses
 import errno
 import math
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
 import rudp
 from rudp.sim import VirtualLoop
-from rudp.udp.linux import QuietSocket
+from rudp.udp.linux import SOL_UDP, UDP_SEGMENT, QuietSocket
 
 T = TypeVar("T")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -77,13 +78,19 @@ class Faults:
 
 
 class FaultySocket(QuietSocket):
-    """A UDP socket whose ``sendmsg`` fails as *faults* say."""
+    """A UDP socket whose ``sendmsg`` fails as *faults* say, whole if it does for one datagram."""
 
     faults = Faults()
 
-    def sendmsg(self, buffers: Any, *rest: Any) -> int:
-        self.faults.check(b"".join(buffers))
-        return super().sendmsg(buffers, *rest)
+    def sendmsg(self, buffers: Any, ancillary: Any = (), *rest: Any) -> int:
+        whole = b"".join(buffers)
+        size = len(whole)
+        for level, kind, data in ancillary:
+            if (level, kind) == (SOL_UDP, UDP_SEGMENT):
+                size = int.from_bytes(data, sys.byteorder)
+        for at in range(0, len(whole), size):
+            self.faults.check(whole[at : at + size])
+        return super().sendmsg(buffers, ancillary, *rest)
 
 
 class FaultyTransport(asyncio.DatagramTransport):
