@@ -41,6 +41,15 @@ from rudp.core.transmit import ECT_0, RUN_OCTETS_MAX, Path, Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, CWR, ECE, FIN, PSH, SYN, URG, Run
 
+TRAIN_RUNS: Final = 4
+"""Runs that leave together and are one when it is decided what goes, and noted what went.
+
+Bulk with Ethernet's segments is a tenth faster for it.  Where a run is a single datagram, as on
+loopback, it gains nothing: the receiver is no faster, and the sender only waits more often."""
+
+_NOTHING: Final[list[Transmit]] = []
+"""What nobody adds to."""
+
 _SILENT_ABORT: Final = frozenset(
     {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
 )  # n7 and n13: no RST, unless data or FIN were never sent and the peer would wait for them
@@ -55,6 +64,7 @@ class Connection:
 
     __slots__ = (
         "_tcb",
+        "_train",
         "dscp",
         "scheduled",
         "tracer",
@@ -89,6 +99,7 @@ class Connection:
         self._tcb.claim = claim
         if ecn_capable:
             self._tcb.enable_ecn()
+        self._train = _NOTHING  # what follows the run that was polled last, the last of it first
         self.dscp = config.dscp
         self.ttl = config.ttl
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
@@ -411,6 +422,7 @@ class Connection:
         if tcb.state is State.SYN_SENT:
             tcb.die(OSError(code, os.strerror(code)), now)
         elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size):
+            self._train = _NOTHING  # it is as large, and goes again too
             tcb.follow_pmtu()
             tcb.sender.flight.refused(from_wire(seq, tcb.sender.snd_nxt), now)
         elif tcb.state is not State.CLOSED:
@@ -478,11 +490,15 @@ class Connection:
         if tcb.reset is not None:
             seq, ack, flags, why = tcb.reset
             tcb.reset = None
+            self._train = _NOTHING
             tcb.counters[Count.RST_SENT] += 1
             opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
             return self._segment(seq, ack, flags, 0, opts, why, now)
         if tcb.state is State.CLOSED:
+            self._train = _NOTHING
             return None
+        if self._train:
+            return self._train.pop()
         if tcb.syn_due is not None:
             return self._syn(tcb.syn_due, now)
         receiver, sender = tcb.receiver, tcb.sender
@@ -499,7 +515,7 @@ class Connection:
                 sender.on_probe_sent(probe[0], probe[1], now)
                 opts = self._options(receiver, now)
                 mss = tcb.segment_limit - len(opts)
-                return self._run(receiver, probe[0], probe[1], mss, opts, False, why, now)
+                return self._run(receiver, probe[0], probe[1], mss, 1, opts, False, why, now)
         if tcb.keepalive_due:
             tcb.keepalive_due = False
             seq = to_wire(board.snd_nxt - 1)  # KA-3: outside the window, so it is answered
@@ -510,7 +526,8 @@ class Connection:
             mss = sender.smss
             if header > wire.STAMPED_SIZE or not tcb.timestamps:  # SACK blocks take some of it
                 mss = min(mss, tcb.segment_limit - len(opts))
-            most = min(max_segments, RUN_OCTETS_MAX // (mss + header))
+            segments = min(max_segments, RUN_OCTETS_MAX // (mss + header)) or 1
+            most = TRAIN_RUNS * segments if segments > 1 else 1
             if sender.snd_up > board.snd_una or receiver.has_duplicate:
                 # Each header points to the urgent octet from where it stands, and all headers of
                 # a run have the same options: the peer would count a duplicate once for each.
@@ -524,17 +541,17 @@ class Connection:
                     sender.on_sent(seq, end, now)
                     sender.flight.mark_probe()
                     why = Why.PROBE_PATH_MTU
-                    return self._run(receiver, seq, end, size, opts, tcb.ecn, why, now)
+                    return self._run(receiver, seq, end, size, 1, opts, tcb.ecn, why, now)
             if sender.flight.cwr_due and not board.lost.octets:
                 most = 1  # one segment says so, and not a whole run (ECN-6)
-            run = sender.next_run(now, most or 1, mss)
+            run = sender.next_run(now, most, segments, mss)
             if run is not None:
                 seq, end = run
                 ect = tcb.ecn and seq == board.snd_nxt
                 why = Why.NEW_DATA if (tcb.recorder or tcb.tracer) is None else sender.why(seq)
                 sender.on_sent(seq, end, now)
                 tcb.events |= WRITABLE
-                return self._run(receiver, seq, end, mss, opts, ect, why, now)
+                return self._run(receiver, seq, end, mss, segments, opts, ect, why, now)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)
         sender.watch_window(now)
@@ -564,6 +581,7 @@ class Connection:
         seq: int,
         end: int,
         mss: int,
+        segments: int,
         opts: bytes,
         ect: bool,
         why: Why,
@@ -571,7 +589,9 @@ class Connection:
     ) -> Transmit:
         """Return octets ``[seq, end)``, our FIN perhaps among them, as a run.
 
-        *ect*: they may be marked by a router, being sent for the first time (ECN-3).
+        If they are more than *segments* of *mss* octets, it is the first of several runs; the
+        others are what is polled next.  *ect*: they may be marked by a router, being sent for the
+        first time (ECN-3).
         """
         tcb = self._tcb
         sender = tcb.sender
@@ -593,21 +613,38 @@ class Connection:
             flags |= ECE
         window = receiver.window_field()
         receiver.ack_sent()
-        chunks = sender.buffer.slices(seq, right)
         first, ack = to_wire(seq), to_wire(receiver.rcv_nxt)
         if tcb.recorder is not None:
             tcb.recorder.sent(tcb.state, first, ack, flags, window, length, mss, why, now)
         header = wire.HEADER_SIZE + len(opts)
-        buffers: list[bytes | memoryview]
-        if length <= mss:
-            segments = 1
-            head = wire.pack_segment(tcb.ports, first, ack, flags, window, opts, urgent)
-            buffers = [head, *chunks]
-        else:
-            segments = -(-length // mss)
-            buffers = wire.pack_run(tcb.ports, first, ack, flags, window, opts, chunks, length, mss)
-        total = header * segments + length
-        return self._transmit(buffers, header + mss, total, segments, ECT_0 if ect else 0, why, now)
+        ecn = ECT_0 if ect else 0
+        room = segments * mss
+        train: list[Transmit] = []
+        while True:
+            stop = min(seq + room, right)
+            marks = flags if stop == right else flags & ~(PSH | FIN)
+            chunks = sender.buffer.slices(seq, stop)
+            first, length = to_wire(seq), stop - seq
+            count = 1
+            buffers: list[bytes | memoryview]
+            if length <= mss:
+                head = wire.pack_segment(tcb.ports, first, ack, marks, window, opts, urgent)
+                buffers = [head, *chunks]
+            else:
+                count = -(-length // mss)
+                buffers = wire.pack_run(
+                    tcb.ports, first, ack, marks, window, opts, chunks, length, mss
+                )
+            total = header * count + length
+            transmit = self._transmit(buffers, header + mss, total, count, ecn, why, now)
+            if stop == right and not train:
+                return transmit
+            train.append(transmit)
+            if stop == right:
+                train.reverse()
+                self._train = train
+                return train.pop()
+            seq = stop
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
         return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), receiver.ack_why, now)

@@ -266,19 +266,21 @@ class Sender:
 
     # -- what goes next --------------------------------------------------------------------------
 
-    def next_run(self, now: float, max_segments: int, mss: int) -> tuple[int, int] | None:
+    def next_run(
+        self, now: float, max_segments: int, run_segments: int, mss: int
+    ) -> tuple[int, int] | None:
         """Return the sequence numbers ``(seq, end)`` to be sent now, or None.
 
         The range holds at most *max_segments* segments of *mss* octets (Eff.snd.MSS: ``smss``, or
-        less beside SACK blocks) and may end with our FIN.  The caller sends it and says so with
-        :meth:`on_sent`.
+        less beside SACK blocks) and may end with our FIN.  The caller sends it, in runs of
+        *run_segments* or less, and says so with :meth:`on_sent`.
         """
         flight, board = self.flight, self.board
         self._timers.pace = OFF
         if flight.tail_due:
             return self._tail_probe(mss)
         if not board.lost.octets or flight.holds_lost:
-            return self._next_new(now, max_segments, mss)
+            return self._next_new(now, max_segments, run_segments, mss)
         left, right = board.lost.lefts[0], board.lost.rights[0]
         # An octet in flight more or less matters little; a partial segment costs a header.
         segments = min((flight.window - board.in_flight) // self.smss, max_segments)
@@ -318,7 +320,9 @@ class Sender:
             return nxt, end + (end == self.fin_seq and end < board.snd_una + self.snd_wnd)
         return max(board.snd_una, nxt - mss), nxt
 
-    def _next_new(self, now: float, max_segments: int, mss: int) -> tuple[int, int] | None:
+    def _next_new(
+        self, now: float, max_segments: int, run_segments: int, mss: int
+    ) -> tuple[int, int] | None:
         flight, board = self.flight, self.board
         nxt = board.snd_nxt
         outstanding = nxt - board.snd_una
@@ -351,7 +355,7 @@ class Sender:
         if size <= 0:
             return None
         if self.held_back and size == unsent and self.fin_seq is None:
-            size -= self._rest(size, max_segments * mss, mss)
+            size -= self._rest(size, run_segments * mss, mss)
             if not size:
                 return None
         if size > mss or now < flight.silent_until:  # a single segment is no burst (PACE-2)
