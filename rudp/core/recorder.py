@@ -3,7 +3,7 @@
 It is for the day on which a connection dies, and until then it must cost next to nothing: an event
 is 23 octets in a ring that grows with the events up to its limit; for a run they tell of its first
 header, without options, and of no octet of data.  Each takes about half a microsecond to keep: a
-bulk transfer takes 2.3 % more CPU time with Ethernet's segments, 3.8 % in datagrams of 64 KiB.
+bulk transfer takes 1 to 2 % more CPU time with Ethernet's segments, 4 % in datagrams of 64 KiB.
 Nobody makes anything of them before there is an error to explain; see :mod:`rudp.trace.recall`.
 """
 
