@@ -490,7 +490,6 @@ class Connection:
         if tcb.reset is not None:
             seq, ack, flags, why = tcb.reset
             tcb.reset = None
-            self._train = _NOTHING
             tcb.counters[Count.RST_SENT] += 1
             opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
             return self._segment(seq, ack, flags, 0, opts, why, now)
@@ -527,11 +526,10 @@ class Connection:
             if header > wire.STAMPED_SIZE or not tcb.timestamps:  # SACK blocks take some of it
                 mss = min(mss, tcb.segment_limit - len(opts))
             segments = min(max_segments, RUN_OCTETS_MAX // (mss + header)) or 1
-            most = TRAIN_RUNS * segments if segments > 1 else 1
             if sender.snd_up > board.snd_una or receiver.has_duplicate:
                 # Each header points to the urgent octet from where it stands, and all headers of
                 # a run have the same options: the peer would count a duplicate once for each.
-                most = 1
+                segments = 1
             elif sender.buffer.end - board.snd_nxt > PROBE_BACKING * mss:  # else none may go out
                 size = tcb.pmtu.next_probe(now)
                 if size is not None and sender.may_probe(size - header, now):
@@ -543,8 +541,8 @@ class Connection:
                     why = Why.PROBE_PATH_MTU
                     return self._run(receiver, seq, end, size, 1, opts, tcb.ecn, why, now)
             if sender.flight.cwr_due and not board.lost.octets:
-                most = 1  # one segment says so, and not a whole run (ECN-6)
-            run = sender.next_run(now, most, segments, mss)
+                segments = 1  # one says so, and not a whole run (ECN-6)
+            run = sender.next_run(now, segments, mss, TRAIN_RUNS if segments > 1 else 1)
             if run is not None:
                 seq, end = run
                 ect = tcb.ecn and seq == board.snd_nxt
@@ -613,9 +611,9 @@ class Connection:
             flags |= ECE
         window = receiver.window_field()
         receiver.ack_sent()
-        first, ack = to_wire(seq), to_wire(receiver.rcv_nxt)
+        ack = to_wire(receiver.rcv_nxt)
         if tcb.recorder is not None:
-            tcb.recorder.sent(tcb.state, first, ack, flags, window, length, mss, why, now)
+            tcb.recorder.sent(tcb.state, to_wire(seq), ack, flags, window, length, mss, why, now)
         header = wire.HEADER_SIZE + len(opts)
         ecn = ECT_0 if ect else 0
         room = segments * mss
@@ -636,15 +634,15 @@ class Connection:
                     tcb.ports, first, ack, marks, window, opts, chunks, length, mss
                 )
             total = header * count + length
-            transmit = self._transmit(buffers, header + mss, total, count, ecn, why, now)
-            if stop == right and not train:
-                return transmit
-            train.append(transmit)
+            train.append(self._transmit(buffers, header + mss, total, count, ecn, why, now))
             if stop == right:
-                train.reverse()
-                self._train = train
-                return train.pop()
+                break
             seq = stop
+        train.reverse()
+        transmit = train.pop()
+        if train:
+            self._train = train
+        return transmit
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
         return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), receiver.ack_why, now)

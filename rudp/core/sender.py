@@ -267,23 +267,23 @@ class Sender:
     # -- what goes next --------------------------------------------------------------------------
 
     def next_run(
-        self, now: float, max_segments: int, run_segments: int, mss: int
+        self, now: float, max_segments: int, mss: int, runs: int = 1
     ) -> tuple[int, int] | None:
         """Return the sequence numbers ``(seq, end)`` to be sent now, or None.
 
         The range holds at most *max_segments* segments of *mss* octets (Eff.snd.MSS: ``smss``, or
-        less beside SACK blocks) and may end with our FIN.  The caller sends it, in runs of
-        *run_segments* or less, and says so with :meth:`on_sent`.
+        less beside SACK blocks), or of several *runs* of so many, and may end with our FIN.  The
+        caller sends it and says so with :meth:`on_sent`.
         """
         flight, board = self.flight, self.board
         self._timers.pace = OFF
         if flight.tail_due:
             return self._tail_probe(mss)
         if not board.lost.octets or flight.holds_lost:
-            return self._next_new(now, max_segments, run_segments, mss)
+            return self._next_new(now, max_segments, mss, runs)
         left, right = board.lost.lefts[0], board.lost.rights[0]
         # An octet in flight more or less matters little; a partial segment costs a header.
-        segments = min((flight.window - board.in_flight) // self.smss, max_segments)
+        segments = min((flight.window - board.in_flight) // self.smss, runs * max_segments)
         at_once = flight.resend_now or not board.in_flight
         if segments > 0 or at_once:
             segments = min(segments, flight.paced_room(now) // self.smss)
@@ -321,7 +321,7 @@ class Sender:
         return max(board.snd_una, nxt - mss), nxt
 
     def _next_new(
-        self, now: float, max_segments: int, run_segments: int, mss: int
+        self, now: float, max_segments: int, mss: int, runs: int
     ) -> tuple[int, int] | None:
         flight, board = self.flight, self.board
         nxt = board.snd_nxt
@@ -341,8 +341,9 @@ class Sender:
         budget = max(self.send_buffer, 2 * mss) - outstanding
         if size > budget:
             size = budget
-        if size > max_segments * mss:
-            size = max_segments * mss
+        most = runs * max_segments * mss
+        if size > most:
+            size = most
         in_flight = board.in_flight
         room = flight.window - in_flight
         if flight.extra_new:
@@ -355,7 +356,7 @@ class Sender:
         if size <= 0:
             return None
         if self.held_back and size == unsent and self.fin_seq is None:
-            size -= self._rest(size, run_segments * mss, mss)
+            size -= self._rest(size, max_segments * mss, mss)
             if not size:
                 return None
         if size > mss or now < flight.silent_until:  # a single segment is no burst (PACE-2)

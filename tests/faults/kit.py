@@ -11,13 +11,13 @@ import dataclasses
 import errno
 import math
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
 import rudp
 from rudp.sim import VirtualLoop
-from rudp.udp.linux import SOL_UDP, UDP_SEGMENT, QuietSocket
+from rudp.udp.linux import QuietSocket
+from tests.udp.kit import cut
 
 T = TypeVar("T")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -83,13 +83,8 @@ class FaultySocket(QuietSocket):
     faults = Faults()
 
     def sendmsg(self, buffers: Any, ancillary: Any = (), *rest: Any) -> int:
-        whole = b"".join(buffers)
-        size = len(whole)
-        for level, kind, data in ancillary:
-            if (level, kind) == (SOL_UDP, UDP_SEGMENT):
-                size = int.from_bytes(data, sys.byteorder)
-        for at in range(0, len(whole), size):
-            self.faults.check(whole[at : at + size])
+        for datagram in cut(buffers, ancillary):
+            self.faults.check(datagram)
         return super().sendmsg(buffers, ancillary, *rest)
 
 

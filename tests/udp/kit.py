@@ -34,6 +34,16 @@ class Refusals:
         return self._codes.popleft() if self._codes else 0
 
 
+def cut(buffers: list[Any], ancillary: list[Message]) -> list[bytes]:
+    """Return the datagrams that the kernel makes of what is given to one ``sendmsg``."""
+    whole = b"".join(buffers)
+    size = len(whole)
+    for level, kind, data in ancillary:
+        if (level, kind) == (SOL_UDP, UDP_SEGMENT):
+            (size,) = struct.unpack("=H", data)
+    return [whole[at : at + size] for at in range(0, len(whole), size)]
+
+
 class RecordingSocket:
     """A UDP socket that takes what *refusals* lets it, and gives what is in ``inbox``.
 
@@ -80,12 +90,8 @@ class RecordingSocket:
         code = self._refusals.next()
         if code == errno.EAGAIN:
             raise BlockingIOError(code, os.strerror(code))
-        whole = b"".join(buffers)
-        size = len(whole)
-        for level, kind, data in ancillary:
-            if (level, kind) == (SOL_UDP, UDP_SEGMENT):
-                (size,) = struct.unpack("=H", data)
-        datagrams = [whole[at : at + size] for at in range(0, len(whole), size)]
+        datagrams = cut(buffers, ancillary)
+        size = len(datagrams[0])
         if not code and len(datagrams) > 1 and self._gso is not None:
             code = self._gso
         if not code and size > self._largest:
@@ -94,7 +100,7 @@ class RecordingSocket:
             raise OSError(code, os.strerror(code))
         self.calls.append(len(datagrams))
         self.sent += [(datagram, address) for datagram in datagrams]
-        return len(whole)
+        return sum(map(len, datagrams))
 
     def recvmsg_into(self, buffers: list[bytearray], size: int) -> tuple[int, Any, int, Address]:
         if not self.inbox:

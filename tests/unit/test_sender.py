@@ -60,7 +60,7 @@ class Half:
     def flush(self, now: float = 0.0, most: int = 64) -> list[tuple[int, int]]:
         """Send all that may be sent, then let the sender watch the window; return the runs."""
         runs: list[tuple[int, int]] = []
-        while (run := self.sender.next_run(now, most, most, SMSS)) is not None:
+        while (run := self.sender.next_run(now, most, SMSS)) is not None:
             assert len(runs) < 1000
             self.sender.on_sent(run[0], run[1], now)
             runs.append((run[0] - ONE, run[1] - ONE))
@@ -825,7 +825,7 @@ def test_a_lost_syn_makes_the_first_rto_three_seconds() -> None:
     assert sender.flight.rtt.rto == 3.0
     sender.snd_wnd = sender.max_snd_wnd = 10_000
     sender.buffer.append(bytes(10))
-    run = sender.next_run(1.1, 64, 64, SMSS)
+    run = sender.next_run(1.1, 64, SMSS)
     assert run is not None
     sender.on_sent(*run, 1.1)
     assert timers.loss == pytest.approx(4.1)
@@ -981,7 +981,7 @@ def test_a_resent_range_is_cut_to_the_segments_of_the_moment() -> None:
     half.flush()
     half.ack(0, 0.1, sacked=[(3000, 6000)])
     half.sender.resize(700)
-    assert half.sender.next_run(0.1, 2, 2, 700) == (ONE, ONE + 1400)
+    assert half.sender.next_run(0.1, 2, 700) == (ONE, ONE + 1400)
 
 
 # -- urgent data ---------------------------------------------------------------------------------
