@@ -45,6 +45,10 @@ SAMPLES_MIN: Final = 16
 TICK: Final = 0.1
 """Seconds between two looks at how late the loop is."""
 
+GRAIN: Final = 0.001
+"""Seconds: the grain of uvloop's clock.  A rest of a run that is no longer has been slept through,
+to all that rounding can tell, and makes no sample."""
+
 PAUSE: Final = 0.5
 """Seconds: the longest pause between two connections of one worker."""
 
@@ -201,7 +205,7 @@ class Soak:
         workers.append(asyncio.create_task(self._tick()))
         began = self._loop.time()
         seconds = options.minutes * 60
-        while (left := began + seconds - self._loop.time()) > 0.0:
+        while (left := began + seconds - self._loop.time()) > GRAIN:
             await asyncio.sleep(min(left, options.interval))
             self._look(self._loop.time() - began)
         ledger.over.set()
