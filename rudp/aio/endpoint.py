@@ -313,7 +313,7 @@ class Endpoint:
                 table.watch_ready()
         self._deliver()
         self._set_alarm(now)
-        if not (self._claimed or self._sinks) and table.is_empty:
+        if not (self._claimed or self._sinks or self._blocked) and table.is_empty:
             self.close()
 
     def _set_alarm(self, now: float) -> None:

@@ -471,6 +471,13 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if self._protocol_paused:
             connection.held_back = self._low_water  # at which it is resumed
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set the high-water and low-water marks, as asyncio's transports do."""
+        super().set_write_buffer_limits(high, low)
+        if self._connection.held_back:  # else it might wait for a resumption that waits for it
+            self._connection.held_back = self._low_water
+            self._touch()
+
     def _maybe_pause_protocol(self) -> None:
         super()._maybe_pause_protocol()  # type: ignore[misc]
         if self._protocol_paused:

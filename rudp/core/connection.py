@@ -487,8 +487,11 @@ class Connection:
     def poll_transmit(self, now: float, max_segments: int) -> Transmit | None:
         """Return the next run to be sent, None if there is nothing; call until None."""
         tcb = self._tcb
-        if tcb.reset is not None:
-            seq, ack, flags, why = tcb.reset
+        reset = tcb.reset
+        if self._train and (reset is not None or tcb.state is not State.CLOSED):
+            return self._train.pop()  # a reset comes after it, as its number does
+        if reset is not None:
+            seq, ack, flags, why = reset
             tcb.reset = None
             tcb.counters[Count.RST_SENT] += 1
             opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
@@ -496,8 +499,6 @@ class Connection:
         if tcb.state is State.CLOSED:
             self._train = _NOTHING
             return None
-        if self._train:
-            return self._train.pop()
         if tcb.syn_due is not None:
             return self._syn(tcb.syn_due, now)
         receiver, sender = tcb.receiver, tcb.sender

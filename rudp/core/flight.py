@@ -221,7 +221,7 @@ class Flight:
         if not self._config.pacing:
             return None
         controller = self.controller
-        if controller.pacing_rate is not None:
+        if controller.pacing_rate:
             return controller.pacing_rate
         if not self.rtt.srtt:
             return None
@@ -238,7 +238,7 @@ class Flight:
         if rate is None:
             return UNLIMITED
         # What may leave at once, whatever the pace (PACE-2).
-        chosen = self.controller.pacing_rate is not None
+        chosen = self.controller.pacing_rate
         self._burst = (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * self.smss
         return self.pacer.room(rate, self._burst, now)
 

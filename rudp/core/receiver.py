@@ -254,6 +254,15 @@ class Receiver:
             return nxt <= seq < edge or seq == nxt
         return edge > nxt and seq < edge and seq + length > nxt
 
+    def just_missed_by(self, seq: int) -> bool:
+        """Whether *seq* lies left of the window, but where an honest peer may believe that it ends.
+
+        It knows the window in units of its scale, and the answer to a probe of a shut window may
+        still be on its way: its SEG.SEQ is too small by less than a unit, or by the octet of the
+        probe (decision 27).
+        """
+        return self.rcv_nxt - (1 << self.shift) <= seq < self.rcv_nxt
+
     def resize(self, receive_buffer: int) -> None:
         """Keep up to *receive_buffer* octets from now on; what was promised stays promised.
 
@@ -291,8 +300,8 @@ class Receiver:
             stop = min(stop, self.fin_seq)
         if seq < nxt or held.octets:
             self.note_duplicates(seq, stop, run.segments)
-        if stop <= nxt:
-            # A duplicate: our acknowledgement may have been lost.
+        if stop <= nxt or stop <= seq:
+            # A duplicate: our acknowledgement may have been lost.  Or all of it lies beyond the FIN.
             self.ack_now(Why.ACK_DUPLICATE, run.segments)
             return True
         if seq > nxt:

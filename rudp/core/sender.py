@@ -416,8 +416,10 @@ class Sender:
         new = self.flight.on_sent(seq, end, now)
         if new and (end - seq) % self.smss:
             self.snd_sml = end
-        # Every new run puts a tail-loss probe off, none puts the RTO off (TLP-1, RTO-9).
-        if timers.loss == OFF or (now != self._timer_set_at and (new or seq == self.board.snd_una)):
+        # Every new run puts a tail-loss probe off, none puts the RTO off (TLP-1, RTO-9).  The first
+        # segment gets its whole time when it goes again, even at the instant that showed its loss.
+        again = seq == self.board.snd_una and not new
+        if again or timers.loss == OFF or (new and now != self._timer_set_at):
             self._set_loss_timer(now)
 
     def urgent_pointer(self, seq: int) -> int:

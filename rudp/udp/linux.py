@@ -261,14 +261,14 @@ class LinuxPort:
                 self._failed(error, transmit)
 
     def _send_singly(self, transmit: Transmit, whole: bytes) -> bool:
-        """Send a run datagram by datagram; return False if the system does not take one of them."""
+        """Send a run datagram by datagram; return whether some were taken and none refused."""
         for at in range(0, len(whole), transmit.size):
             datagram = whole[at : at + transmit.size]
             try:
                 self._sendmsg(transmit, [datagram], len(datagram))
             except (BlockingIOError, InterruptedError):
                 self._keep(transmit, [whole[at:]], len(whole) - at)
-                return True
+                return at > 0
             except OSError as error:
                 self._failed(error, transmit)
                 if error.errno not in TRANSIENT:

@@ -96,6 +96,20 @@ def test_a_device_without_segmentation_gets_datagrams_one_by_one(refusal: int) -
     assert not ear.failed
 
 
+@pytest.mark.parametrize("full", [(), (EAGAIN,)])
+def test_a_run_that_is_too_large_does_not_end_batches(full: tuple[int, ...]) -> None:
+    """UDP-19: older kernels say EINVAL of it, and EMSGSIZE of its datagrams, full or not."""
+    sock, watch, ear = RecordingSocket(Refusals(errno.EINVAL, *full, errno.EMSGSIZE)), Watch(), Ear()
+    port = linux_port(sock, ear, watch)
+    send(port, run((3, 1000, 1000)))
+    if full:
+        watch.writable()
+    assert [code for code, _ in ear.failed] == [errno.EMSGSIZE]
+    sock.calls.clear()
+    assert send(port, run((3, 100, 100)))
+    assert sock.calls == [3]
+
+
 def test_a_full_socket_among_single_datagrams() -> None:
     """BUF-4: what was sent already does not go twice."""
     # The batch is refused, two datagrams pass, the third finds the socket full.

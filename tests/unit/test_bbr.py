@@ -262,6 +262,23 @@ def test_a_pause_is_no_reason_to_probe() -> None:
     assert path.bbr.pacing_rate == pytest.approx(0.99 * path.bbr.bw)
 
 
+def test_a_pause_before_any_rate_is_known() -> None:
+    """Losses and a pause leave the pace alone, and a rate that is measured later is believed."""
+    path = Path(Bbr(SMSS, 10 * SMSS))
+    bbr = path.bbr
+    bbr.state = State.PROBE_CRUISE
+    ack = Ack()
+    ack.now = 1.0
+    ack.delivered = SMSS
+    bbr.on_range_lost(SMSS, 4 * SMSS, SMSS, False, 1.0)
+    bbr.on_ack(ack)
+    bbr.on_restart(2.0, 1.0, 3.0)
+    assert bbr.pacing_rate
+    path.now = 4.0
+    path.run(1.0)
+    assert bbr.bw > 0
+
+
 def test_undo() -> None:
     """UNDO-7: the window before the time-out comes back, within what the sender allows."""
     path = settled()

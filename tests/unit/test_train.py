@@ -6,8 +6,9 @@ from rudp.config import Config
 from rudp.core.connection import TRAIN_RUNS, Connection
 from rudp.core.recorder import SENT
 from rudp.core.table import ConnectionTable
+from rudp.core.state import State
 from rudp.core.transmit import Transmit
-from rudp.core.wire import FIN, PSH
+from rudp.core.wire import FIN, PSH, RST
 from rudp.sim.network import Network, Node
 
 CLIENT = ("10.0.0.1", 4000)
@@ -29,9 +30,9 @@ class Pair:
     def __init__(self) -> None:
         self.network = Network(delay=0.01)
         self.a: Node[ConnectionTable] = self.network.host(CLIENT, CONFIG)
-        b = self.network.host(SERVER, CONFIG)
-        listener = b.table.listen(7000)
-        self.connection = self.a.table.open_active(b.path, 7000, 0.0)
+        self.b: Node[ConnectionTable] = self.network.host(SERVER, CONFIG)
+        listener = self.b.table.listen(7000)
+        self.connection = self.a.table.open_active(self.b.path, 7000, 0.0)
         assert self.network.run_until(lambda: bool(listener.accepted), limit=1.0)
         self.server: Connection = listener.accepted.popleft()
         assert self.connection.mss == 1168
@@ -136,16 +137,36 @@ def test_what_is_lost_of_a_train_goes_again() -> None:
     assert pair.connection.info().resent == 3 * 1168
 
 
-def test_abort_forgets_the_rest_of_a_train() -> None:
-    """ST-6: a RST, and nothing after it."""
+def test_a_reset_comes_after_the_train() -> None:
+    """ST-6, RFC 5961 §3.2: its number counts the whole train, and only the exact one ends a peer."""
+    pair = Pair()
+    pair.send(3 * RUN)
+    runs = [pair.poll()]
+    pair.connection.abort(pair.now)
+    pair.a.table.touch(pair.connection)
+    runs += [pair.poll(), pair.poll()]
+    first, *_, last = [seq_of(run) for run in runs if run is not None]
+    assert last - first & 0xFFFF_FFFF == 2 * RUN
+    reset = pair.poll()
+    assert reset is not None
+    assert flags_of(reset)[0] & RST
+    assert seq_of(reset) - first & 0xFFFF_FFFF == 3 * RUN
+    assert pair.poll() is None
+
+
+def test_a_reset_of_the_peer_ends_a_train() -> None:
+    """ST-23: nothing goes to who has let go."""
     pair = Pair()
     pair.send(3 * RUN)
     assert pair.poll() is not None
-    pair.connection.abort(pair.now)
-    pair.a.table.touch(pair.connection)
-    reset = pair.poll()
+    pair.server.abort(pair.now)
+    pair.b.table.touch(pair.server)
+    reset = pair.b.table.poll_transmit(pair.now)
     assert reset is not None
-    assert reset.total < 60
+    pair.a.table.handle_datagrams(
+        b"".join(reset.buffers), reset.total, pair.connection.path, pair.now
+    )
+    assert pair.connection.state is State.CLOSED
     assert pair.poll() is None
 
 

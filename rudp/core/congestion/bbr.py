@@ -303,7 +303,7 @@ class Bbr(Controller):
         self._idle_restart = True
         self._extra_start = now
         self._extra_delivered = 0
-        if self.state in _PROBE_BW:
+        if self.state in _PROBE_BW and self.bw:
             self.pacing_rate = self.bw * PACING_MARGIN
         elif self._probe_rtt_done is not None and now > self._probe_rtt_done:
             self._leave_probe_rtt(now)
@@ -392,7 +392,7 @@ class Bbr(Controller):
                 self._inflight_longterm = max(bdp, self._inflight_latest)
         elif self.state not in _PROBING and (marked or lost > self._tolerated * passed):
             if self._bw_shortterm == math.inf:
-                self._bw_shortterm = self.max_bw
+                self._bw_shortterm = self.max_bw or math.inf  # no rate is known yet
             if self._inflight_shortterm == math.inf:
                 self._inflight_shortterm = self.cwnd
             self._bw_shortterm = max(self._bw_latest, BETA * self._bw_shortterm)
