@@ -301,7 +301,7 @@ class Receiver:
         if seq < nxt or held.octets:
             self.note_duplicates(seq, stop, run.segments)
         if stop <= nxt or stop <= seq:
-            # A duplicate: our acknowledgement may have been lost.  Or all of it lies beyond the FIN.
+            # A duplicate: our acknowledgement may have been lost.  Or it lies beyond the FIN.
             self.ack_now(Why.ACK_DUPLICATE, run.segments)
             return True
         if seq > nxt:

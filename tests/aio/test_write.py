@@ -134,6 +134,18 @@ async def test_high_zero_pauses_until_all_is_out(net: Net) -> None:
         await reading
 
 
+async def test_lower_limits_free_what_waits_for_the_old_ones(net: Net) -> None:
+    """BUF-4: a rest waits for a writer that is resumed; one that waits for the rest never is."""
+    async with stream_pair(net) as ((_, writer), (reader, _)):
+        for size in range(2_000_000, 2_065_536, 6000):
+            writer.write(bytes(size))
+            writer.transport.set_write_buffer_limits(high=0)
+            reading = asyncio.get_running_loop().create_task(reader.readexactly(size))
+            await writer.drain()
+            await reading
+            writer.transport.set_write_buffer_limits()
+
+
 async def test_resume_writing_may_write(net: Net) -> None:
     """To the same transport, and to another one."""
 

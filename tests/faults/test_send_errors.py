@@ -14,6 +14,7 @@ import pytest
 
 import rudp
 from rudp.aio.sockets import TCP_USER_TIMEOUT
+from rudp.core.wire import RST
 from tests.aio.kit import Recorder, close, echo, feed
 from tests.faults.kit import NO_ROUTE, Faults, Way, closing, to_port
 
@@ -230,3 +231,29 @@ def test_MUST_20_a_socket_that_stays_full(virtual: Way) -> None:
             await asyncio.sleep(1)
 
     virtual.run(main())
+
+
+def test_ST_6_a_socket_that_is_full_when_the_last_connection_is_aborted(way: Way) -> None:
+    """The RST waits for room, and the socket for the RST."""
+
+    async def main() -> None:
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.read()
+            except ConnectionResetError:
+                told.set_result(None)
+            writer.close()
+
+        def rule(datagram: bytes) -> int:
+            return errno.EAGAIN if datagram[13] & RST and not faults.refused else 0
+
+        faults = Faults(rule)
+        async with closing(await way.start_server(serve)) as server:
+            _, writer = await way.open_connection(server, faults)
+            writer.transport.abort()
+            await asyncio.wait_for(told, 10.0)
+        assert faults.refused == 1
+
+    way.run(main())

@@ -426,3 +426,19 @@ def test_ST_4_receive_after_everything_is_over(play: Play) -> None:
         fails BrokenPipeError send 1
         """
     )
+
+
+def test_M_17_nothing_beyond_the_fin_is_kept(play: Play) -> None:
+    """Not even where a gap lies before the FIN."""
+    play(active("mss 1000, sackOK"))
+    play(
+        """
+        < FA 1001 ack 1
+        > A 1 ack 1
+        < A 2001:3001(1000) ack 1
+        > A 1 ack 1
+        < A 1:1001(1000) ack 1
+        > A 1 ack 1002
+        read 1000
+        """
+    )

@@ -216,3 +216,23 @@ def test_PRR_4_half_a_window_in_one_round_trip(play: Play) -> None:
         if n and n % 2 == 0:
             script += f"> A {31001 + 500 * n}:{32001 + 500 * n}(1000) ack 1 \n"
     play(script)
+
+
+def test_RTO_9_the_first_segment_has_its_whole_time_when_it_goes_again(play: Play) -> None:
+    """Even if it goes at the very instant of the acknowledgement that showed it lost."""
+    play(active("mss 1000, sackOK", rtt=0.4))
+    play(
+        """
+        send 5000
+        > A 1:1001(1000) ack 1
+        > A 1001:2001(1000) ack 1
+        > A 2001:3001(1000) ack 1
+        > A 3001:4001(1000) ack 1
+        > PA 4001:5001(1000) ack 1
+        +0.4 < A 1 ack 1 <sack 1001:5001>
+        > A 1:1001(1000) ack 1
+        +1.0 wait
+        < A 1 ack 5001
+        info resent 1000
+        """
+    )

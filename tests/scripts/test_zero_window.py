@@ -204,3 +204,31 @@ def test_TRAP_4_a_lost_window_update_is_mended(play: Play) -> None:
         > PA 7:106(99) ack 1
         """
     )
+
+
+def test_acks_that_just_miss_the_window_are_heard(play: Play) -> None:
+    """RFC 9293 A.2: an edge that was rounded, and both ends know too small a number.
+
+    The peer granted up to 1025 and then, rounding anew, 1001; what it sends has missed our octets,
+    as ours has missed its.  A SEG.SEQ further off than a unit of the window says nothing.
+    """
+    play.configure(receive_buffer_max=1 << 22)  # so our own units have 128 octets, too
+    play(active("mss 1000, ws 7"))
+    play(
+        """
+        < A 1 ack 1 win 8
+        send 1020
+        > A 1:1001(1000) ack 1
+        > PA 1001:1021(20) ack 1
+        +0.1 < A 1 ack 1001 win 0
+        < A 1:401(400) ack 1001 win 0
+        +0.04 > A 1001 ack 401
+        send 500
+        < A 272 ack 1021 win 8
+        > A 1001 ack 401
+        < A 273 ack 1021 win 8
+        > PA 1021:1521(500) ack 401
+        < A 401 ack 1521 win 8
+        count UNACCEPTABLE 2
+        """
+    )

@@ -99,7 +99,11 @@ def test_a_device_without_segmentation_gets_datagrams_one_by_one(refusal: int) -
 @pytest.mark.parametrize("full", [(), (EAGAIN,)])
 def test_a_run_that_is_too_large_does_not_end_batches(full: tuple[int, ...]) -> None:
     """UDP-19: older kernels say EINVAL of it, and EMSGSIZE of its datagrams, full or not."""
-    sock, watch, ear = RecordingSocket(Refusals(errno.EINVAL, *full, errno.EMSGSIZE)), Watch(), Ear()
+    sock, watch, ear = (
+        RecordingSocket(Refusals(errno.EINVAL, *full, errno.EMSGSIZE)),
+        Watch(),
+        Ear(),
+    )
     port = linux_port(sock, ear, watch)
     send(port, run((3, 1000, 1000)))
     if full:

@@ -5,8 +5,8 @@ import errno
 from rudp.config import Config
 from rudp.core.connection import TRAIN_RUNS, Connection
 from rudp.core.recorder import SENT
-from rudp.core.table import ConnectionTable
 from rudp.core.state import State
+from rudp.core.table import ConnectionTable
 from rudp.core.transmit import Transmit
 from rudp.core.wire import FIN, PSH, RST
 from rudp.sim.network import Network, Node
@@ -138,7 +138,7 @@ def test_what_is_lost_of_a_train_goes_again() -> None:
 
 
 def test_a_reset_comes_after_the_train() -> None:
-    """ST-6, RFC 5961 §3.2: its number counts the whole train, and only the exact one ends a peer."""
+    """ST-6, RFC 5961 §3.2: its number counts the train, and only the exact one ends a peer."""
     pair = Pair()
     pair.send(3 * RUN)
     runs = [pair.poll()]
