@@ -26,4 +26,5 @@ async def test_BUF_8_a_bulk_transfer_does_not_overflow_the_socket(
         stats = far.get_extra_info("endpoint").stats()
         assert SMALL <= stats["socket_receive_buffer"] <= 2 * SMALL
         assert stats.get("socket_receive_drops", 0) == 0
-        assert writer.get_extra_info("tcp_info").resent == 0
+        # Not: resent.  A real loop may be late, and a tail-loss probe then goes out for nothing.
+        assert writer.get_extra_info("tcp_info").lost_total == 0

@@ -24,8 +24,12 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 HEAD = """
 import asyncio
+import logging
 import sys
 import rudp
+
+# A slow callback, as any may be on a busy machine, is nothing to complain of.
+logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing "))
 
 async def echo(reader, writer):
     while data := await reader.read(65536):

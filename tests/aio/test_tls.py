@@ -928,7 +928,8 @@ async def test_start_tls_that_fails_ends_the_connection(real: Net, how: str) -> 
                 ssl_handshake_timeout=SOON if how == "time-out" else None,
             )
         )
-        await p.server.received(1)
+        if how != "time-out":  # which may be over before the first word has left
+            await p.server.received(1)
         if how == "cancelled":
             await cancelled(starting)
         else:

@@ -110,7 +110,7 @@ def test_a_run_of_some_seconds(
     found = json.loads(file.read_text())
     assert found["failed"] == 0
     assert sum(found["done"].values()) >= len(KINDS)
-    assert len(found["samples"]) == 2
+    assert 1 <= len(found["samples"]) <= 2  # one, if the machine slept through the rest
 
 
 @needs_proc

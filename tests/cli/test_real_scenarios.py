@@ -39,7 +39,8 @@ def test_every_scenario_that_can_be_real(name: str, capsys: pytest.CaptureFixtur
     assert times == sorted(times)
     assert times[0] == 0.0
     whole = [arrow for arrow in arrows(run.events) if arrow.received is not None]
-    assert all(arrow.sent is not None for arrow in whole)
+    # The RST of an end that has forgotten the connection is not the connection's: untold.
+    assert all(arrow.sent is not None or arrow.segment.flags == "RST" for arrow in whole)
     assert path(run, "client")[:2] == ["SYN-SENT", "ESTABLISHED"]
     assert path(run, "server")[:3] == ["LISTEN", "SYN-RECEIVED", "ESTABLISHED"]
 

@@ -28,9 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 TIMEOUT = 60.0
 
-# Runs a program on the loop of the test run; Ctrl-C works even if the test run ignores it.
+# Runs a program on the loop of the test run; Ctrl-C works even if the test run ignores it, and a
+# callback that was slow, as any may be where processors are few, is nothing to complain of.
 START = """
-import asyncio, functools, runpy, signal, sys
+import asyncio, functools, logging, runpy, signal, sys
+logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing "))
 loop, *sys.argv = sys.argv[1:]
 if loop == "uvloop":
     import uvloop
