@@ -468,20 +468,18 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         # taken does; and a turn with several runs costs less than several with one.
         if waiting > 0 and waiting > min(connection.room, AT_ONCE):
             self._maybe_pause_protocol()
-        if self._protocol_paused:
-            connection.held_back = self._low_water  # at which it is resumed
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the high-water and low-water marks, as asyncio's transports do."""
         super().set_write_buffer_limits(high, low)
-        if self._connection.held_back:  # else it might wait for a resumption that waits for it
-            self._connection.held_back = self._low_water
+        if self._protocol_paused:  # the rest that waited for the old marks may go now
             self._touch()
 
     def _maybe_pause_protocol(self) -> None:
         super()._maybe_pause_protocol()  # type: ignore[misc]
         if self._protocol_paused:
             self._connection.wants_room = True
+            self._connection.held_back = self._low_water  # at which the writer is resumed
 
     def _ignore_write(self) -> None:
         if self._writes_ignored >= WRITE_WARNINGS:

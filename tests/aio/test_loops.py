@@ -17,6 +17,7 @@ import pytest
 
 import rudp
 from tests.aio.kit import HOST, Net, Recorder, address_of, cleared, close, echo
+from tests.children import PATIENT
 from tests.conftest import open_sockets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,12 +25,8 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 HEAD = """
 import asyncio
-import logging
 import sys
 import rudp
-
-# A slow callback, as any may be on a busy machine, is nothing to complain of.
-logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing "))
 
 async def echo(reader, writer):
     while data := await reader.read(65536):
@@ -50,7 +47,7 @@ def new_loop():
 @pytest.fixture(params=["auto", "portable"])
 def program(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """Run the text of a program after ``HEAD`` and return what it prints."""
-    head = HEAD % (request.param, request.config.getoption("--loop"))
+    head = PATIENT + HEAD % (request.param, request.config.getoption("--loop"))
 
     def run(text: str) -> str:
         done = subprocess.run(

@@ -18,17 +18,11 @@ import rudp
 from rudp import sim
 from rudp.cli import badpath, main
 from rudp.sim import Link
+from tests.children import PATIENT
+from tests.cli.kit import START
 
 ROOT = Path(__file__).resolve().parents[2]
-START = """
-import logging, signal, sys
-# A slow callback, as any may be on a busy machine, is nothing to complain of.
-logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing "))
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from rudp.cli import main
-sys.exit(main())
-"""
-COMMAND = [sys.executable, "-W", "error", "-X", "dev", "-u", "-c", START]
+COMMAND = [sys.executable, "-W", "error", "-X", "dev", "-u", "-c", PATIENT + START]
 QUICK = ["demo", "--size", "64K", "--loss", "0", "--delay", "0"]
 
 

@@ -23,16 +23,17 @@ from bench import race
 from rudp import sim
 from rudp.core.counters import Counters
 from rudp.core.wire import ACK, RST, pack_segment, read_segment
+from tests.children import PATIENT
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 TIMEOUT = 60.0
 
-# Runs a program on the loop of the test run; Ctrl-C works even if the test run ignores it, and a
-# callback that was slow, as any may be where processors are few, is nothing to complain of.
-START = """
-import asyncio, functools, logging, runpy, signal, sys
-logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing "))
+# Runs a program on the loop of the test run; Ctrl-C works even if the test run ignores it.
+START = (
+    PATIENT
+    + """
+import asyncio, functools, runpy, signal, sys
 loop, *sys.argv = sys.argv[1:]
 if loop == "uvloop":
     import uvloop
@@ -43,6 +44,7 @@ if loop == "uvloop":
 signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+)
 
 
 class Program:
