@@ -26,7 +26,8 @@ from rudp.core.pacing import (
 from rudp.core.pmtu import MAX_PROBES, PathMtu
 from rudp.core.rate import DeliveryRate
 from rudp.core.recovery import Phase, Recovery
-from rudp.core.rtt import GRANULARITY, Rtt
+from rudp.core.roundtrips import RoundTrips
+from rudp.core.rtt import Rtt
 from rudp.core.scoreboard import Scoreboard, SentRun
 from rudp.core.tailprobe import TailProbe
 from rudp.core.timers import LossTimer
@@ -72,7 +73,6 @@ class Flight:
         "_prr",
         "_reduced_until",
         "_rto_from",
-        "_sample_from",
         "_syn_sent_at",
         "_timed_out_at",
         "_timestamps",
@@ -92,6 +92,7 @@ class Flight:
         "rate",
         "recovery",
         "resend_now",
+        "roundtrips",
         "rtt",
         "smss",
         "tail",
@@ -109,6 +110,7 @@ class Flight:
         self.rate = DeliveryRate()
         self.recovery = Recovery(iss, sack=False)
         self.tail = TailProbe()
+        self.roundtrips = RoundTrips(self.rtt, self.tail, iss)
         self.undo: Undo | None = None  # the latest reduction, and whether it was for nothing
         self.frto: Frto | None = None  # the same of a time-out, while that is open
         self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
@@ -134,7 +136,6 @@ class Flight:
         self._burst = 0  # the octets that may leave at once at that rate
         self._prr: Prr | None = None  # what leads the window through fast recovery
         self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
-        self._sample_from = iss  # an ACK above this may give the next RTT sample
         self._full_losses = 0  # acknowledgements in a row that show full segments lost, none here
         self._syn_sent_at = 0.0
         self._last_sent = 0.0
@@ -156,8 +157,9 @@ class Flight:
 
     def syn_acked(self, echo: int | None, now: float) -> None:
         """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
-        runs, resent = self.board.acknowledge(self.board.snd_nxt)
-        self._measure(self.board.snd_nxt, runs, resent, [], echo, now)
+        nxt = self.board.snd_nxt
+        runs, resent = self.board.acknowledge(nxt)
+        self.roundtrips.measure(nxt, nxt, runs, resent, [], echo, now)
 
     def established(
         self,
@@ -189,7 +191,8 @@ class Flight:
         self.pacer = Pacer(window)
         rack = config.loss_detection == "rack"
         self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
-        self._sample_from = self._usage_end = self.board.snd_nxt
+        self._usage_end = self.board.snd_nxt
+        self.roundtrips.begin(self.board.snd_nxt)
         self._last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:
             self.rtt.syn_was_lost()
@@ -367,7 +370,7 @@ class Flight:
             self.pmtu_moved = any(run.is_probe for run in runs + sacked)
             if self.pmtu_moved:
                 self.pmtu.on_probe_delivered()
-        ack.rtt = self._measure(seg_ack, runs, resent, sacked, echo, now)
+        ack.rtt = self.roundtrips.measure(seg_ack, board.snd_nxt, runs, resent, sacked, echo, now)
         if sacked:
             runs += sacked
         if self._full_losses and any(run.end - run.seq >= self.smss for run in runs):
@@ -464,45 +467,6 @@ class Flight:
         self._tell_controller(now)
         self._ack.delivered = delivered
         return max(self.controller.cwnd - cwnd, 0)
-
-    def _measure(
-        self,
-        seg_ack: int,
-        acked: list[SentRun],
-        resent: bool,
-        sacked: list[SentRun],
-        echo: int | None,
-        now: float,
-    ) -> float | None:
-        """Take what round trips an acknowledgement shows; return that of what was sent last.
-
-        SRTT takes one sample per round trip, so that the plain gains hold (RTO-4): that of the
-        octets sent first, an acknowledgement's delay included.  What was *resent* needs an echo,
-        and one of the copy sent last (RTO-7).  That of an earlier copy would measure our own
-        time-out if not the data but its acknowledgement was lost.
-        """
-        latest = None
-        if acked and not resent:
-            latest = now - acked[-1].sent_at
-        elif sacked and sacked[-1].transmissions == 1:
-            latest = now - sacked[-1].sent_at
-        if latest is not None:
-            self.rtt.observe(latest, now)
-            self.tail.on_sample()
-        if not acked or (seg_ack <= self._sample_from and self.rtt.srtt and not self.rtt.backoffs):
-            return latest
-        if not resent:
-            self.rtt.sample(now - acked[0].sent_at)
-        elif echo is not None:
-            rtt = int(now * 1000) / 1000 - echo / 1000
-            if rtt > now - acked[0].sent_at + GRANULARITY:
-                return latest
-            self.rtt.sample(rtt)
-            self.tail.on_sample()
-        else:
-            return latest
-        self._sample_from = self.board.snd_nxt
-        return latest
 
     # -- episodes of recovery --------------------------------------------------------------------
 

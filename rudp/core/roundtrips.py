@@ -1,0 +1,65 @@
+"""Which acknowledgements measure a round trip, and what they make of the estimate (RFC 6298 §3).
+
+SRTT takes one sample per round trip, so that the plain gains hold (RTO-4): that of the octets sent
+first, an acknowledgement's delay included.  What was sent twice needs an echo, and one of the copy
+sent last (RTO-7).  That of an earlier copy would measure our own time-out if not the data but its
+acknowledgement was lost.
+"""
+
+from rudp.core.rtt import GRANULARITY, Rtt
+from rudp.core.scoreboard import SentRun
+from rudp.core.tailprobe import TailProbe
+
+
+class RoundTrips:
+    """Feeds *rtt*, and tells *tail* of each measurement.  *iss*: our initial sequence number."""
+
+    __slots__ = ("_rtt", "_sample_from", "_tail")
+
+    def __init__(self, rtt: Rtt, tail: TailProbe, iss: int) -> None:
+        self._rtt = rtt
+        self._tail = tail
+        self._sample_from = iss  # an ACK above this may give the next sample
+
+    def begin(self, snd_nxt: int) -> None:
+        """The handshake is over: samples come from data, which begins at *snd_nxt*."""
+        self._sample_from = snd_nxt
+
+    def measure(
+        self,
+        seg_ack: int,
+        snd_nxt: int,
+        acked: list[SentRun],
+        resent: bool,
+        sacked: list[SentRun],
+        echo: int | None,
+        now: float,
+    ) -> float | None:
+        """Take what round trips an acknowledgement shows; return that of what was sent last.
+
+        *acked*: the runs it acknowledges, *resent*: some of them more than once; *sacked*: those
+        that it SACKs for the first time.  None if there is no sound measurement.
+        """
+        rtt = self._rtt
+        latest = None
+        if acked and not resent:
+            latest = now - acked[-1].sent_at
+        elif sacked and sacked[-1].transmissions == 1:
+            latest = now - sacked[-1].sent_at
+        if latest is not None:
+            rtt.observe(latest, now)
+            self._tail.on_sample()
+        if not acked or (seg_ack <= self._sample_from and rtt.srtt and not rtt.backoffs):
+            return latest
+        if not resent:
+            rtt.sample(now - acked[0].sent_at)
+        elif echo is not None:
+            r = int(now * 1000) / 1000 - echo / 1000
+            if r > now - acked[0].sent_at + GRANULARITY:
+                return latest
+            rtt.sample(r)
+            self._tail.on_sample()
+        else:
+            return latest
+        self._sample_from = snd_nxt
+        return latest
