@@ -32,6 +32,9 @@ RUNS_PER_FLUSH: Final = 64
 EARLY: Final = 0.001
 """Seconds to wait on when the loop's timer fired before its time: loops round to milliseconds."""
 
+DATAGRAM_TRUESIZE: Final = 768
+"""Octets that a datagram takes in the buffer of a socket on Linux, at least."""
+
 STANDSTILL: Final = 1.0
 """Seconds.  An alarm that is later than this was not late: the machine or the process stood still,
 or somebody has set the clock."""
@@ -89,6 +92,9 @@ class Endpoint:
         self._blocked = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = OFF
+        self._capacity = 0  # octets that the socket holds until they are read, and
+        self._octets_read = 0  # how many were
+        self._listening_to = 0  # where that count ends a wait for the reader, 0 for no wait
         self._local_host = ""
         self._path: Path = ((), "")  # of the datagrams that came last
         self._claimed: set[int] = set()
@@ -105,7 +111,8 @@ class Endpoint:
         """Take *port*, bound and open, as this endpoint's socket."""
         self._port = port
         if port.socket is not None:
-            self._table.limit_promises(granted_receive_buffer(port.socket))
+            self._capacity = granted_receive_buffer(port.socket)
+            self._table.limit_promises(self._capacity)
         if port.ecn_capable:
             self._table.enable_ecn()
         if self.connected is not None:
@@ -246,6 +253,7 @@ class Endpoint:
         if path == self._path:
             path = self._path  # connections from the same socket share it: 200 octets for each
         self._path = path
+        self._octets_read += len(data)
         self._table.handle_datagrams(data, stride, path, self.loop.time(), ecn)
         return self._table.is_crowded
 
@@ -327,8 +335,11 @@ class Endpoint:
 
     def _on_alarm(self) -> None:
         now = self.loop.time()
-        if now - self._alarm_at > STANDSTILL:
+        if now - self._alarm_at > STANDSTILL and not self._listening_to:
             self._table.stood_still(now - self._alarm_at)
+        if self._must_listen(now):
+            self._alarm = self.loop.call_at(now, self._on_alarm)  # after the next reads
+            return
         self._alarm = None
         self._alarm_at = OFF
         if now < self._table.next_deadline < now + EARLY:
@@ -340,6 +351,25 @@ class Endpoint:
             self._table.watch_ready()
         self._deliver()
         self.wake()
+
+    def _must_listen(self, now: float) -> bool:
+        """Whether the deadlines that have passed must wait for datagrams that wait to be read.
+
+        What they wait for may be among these, after a turn of the loop that took long most of all.
+        But nothing that the socket holds was there when the wait began, once as much was read as
+        it can hold.
+        """
+        port = self._port
+        if port is None or self._table.next_deadline > now or not port.has_arrivals():
+            self._listening_to = 0
+            return False
+        if not self._listening_to:
+            self._listening_to = self._octets_read + self._capacity
+        self._octets_read += DATAGRAM_TRUESIZE  # a turn reads a datagram, or the loop will not
+        if self._octets_read < self._listening_to:
+            return True
+        self._listening_to = 0
+        return False
 
     def shut_down(self) -> None:
         """The loop is about to end: reset what is still open, as far as one try goes, and close.

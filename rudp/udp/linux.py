@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from rudp.core.transmit import RUN_OCTETS_MAX, Address, Transmit
 from rudp.udp.fields import IpFields, forbid_fragments
-from rudp.udp.port import TRANSIENT, Receiver, ask_for_buffers
+from rudp.udp.port import TRANSIENT, Receiver, arrivals_in, ask_for_buffers
 
 # From <linux/udp.h>, <linux/in.h> and <linux/in6.h>; the socket module lacks the names.
 SOL_UDP: Final = 17
@@ -110,6 +110,7 @@ class LinuxPort:
         self._closed = False
         self._prepare()
         self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
+        self._arrivals = arrivals_in(sock)
         loop.add_reader(sock.fileno(), self._readable)
 
     def _prepare(self) -> None:
@@ -144,6 +145,10 @@ class LinuxPort:
         return self._sock
 
     # -- receiving -------------------------------------------------------------------------------
+
+    def has_arrivals(self) -> bool:
+        """Whether a datagram waits to be read, which the loop will see to in its next turn."""
+        return not self._closed and self._arrivals()
 
     def _readable(self) -> None:
         receiver = self._receiver

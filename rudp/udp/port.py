@@ -6,9 +6,11 @@ Two implementations keep this contract: :mod:`rudp.udp.portable` on any loop, an
 
 import contextlib
 import errno
+import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from rudp.core.transmit import Address, Transmit
@@ -62,6 +64,15 @@ def receive_drops(sock: Any) -> int | None:
     return _MEMINFO.unpack(facts)[_MEMINFO_DROPS] if len(facts) == _MEMINFO.size else None
 
 
+def arrivals_in(sock: Any) -> Callable[[], bool]:
+    """Return a function that tells whether a datagram waits in *sock*, which stays open."""
+    if not hasattr(select, "poll"):
+        return lambda: bool(select.select([sock.fileno()], [], [], 0)[0])
+    poll = select.poll()  # takes any descriptor, which select() does not
+    poll.register(sock.fileno(), select.POLLIN)
+    return lambda: any(event & select.POLLIN for _, event in poll.poll(0))
+
+
 class Receiver(Protocol):
     """Who takes what a port has received."""
 
@@ -110,6 +121,9 @@ class Port(Protocol):
 
         Return False if nothing more is taken until ``ready_to_send``.
         """
+
+    def has_arrivals(self) -> bool:
+        """Whether a datagram has arrived that waits to be read."""
 
     def flush(self) -> bool:
         """Send what was held back so that more might leave with it; return as :meth:`send` does."""

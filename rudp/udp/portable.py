@@ -6,11 +6,12 @@ nothing of the transport but ``sendto`` and ``close``, so it also runs on loops 
 
 import asyncio
 import errno
+from collections.abc import Callable
 from typing import Any
 
 from rudp.core.transmit import Address, Transmit
 from rudp.udp.fields import IpFields, forbid_fragments
-from rudp.udp.port import TRANSIENT, Receiver
+from rudp.udp.port import TRANSIENT, Receiver, arrivals_in
 
 
 class PortablePort(asyncio.DatagramProtocol):
@@ -23,6 +24,7 @@ class PortablePort(asyncio.DatagramProtocol):
         self._remote = remote
         self._transport: asyncio.DatagramTransport | None = None
         self._fields: IpFields | None = None
+        self._arrivals: Callable[[], bool] | None = None
         self._blocked = False
         self._closed = False
         self._sending = False
@@ -44,6 +46,7 @@ class PortablePort(asyncio.DatagramProtocol):
             ipv6 = ":" in str(self.sockname[0])
             forbid_fragments(sock, ipv6=ipv6)
             self._fields = IpFields(sock, ipv6=ipv6)
+            self._arrivals = arrivals_in(sock)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """One datagram is one batch."""
@@ -78,6 +81,13 @@ class PortablePort(asyncio.DatagramProtocol):
     def socket(self) -> Any:
         """The transport's socket, None where there is none."""
         return self._transport.get_extra_info("socket") if self._transport is not None else None
+
+    def has_arrivals(self) -> bool:
+        """Whether a datagram waits for the loop; without a socket none does that has arrived."""
+        transport = self._transport
+        if self._arrivals is None or transport is None or transport.is_closing():
+            return False
+        return self._arrivals()
 
     def send(self, transmit: Transmit) -> bool:
         """Send *transmit* datagram by datagram; return False when the loop's buffer is full."""

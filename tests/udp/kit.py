@@ -7,7 +7,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from rudp.core.transmit import Address, Transmit
 from rudp.udp.linux import SOL_UDP, UDP_SEGMENT, LinuxPort
@@ -19,6 +19,9 @@ PEER: Address = ("127.0.0.1", 7001)
 
 GRANTED = 8 << 20
 """Octets of receive buffer that every socket has."""
+
+SILENT: Final = os.pipe()[0]
+"""A descriptor that never has anything to read."""
 
 Datagram = tuple[bytes, Address]
 Message = tuple[int, int, bytes]
@@ -69,7 +72,7 @@ class RecordingSocket:
         return HERE
 
     def fileno(self) -> int:
-        return 3
+        return SILENT
 
     def setblocking(self, flag: bool) -> None:
         assert not flag
