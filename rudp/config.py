@@ -72,7 +72,9 @@ class Config:
         ``syn_retries``: SYN retransmissions of an active open (7 gives up after 183 s, MUST-23).
         ``connect_timeout``: an earlier end to an active open, or ``None``.  ``user_timeout``: R2,
         the time without progress after which a connection dies (RFC 9293 §3.8.3), or ``None`` for
-        never.  ``keepalive`` with its ``_idle``, ``_interval`` and ``_count``: RFC 9293 §3.8.4.
+        never.  ``keepalive`` with its ``_idle``, ``_interval`` and ``_count``: RFC 9293 §3.8.4;
+        a number of seconds instead of ``True`` stands for both ``_idle`` and ``_interval``, and 25
+        keeps a way open through NATs that forget silent UDP after 30 s (RFC 4787 §4.3).
         ``idle_timeout``: the time in which no octet of data came in and none of ours was
         acknowledged, after which the connection is reset with :class:`TimeoutError`, or ``None``
         for never; it is looked at four times in that time, so it may take a quarter longer.
@@ -133,7 +135,7 @@ class Config:
     syn_retries: int = 7
     connect_timeout: float | None = None
     user_timeout: float | None = 300.0
-    keepalive: bool = False
+    keepalive: bool | float = False
     keepalive_idle: float = 7200.0
     keepalive_interval: float = 75.0
     keepalive_count: int = 9
@@ -168,6 +170,8 @@ class Config:
         _whole("syn_retries", self.syn_retries, 0, 32)
         _between("connect_timeout", self.connect_timeout, R2_FLOOR, float("inf"), optional=True)
         _between("user_timeout", self.user_timeout, R2_FLOOR, float("inf"), optional=True)
+        if not isinstance(self.keepalive, bool):
+            _between("keepalive", self.keepalive, R2_FLOOR, float("inf"))
         _between("keepalive_idle", self.keepalive_idle, R2_FLOOR, float("inf"))
         _between("keepalive_interval", self.keepalive_interval, R2_FLOOR, float("inf"))
         _whole("keepalive_count", self.keepalive_count, 1, 255)

@@ -259,7 +259,7 @@ async def create_server(
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
     config = config or Config()
-    if keep_alive:
+    if keep_alive and not config.keepalive:
         config = dataclasses.replace(config, keepalive=True)
     watcher = watching(
         loop, real=registry.real, tracer=tracer, capture=capture, name="server", peer_name="client"

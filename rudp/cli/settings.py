@@ -11,12 +11,12 @@ from typing import Any, Final
 import rudp
 from rudp.cli import arguments
 
-KEEPALIVE_IDLE: Final = 25.0
+KEEPALIVE: Final = 25.0
 """Seconds without a word after which a segment asks for an answer.  Many home routers forget a
 UDP address after 30 s of silence, and a peer whose process was killed is noticed by this alone."""
 
-KEEPALIVE_INTERVAL: Final = 10.0
-KEEPALIVE_COUNT: Final = 6
+KEEPALIVE_COUNT: Final = 3
+"""Segments that go without an answer before the peer counts as lost, after 100 s."""
 
 
 def add_options(parser: argparse.ArgumentParser, *, connects: bool) -> None:
@@ -49,9 +49,7 @@ def config(options: argparse.Namespace) -> rudp.Config:
     return rudp.Config(
         congestion=options.congestion,
         mss=options.mss,
-        keepalive=True,
-        keepalive_idle=KEEPALIVE_IDLE,
-        keepalive_interval=KEEPALIVE_INTERVAL,
+        keepalive=KEEPALIVE,
         keepalive_count=KEEPALIVE_COUNT,
     )
 

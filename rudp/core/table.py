@@ -7,9 +7,7 @@ a ready set for sending, a heap with lazy entries for deadlines, never a scan.
 """
 
 import errno
-import functools
 import heapq
-import ipaddress
 import os
 import random
 from collections import OrderedDict, deque
@@ -18,6 +16,20 @@ from typing import Final
 
 from rudp.config import Config
 from rudp.core import options, wire
+from rudp.core.addresses import (
+    BASE_PAYLOAD_IPV4,
+    BASE_PAYLOAD_IPV6,
+    FLOOR_PAYLOAD_IPV4,
+    FLOOR_PAYLOAD_IPV6,
+    OVERHEAD_IPV4,
+    OVERHEAD_IPV6,
+    RECEIVE_PAYLOAD_IPV4,
+    RECEIVE_PAYLOAD_IPV6,
+    host_of,
+    is_ipv6,
+    is_loopback,
+    is_unicast,
+)
 from rudp.core.budget import Budget
 from rudp.core.congestion.controller import Ack
 from rudp.core.connection import Connection
@@ -25,6 +37,7 @@ from rudp.core.counters import Count, Counters
 from rudp.core.isn import IsnSource
 from rudp.core.listener import Listener
 from rudp.core.pmtu import Payloads
+from rudp.core.ports import LocalPorts
 from rudp.core.promises import Claim, ReceiveBudget
 from rudp.core.seqnum import SEQ_MASK
 from rudp.core.state import Cause, State
@@ -37,22 +50,6 @@ from rudp.core.tracer import Nobody, Tracer
 from rudp.core.transmit import CE, Address, Path, Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, RST, SYN, Run, swap_ports
-
-BASE_PAYLOAD_IPV4: Final = 1200
-BASE_PAYLOAD_IPV6: Final = 1232
-"""Octets of UDP payload that any path is trusted to carry (PMTU-1, PMTU-2)."""
-
-FLOOR_PAYLOAD_IPV4: Final = 576 - 20 - 8
-FLOOR_PAYLOAD_IPV6: Final = 1280 - 40 - 8
-"""Octets of UDP payload that any host takes (PMTU-2); all there is without discovery (UDP-4)."""
-
-RECEIVE_PAYLOAD_IPV4: Final = 1500 - 20 - 8
-RECEIVE_PAYLOAD_IPV6: Final = 1500 - 40 - 8
-"""Octets of UDP payload that we announce: what fits an Ethernet frame (W-50)."""
-
-DYNAMIC_PORTS: Final = range(49_152, 65_536)
-OTHER_PORTS: Final = range(1024, 49_152)
-"""Ports for active opens: dynamic ones first, then all that are not reserved (RFC 6056 §3.2)."""
 
 REPLIES_MAX: Final = 1024
 """Answers of no connection that may wait to be sent."""
@@ -85,7 +82,7 @@ class ConnectionTable:
         self.tracer = tracer
         self._isn = IsnSource(secret)
         self._cookies = SynCookies(secret, self._isn)
-        self._random = random
+        self._ports = LocalPorts(random)
         self._loopback_payload = loopback_payload
         self._link_payload = link_payload
         self._ecn_capable = False
@@ -157,14 +154,23 @@ class ConnectionTable:
         EADDRNOTAVAIL for an address nobody can connect to, EADDRINUSE if the port, or every
         port, is taken.
         """
-        if not _is_unicast(path) or not 0 < remote_port <= 0xFFFF:
+        if not is_unicast(path) or not 0 < remote_port <= 0xFFFF:
             raise OSError(errno.EADDRNOTAVAIL, f"cannot connect to {path[0]}")
+        iss = None
         if local_port is None:
-            local_port = self._free_port(path, remote_port)
-        elif self._is_taken(path, local_port << 16 | remote_port):
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        ports = local_port << 16 | remote_port
-        connection = self._new(path, ports, config or self.config, Opened.ACTIVE, None, tracer, now)
+            ports = self._free_port(path, remote_port, now) << 16 | remote_port
+            old = self._time_wait.find(path, ports)
+            if old is not None:
+                iss = old.successor_iss(self._isn.iss(path, ports, now))
+        else:
+            ports = local_port << 16 | remote_port
+            old = None
+            if self._is_taken(path, ports):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        connection = self._new(path, ports, config or self.config, Opened.ACTIVE, iss, tracer, now)
+        if old is not None:
+            self._time_wait.succeed(old, now)
+        self._ports.taken(path, ports, now)
         connection.open_active(now)
         self._opening.add(connection)
         self.touch(connection)
@@ -247,7 +253,8 @@ class ConnectionTable:
         local, remote = quote[0] << 8 | quote[1], quote[2] << 8 | quote[3]
         connection = self._entries.get((path, remote << 16 | local))
         if connection is not None:
-            payload = None if not mtu else mtu - (48 if ":" in str(path[0][0]) else 28)
+            overhead = OVERHEAD_IPV6 if is_ipv6(host_of(path)) else OVERHEAD_IPV4
+            payload = mtu - overhead if mtu else None
             connection.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now, payload=payload)
             self._attend(connection)
         else:
@@ -378,24 +385,24 @@ class ConnectionTable:
 
     def _receive_payload(self, path: Path) -> int:
         """Return the octets of UDP payload that we announce without asking for the link (W-50)."""
-        host = str(path[0][0])
-        most = RECEIVE_PAYLOAD_IPV6 if ":" in host else RECEIVE_PAYLOAD_IPV4
+        host = host_of(path)
+        most = RECEIVE_PAYLOAD_IPV6 if is_ipv6(host) else RECEIVE_PAYLOAD_IPV4
         return self._loopback(host) or most
 
     def _loopback(self, host: str) -> int | None:
         """Return what loopback carries if *host* is this one, and that is known."""
-        return self._loopback_payload if _is_loopback(host) else None
+        return self._loopback_payload if is_loopback(host) else None
 
     def _claim(self, path: Path) -> Claim | None:
         """Return the part of a new connection in what the socket holds (BUF-8)."""
         if self._promises is None:
             return None
-        return Claim(self._promises, loopback=_is_loopback(str(path[0][0])))
+        return Claim(self._promises, loopback=is_loopback(host_of(path)))
 
     def _payloads(self, path: Path, config: Config) -> Payloads:
         """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""
-        host = str(path[0][0])
-        ipv6 = ":" in host
+        host = host_of(path)
+        ipv6 = is_ipv6(host)
         floor = FLOOR_PAYLOAD_IPV6 if ipv6 else FLOOR_PAYLOAD_IPV4
         most = self._receive_payload(path)
         known = self._loopback(host)
@@ -408,13 +415,26 @@ class ConnectionTable:
             base = floor if config.mss is None else config.mss + wire.HEADER_SIZE
         return Payloads(base, floor, ceiling, max(ceiling, most) if link else most)
 
-    def _free_port(self, path: Path, remote_port: int) -> int:
-        """Return a free local port: random start, then linear (RFC 6056 §3.3.1, ISN-5)."""
-        for ports in (DYNAMIC_PORTS, OTHER_PORTS):
-            start = self._random.randrange(len(ports))
-            for n in range(len(ports)):
-                port = ports[(start + n) % len(ports)]
-                if not self._is_taken(path, port << 16 | remote_port):
+    def _free_port(self, path: Path, remote_port: int, now: float) -> int:
+        """Return a local port for an active open (RFC 6056, ISN-5).
+
+        If every port is in use, one that only TIME-WAIT remembers is taken over (RFC 6191, TW-7).
+        """
+        ports = self._ports
+        while (port := ports.free(path, remote_port)) is not None:
+            numbers = port << 16 | remote_port
+            if (path, swap_ports(numbers)) in self._entries:  # the peer has opened it
+                ports.taken(path, numbers, now)
+            elif (record := self._time_wait.find(path, numbers)) is not None:
+                ports.taken(path, numbers, now)
+                ports.rests(path, numbers, record.expires)
+            else:
+                return port
+        for port in ports.resting(path, remote_port):
+            numbers = port << 16 | remote_port
+            if (path, swap_ports(numbers)) not in self._entries:
+                record = self._time_wait.find(path, numbers)
+                if record is None or record.may_be_followed(now):
                     return port
         raise OSError(errno.EADDRINUSE, "no free port towards this peer")
 
@@ -460,6 +480,7 @@ class ConnectionTable:
         if self._entries.get(key) is not connection:
             return False
         del self._entries[key]
+        self._ports.freed(connection.path, connection.ports)
         return True
 
     def _keep_record(self, connection: Connection, now: float) -> None:
@@ -480,6 +501,7 @@ class ConnectionTable:
             self.counters[Count.TIME_WAIT_OVERFLOW] += 1
             self._time_wait.forget_oldest(now)
         self._time_wait.keep(record)
+        self._ports.rests(record.path, record.ports, record.expires)
 
     def _schedule(self, connection: Connection) -> None:
         """Make sure that the heap wakes us for *connection* in time.
@@ -533,7 +555,7 @@ class ConnectionTable:
         listener = self._listeners.get(run.ports & 0xFFFF)
         if flags & RST:
             reason = Count.RST_IGNORED
-        elif not _is_unicast(path):  # MUST-57, MUST-63: whatever it is, it gets no answer
+        elif not is_unicast(path):  # MUST-57, MUST-63: whatever it is, it gets no answer
             reason = Count.BAD_SOURCE
         elif listener is None or flags & ACK:
             if listener is not None and self._take_cookie(listener, run, path, now):
@@ -666,7 +688,7 @@ class ConnectionTable:
 
     def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:
         """Answer *run* with a RST, unless there were too many (ST-9, ST-11)."""
-        if not self._resets.allows(str(path[0][0]), now):
+        if not self._resets.allows(host_of(path), now):
             self.counters[Count.RST_THROTTLED] += 1
             return
         self.counters[Count.RST_SENT] += 1
@@ -699,31 +721,3 @@ class ConnectionTable:
 def _key(connection: Connection) -> Key:
     """Return where segments find *connection*: its path and the ports as they will read them."""
     return connection.path, swap_ports(connection.ports)
-
-
-def _is_loopback(host: str) -> bool:
-    """Return whether *host* is this one, by an address that nobody else has."""
-    return host.startswith("127.") or host == "::1"
-
-
-def _is_unicast(path: Path) -> bool:
-    """Return whether *path* leads from one host to another: no group, nobody's address, no port 0.
-
-    The local host counts where it is known: it is what the peer sent to.
-    """
-    address, local = path
-    return bool(address[1]) and not _is_group(address[0], True) and not _is_group(local, False)
-
-
-@functools.lru_cache(maxsize=1024)  # 0.1 µs, parsing takes 11
-def _is_group(host: str, or_unspecified: bool) -> bool:
-    """Return whether *host* is a multicast or broadcast address, or the unspecified one."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False  # not an Internet address: a simulated network's, perhaps
-    if address.version == 6 and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if or_unspecified and address.is_unspecified:
-        return True
-    return address.is_multicast or str(address) == "255.255.255.255"

@@ -179,9 +179,10 @@ class Tcb:
         self.ts_offset = ts_offset
         self.ts_start = self.ts_clock(now)
         self.last_heard = now
-        self.keepalive = config.keepalive
-        self.keepalive_idle = config.keepalive_idle
-        self.keepalive_interval = config.keepalive_interval
+        self.keepalive = bool(config.keepalive)
+        every = None if isinstance(config.keepalive, bool) else config.keepalive
+        self.keepalive_idle = config.keepalive_idle if every is None else every
+        self.keepalive_interval = config.keepalive_interval if every is None else every
         self.keepalive_count = config.keepalive_count
         self.keepalive_probes = 0
         self.keepalive_due = False  # a keep-alive probe is to be sent

@@ -29,6 +29,11 @@ _PACKED: Final = Struct("<6IH?2d?")
 _EXPIRES: Final = 8  # the index of that field
 
 
+SETTLED: Final = 1.0
+"""Seconds in TIME-WAIT after which we may open anew from the same ports, as in Linux: by then both
+our timestamps and our initial numbers are above all that was used (RFC 6191, TW-7)."""
+
+
 class Reaction(enum.Enum):
     """What the table does about a segment for a record."""
 
@@ -169,6 +174,10 @@ class TimeWaitRecord:
             opts = options.encode((timestamp(now, self._ts_offset), self._ts_recent))
         return wire.pack_segment(self.ports, self.snd_nxt, self.rcv_nxt, ACK, self._window, opts)
 
+    def may_be_followed(self, now: float) -> bool:
+        """Return whether we may open a connection with the same ports ourselves (RFC 6191)."""
+        return now >= self.expires - self.lifetime + SETTLED
+
     def successor_iss(self, iss: int) -> int:
         """Return *iss*, or a number safely above what the old connection used (MAY-2, TW-5)."""
         if wire_after(iss, self.snd_nxt):
@@ -234,6 +243,10 @@ class TimeWaitQueue:
             if key in queue:
                 self._remove(lifetime, key)
                 return
+
+    def succeed(self, record: TimeWaitRecord, now: float) -> None:
+        """A connection of ours takes the place of *record*."""
+        self._close(record.lifetime, _key(record.path, record.ports), Cause.DELETE, now)
 
     def forget_oldest(self, now: float) -> None:
         """Forget the record, of one or more, that would expire first (TW-8)."""

@@ -101,3 +101,23 @@ def test_KA_1_also_half_closed(play: Play) -> None:
         error TimeoutError
         """
     )
+
+
+def test_UDP_12_KA_5_one_number_keeps_a_NAT_open(play: Play) -> None:
+    """A probe each time when nothing has come for so long, answered or not."""
+    play.configure(keepalive=25, keepalive_count=2)
+    play(active())
+    play(
+        """
+        +25 > A 0 ack 1
+        +0.1 < A 1 ack 1
+        +25 > A 0 ack 1
+        +0.1 < A 1 ack 1
+        +10 < PA 1:11(10) ack 1
+        +0.04 > A 1 ack 11
+        +24.96 > A 0 ack 11
+        +25 > A 0 ack 11
+        +25 > RA 1 ack 11
+        error TimeoutError
+        """
+    )

@@ -176,6 +176,15 @@ def test_numbers_are_numbers(name: str, value: object) -> None:
         made(name, value)
 
 
+def test_keepalive_takes_a_time() -> None:
+    """UDP-12, KA-5"""
+    for value in (25, 25.0, True, False, 1e-3):
+        assert made("keepalive", value) == value
+    for wrong in (0, -1, 0.0009, "25", None, float("nan"), [25]):
+        with pytest.raises(ValueError, match="keepalive"):
+            made("keepalive", wrong)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_sizes_and_counts_are_whole(name: str) -> None:
     low, high = next((row[1], row[3]) for row in RANGES if row[0] == name)

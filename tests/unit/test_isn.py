@@ -8,7 +8,8 @@ import pytest
 
 from rudp.config import Config
 from rudp.core.isn import IsnSource
-from rudp.core.table import DYNAMIC_PORTS, ConnectionTable
+from rudp.core.ports import DYNAMIC_PORTS
+from rudp.core.table import ConnectionTable
 from rudp.core.transmit import Path
 
 SECRET = bytes(range(16))
