@@ -31,7 +31,7 @@ from rudp.core.rtt import Rtt
 from rudp.core.scoreboard import Scoreboard, SentRun
 from rudp.core.tailprobe import TailProbe
 from rudp.core.timers import LossTimer
-from rudp.core.undo import Undo
+from rudp.core.undo import Proof, Undo
 from rudp.core.why import Why
 
 INITIAL_WINDOW_SEGMENTS: Final = 10
@@ -226,12 +226,11 @@ class Flight:
         controller = self.controller
         if controller.pacing_rate:
             return controller.pacing_rate
-        if not self.rtt.srtt:
+        spread = self.rtt.spread
+        if not spread:
             return None
-        # A time-out would not be waited for any longer, however late an answer once came.
-        srtt = min(self.rtt.srtt, self._config.max_rto)
         slow_start = controller.cwnd < controller.ssthresh
-        return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / srtt
+        return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / spread
 
     def paced_room(self, now: float) -> int:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
@@ -259,7 +258,7 @@ class Flight:
     @property
     def probe_pause(self) -> float:
         """Seconds to leave a path alone after a size has failed: a window of round trips."""
-        return (self.rtt.srtt or 1.0) * max(self.controller.cwnd // self.smss, 1)
+        return (self.rtt.spread or 1.0) * max(self.controller.cwnd // self.smss, 1)
 
     def mark_probe(self) -> None:
         """The run that was sent last tries a larger segment size."""
@@ -392,9 +391,10 @@ class Flight:
             undo is not None
             and (dsack is not None or undo.awaits_echo or self.frto is not None)
             and self._config.undo
-            and self._was_needless(undo, una, dsack, echo, duplicate, can_try, runs, now)
         ):
-            self._undo(undo, acked, echo, now)
+            proof = self._was_needless(undo, una, dsack, echo, duplicate, can_try, runs, now)
+            if proof is not None:
+                self._undo(undo, proof, acked, echo, now)
 
         phase = recovery.phase
         if phase is not Phase.OPEN and seg_ack >= recovery.recover:
@@ -544,8 +544,8 @@ class Flight:
         can_try: bool,
         runs: list[SentRun],
         now: float,
-    ) -> bool:
-        """Return whether the latest reduction has turned out to be for nothing (UNDO-2, 3, 6).
+    ) -> Proof | None:
+        """Return what shows that the latest reduction was for nothing (UNDO-2, 3, 6).
 
         *una*: SND.UNA before this acknowledgement.
         """
@@ -553,8 +553,9 @@ class Flight:
         advanced = board.snd_una > una
         reported = dsack is not None and undo.on_dsack(*dsack)
         all_acked = board.snd_una == board.snd_nxt
-        if advanced and undo.on_advance(una, echo, all_acked, dsack is not None):
-            return True
+        proof = undo.on_advance(una, echo, all_acked, dsack) if advanced else None
+        if proof is not None:
+            return proof
         if self.frto is not None:
             highest = runs[-1].end if runs else 0
             idle = duplicate and not self.recovery.sack
@@ -567,11 +568,16 @@ class Flight:
                 self.why_lost = Why.RETRANSMIT_RTO
                 self.recovery.settle_timeout(board, self.rtt, now)
             elif outcome is Outcome.SPURIOUS:
-                return True
-        return reported
+                return Proof.LATE
+        return Proof.TWICE if reported else None
 
-    def _undo(self, undo: Undo, acked: int, echo: int | None, now: float) -> None:
-        """Take the latest reduction back, without a burst (UNDO-7, RFC 4015 §3.2)."""
+    def _undo(self, undo: Undo, proof: Proof, acked: int, echo: int | None, now: float) -> None:
+        """Take the latest reduction back (UNDO-7, RFC 4015 §3.2).
+
+        The window too, at once: pacing sees to it that no burst follows, and without it only what
+        left the network now may be sent in one.  But the round trip is measured anew only where
+        the original was late (UNDO-8).
+        """
         board = self.board
         undo.forget()
         self.undone += 1
@@ -583,14 +589,19 @@ class Flight:
         self.frto = None
         self.extra_new = 0
         most = WINDOW_MAX
-        if undo.by_timeout:
-            burst = max(min(acked, initial_window(self.smss)), self.smss)
-            most = board.flight_size + burst
-            self.rtt.was_spurious()
-            if echo is not None:
-                self.rtt.sample(now - echo / 1000)
-        elif self.recovery.rack is not None:
-            self.recovery.rack.reordering_seen = True  # what else can have made it late
+        if not undo.by_timeout:
+            if self.recovery.rack is not None:
+                self.recovery.rack.reordering_seen = True  # what else can have made it late
+        else:
+            if not self._config.pacing:
+                burst = max(min(acked, initial_window(self.smss)), self.smss)
+                most = board.flight_size + burst
+            if proof is Proof.TWICE:
+                self.rtt.was_answered(now - undo.last_resent)
+            else:
+                self.rtt.was_spurious()
+                if echo is not None:
+                    self.rtt.sample(now - echo / 1000)
         self.controller.on_undo(most, now)
 
     def _keep_reduction(self) -> None:

@@ -16,6 +16,10 @@ RTO_INITIAL: Final = 1.0
 RTO_AFTER_SYN_LOSS: Final = 3.0
 """Seconds, once data flows, if the SYN had to be sent again (RFC 6298 §5.7)."""
 
+QUEUE_GAIN: Final = 4.0
+QUEUE_SECONDS: Final = 0.1
+"""A window is spread over four smallest round trips and this many seconds at most."""
+
 MIN_RTT_WINDOW: Final = 300.0
 """Seconds that a smallest round trip counts (RACK-2, DEF-23): a path may become longer."""
 
@@ -34,6 +38,7 @@ class Rtt:
         "_ceiling",
         "_floor",
         "_form",
+        "_former",
         "_minima",
         "_spurious",
         "backoffs",
@@ -54,11 +59,28 @@ class Rtt:
         # its time.  A list, or pairs, would take twice as much.
         self._minima: tuple[float, ...] = ()
         self._spurious = False  # the timer expired for nothing, and no sample has come since
+        # SRTT, RTTVAR and RTO before a sample was believed, until the next shows whether it lasts.
+        self._former: tuple[float, float, float] | None = None
 
     @property
     def min_rtt(self) -> float | None:
         """The smallest round trip of the last 300 seconds, None before the first."""
         return self._minima[0] if self._minima else None
+
+    @property
+    def spread(self) -> float | None:
+        """Seconds over which a window is to be spread, None before the first sample (PACE-1).
+
+        SRTT, as long as a queue can explain it.  An end that stood still, or whose acknowledgements
+        were lost, leaves an SRTT of that time, and a window spread over that would bring so few
+        samples that it stays so.  Less than the round trip does no harm: the window is still the
+        limit, and acknowledgements set the pace.
+        """
+        srtt = self.srtt
+        if srtt is None or not self._minima:
+            return srtt
+        bound = QUEUE_GAIN * self._minima[0] + QUEUE_SECONDS
+        return srtt if srtt < bound else bound
 
     def observe(self, r: float, now: float) -> None:
         """Let *r*, any sound measurement, count for the minimum."""
@@ -89,25 +111,48 @@ class Rtt:
             self.srtt = r
             self.rttvar = r / 2
         elif self._spurious:  # the delay has grown suddenly: believe the sample (UNDO-8)
+            if self._former is None:
+                self._former = srtt, self.rttvar, self._timeout(srtt, self.rttvar)
             self.srtt = max(srtt + 2 * GRANULARITY, r)
             self.rttvar = max(self.rttvar, r / 2)
         else:
+            if self._former is not None:
+                former_srtt, former_rttvar, former_rto = self._former
+                self._former = None
+                if r < former_rto:  # it was a moment's: no time-out would have been wrong
+                    srtt, self.rttvar = former_srtt, former_rttvar
             error = r - srtt
             self.rttvar += (abs(error) - self.rttvar) / 4
             self.srtt = srtt + error / 8
         self._spurious = False
         self.backoffs = 0
-        variance = 4 * self.rttvar
+        self.rto = self._timeout(self.srtt, self.rttvar)
+
+    def _timeout(self, srtt: float, rttvar: float) -> float:
+        """Return the RTO that follows from *srtt* and *rttvar* (RTO-2, RTO-5, RTO-6)."""
+        variance = 4 * rttvar
         if self._form == "linux":
-            rto = self.srtt + (variance if variance > self._floor else self._floor)
+            rto = srtt + (variance if variance > self._floor else self._floor)
         else:
-            rto = max(self._floor, self.srtt + max(variance, GRANULARITY))
-        self.rto = rto if rto < self._ceiling else self._ceiling
+            rto = max(self._floor, srtt + max(variance, GRANULARITY))
+        return rto if rto < self._ceiling else self._ceiling
 
     def back_off(self) -> None:
         """Double the RTO after it expired (RFC 6298 §5.5); it stays so until the next sample."""
         self.rto = min(self.rto * 2, self._ceiling)
         self.backoffs += 1
+
+    def was_answered(self, r: float) -> None:
+        """The copy that was sent last is answered *r* seconds later, but perhaps it was another.
+
+        That measures nothing; but what is answered within the RTO shows that the path is no longer
+        than it was, so the back-off is over.
+        """
+        if self.backoffs and self.srtt is not None:
+            rto = self._timeout(self.srtt, self.rttvar)
+            if r < rto:
+                self.rto = rto
+                self.backoffs = 0
 
     def was_spurious(self) -> None:
         """The timer expired although nothing was lost: adapt to the next sample (RFC 4015 §4.2)."""

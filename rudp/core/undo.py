@@ -4,15 +4,26 @@ A segment that was only late looks like one that was lost until its retransmissi
 Two witnesses tell the difference afterwards.  The echoed timestamp: if the acknowledgement answers
 what was sent before the first retransmission, the original had arrived (Eifel).  And D-SACK: if
 the peer reports every octet that was sent again as a duplicate, none of it was needed.  Then the
-congestion window may be what it was before.
+congestion window may be what it was before.  About the delay the two say different things: what
+was late took long; but where a copy came on top of the original, it was the acknowledgement that
+was lost, and the time until then is no round trip.
 """
+
+import enum
+
+
+class Proof(enum.Enum):
+    """What shows that a reduction was for nothing."""
+
+    LATE = "the original arrived, later than the timer allows"
+    TWICE = "the original arrived, and the copy too"
 
 
 class Undo:
     """What is remembered of a reduction of the window, until the next (UNDO-1).
 
     Octets from *snd_una* on will be sent again.  ``by_timeout``: it was the retransmission timer
-    that asked for it, not an acknowledgement.
+    that asked for it, not an acknowledgement.  ``last_resent``: when octets were last sent again.
     """
 
     __slots__ = (
@@ -23,10 +34,12 @@ class Undo:
         "_resent",
         "_start",
         "by_timeout",
+        "last_resent",
     )
 
     def __init__(self, snd_una: int, by_timeout: bool) -> None:
         self.by_timeout = by_timeout
+        self.last_resent = 0.0
         self._open = True
         self._start = snd_una
         self._resent = 0  # octets sent again and not reported as duplicates
@@ -50,6 +63,7 @@ class Undo:
                 self._first_seq = left
                 self._first_resent = int(now * 1000)
             self._resent += right - left
+            self.last_resent = now
 
     def on_dsack(self, left: int, right: int) -> bool:
         """Return whether this report completes those on all that was sent again (UNDO-6)."""
@@ -59,8 +73,10 @@ class Undo:
         self._resent -= min(right - left, self._resent)
         return not self._resent
 
-    def on_advance(self, una: int, echo: int | None, all_acked: bool, has_dsack: bool) -> bool:
-        """Return whether an acknowledgement that moved SND.UNA on from *una* proves the arrival.
+    def on_advance(
+        self, una: int, echo: int | None, all_acked: bool, dsack: tuple[int, int] | None
+    ) -> Proof | None:
+        """Return what an acknowledgement that moved SND.UNA on from *una* proves.
 
         Only the first one that answers the first retransmission can (UNDO-2): it filled the gap
         at *una*, so what it echoes came with that segment.  *echo*: the time in ms of our clock.
@@ -68,8 +84,12 @@ class Undo:
         acknowledgements were lost; that alone is no proof.
         """
         if una < self._first_seq:
-            return False
+            return None
         first, self._first_resent = self._first_resent, None
-        if not self._open or first is None or echo is None or has_dsack:
-            return False
-        return echo < first and (self._dsack_seen or not all_acked)
+        if not self._open or first is None or echo is None or echo >= first:
+            return None
+        if dsack is not None:
+            return Proof.TWICE if dsack[0] <= self._first_seq < dsack[1] else None
+        if not all_acked:
+            return Proof.LATE
+        return Proof.TWICE if self._dsack_seen else None

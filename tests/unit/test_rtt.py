@@ -192,6 +192,52 @@ def test_after_a_spurious_time_out_the_next_sample_is_believed() -> None:
     assert rtt.srtt == pytest.approx(0.502)
 
 
+def test_a_delay_that_is_over_is_forgotten() -> None:
+    """UNDO-8: a sample that would have been in time before the delay brings back what was then."""
+    rtt = estimator()
+    rtt.sample(0.1)
+    rtt.was_spurious()
+    rtt.sample(5.0)
+    rtt.was_spurious()
+    rtt.sample(6.0)  # the next is late as well: what counts is what was before both
+    assert rtt.rto == pytest.approx(18.0)
+    rtt.sample(0.1)
+    assert rtt.srtt == pytest.approx(0.1)
+    assert rtt.rttvar == pytest.approx(0.0375)
+    rtt.was_spurious()
+    rtt.sample(5.0)
+    rtt.sample(4.0)  # this is the path now
+    rtt.sample(0.1)
+    assert rtt.srtt is not None
+    assert rtt.srtt > 4.0
+
+
+def test_a_window_is_spread_over_what_a_queue_explains() -> None:
+    """PACE-1: SRTT, or four smallest round trips and a tenth of a second."""
+    assert estimator().spread is None
+    rtt = estimator()
+    rtt.sample(0.5)
+    assert rtt.spread == 0.5
+    rtt.observe(0.05, 0.0)
+    assert rtt.spread == pytest.approx(0.3)
+    rtt.observe(0.2, MIN_RTT_WINDOW + 1)
+    assert rtt.spread == 0.5
+
+
+def test_an_answer_within_the_rto_ends_the_back_off() -> None:
+    """RTO-12: and no other, nor is it a sample."""
+    rtt = estimator()
+    rtt.was_answered(0.1)
+    rtt.sample(0.1)
+    before = rtt.srtt, rtt.rttvar, rtt.rto
+    rtt.back_off()
+    rtt.back_off()
+    rtt.was_answered(before[2])
+    assert (rtt.rto, rtt.backoffs) == (4 * before[2], 2)
+    rtt.was_answered(before[2] - 0.001)
+    assert (rtt.srtt, rtt.rttvar, rtt.rto, rtt.backoffs) == (*before, 0)
+
+
 @given(
     st.lists(st.floats(0, 100) | st.none(), max_size=50),
     st.sampled_from(["linux", "rfc"]),

@@ -116,18 +116,66 @@ def test_reports_about_an_earlier_time_do_not_count() -> None:
 # -- after a time-out ----------------------------------------------------------------------------
 
 
-def test_a_spurious_time_out() -> None:
-    """UNDO-7, UNDO-8, RTO-7: FlightSize plus what was acknowledged, and the sample is believed."""
-    course = Course(10, timestamps=True)
+@pytest.mark.parametrize("pacing", [False, True])
+def test_a_spurious_time_out(pacing: bool) -> None:
+    """UNDO-7, UNDO-8, RTO-7: the window is back, and the sample is believed.
+
+    Without pacing, which spreads it, no more than FlightSize plus what was acknowledged.
+    """
+    course = Course(10, timestamps=True, pacing=pacing)
     course.time_out(at=0.3)
     course.flight.on_sent(*_first(course), 0.3)
     heard = course.ack(2, at=0.4, echo=0.0)
     assert heard == ["undo"]
-    assert course.controller.cwnd == 8 * SMSS + min(2 * SMSS, initial_window(SMSS))
+    at_once = 8 * SMSS + min(2 * SMSS, initial_window(SMSS))
+    assert course.controller.cwnd == (1 << 20 if pacing else at_once)
     assert course.lost == []
     assert course.flight.rtt.srtt == pytest.approx(0.4)
     assert course.flight.rtt.rttvar == pytest.approx(0.2)
     assert course.flight.rtt.backoffs == 0
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_lost_acknowledgements_are_no_delay(timestamps: bool, copies: int) -> None:
+    """UNDO-6, UNDO-8: the window is back; what passed until a copy was answered is no round trip.
+
+    Of several copies only the last is reported, as the acknowledgements of the others were lost;
+    then the echo has to prove that the original came.
+    """
+    course = Course(1, timestamps=timestamps)
+    rtt = course.flight.rtt
+    before = rtt.srtt, rtt.rttvar, rtt.rto
+    for n in range(copies):
+        course.time_out(at=0.3 * 2**n)
+        course.resend()
+    at = course.now + RTT
+    heard = course.ack(1, at=at, dsack=(0, 1), echo=0.0 if timestamps else None)
+    assert heard == (["undo"] if timestamps or copies == 1 else [])
+    assert (rtt.srtt, rtt.rttvar) == before[:2]
+    if heard:
+        assert course.controller.cwnd == 1 << 20
+        assert (rtt.rto, rtt.backoffs) == (before[2], 0)  # it was answered within the RTO
+
+
+def test_a_late_answer_to_a_copy_ends_no_back_off() -> None:
+    """RTO-12, UNDO-8: the path may have become that long."""
+    course = Course(1, timestamps=True)
+    course.time_out(at=0.3)
+    course.resend()
+    assert course.ack(1, at=0.3 + 0.5, dsack=(0, 1), echo=0.0) == ["undo"]
+    assert course.flight.rtt.backoffs == 1
+    assert course.flight.rtt.rto == pytest.approx(0.6)
+
+
+def test_a_duplicate_of_something_else_proves_nothing() -> None:
+    """UNDO-2, UNDO-6"""
+    course = Course(10, timestamps=True)
+    course.ack(5, at=RTT)
+    course.time_out(at=0.5)
+    course.resend()
+    assert course.ack(7, at=0.6, dsack=(2, 3), echo=0.0) == []
+    assert course.phase is Phase.TIMEOUT
 
 
 def test_a_genuine_time_out() -> None:
