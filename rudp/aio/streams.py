@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from ssl import SSLContext
+from ssl import SSLContext, SSLEOFError
 from typing import TYPE_CHECKING, Any, Final
 
 from rudp.aio.connect import create_connection
@@ -25,6 +25,20 @@ class StreamWriter(asyncio.StreamWriter):
     ) -> None:
         super().__init__(transport, protocol, reader, loop)
         self._complete_fut = None  # 144 octets for what nobody waits for
+
+    async def wait_closed(self) -> None:
+        """Wait until the stream is closed; raise what has ended it.
+
+        A stream of TLS that the peer has cut is an error for who has read past the cut, and for
+        nobody else: all that was wanted was read, and what was written is delivered.
+        """
+        closed = self._protocol._get_close_waiter(self)  # type: ignore[attr-defined]
+        await asyncio.wait([closed])
+        error = closed.exception()
+        if isinstance(error, SSLEOFError) and error.__traceback__ is None:
+            return  # it never was raised
+        if error is not None:
+            raise error
 
     def handled(self, task: "asyncio.Task[None]") -> None:
         """*task*, which had the stream, is done: do as asyncio if that was not in order."""

@@ -7,7 +7,8 @@ only uvloop's own transports, so here the layer is made without asking the loop.
 A FIN can be forged by whoever sees the segments, so TLS ends a stream with a word of its own,
 close_notify (RFC 8446 §6.1).  asyncio takes a FIN without it for the end of the stream.  Here it is
 an error: the protocol hears no ``eof_received``, and :class:`ssl.SSLEOFError` in
-``connection_lost``; a reader raises it.
+``connection_lost``; a reader raises it.  It is no fault of the other direction: what was written is
+delivered, and the writer of who has not read past the cut closes in order.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ import traceback
 from asyncio import sslproto
 from asyncio.sslproto import AppProtocolState, SSLProtocolState
 from typing import TYPE_CHECKING, Any, Self
+
+from rudp.aio.flow import taken_over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,11 +128,18 @@ class Layer(sslproto.SSLProtocol):
     """asyncio's TLS layer, which does not take a cut stream for a whole one."""
 
     _below: asyncio.BaseTransport | None = None
+    _cut: ssl.SSLEOFError | None = None
     if TYPE_CHECKING:  # what the type stubs leave out
         _state: SSLProtocolState
         _app_state: AppProtocolState
+        _app_protocol: asyncio.BaseProtocol
         _app_reading_paused: bool
+        _app_writing_paused: bool
         _eof_received: bool
+        _incoming: ssl.MemoryBIO
+        _ssl_shutdown_timeout: float
+        _shutdown_timeout_handle: asyncio.TimerHandle | None
+        _transport: Any
         _sslobj: Any
         _app_transport: Any
 
@@ -137,6 +147,7 @@ class Layer(sslproto.SSLProtocol):
         def _get_read_buffer_size(self) -> int: ...
         def _call_eof_received(self) -> None: ...
         def _do_read(self) -> None: ...
+        def _check_shutdown_timeout(self) -> None: ...
         def _on_shutdown_complete(self, shutdown_exc: BaseException | None) -> None: ...
 
     def _get_app_transport(self) -> SSLTransport:
@@ -150,6 +161,23 @@ class Layer(sslproto.SSLProtocol):
         self._below = transport
         super().connection_made(transport)
 
+    def _set_app_protocol(self, app_protocol: asyncio.BaseProtocol) -> None:
+        before = getattr(self, "_app_protocol", None)  # asyncio's constructor calls this first
+        if before is not None and self._app_writing_paused:
+            self._app_writing_paused = taken_over(self._loop, before, app_protocol)
+        super()._set_app_protocol(app_protocol)
+
+    def take_unread(self, reader: asyncio.StreamReader) -> None:
+        """Take what *reader* has of the stream already: the peer's handshake, if it was quick.
+
+        Left there it would be read as if TLS had protected it.
+        """
+        unread: bytearray = reader._buffer  # type: ignore[attr-defined]
+        if unread:
+            self._incoming.write(unread)
+            unread.clear()
+            reader._maybe_resume_transport()  # type: ignore[attr-defined]
+
     def _get_extra_info(self, name: str, default: Any = None) -> Any:
         # asyncio forgets the addresses with the connection; a log line may want them later.
         if name in self._extra or self._below is None:
@@ -160,7 +188,7 @@ class Layer(sslproto.SSLProtocol):
         """Tell the protocol if it knows of the connection: before ``start_tls`` it was its own."""
         if self._state is SSLProtocolState.DO_HANDSHAKE:
             self._set_state(SSLProtocolState.UNWRAPPED)
-        super().connection_lost(exc)
+        super().connection_lost(exc or self._cut)
 
     def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
         super()._on_handshake_complete(handshake_exc)
@@ -213,9 +241,7 @@ class Layer(sslproto.SSLProtocol):
 
     def _do_shutdown(self) -> None:
         if self._eof_received and self._expects_more:
-            self._fatal_error(
-                ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream ended without close_notify")
-            )
+            self._cut_short()
             return
         # What the peer was still sending when we closed nobody wants; OpenSSL takes it for a fault.
         try:
@@ -228,11 +254,20 @@ class Layer(sslproto.SSLProtocol):
             return
         super()._do_shutdown()  # type: ignore[misc]
 
+    def _cut_short(self) -> None:
+        """The peer has left without a farewell; it may still want what was written."""
+        self._cut = ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream ended without close_notify")
+        if self._shutdown_timeout_handle is None:
+            self._shutdown_timeout_handle = self._loop.call_later(
+                self._ssl_shutdown_timeout, self._check_shutdown_timeout
+            )
+        self._loop.call_soon(self._transport.close)
+
     def _abort(self, exc: BaseException | None = None) -> None:
         # Python 3.13 has it with the argument; before, its callers passed it all the same.
         self._set_state(SSLProtocolState.UNWRAPPED)
         if self._transport is not None:
-            self._transport._force_close(exc)  # type: ignore[attr-defined]
+            self._transport._force_close(exc)
 
 
 async def secure(
@@ -256,6 +291,9 @@ async def secure(
     layer = tls.layer(loop, protocol, waiter, call_connection_made=call_connection_made)
     secured: asyncio.Transport = layer._app_transport
     transport.set_protocol(layer)
+    reader = getattr(protocol, "_stream_reader", None)
+    if isinstance(reader, asyncio.StreamReader) and not call_connection_made:
+        layer.take_unread(reader)
     layer.connection_made(transport)
     transport.resume_reading()
     try:

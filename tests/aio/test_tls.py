@@ -475,6 +475,45 @@ async def test_reader_of_a_cut_stream_raises(real: Net) -> None:
             await writer.wait_closed()
 
 
+async def test_a_cut_that_is_never_read_is_no_fault_of_the_writer(real: Net) -> None:
+    """Who has read all it wanted and closes: the same, whether the FIN has come before or not."""
+    protocols: list[Upgraded] = []
+
+    def factory() -> Upgraded:
+        protocols.append(Upgraded(real))
+        return protocols[-1]
+
+    async with cleared(await real.create_server(factory)) as server:
+        reader, writer = await real.open_connection(
+            *address_of(server), ssl=for_client(), server_hostname=NAME
+        )
+        (far,) = protocols
+        await far.upgrade
+        far.transport.write(b"SPAM")
+        assert await reader.readexactly(4) == b"SPAM"
+        writer.write(b"thanks")  # which a reset would overtake
+        far.plain.write_eof()
+        while reader.exception() is None:  # the cut is known before anybody closes
+            await turns(1)
+        writer.close()
+        await writer.wait_closed()
+        with pytest.raises(ssl.SSLEOFError, match="without close_notify"):
+            await reader.read()
+        assert await far.received(6) == b"thanks"
+
+
+@pytest.mark.virtual
+async def test_a_cut_stream_still_delivers_what_was_written() -> None:
+    """The other direction is whole: no reset overtakes it, however long it takes to leave."""
+    async with upgraded_pair(Net("virtual", rudp.Config()), Stubborn) as p:
+        await p.server.upgrade
+        data = random.Random(5).randbytes(MIB)
+        p.near.write(data)
+        p.server.plain.write_eof()
+        assert isinstance(await p.client.lost, ssl.SSLEOFError)
+        assert await p.server.received(MIB) == data
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "cut"])
 async def test_end_that_comes_while_nobody_reads(net: Net, whole: bool) -> None:
     """Everything before it is delivered first."""
@@ -881,6 +920,73 @@ async def test_what_comes_while_the_protocol_is_swapped_is_for_tls(net: Net) -> 
         assert await p.server.received(5) == b"there"
         far.close()
         assert await p.client.lost is None
+
+
+@pytest.mark.parametrize("by", ["loop", "rudp"])
+@pytest.mark.parametrize("size", [100, 100_000, 3_000_000])
+async def test_start_tls_right_after_much_was_written(real: Net, size: int, by: str) -> None:
+    """While the plain protocol is paused, and so fast that the peer reads TLS as plain text."""
+    loop = asyncio.get_running_loop()
+    if by == "loop" and not isinstance(loop, asyncio.BaseEventLoop):
+        pytest.skip("uvloop's takes only its own transports")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(size)
+        await turns(3)
+        await writer.start_tls(for_server())
+        writer.write(await reader.readexactly(5))
+        await reader.read()
+        await close(writer)
+
+    async with cleared(await real.start_server(serve)) as server:
+        transport, plain = await real.create_connection(Recorder, *address_of(server))
+        transport.write(bytes(size))
+        assert ("pause" in plain.calls) == (size >= 100_000)
+        transport.pause_reading()
+        start: Any = loop.start_tls if by == "loop" else rudp.start_tls
+        secured = await start(transport, plain, for_client(), server_hostname=NAME)
+        secured.write(b"hello")
+        assert await plain.received(5) == b"hello"
+        secured.close()
+        await plain.lost
+        assert plain.calls.count("pause") == plain.calls.count("resume")
+
+
+async def test_plain_text_before_tls_is_not_taken_for_protected(real: Net) -> None:
+    """What was slipped in behind the go-ahead fails the handshake; nobody gets to read it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"go ahead\nslipped in\n")
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+
+    async with cleared(await real.start_server(serve)) as server:
+        reader, writer = await real.open_connection(*address_of(server))
+        writer.write(b"STARTTLS\n")
+        assert await reader.readline() == b"go ahead\n"
+        with pytest.raises(ssl.SSLError):
+            await writer.start_tls(for_client(), server_hostname=NAME)
+
+
+async def test_protocol_that_takes_over_within_tls_while_writing_is_paused(net: Net) -> None:
+    if net.is_tcp:
+        pytest.skip("asyncio's resumes the one that was never paused")
+    async with tls_pair(net) as p:
+        p.far.pause_reading()
+        size = 0
+        while "pause" not in p.client.calls:
+            p.near.write(bytes(MIB))
+            size += MIB
+        second = Recorder()
+        p.near.set_protocol(second)
+        await turns(2)
+        assert p.client.calls == ["made", "pause", "resume"]
+        p.far.resume_reading()
+        await p.server.received(size)
+        assert second.calls == []
+        p.near.set_protocol(p.client)
 
 
 async def test_tls_over_tls(net: Net) -> None:

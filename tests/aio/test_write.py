@@ -6,6 +6,7 @@ import io
 import logging
 import math
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -351,6 +352,64 @@ async def test_sendfile_to_a_peer_that_resets(net: Net) -> None:
         p.far.abort()
         with pytest.raises(ConnectionError):
             await sending
+
+
+async def test_protocol_that_takes_over_while_writing_is_paused(net: Net) -> None:
+    """Each is told to pause and to resume in pairs, and neither waits for ever."""
+    if net.is_tcp:
+        pytest.skip("asyncio's TCP resumes the one that was never paused")
+    async with pair(net) as p:
+        p.far.pause_reading()
+        size = 0
+        while "pause" not in p.client.calls:
+            p.near.write(bytes(1 << 20))
+            size += 1 << 20
+        p.near.set_protocol(p.client)
+        await turns(2)
+        assert p.client.calls == ["made", "pause"], "no other has taken over"
+        second = Stubborn()
+        p.near.set_protocol(second)
+        assert p.client.calls == ["made", "pause"], "never from inside the call"
+        await turns(2)
+        assert p.client.calls == ["made", "pause", "resume"]
+        assert second.calls == []
+        p.near.write(b"x")
+        assert second.calls == ["pause"], "the buffer is still full"
+        p.far.resume_reading()
+        await p.server.received(size + 1)
+        await second.until(lambda: "resume" in second.calls)
+        assert second.calls == ["pause", "resume"]
+        assert p.client.calls == ["made", "pause", "resume"]
+        p.near.set_protocol(p.client)
+
+
+async def test_sendfile_while_writing_is_paused(net: Net) -> None:
+    """asyncio's own protocol sees to both sides: what it replaces hears of it once."""
+    loop = asyncio.get_running_loop()
+    if type(loop).__module__.startswith("uvloop"):
+        pytest.skip("uvloop has no sendfile for anybody")
+    async with pair(net) as p:
+        size = 0
+        while "pause" not in p.client.calls:
+            p.near.write(bytes(1 << 20))
+            size += 1 << 20
+        assert await loop.sendfile(p.near, io.BytesIO(bytes(100_000))) == 100_000
+        await p.server.received(size + 100_000)
+        assert p.client.calls[:3] == ["made", "pause", "resume"]
+        assert p.client.calls.count("pause") == p.client.calls.count("resume")
+
+
+async def test_a_transport_takes_attributes(net: Net) -> None:
+    """As asyncio's do: that is how programs are tested, and how they keep notes."""
+    async with pair(net) as p:
+        near: Any = p.near
+        near.note = "mine"
+        with mock.patch.object(near, "write") as write:
+            near.write(b"into the void")
+        write.assert_called_once_with(b"into the void")
+        near.write(b"sent")
+        assert await p.server.received(4) == b"sent"
+        assert near.note == "mine"
 
 
 async def test_what_start_tls_and_sendfile_look_for(net: Net) -> None:
