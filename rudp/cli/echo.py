@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from rudp.cli import address, output, running, settings
 from rudp.cli.address import Address
+from rudp.cli.splice import reset
 from rudp.trace.words import octets
 
 CONNECTIONS_MAX: Final = 1000
@@ -74,7 +75,7 @@ class Echoes:
     def end(self) -> None:
         """Reset what is still open."""
         for echo in list(self.open):
-            echo.transport.abort()
+            reset(echo.transport)
 
 
 class Echo(asyncio.Protocol):
@@ -91,7 +92,7 @@ class Echo(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self.peer = address.name(self._echoes.scheme, transport)
         if len(self._echoes.open) >= CONNECTIONS_MAX:
-            self.transport.abort()
+            reset(self.transport)
         else:
             self._echoes.open.add(self)
             self._echoes.say.event("opened", peer=self.peer)

@@ -17,6 +17,9 @@ from rudp.trace.words import octets
 
 STATUS_INTERVAL: Final = 0.5
 
+GRACE: Final = 5.0
+"""Seconds that a relay which is told to end takes to deliver what it has taken."""
+
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command."""
@@ -69,12 +72,16 @@ class Relay:
         self._say = say
         self._pairs: dict[Pair, asyncio.Task[None]] = {}
         self._peers: dict[Pair, str] = {}
+        self._idle = asyncio.Event()
         self._served = 0
         self._there = 0
         self._back = 0
 
     async def run(self, context: Any) -> int:
-        """Listen, with TLS if there is a *context*, until cancelled; then reset what is open."""
+        """Listen, with TLS if there is a *context*, until cancelled.
+
+        Then deliver what was taken, unless cancelled again, and reset what is open.
+        """
         options = self._options
         server = await options.listen.listen(self._accept, self._config, context)
         try:
@@ -86,12 +93,29 @@ class Relay:
                 self._say.status(self._figures())
         finally:
             server.close()
+            try:
+                await self._stop(ConnectionAbortedError("the relay was ended"))
+            finally:
+                self._say.close()
+                self._say.line(self._figures())
+                self._say.event(
+                    "stopped", connections=self._served, there=self._there, back=self._back
+                )
+
+    async def _stop(self, why: OSError) -> None:
+        for pair in list(self._pairs):
+            pair.stop(why)
+        try:
+            if self._pairs:
+                self._idle.clear()
+                async with asyncio.timeout(GRACE):
+                    await self._idle.wait()
+        except TimeoutError:
+            pass
+        finally:
             for pair in list(self._pairs):
-                pair.cut(ConnectionAbortedError("the relay was ended"))
+                pair.cut(why)
             await asyncio.sleep(0)  # they are lost in the next turn of the loop
-            self._say.close()
-            self._say.line(self._figures())
-            self._say.event("stopped", connections=self._served, there=self._there, back=self._back)
 
     def _figures(self) -> str:
         there = self._there + sum(pair.near.received for pair in self._pairs)
@@ -127,6 +151,8 @@ class Relay:
         if connecting is None:
             return  # one too many
         connecting.cancel()
+        if not self._pairs:
+            self._idle.set()
         peer = self._peers.pop(pair)
         there, back = pair.near.received, pair.far.received
         self._served += 1

@@ -3,12 +3,15 @@
 The two legs of a pair are asyncio protocols that know each other, so octets pass without a task or
 a buffer in between.  A leg that cannot send fast enough makes the other stop reading, and that
 one's peer feels it through its own window.  The end of one direction is passed on as the end of
-that direction, and a connection that was cut is passed on as one that was cut: a reset.
+that direction, and a connection that was cut is passed on as one that was cut: a reset.  Before the
+reset goes what was taken from the other side, until its peer's TCP has acknowledged it: a reset
+that overtakes its stream makes the peer, or the system here, forget what is on the way.
 
 TLS streams have no half-close here.  When the plain side has ended, its TLS side is closed only
 after the peer there has been silent for a while, for it may be answering; and since nobody knows
-whether that was all, the plain side is reset then.  When the TLS side has ended, nobody is left to
-hear the plain one, which gets the same time to end.
+whether that was all, the plain side is reset then.  When the side that was connected to has ended,
+that while is short: who asked for the connection is mostly done with it then, or waits for nothing
+but its end.
 """
 
 import asyncio
@@ -16,10 +19,27 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, cast
 
+try:
+    from fcntl import ioctl
+    from termios import TIOCOUTQ
+except ImportError:  # Windows
+    ioctl = None  # type: ignore[assignment]
+
+PATIENCE: Final = 30.0
+"""Seconds for which a peer may acknowledge nothing before what it has not got is given up."""
+
+BRIEF: Final = 0.5
+"""Seconds of silence from who asked for a connection after which it is over, once the side that
+was connected to has ended."""
+
+_LOOK_FIRST: Final = 0.001
+_LOOK_LAST: Final = 0.1
+
 _LINGER_NONE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+_READ_OCTETS: Final = 256 * 1024
 
 
 class Leg(asyncio.Protocol):
@@ -60,14 +80,17 @@ class Leg(asyncio.Protocol):
             self.transport.pause_reading()
         elif not self.unheard:
             self.other.transport.write(data)
+        # else it is read all the same: who cannot get rid of it may not come to read
 
     def pause_writing(self) -> None:
         """Keep the other side from reading more than this one can send."""
-        self.other.transport.pause_reading()
+        if not self.other.unheard:
+            self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Let the other side read on."""
-        self.other.transport.resume_reading()
+        if not self.other.unheard:
+            self.other.transport.resume_reading()
 
     def eof_received(self) -> bool:
         """Pass the end on; return whether this side may go on sending."""
@@ -78,6 +101,9 @@ class Leg(asyncio.Protocol):
 
     def connection_lost(self, error: BaseException | None) -> None:
         """Nothing more is sent or received."""
+        if error is not None and not self.ended:
+            for data in _unread(self.transport):
+                self.data_received(data)
         self.lost = True
         self._pair.lost(self, error)
 
@@ -109,15 +135,15 @@ class Pair:
 
     def made(self, leg: Leg) -> None:
         """*leg* is open."""
-        if leg is self.near:
-            self._on_half_open(self)
-            return
         near = self.near
-        if near.lost and not near.ended:
-            reset(leg.transport)
+        if leg is near:
+            self._on_half_open(self)
             return
         leg.transport.writelines(near.early)
         near.early.clear()
+        if self._error is not None:
+            self._cut_off(leg)
+            return
         if not near.lost:
             near.transport.resume_reading()
         if near.ended:
@@ -127,7 +153,8 @@ class Pair:
         """*leg* will receive nothing more."""
         other = leg.other
         hears = leg.transport.can_write_eof()
-        other.unheard = not hears  # what comes has nowhere to go
+        if not hears:
+            _ignore(other)  # what comes has nowhere to go
         if other.ended:
             self._close()
             return
@@ -138,17 +165,37 @@ class Pair:
                 self.cut(error)
                 return
         if not (hears and other.transport.can_write_eof()):
-            self._watch(0)
+            self._watch()
 
     def lost(self, leg: Leg, error: BaseException | None) -> None:
         """*leg* is gone.  If it had not ended, what the other has is not whole: reset it."""
-        self._error = self._error or error
         in_order = error is None and (leg.ended or self._closing)
-        if not in_order and leg.other.is_open:
-            reset(leg.other.transport)
-        elif not in_order or leg.other.lost:
+        if not in_order:
+            self._error = self._error or error or ConnectionAbortedError("the connection was cut")
+        other = leg.other
+        if in_order and not other.lost:
+            return  # it has to deliver what this one has sent, or even to be opened for it
+        if other.is_open:
+            self._cut_off(other)
+        elif other.lost or not leg.early:
             self._end()
-        # else the other has to deliver what this one has sent, or even to be opened for it
+        # else it is cut off when it is open and has what this one has sent
+
+    def stop(self, error: BaseException) -> None:
+        """Take nothing more, deliver what was taken, and then reset, because of *error*.
+
+        A pair that has ended in order, and only delivers the rest, is left alone.
+        """
+        if self._closing:
+            return
+        self._error = self._error or error
+        for leg in self._legs:
+            if leg.is_open:
+                leg.unheard = True
+                leg.transport.pause_reading()
+                self._finish(leg, reset)
+        if not any(leg.is_open for leg in self._legs):
+            self._end()
 
     def cut(self, error: BaseException | None = None) -> None:
         """Reset whatever is open, because of *error*."""
@@ -167,25 +214,97 @@ class Pair:
             self._on_end(self, self._error)
 
     def _close(self) -> None:
+        """Close what is open: both directions have ended, or nobody waits for the other's end."""
         self._closing = True
         for leg in self._legs:
-            if leg.is_open:
+            if leg.is_open and leg.ended:
                 leg.transport.close()
+            elif leg.is_open:  # what it still says makes a reset of a close, that loses the rest
+                self._finish(leg, close)
 
-    def _watch(self, before: int) -> None:
+    def _cut_off(self, leg: Leg) -> None:
+        """Reset *leg* as soon as it has delivered what was taken from the other one."""
+        _ignore(leg)
+        self._finish(leg, reset)
+
+    def _finish(self, leg: Leg, end: Callable[[asyncio.Transport], None]) -> None:
+        """Call *end* when *leg*'s peer has acknowledged everything, or does not go on doing so."""
+        loop = asyncio.get_running_loop()
+
+        def look(least: int, until: float, wait: float) -> None:
+            if not leg.is_open:
+                return
+            left = unacknowledged(leg.transport)
+            now = loop.time()
+            if left < least:
+                least, until = left, now + PATIENCE
+            if left and now < until:
+                loop.call_later(wait, look, least, until, min(2 * wait, _LOOK_LAST))
+            else:
+                end(leg.transport)
+
+        look(sys.maxsize, 0.0, _LOOK_FIRST)
+
+    def _watch(self) -> None:
         """Give up unless octets come that somebody hears."""
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._silence, self._look, before)
+        silence = min(BRIEF, self._silence) if self.far.ended else self._silence
+        self._timer = loop.call_later(silence, self._look, self._heard())
 
     def _look(self, before: int) -> None:
-        heard = sum(leg.received for leg in self._legs if not leg.ended and not leg.unheard)
-        if heard != before:
-            self._watch(heard)
+        ended = [leg for leg in self._legs if leg.ended and leg.is_open]
+        # Who still takes what came last keeps the other from saying more.
+        if self._heard() != before or any(unacknowledged(leg.transport) for leg in ended):
+            self._watch()
             return
-        for leg in self._legs:
-            if leg.ended and leg.is_open:
-                reset(leg.transport)
+        for leg in ended:
+            reset(leg.transport)
         self._close()
+
+    def _heard(self) -> int:
+        return sum(leg.received for leg in self._legs if not leg.ended and not leg.unheard)
+
+
+def unacknowledged(transport: asyncio.Transport) -> int:
+    """Return the octets that were written to *transport* and that the peer's TCP has not got.
+
+    0 if the connection is over, or if the system does not tell.
+    """
+    left = transport.get_write_buffer_size()
+    info = transport.get_extra_info("tcp_info")
+    if info is not None:
+        return left + int(info.unsent + info.unacked)
+    with contextlib.suppress(OSError, ValueError):  # it may be closed
+        if ioctl is not None:
+            descriptor = transport.get_extra_info("socket").fileno()
+            left += int.from_bytes(ioctl(descriptor, TIOCOUTQ, bytes(4)), sys.byteorder)
+    return left
+
+
+def _ignore(leg: Leg) -> None:
+    """Let *leg* read what nobody will hear."""
+    leg.unheard = True
+    if leg.is_open:
+        leg.transport.resume_reading()
+
+
+def _unread(transport: asyncio.Transport) -> Iterator[bytes]:
+    """Yield what the kernel has received on a connection that failed while it was written to.
+
+    It has acknowledged that; the event loop reads no more after an error.
+    """
+    sock = transport.get_extra_info("socket")
+    if transport.get_extra_info("tcp_info") is not None or sock is None:
+        return  # rudp has handed over everything
+    with contextlib.suppress(OSError), sock.dup() as copy:
+        copy.setblocking(False)
+        while data := copy.recv(_READ_OCTETS):
+            yield data
+
+
+def close(transport: asyncio.Transport) -> None:
+    """End *transport* in order."""
+    transport.close()
 
 
 def reset(transport: asyncio.Transport) -> None:
