@@ -6,8 +6,10 @@ that peers may send are charged to the buffer: each at what it costs there, as f
 before the next read.  What a peer sends over a long path arrives spread over its round trip, and
 over loopback all at once.
 
-The buffer is shared equally by the connections that receive at the moment, but a small window is
-never refused: where a great many receive at once, it takes a larger buffer to lose nothing.
+Who is promised much and sends little is charged little: twice what has come at once lately.  What
+such connections leave is lent to those that use all they get, and as these take it the others have
+their share again.  A small window is never refused: where a great many receive at once, it takes a
+larger buffer to lose nothing.
 """
 
 from collections import OrderedDict
@@ -18,6 +20,9 @@ START: Final = 16 * 1024
 
 LEAST: Final = 16 * 1024
 """Octets that may be promised whatever the others have: less would be small segments."""
+
+TALK: Final = 4 * 1024
+"""Who gets no more octets at once than this is charged nothing: the reserve is for all of these."""
 
 LOOPBACK_COST: Final = 17 / 16
 DATAGRAM_COST: Final = 2.0
@@ -31,59 +36,108 @@ READ_GAP: Final = 0.0025
 REST: Final = 0.1
 """Seconds without data after which a connection counts as one that receives nothing."""
 
+QUEUE: Final = 256 * 1024
+"""Octets of the buffer that are lent where all can come at once: the others wait behind them."""
+
 
 class ReceiveBudget:
-    """The buffer of one socket: *capacity* octets as the kernel counts them."""
+    """The buffer of one socket: *capacity* octets as the kernel counts them.
 
-    __slots__ = ("_capacity", "_charged", "_claims")
+    Large is a claim that is charged more than an equal share of half of it.
+    """
+
+    __slots__ = ("_capacity", "_charged", "_claims", "_large", "_large_charged", "_takers")
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._charged = 0.0
+        self._takers = 0  # claims that are charged anything
+        self._large = 0
+        self._large_charged = 0.0
         self._claims: OrderedDict[Claim, None] = OrderedDict()  # the one that rests longest first
 
-    def room(self, claim: "Claim") -> float:
-        """Return how much of the buffer *claim* may take: its share, as far as that is free.
+    def room(self, claim: "Claim", queue: float) -> float:
+        """Return how much of the buffer *claim* may take, as far as that is free.
 
-        Where several receive, more may begin, with what was promised to them before they came to
-        be counted: half of the buffer is theirs.
+        Who receives alone may have all of it.  Else half of it is shared, for more may begin, with
+        what was promised to them before they came to be counted.  Three quarters are lent to the
+        only one that needs much, less twice what the others take.  *queue*: so much is lent at most
+        beyond an equal share.
         """
-        sharers = len(self._claims) + (claim not in self._claims)
-        shared = self._capacity if sharers == 1 else self._capacity / 2
-        return min(shared / sharers, self._capacity - self._charged + claim.charge)
+        free = self._capacity - self._charged + claim.charge
+        half = self._capacity / 2
+        receivers = len(self._claims) + (claim not in self._claims)
+        if receivers == 1:
+            return free
+        large = self._large - claim.large
+        small = self._charged - self._large_charged
+        if not claim.large:
+            small -= claim.charge
+        lent = (half - small) / (large + 1) if large else 1.5 * half - 2 * small
+        takers = self._takers - (claim.charge > 0.0) + 1
+        return min(max(half / receivers, min(max(half / takers, lent), queue)), free)
 
     def charge(self, claim: "Claim", amount: float, now: float) -> None:
         """Let *claim*, whose data came at *now* last, take *amount* of the buffer."""
+        self._put(claim, amount)
         claims = self._claims
-        self._charged += amount - claim.charge
-        claim.charge = amount
-        if not amount:
-            claims.pop(claim, None)
-            return
         claims[claim] = None
         claims.move_to_end(claim)
         while (first := next(iter(claims))).last_data < now - REST:
-            self._charged -= first.charge
-            first.charge = 0.0
-            del claims[first]
+            self.leave(first)
+
+    def leave(self, claim: "Claim") -> None:
+        """*claim* takes nothing any more."""
+        self._put(claim, 0.0)
+        self._claims.pop(claim, None)
+
+    def _put(self, claim: "Claim", amount: float) -> None:
+        self._charged += amount - claim.charge
+        self._takers += (amount > 0.0) - (claim.charge > 0.0)
+        if claim.large:
+            self._large -= 1
+            self._large_charged -= claim.charge
+        claim.charge = amount
+        claim.large = amount > self._capacity / 2 / max(self._takers, 1)
+        if claim.large:
+            self._large += 1
+            self._large_charged += amount
 
 
 class Claim:
     """One connection's part of a budget.  *loopback*: all that is sent arrives at once.
 
-    ``charge`` is the budget's; ``last_data``: when it was charged for data last, in seconds, which
-    is no longer than half of :data:`REST` before data came last.
+    ``charge`` and ``large`` are the budget's; ``last_data``: when it was charged for data last, in
+    seconds, which is no longer than half of :data:`REST` before data came last.
     """
 
-    __slots__ = ("_at_once", "_budget", "_cost", "_loopback", "_widest", "charge", "last_data")
+    __slots__ = (
+        "_at_once",
+        "_budget",
+        "_burst",
+        "_cost",
+        "_gap_at",
+        "_in_gap",
+        "_loopback",
+        "_promised",
+        "_widest",
+        "charge",
+        "large",
+        "last_data",
+    )
 
     def __init__(self, budget: ReceiveBudget, *, loopback: bool) -> None:
         self._budget = budget
         self._loopback = loopback
         self._cost = LOOPBACK_COST if loopback else DATAGRAM_COST
         self._at_once = 1.0  # the part of what is promised that may come between two reads
-        self._widest = 0  # what was promised at most at any time
+        self._promised = START  # what may still come
+        self._widest = 0  # the most that it ever was
+        self._burst = 0  # octets that came within READ_GAP at most, fading as it gets older
+        self._in_gap = 0  # those that came since _gap_at
+        self._gap_at = -1.0
         self.charge = 0.0
+        self.large = False
         self.last_data = -1.0
 
     def most(self, segment: int, received: int) -> int:
@@ -99,7 +153,8 @@ class Claim:
         if self.last_data < 0.0:
             return START
         least = max(LEAST, min(segment, (self._widest + 1) // 2))
-        at_once = min(self._budget.room(self) / self._cost, START + 2 * received)
+        queue = QUEUE if self._at_once == 1.0 else float("inf")
+        at_once = min(self._budget.room(self, queue) / self._cost, START + 2 * received)
         return max(int(at_once / self._at_once), least)
 
     def arrived(self, promised: int, rtt: float | None, now: float) -> None:
@@ -109,23 +164,36 @@ class Claim:
         """
         if rtt is not None and not self._loopback:
             self._at_once = min(READ_GAP / rtt, 1.0)
+        came = self._promised - promised
+        self._promised = promised
+        since = now - self._gap_at
+        if since <= READ_GAP:
+            self._in_gap += came
+        else:
+            self._burst -= int(self._burst * min(since / (2 * REST), 1.0))
+            self._in_gap = came
+            self._gap_at = now
+        if self._in_gap > self._burst:
+            self._burst = self._in_gap
         charge = self.charge
-        if now - self.last_data < REST / 2 and charge > 0.0:
-            amount = promised * self._cost * self._at_once
-            if 0.75 * charge <= amount <= charge:
-                return  # what was charged a moment ago will do
+        if now - self.last_data < REST / 2 and 0.75 * charge <= self._amount(promised) <= charge:
+            return  # what was charged a moment ago will do
         self.last_data = now
-        self._charge(promised)
+        self._budget.charge(self, self._amount(promised), now)
 
     def granted(self, promised: int) -> None:
         """*promised* octets may come from now on."""
         self._widest = max(self._widest, promised)
+        self._promised = promised
         if self.last_data >= 0.0:
-            self._charge(promised)
+            self._budget.charge(self, self._amount(promised), self.last_data)
 
-    def _charge(self, promised: int) -> None:
-        self._budget.charge(self, promised * self._cost * self._at_once, self.last_data)
+    def _amount(self, promised: int) -> float:
+        """Return what they may take of the buffer: as much as twice what has come at once."""
+        if self._burst <= TALK:
+            return 0.0
+        return self._cost * min(promised * self._at_once, 2.0 * self._burst)
 
     def release(self) -> None:
         """Nothing will come any more."""
-        self._budget.charge(self, 0.0, self.last_data)
+        self._budget.leave(self)

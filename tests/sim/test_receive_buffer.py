@@ -88,26 +88,41 @@ def test_BUF_3_a_slow_reader_keeps_a_small_buffer() -> None:
     assert info.receive_buffer <= 3 * 262_144
 
 
-def goodput(loss: float, socket_buffer: int | None) -> float:
-    """Return the goodput of the last two of 4 s in bits a second, tables alone."""
+def goodput(loss: float, socket_buffer: int | None, talkers: int = 0) -> float:
+    """Return the goodput of the last two of 4 s in bits a second, tables alone.
+
+    *talkers*: connections of the same sockets that send 100 octets every 50 ms.
+    """
     network = Network(seed=1, rate=RATE, delay=RTT / 2, queue=16 * PATH, loss=loss)
     a, b = network.host(("10.0.0.1", 7000)), network.host(("10.0.0.2", 7000))
     if socket_buffer is not None:
         a.table.limit_promises(socket_buffer)
         b.table.limit_promises(socket_buffer)
-    listener = b.table.listen(80)
-    sender = a.table.open_active(b.path, 80, network.clock.now)
-    assert network.run_until(lambda: bool(listener.accepted), limit=1.0)
-    reader = listener.accepted.popleft()
+    listener = b.table.listen(80, backlog=talkers + 1)
+    sender, *others = [
+        a.table.open_active(b.path, 80, network.clock.now) for _ in range(talkers + 1)
+    ]
+    assert network.run_until(lambda: len(listener.accepted) == talkers + 1, limit=1.0)
+    readers = {reader.ports & 0xFFFF: reader for reader in listener.accepted}
+    reader = readers.pop(sender.ports >> 16)
     received = 0
+    due = 0.0
 
     def turn() -> bool:
-        nonlocal received
+        nonlocal received, due
         while sender.unsent_octets < 1 << 20:
             sender.send(BLOCK)
         received += len(reader.receive())
         a.table.touch(sender)
         b.table.touch(reader)
+        if network.clock.now >= due:
+            due = network.clock.now + 0.05
+            for one in others:
+                one.send(bytes(100))
+                a.table.touch(one)
+            for one in readers.values():
+                one.receive()
+                b.table.touch(one)
         return False
 
     network.run_until(turn, limit=2.0)
@@ -120,3 +135,8 @@ def goodput(loss: float, socket_buffer: int | None) -> float:
 def test_BUF_8_a_small_socket_buffer_is_no_limit_to_a_long_path(loss: float) -> None:
     """A fifth of what Linux grants by default, and of 100 Mbit/s over 200 ms."""
     assert goodput(loss, 212_992 // 5) > 0.95 * goodput(loss, None)
+
+
+def test_BUF_8_those_who_talk_take_nothing_from_one_who_sends() -> None:
+    """Half of what Linux grants by default, and a share for each would be 20 KiB of window."""
+    assert goodput(0.0, 212_992 // 2, talkers=50) > 0.85 * goodput(0.0, None)

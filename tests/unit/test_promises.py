@@ -10,6 +10,7 @@ from rudp.core.promises import (
     DATAGRAM_COST,
     LEAST,
     LOOPBACK_COST,
+    QUEUE,
     READ_GAP,
     REST,
     START,
@@ -27,9 +28,18 @@ MANY = 1 << 30
 
 
 def receiving(budget: ReceiveBudget, promised: int, now: float, *, loopback: bool = True) -> Claim:
-    """Return the claim of a connection that got data at *now* and may send *promised* more."""
+    """Return the claim of a connection that used all at *now* and may send *promised* more."""
     claim = Claim(budget, loopback=loopback)
-    claim.arrived(promised, None, now)
+    claim.granted(max(promised, START))
+    claim.arrived(0, None, now)
+    claim.granted(promised)
+    return claim
+
+
+def talking(budget: ReceiveBudget, now: float, *, loopback: bool = True) -> Claim:
+    """Return the claim of a connection that got 100 octets at *now* and may send many more."""
+    claim = Claim(budget, loopback=loopback)
+    claim.arrived(START - 100, None, now)
     return claim
 
 
@@ -65,12 +75,67 @@ def test_what_is_spread_over_a_round_trip_costs_what_comes_between_two_reads() -
     assert near.most(SEGMENT, MANY) < CAPACITY
 
 
-def test_several_have_equal_shares_of_one_half() -> None:
+def test_several_that_take_much_have_equal_shares_of_one_half() -> None:
     """The other half is for those who begin."""
     budget = ReceiveBudget(8 << 20)
-    claims = [receiving(budget, 1000, 0.0) for _ in range(50)]
+    share = int((4 << 20) / 50 / LOOPBACK_COST)
+    claims = [receiving(budget, share, 0.0) for _ in range(50)]
     for claim in claims:
-        assert claim.most(0, MANY) == int((4 << 20) / 50 / LOOPBACK_COST)
+        assert 0 <= claim.most(0, MANY) - share <= 2
+
+
+def test_who_talks_takes_nothing() -> None:
+    """What 1,000 may send and do not is lent to the one that sends: three quarters of all."""
+    budget = ReceiveBudget(8 << 20)
+    bulk = receiving(budget, 0, 0.0, loopback=False)
+    bulk.arrived(0, 0.1, 0.0)
+    alone = bulk.most(1448, MANY)
+    talkers = [talking(budget, 0.0, loopback=False) for _ in range(1000)]
+    assert alone * 0.74 < bulk.most(1448, MANY) <= alone * 0.75
+    assert {talker.charge for talker in talkers} == {0.0}
+
+
+def test_what_can_come_at_once_waits_before_the_others() -> None:
+    """An echo beside a transfer over a short path waits for a bounded queue, or an equal share."""
+    budget = ReceiveBudget(8 << 20)
+    bulk = receiving(budget, 0, 0.0)
+    talking(budget, 0.0)
+    assert bulk.most(SEGMENT, MANY) == int((2 << 20) / LOOPBACK_COST)
+    for _ in range(100):
+        talking(budget, 0.0)
+    assert bulk.most(SEGMENT, MANY) == int(QUEUE / LOOPBACK_COST)
+
+
+def test_what_some_take_is_not_lent() -> None:
+    """Ten that take a little each leave what they may double; two that take much share a half."""
+    budget = ReceiveBudget(8 << 20)
+    small = [receiving(budget, 10_000, 0.0, loopback=False) for _ in range(10)]
+    first = receiving(budget, 0, 0.0, loopback=False)
+    first.arrived(0, 2 * READ_GAP, 0.0)
+    taken = sum(claim.charge for claim in small)
+    assert taken == 10 * 10_000 * DATAGRAM_COST
+    assert first.most(1448, MANY) == int((6 << 20) - 2 * taken)
+    second = receiving(budget, 2 << 20, 0.0, loopback=False)
+    second.granted(2 << 20)
+    assert first.most(1448, MANY) == int(((4 << 20) - taken) / 2)
+
+
+def test_a_claim_fades_with_what_comes() -> None:
+    """Who used all of a window and now uses little of it leaves the rest within half a second."""
+    budget = ReceiveBudget(8 << 20)
+    claim = receiving(budget, 1 << 20, 0.0)
+    claim.arrived(0, None, 0.0)
+    claim.granted(1 << 20)
+    assert claim.charge == (1 << 20) * LOOPBACK_COST
+    left = 1 << 20
+    for n in range(1, 10):
+        left -= 100
+        claim.arrived(left, None, n * REST / 2)
+    assert claim.charge < LOOPBACK_COST * (1 << 20) / 2
+    for n in range(10, 40):
+        left -= 100
+        claim.arrived(left, None, n * REST / 2)
+    assert claim.charge == 0.0
 
 
 def test_what_others_were_promised_is_not_promised_again() -> None:
@@ -80,7 +145,7 @@ def test_what_others_were_promised_is_not_promised_again() -> None:
     second = receiving(budget, 0, 0.0)
     assert second.most(0, MANY) == int(CAPACITY / LOOPBACK_COST) - 180_000
     first.arrived(0, None, 0.0)  # they have come
-    assert second.most(0, MANY) == int(CAPACITY / LOOPBACK_COST)
+    assert second.most(0, MANY) == int(CAPACITY * 3 / 4 / LOOPBACK_COST)
 
 
 def test_a_window_that_a_peer_can_use_is_never_refused() -> None:
@@ -100,13 +165,12 @@ def test_who_rests_leaves_its_share_to_others() -> None:
     budget = ReceiveBudget(CAPACITY)
     idle = receiving(budget, 150_000, 0.0)
     claim = receiving(budget, 0, REST)
-    claim.arrived(1, None, REST)
     assert claim.most(0, MANY) < CAPACITY // 2
-    claim.arrived(1, None, 1.5 * REST)
+    claim.arrived(0, None, 1.5 * REST + 0.001)
     assert claim.most(0, MANY) == int(CAPACITY / LOOPBACK_COST)
     assert idle.charge == 0
-    idle.arrived(150_000, None, 1.5 * REST + 0.001)
-    assert claim.most(0, MANY) < CAPACITY // 2
+    idle.arrived(100_000, None, 1.5 * REST + 0.001)
+    assert claim.most(0, MANY) < CAPACITY * 3 // 4
 
 
 def test_an_end_leaves_all() -> None:
