@@ -82,7 +82,9 @@ class Config:
     Closing
         ``msl``: the maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2).
         ``fin_wait2_timeout``: how long FIN-WAIT-2 may last once nobody reads any more.
-        ``rfc1337``: ignore RST in TIME-WAIT (RFC 1337, fix F1).
+        ``rfc1337``: ignore RST in TIME-WAIT (RFC 1337, fix F1), but for the one that answers our
+        question whether an old SYN is meant: then the peer has started again (RFC 9293 §3.10.7.4).
+        Without it every RST with the right number ends TIME-WAIT.
 
     Limits of one UDP socket (docs/limits.md tells what happens at each)
         ``connections_max``: connections in any state but TIME-WAIT.  ``half_open_max``: connections
@@ -150,8 +152,8 @@ class Config:
     syn_cookies: bool = True
     time_wait_max: int = 65_536
     reassembly_max: int = 256 * 1024 * 1024
-    resets_max: int = 100
-    resets_per_source: int = 10
+    resets_max: int = 20_000
+    resets_per_source: int = 4000
 
     dscp: int = 0
     ttl: int | None = None

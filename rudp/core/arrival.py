@@ -68,6 +68,11 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     if flags & ACK and not sender.iss < seg_ack <= sender.snd_nxt:
         if not flags & RST:
             tcb.refuse_ack(run.ack)
+            if not flags & SYN and not tcb.syn_hurried:
+                # The RST ends what is left of a connection that we have forgotten, from the same
+                # ports, so the SYN finds its way now.  Once for each time-out: it may be forged.
+                tcb.syn_hurried = True
+                tcb.syn_due = Why.RETRANSMIT_SYN_CHALLENGED
         tcb.drop(Count.ACK_UNACCEPTABLE)
         return
 

@@ -85,6 +85,7 @@ def _syn_timeout(tcb: Tcb, now: float) -> None:
     tcb.sender.on_syn_timeout(now)
     tcb.offers_ecn = False  # there are middleboxes that drop what they do not know (ECN-7)
     tcb.syn_due = Why.RETRANSMIT_RTO
+    tcb.syn_hurried = False
     tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
 
 

@@ -51,7 +51,7 @@ from rudp.core.transmit import CE, Address, Path, Transmit
 from rudp.core.why import Why
 from rudp.core.wire import ACK, FIN, RST, SYN, Run, swap_ports
 
-REPLIES_MAX: Final = 1024
+REPLIES_MAX: Final = 4096
 """Answers of no connection that may wait to be sent."""
 
 Key = tuple[Path, int]
@@ -527,8 +527,8 @@ class ConnectionTable:
             tracer.run_received(record, run, now)
         reaction = record.react(run, now)
         listener = self._listeners.get(run.ports & 0xFFFF)
-        if reaction is Reaction.REOPEN and (listener is None or run.flags & FIN):
-            reaction = Reaction.DROP
+        if reaction is Reaction.REOPEN and listener is None:
+            reaction = record.challenge(now)
         if tracer is not None:
             dropped = Count.TIME_WAIT_DROPPED if reaction is Reaction.DROP else None
             tracer.run_processed(record, run, dropped, now)
@@ -546,8 +546,12 @@ class ConnectionTable:
             else:
                 self._time_wait.update(record)
             reply = self._reply(path, record.acknowledgment(now))
+            why = Why.TIME_WAIT_ACK
+            if reaction is Reaction.CHALLENGE:
+                self.counters[Count.CHALLENGE_ACK] += 1
+                why = Why.CHALLENGE_ACK
             if tracer is not None and reply is not None:
-                tracer.run_sent(record, reply, Why.TIME_WAIT_ACK, now)
+                tracer.run_sent(record, reply, why, now)
 
     def _stray(self, run: Run, path: Path, now: float) -> None:
         """A segment that belongs to no connection: LISTEN or CLOSED (§3.10.7.1, §3.10.7.2)."""
@@ -688,7 +692,7 @@ class ConnectionTable:
 
     def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:
         """Answer *run* with a RST, unless there were too many (ST-9, ST-11)."""
-        if not self._resets.allows(host_of(path), now):
+        if not self._resets.allows(path, run.ports, now):
             self.counters[Count.RST_THROTTLED] += 1
             return
         self.counters[Count.RST_SENT] += 1

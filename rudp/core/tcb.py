@@ -119,6 +119,7 @@ class Tcb:
         "soft_error",
         "state",
         "syn_due",
+        "syn_hurried",
         "syn_transmissions",
         "timers",
         "timestamps",
@@ -165,6 +166,7 @@ class Tcb:
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
         self.syn_due: Why | None = None  # our SYN is to be sent
+        self.syn_hurried = False  # it went again without waiting for its time-out, in this one
         self.dropped: Count | None = None  # why the segment at hand, or part of it, was
         self.syn_transmissions = 0
         self.credit: int | None = None  # octets we may still send to an address not proved yet

@@ -3,7 +3,7 @@
 Who closes first must remember the connection for twice the maximum segment lifetime: to answer a
 repeated FIN whose ACK was lost, and to keep old duplicates out of a successor.  That takes no
 buffers, no timers and no object of the connection's size; the record says how to react and the
-table does it.  There may be tens of thousands for four minutes, so between segments a record is 44
+table does it.  There may be tens of thousands for four minutes, so between segments a record is 52
 octets of bytes: with its key and its place in the queue some 300, where objects took 1200.
 """
 
@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from rudp.core import options, wire
 from rudp.core.isn import timestamp
+from rudp.core.pacing import LONG_AGO
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, wire_after
 from rudp.core.state import Cause, State
 from rudp.core.tcb import INVALID_PERIOD
@@ -25,7 +26,7 @@ from rudp.core.wire import ACK, FIN, RST, SYN, Run
 SUCCESSOR_STEP: Final = 65_537
 """How far a successor's ISS lies above the old SND.NXT, as in Linux (TW-5)."""
 
-_PACKED: Final = Struct("<6IH?2d?")
+_PACKED: Final = Struct("<6IH?3d?")
 _EXPIRES: Final = 8  # the index of that field
 
 
@@ -34,11 +35,16 @@ SETTLED: Final = 1.0
 our timestamps and our initial numbers are above all that was used (RFC 6191, TW-7)."""
 
 
+CHALLENGE_LIFE: Final = 5.0
+"""Seconds for which a RST may be the answer to a challenge: any round trip is over by then."""
+
+
 class Reaction(enum.Enum):
     """What the table does about a segment for a record."""
 
     DROP = "nothing"
     ACKNOWLEDGE = "send an ACK"
+    CHALLENGE = "send an ACK and believe the RST that answers it"
     RESTART = "send an ACK and wait 2 MSL anew"
     REOPEN = "let a listener have the SYN"
     DELETE = "forget the record"
@@ -53,6 +59,7 @@ class TimeWaitRecord:
 
     __slots__ = (
         "_answered",
+        "_challenged",
         "_rcv_wnd",
         "_rfc1337",
         "_ts_offset",
@@ -86,7 +93,8 @@ class TimeWaitRecord:
         self.expires = now + lifetime
         self.tracer = tracer
         self._rfc1337 = rfc1337
-        self._answered = now - INVALID_PERIOD
+        self._answered = LONG_AGO
+        self._challenged = LONG_AGO
 
     @property
     def state(self) -> State:
@@ -109,51 +117,77 @@ class TimeWaitRecord:
             self._ts_recent is not None,
             self.expires,
             self._answered,
+            self._challenged,
             self._rfc1337,
         )
 
     @classmethod
     def unpack(cls, path: Path, packed: bytes, lifetime: float, tracer: Tracer | None) -> Self:
         """Return the record that :meth:`pack` made *packed* of."""
-        ports, snd_nxt, rcv_nxt, recent, offset, wnd, window, stamped, expires, answered, fix = (
-            _PACKED.unpack(packed)
+        ports, snd_nxt, rcv_nxt, recent, offset, wnd, window, stamped, *rest = _PACKED.unpack(
+            packed
         )
+        expires, answered, challenged, fix = rest
         facts = snd_nxt, rcv_nxt, recent if stamped else None, offset, window, wnd
         record = cls(path, ports, facts, lifetime, fix, expires - lifetime, tracer)
         record.expires = expires
         record._answered = answered
+        record._challenged = challenged
         return record
 
     def react(self, run: Run, now: float) -> Reaction:
-        """Return what *run* calls for."""
+        """Return what *run* calls for.
+
+        Content is answered each time, as what the peer repeats for want of an ACK; what is empty
+        now and then, or two ends that disagree would never fall silent (CHAL-4).
+        """
         flags = run.flags
         tsval = run.options.tsval
         if flags & RST:
-            exact = run.seq == self.rcv_nxt and not self._rfc1337
-            return Reaction.DELETE if exact else Reaction.DROP
+            believed = run.seq == self.rcv_nxt and self._may_be_reset(flags, now)
+            return Reaction.DELETE if believed else Reaction.DROP
         if flags & SYN:
             if flags & ACK:
-                return self._answer(now)
-            return Reaction.REOPEN if self._is_new(run) else Reaction.DROP
+                return self._answer(True, now)
+            if not flags & FIN and self._is_new(run):
+                return Reaction.REOPEN
+            return self.challenge(now)
+        empty = not run.length and not flags & FIN
         if self._ts_recent is not None:
             if tsval is None:
                 return Reaction.DROP
             if wire_after(self._ts_recent, tsval):
-                return self._answer(now)
+                return self._answer(empty, now)
         end = run.seq + run.length + (flags & FIN) & SEQ_MASK
         if flags & FIN and end == self.rcv_nxt:
             self.expires = now + self.lifetime
             return Reaction.RESTART
         ahead = (run.seq - self.rcv_nxt) & SEQ_MASK
-        if ahead == 0 or ahead < self._rcv_wnd:
+        if empty and (ahead == 0 or ahead < self._rcv_wnd):
             return Reaction.DROP
-        return self._answer(now)
+        return self._answer(empty, now)
 
-    def _answer(self, now: float) -> Reaction:
-        if now - self._answered < INVALID_PERIOD:
-            return Reaction.DROP
-        self._answered = now
+    def _answer(self, empty: bool, now: float) -> Reaction:
+        if empty:
+            if now - self._answered < INVALID_PERIOD:
+                return Reaction.DROP
+            self._answered = now
         return Reaction.ACKNOWLEDGE
+
+    def challenge(self, now: float) -> Reaction:
+        """Return what a SYN calls for that opens nothing (RFC 9293 §3.10.7.4, RFC 5961 §4.2)."""
+        if now - self._challenged < INVALID_PERIOD:
+            return Reaction.DROP
+        self._challenged = now
+        return Reaction.CHALLENGE
+
+    def _may_be_reset(self, flags: int, now: float) -> bool:
+        """Return whether a RST with the right number ends TIME-WAIT.
+
+        RFC 1337's fix ignores it, unless it answers a challenge: then the peer has forgotten the
+        connection, and wants another, perhaps.  Such a RST acknowledges nothing.
+        """
+        return not self._rfc1337 or (not flags & ACK and now - self._challenged < CHALLENGE_LIFE)
 
     def _is_new(self, syn: Run) -> bool:
         """Return whether *syn* cannot be an old duplicate (RFC 6191 §2, TW-4a to TW-4d)."""

@@ -45,6 +45,10 @@ class Why(enum.Enum):
         "The SYN that crossed ours was reset: was it the peer's at all?",
         "RFC 9293 §3.10.7.3",
     )
+    RETRANSMIT_SYN_CHALLENGED = (
+        "The peer knew of an older connection: the RST before this has ended it.",
+        "RFC 9293 §3.5.1",
+    )
 
     # What leaves to acknowledge and nothing else.
     ACK_OF_SYN = "The peer's SYN,ACK is acknowledged.", "RFC 9293 §3.10.7.3"

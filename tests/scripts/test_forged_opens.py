@@ -81,6 +81,8 @@ def test_ST_14_a_guess_at_our_number(play: Play, flags: str, ack: int) -> None:
     """M-10: in SYN-SENT only one number in 2**32 is right."""
     number = f"ack {ack}" if "A" in flags else ""
     answer = f"> R {ack}" if "A" in flags and "R" not in flags else ""
+    if answer and "S" not in flags:
+        answer += "\n > S 0"  # the peer may know of an older connection, which the RST has ended
     play(
         f"""
         connect
@@ -91,6 +93,27 @@ def test_ST_14_a_guess_at_our_number(play: Play, flags: str, ack: int) -> None:
         < SA 0 ack 1
         > A 1 ack 1
         state ESTABLISHED
+        """
+    )
+
+
+def test_ST_14_a_challenge_is_answered_and_the_SYN_goes_again_at_once(play: Play) -> None:
+    """M-10, RFC 9293 §3.5.1: once for each time-out, for what asks for it may be forged."""
+    play(
+        """
+        connect
+        > S 0
+        +0.1 < A 5000 ack 77
+        > R 77
+        > S 0
+        +0.1 < A 5000 ack 77
+        > R 77
+        1.0 > S 0
+        +0.1 < A 5000 ack 77
+        > R 77
+        > S 0
+        < SA 0 ack 1
+        > A 1 ack 1
         """
     )
 

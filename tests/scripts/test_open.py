@@ -143,6 +143,7 @@ def test_ST_14_old_duplicate_syn_ack(play: Play) -> None:
         < RA 77 ack 500                     # never a RST for a RST
         < A 77 ack 500
         > R 500
+        > S 0                               # what it came from is gone now
         state SYN-SENT
         < SA 0 ack 1
         > A 1 ack 1

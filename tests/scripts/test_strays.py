@@ -4,6 +4,7 @@ import pytest
 
 from rudp.core.counters import Count
 from rudp.core.transmit import Path
+from rudp.core.wire import pack_segment
 from tests.scripts.harness import Play, active
 
 
@@ -44,18 +45,22 @@ def test_ST_9_without_an_ACK(play: Play, segment: str, ack: int) -> None:
     play(f"< {segment} \n > RA 0 ack {ack}")
 
 
-def test_UDP_23_at_most_ten_resets_a_second_for_a_source(play: Play) -> None:
-    """DEF-51, BUF-6, M-18, UDP-26."""
+def test_UDP_23_at_most_ten_resets_a_second_for_a_connection(play: Play) -> None:
+    """DEF-51, BUF-6, M-18, UDP-26: clients of one socket, and of one host, are told apart."""
     play("< A 5 ack 700 \n > R 700 \n" * 10)
     play(
         """
         flow x 192.0.2.1:4001
         flow y 192.0.2.2:4000
+        flow z 192.0.2.1:4000 1001
         < A 5 ack 700
-        x< A 5 ack 700                      # another port is the same source
-        count RST_THROTTLED 2
+        count RST_THROTTLED 1
+        x< A 5 ack 700
+        x> R 700
         y< A 5 ack 700
         y> R 700
+        z< A 5 ack 700
+        z> R 700
         +1 < A 5 ack 700
         > R 700
         """
@@ -65,19 +70,26 @@ def test_UDP_23_at_most_ten_resets_a_second_for_a_source(play: Play) -> None:
 def resets_in_a_second(play: Play, hosts: int, each: int) -> int:
     """Send strays of many hosts, then return how many were answered; a second passes."""
     before = play.table.counters[Count.RST_SENT]
-    stray = bytes.fromhex("03e80051 00000000 00000000 5010ffff 00000000")
     for n in range(hosts):
-        for _ in range(each):
+        for port in range(each):
+            stray = pack_segment(1000 + port << 16 | 81, 0, 0, 0x10, 0xFFFF, b"")
             path: Path = ((f"198.51.100.{n + 1}", 4000), "")
             play.table.handle_datagrams(stray, len(stray), path, play.now)
-    while play.table.poll_transmit(play.now) is not None:
-        pass
+            while play.table.poll_transmit(play.now) is not None:
+                pass
     play.now += 1.0
     return play.table.counters[Count.RST_SENT] - before
 
 
-def test_UDP_23_at_most_a_hundred_in_all(play: Play) -> None:
-    """How many there are is told by none: it changes with every second, between 50 and 100."""
+def test_UDP_23_a_host_that_lost_thousands_of_connections_is_told(play: Play) -> None:
+    """DEF-51: 4000 a second, and it is not the only one."""
+    assert resets_in_a_second(play, 1, 4100) == 4000
+    assert resets_in_a_second(play, 2, 3000) == 6000
+
+
+def test_UDP_23_at_most_so_many_in_all(play: Play) -> None:
+    """How many there are is told by none: it changes with every second, between half and all."""
+    play.configure(resets_max=100)
     numbers = [resets_in_a_second(play, 20, 10) for _ in range(40)]
     assert 50 <= min(numbers) < 60
     assert 90 < max(numbers) <= 100

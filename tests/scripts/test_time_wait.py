@@ -51,12 +51,13 @@ def test_ST_45_DEF_1_nothing_else_lengthens_it(play: Play) -> None:
     play(
         """
         +100 < A 2 ack 2                    # a bare ACK in the window: dropped (s8)
-        < PA 2:12(10) ack 2
         < - 2
         < A -100 ack 2                      # outside: an ACK, now and then
         > A 2 ack 2
-        < PA -100:-90(10) ack 2
-        +0.6 < PA -100:-90(10) ack 2
+        < A -100 ack 2
+        < PA -100:-90(10) ack 2             # content: each time
+        > A 2 ack 2
+        +0.1 < PA 2:12(10) ack 2
         > A 2 ack 2
         140 records 1
         240.2 records 0
@@ -157,10 +158,11 @@ def test_TW_4d_neither_has_timestamps(play: Play, seq: int, accepted: bool) -> N
 
 
 def _reopen(play: Play, options: str, seq: int, accepted: bool) -> None:
-    script = f"anew {seq} \n < S 0 <{options}> \n"
     if not accepted:
-        play(script + "records 1 \n connections 0 \n count TIME_WAIT_DROPPED 1")
+        play(f"< S {seq} <{options}> \n > A 2 ack 2 \n records 1 \n connections 0")
+        play("count CHALLENGE_ACK 1")
         return
+    script = f"anew {seq} \n < S 0 <{options}> \n"
     play(
         script
         + """
@@ -183,6 +185,7 @@ def test_TW_4_only_a_listener_reopens(play: Play) -> None:
         """
         unlisten
         < S 5000
+        > A 2 ack 2
         records 1
         """
     )
@@ -191,7 +194,35 @@ def test_TW_4_only_a_listener_reopens(play: Play) -> None:
 def test_TW_4_SYN_with_FIN_does_not_reopen(play: Play) -> None:
     """M-9 holds here as it does in LISTEN."""
     play(CLOSED_BY_US)
-    play("< SF 5000 \n records 1")
+    play("< SF 5000 \n > A 2 ack 2 \n records 1")
+
+
+def test_TW_4_ST_25_what_answers_the_challenge_ends_TIME_WAIT(play: Play) -> None:
+    """s11, RFC 9293 §3.10.7.4: the peer has started again, and its next SYN opens."""
+    play(CLOSED_BY_US_TS)
+    play(
+        """
+        +1 < S -70000 <mss 1000, TS 500 0>
+        > A 2 ack 2
+        +0.1 < R 3                          # nearly
+        < RA 2 ack 2                        # nothing in SYN-SENT says that
+        records 1
+        < R 2
+        records 0
+        anew -70000
+        < S 0 <mss 1000, TS 501 0>
+        > SA 0 ack 1
+        < A 1 ack 1
+        accept
+        state ESTABLISHED
+        """
+    )
+
+
+def test_TW_3_a_challenge_is_for_one_round_trip(play: Play) -> None:
+    """RFC 1337: later the same RST is an old duplicate like others."""
+    play(CLOSED_BY_US)
+    play("< S -70000 <mss 1000> \n > A 2 ack 2 \n +5.1 < R 2 \n records 1")
 
 
 def test_TW_5_the_successor_begins_above_the_old_numbers(play: Play) -> None:

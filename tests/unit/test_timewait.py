@@ -96,8 +96,8 @@ def test_a_repeated_fin_is_answered_each_time() -> None:
 def test_a_fin_elsewhere_does_not() -> None:
     """TW-1"""
     held = record(timestamps=False)
-    assert held.react(arriving(FIN | ACK, 0), 101.0) is Reaction.DROP
-    assert held.react(arriving(FIN | ACK, 10), 101.0) is Reaction.DROP
+    assert held.react(arriving(FIN | ACK, 0), 101.0) is Reaction.ACKNOWLEDGE
+    assert held.react(arriving(FIN | ACK, 10), 101.0) is Reaction.ACKNOWLEDGE
     assert held.react(arriving(FIN | ACK, -50), 101.0) is Reaction.ACKNOWLEDGE
 
 
@@ -115,7 +115,7 @@ def test_an_old_fin_does_not() -> None:
     [
         (0, b"", Reaction.DROP),  # a bare ACK in the window
         (WND - 1, b"", Reaction.DROP),
-        (10, b"data", Reaction.DROP),
+        (10, b"data", Reaction.ACKNOWLEDGE),  # content is answered wherever it lies
         (WND, b"", Reaction.ACKNOWLEDGE),  # outside
         (-1, b"", Reaction.ACKNOWLEDGE),
         (-100, b"old data", Reaction.ACKNOWLEDGE),
@@ -169,7 +169,8 @@ def test_a_newer_timestamp_is_enough(seq: int) -> None:
 @pytest.mark.parametrize("seq", [*ABOVE, *NOT_ABOVE])
 def test_an_older_timestamp_is_an_old_duplicate(seq: int) -> None:
     """TW-4a, TW-2"""
-    assert record().react(arriving(SYN, seq, tsval=TS_RECENT - 1), 101.0) is Reaction.DROP
+    held = record()
+    assert held.react(arriving(SYN, seq, tsval=TS_RECENT - 1), 101.0) is Reaction.CHALLENGE
 
 
 @pytest.mark.parametrize(("tsval", "timestamps"), [(TS_RECENT, True), (None, True), (None, False)])
@@ -180,7 +181,7 @@ def test_otherwise_the_sequence_number_decides(tsval: int | None, timestamps: bo
         assert reaction is Reaction.REOPEN
     for seq in NOT_ABOVE:
         reaction = record(timestamps=timestamps).react(arriving(SYN, seq, tsval=tsval), 101.0)
-        assert reaction is Reaction.DROP
+        assert reaction is Reaction.CHALLENGE
 
 
 @pytest.mark.parametrize("seq", [*ABOVE, *NOT_ABOVE])
@@ -189,6 +190,32 @@ def test_a_timestamp_where_there_was_none(seq: int, tsval: int) -> None:
     """TW-4c"""
     run = arriving(SYN, seq, tsval=tsval)
     assert record(timestamps=False).react(run, 101.0) is Reaction.REOPEN
+
+
+def test_an_exact_reset_is_believed_if_it_answers_a_challenge() -> None:
+    """TW-3, s11: for as long as a round trip may take; it acknowledges nothing (RFC 9293 §3.5.2)"""
+    held = record()
+    assert held.react(arriving(SYN, -1000, tsval=1), 101.0) is Reaction.CHALLENGE
+    assert held.react(arriving(SYN, -1000, tsval=1), 101.4) is Reaction.DROP
+    for flags, seq, now in (
+        (RST, -1, 101.5),
+        (RST, 1, 101.5),
+        (RST | ACK, 0, 101.5),
+        (RST, 0, 107),
+    ):
+        assert held.react(arriving(flags, seq), now) is Reaction.DROP
+    assert held.react(arriving(SYN | FIN, 5, tsval=TS_RECENT + 1), 107.0) is Reaction.CHALLENGE
+    packed = TimeWaitRecord.unpack(PATH, held.pack(), MSL2, None)
+    assert packed.react(arriving(RST), 111.9) is Reaction.DELETE
+
+
+def test_content_is_answered_each_time() -> None:
+    """CHAL-4: as in Linux; an empty segment, a moment later, waits for its turn all the same."""
+    held = record(timestamps=False)
+    for now in (101.0, 101.1, 101.2):
+        assert held.react(arriving(ACK, -100, data=b"old"), now) is Reaction.ACKNOWLEDGE
+    assert held.react(arriving(ACK, -100), 101.3) is Reaction.ACKNOWLEDGE
+    assert held.react(arriving(ACK, -100), 101.4) is Reaction.DROP
 
 
 def test_a_syn_ack_is_acknowledged() -> None:
