@@ -227,8 +227,11 @@ class ConnectionTable:
                     continue
                 connection.handle_segments(run, now)
                 self._attend(connection)
-                if connection.state is State.TIME_WAIT:
+                state = connection.state
+                if state is State.TIME_WAIT:
                     self._keep_record(connection, now)
+                elif state is State.CLOSED:
+                    self._remove(connection)  # what follows in this read may open a new one
                 continue
             record = self._time_wait.find(path, swap_ports(run.ports))
             if record is not None:

@@ -331,3 +331,18 @@ def test_SHLD_31_a_receive_buffer_that_grew(play: Play) -> None:
         script.append(f"> A 1 ack 101 <sack 1101:{left + 1000}>")
     play("\n".join(script))
     play("count REASSEMBLY_OVERFLOW 0")
+
+
+def test_ST_23_a_SYN_in_the_read_that_brought_the_RST(play: Play) -> None:
+    """The peer's host has crashed: it answers our challenge, and its SYN follows at once."""
+    play(passive())
+    play(
+        """
+        < S -70000 <mss 1000>
+        > A 1 ack 1
+        < R 1
+        &< S 5000 <mss 1000>
+        error ConnectionResetError
+        > SA 25000 ack 5001
+        """
+    )
