@@ -138,7 +138,7 @@ class TimeWaitRecord:
     def react(self, run: Run, now: float) -> Reaction:
         """Return what *run* calls for.
 
-        Content is answered each time, as what the peer repeats for want of an ACK; what is empty
+        Old content is answered each time, for the peer repeats it for want of an ACK; what is empty
         now and then, or two ends that disagree would never fall silent (CHAL-4).
         """
         flags = run.flags
@@ -163,8 +163,8 @@ class TimeWaitRecord:
             self.expires = now + self.lifetime
             return Reaction.RESTART
         ahead = (run.seq - self.rcv_nxt) & SEQ_MASK
-        if empty and (ahead == 0 or ahead < self._rcv_wnd):
-            return Reaction.DROP
+        if ahead == 0 or ahead < self._rcv_wnd:
+            return Reaction.DROP  # no honest peer sends anything beyond its FIN
         return self._answer(empty, now)
 
     def _answer(self, empty: bool, now: float) -> Reaction:

@@ -51,13 +51,14 @@ def test_ST_45_DEF_1_nothing_else_lengthens_it(play: Play) -> None:
     play(
         """
         +100 < A 2 ack 2                    # a bare ACK in the window: dropped (s8)
+        < PA 2:12(10) ack 2
         < - 2
         < A -100 ack 2                      # outside: an ACK, now and then
         > A 2 ack 2
         < A -100 ack 2
         < PA -100:-90(10) ack 2             # content: each time
         > A 2 ack 2
-        +0.1 < PA 2:12(10) ack 2
+        +0.1 < PA -100:-90(10) ack 2
         > A 2 ack 2
         140 records 1
         240.2 records 0

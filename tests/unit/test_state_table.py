@@ -147,7 +147,11 @@ def expected(state: str, flags: int, seq: int, ack: int, length: int) -> Outcome
 
 def _in_syn_sent(here: Numbers, flags: int, seq: int, ack: int, length: int) -> Outcome:
     if flags & ACK and not here.una < ack <= here.nxt:  # ST-14
-        return Outcome("SYN-SENT", () if flags & RST else ((RST, ack, 0),))
+        refusal = (RST, ack, 0)
+        again = (SYN, 0, 0)  # what was in the way is ended by that
+        if flags & RST:
+            return Outcome("SYN-SENT")
+        return Outcome("SYN-SENT", (refusal,) if flags & SYN else (refusal, again))
     if flags & RST:
         return Outcome("gone" if flags & ACK else "SYN-SENT")  # ST-15, ST-16
     if not flags & SYN:
@@ -170,7 +174,7 @@ def _in_time_wait(here: Numbers, flags: int, seq: int, length: int, seg_len: int
             return answer
         if seq > here.rcv_nxt - 1 and not flags & FIN:  # TW-4d, M-9
             return Outcome("SYN-RECEIVED", ((SYN | ACK, 0, seq + 1),))
-        return stay
+        return answer  # the challenge
     if flags & FIN and seq + seg_len == here.rcv_nxt:
         return answer  # s8: the FIN once more
     # Nothing but a FIN matters any more: neither the ACK field nor where the segment ends, for no
