@@ -5,12 +5,12 @@ import errno
 import functools
 import itertools
 import socket
-from asyncio import staggered
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from ssl import SSLContext
 from typing import Any, Final, Protocol, TypeVar
 
 from rudp.aio.endpoint import Endpoint
+from rudp.aio.race import race
 from rudp.aio.registry import Registry, registry_of
 from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.tls import Tls, secure
@@ -86,16 +86,22 @@ async def create_connection(
         name="client",
         peer_name=host or "",
     )
-    first: Callable[[], Any] = protocol_factory if tls is None else asyncio.Protocol
-    open_: Open[Any] = functools.partial(_open, loop, first, config, inner_port, watcher)
     if sock is not None:
         if host is not None or port is not None:
             raise ValueError("host/port and sock can not be specified at the same time")
-        opened = await _over_socket(registry, sock, config, open_)
-        return await _begun(opened, protocol_factory, tls)
-    if host is None and port is None:
+        infos = []
+    elif host is None and port is None:
         raise ValueError("host and port was not specified and no sock specified")
-    infos = await resolve(loop, host, port, family=family, proto=proto, flags=flags)
+    else:
+        infos = await resolve(loop, host, port, family=family, proto=proto, flags=flags)
+    # The application's protocol hears of the connection that is used, of no other, and not of one
+    # whose TLS handshake is under way.
+    early = tls is None and len(infos) <= 1
+    first: Callable[[], Any] = protocol_factory if early else asyncio.Protocol
+    open_: Open[Any] = functools.partial(_open, loop, first, config, inner_port, watcher)
+    if sock is not None:
+        opened = await _over_socket(registry, sock, config, open_)
+        return await _begun(opened, protocol_factory, tls, early=early)
     locals_ = None
     if local_addr is not None:
         locals_ = await resolve(loop, *local_addr, family=family, proto=proto, flags=flags)
@@ -103,23 +109,27 @@ async def create_connection(
         interleave = 1 if happy_eyeballs_delay is not None else 0
     if interleave:
         infos = _interleave(infos, interleave)
-    attempts = [
+    attempts: list[Callable[[], Coroutine[Any, Any, tuple[Transport, Any]]]] = [
         functools.partial(_to_address, registry, info, locals_, config, open_) for info in infos
     ]
     if happy_eyeballs_delay is not None:
-        winner, errors = await _race(attempts, happy_eyeballs_delay)
+        found = await race(attempts, happy_eyeballs_delay, _abort)
     else:
-        winner, errors = await _one_by_one(attempts)
+        found = await _one_by_one(attempts)
+    winner, errors = found
     if winner is None:
-        raise _summary(errors, all_errors)
-    return await _begun(winner, protocol_factory, tls)
+        try:
+            raise _summary(errors, all_errors)
+        finally:
+            errors.clear()  # they hold this frame
+    return await _begun(winner, protocol_factory, tls, early=early)
 
 
 async def _one_by_one(
-    attempts: Sequence[Callable[[], Awaitable[tuple[Transport, P]]]],
-) -> tuple[tuple[Transport, P] | None, list[BaseException]]:
+    attempts: Sequence[Callable[[], Coroutine[Any, Any, tuple[Transport, P]]]],
+) -> tuple[tuple[Transport, P] | None, list[OSError]]:
     """Return what the first attempt that succeeds returns, and the errors of those before it."""
-    errors: list[BaseException] = []
+    errors: list[OSError] = []
     for attempt in attempts:
         try:
             return await attempt(), errors
@@ -128,48 +138,36 @@ async def _one_by_one(
     return None, errors
 
 
-async def _race(
-    attempts: Sequence[Callable[[], Awaitable[tuple[Transport, P]]]], delay: float
-) -> tuple[tuple[Transport, P] | None, list[BaseException]]:
-    """Start the attempts *delay* seconds apart (RFC 8305 §5) and return the first to succeed.
-
-    What the others have opened by then is reset, and so is everything if this is cancelled.
-    """
-    opened: list[tuple[Transport, P]] = []
-
-    async def enter(attempt: Callable[[], Awaitable[tuple[Transport, P]]]) -> tuple[Transport, P]:
-        opened.append(await attempt())
-        return opened[-1]
-
-    winner: tuple[Transport, P] | None = None
-    try:
-        winner, _, raised = await staggered.staggered_race(
-            [functools.partial(enter, attempt) for attempt in attempts], delay
-        )
-    finally:
-        for other in opened:
-            if other is not winner:
-                other[0].abort()
-    return winner, [error for error in raised if error is not None]
+def _abort(opened: tuple[Transport, Any]) -> None:
+    opened[0].abort()
 
 
 async def _begun(
-    opened: tuple[Transport, P], protocol_factory: Callable[[], P], tls: Tls | None
+    opened: tuple[Transport, P],
+    protocol_factory: Callable[[], P],
+    tls: Tls | None,
+    *,
+    early: bool,
 ) -> tuple[asyncio.Transport, P]:
     """Let data come, once the task that waits for the connection has had its turn.
 
-    With TLS the data is the handshake's, and the application's own protocol takes over after it.
+    With TLS the data is the handshake's, and the application's own protocol takes over after it;
+    *early*: that protocol has the connection already.
     """
     transport, protocol = opened
-    transport.begin()
-    if tls is None:
-        return transport, protocol
     try:
-        protocol = protocol_factory()
-        return await secure(transport, protocol, tls), protocol
+        if not early:
+            protocol = protocol_factory()
+        if tls is not None:
+            transport.begin()
+            return await secure(transport, protocol, tls), protocol
+        if not early:
+            await transport.introduce(protocol)
+        transport.begin()
     except BaseException:
         transport.abort()
         raise
+    return transport, protocol
 
 
 async def _to_address(
@@ -262,15 +260,16 @@ def _interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:
     return head + [info for info in mixed if info is not None]
 
 
-def _summary(errors: list[BaseException], all_errors: bool) -> BaseException:
-    """Return the one exception that stands for *errors*, as asyncio words it."""
+def _summary(errors: list[OSError], all_errors: bool) -> Exception:
+    """Return the one exception that stands for *errors*, as asyncio words it.
+
+    One that stands for several has them as its cause, with all that their notes tell.
+    """
     if all_errors:
-        return ExceptionGroup(
-            "create_connection failed", [error for error in errors if isinstance(error, Exception)]
-        )
-    if len(errors) == 1:
-        return errors[0]
+        return ExceptionGroup("create_connection failed", errors)
     first = str(errors[0])
     if all(str(error) == first for error in errors):
         return errors[0]
-    return OSError("Multiple exceptions: " + ", ".join(str(error) for error in errors))
+    summary = OSError("Multiple exceptions: " + ", ".join(str(error) for error in errors))
+    summary.__cause__ = ExceptionGroup("create_connection failed", errors)
+    return summary

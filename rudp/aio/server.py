@@ -25,6 +25,9 @@ from rudp.core.tracer import Tracer
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Errors of one address among several that is left out: IPv6 switched off, for instance."""
 
+GRACE: Final = 5.0
+"""Seconds in which the clients of a server that was serving for ever may take what was written."""
+
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -158,7 +161,11 @@ class Server(asyncio.AbstractServer):
             self._listeners.append((endpoint, listener))
 
     async def serve_forever(self) -> None:
-        """Accept until cancelled, then close."""
+        """Accept until cancelled; then close, the clients too, and wait for them to be gone.
+
+        Clients that have vanished, or do not read what was written for them, are reset after
+        :data:`GRACE` seconds, and at once if it is cancelled again.
+        """
         if self._serving_forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
         self._start()
@@ -167,13 +174,22 @@ class Server(asyncio.AbstractServer):
             await self._serving_forever
         except asyncio.CancelledError:
             try:
-                self.close()
-                self.close_clients()  # a client that never leaves must not keep us
-                await self.wait_closed()
+                await self._end()
             finally:
                 raise
         finally:
             self._serving_forever = None
+
+    async def _end(self) -> None:
+        """Close everything in order, as far as the clients let us."""
+        self.close()
+        self.close_clients()
+        gone = self._loop.create_task(self.wait_closed())
+        try:
+            await asyncio.wait([gone], timeout=GRACE)
+        finally:
+            self.abort_clients()
+            await gone
 
     def close(self) -> None:
         """Accept no more and free the address.  Connections live on.  Idempotent."""

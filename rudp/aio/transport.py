@@ -180,6 +180,19 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)  # who waits calls begin(), in the next turn
 
+    async def introduce(self, protocol: asyncio.BaseProtocol) -> None:
+        """Let *protocol* take the place of one that stood in until the connection was open.
+
+        Its ``connection_made`` has run when this returns.  Raises :class:`OSError` if the
+        connection is lost already, and the protocol then hears nothing.
+        """
+        if self._lost:
+            raise self._connection.error or tcb.aborted()
+        self._protocol = protocol
+        self._waiter = waiter = self._loop.create_future()
+        self._loop.call_soon(self._made)
+        await waiter
+
     def begin(self) -> None:
         """Let data and its end come, from the next turn of the loop on."""
         self._loop.call_soon(self._start)

@@ -318,3 +318,29 @@ async def turns(count: int) -> None:
 
 def spawn(coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
     return asyncio.get_running_loop().create_task(coroutine)
+
+
+if hasattr(asyncio, "eager_task_factory"):
+    eager_task_factory: Any = asyncio.eager_task_factory
+else:
+
+    class _EagerTask(asyncio.tasks._PyTask):  # type: ignore[name-defined,misc]
+        """What Python 3.12 has: a task whose first step runs before the call returns."""
+
+        def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: Any, **options: Any) -> None:
+            super().__init__(coro, loop=loop, **options)
+            loop._ready.pop().cancel()  # the first step, a turn later
+            outer = asyncio.current_task(loop)
+            if outer is not None:
+                asyncio.tasks._leave_task(loop, outer)
+            try:
+                self._context.run(self._Task__step)
+            finally:
+                if outer is not None:
+                    asyncio.tasks._enter_task(loop, outer)
+
+    def eager_task_factory(loop: Any, coro: Any, **options: Any) -> Any:
+        """Return a task that has begun, as Python 3.12's factory of that name does."""
+        if not loop.is_running():
+            return asyncio.Task(coro, loop=loop, **options)
+        return _EagerTask(coro, loop=loop, **options)

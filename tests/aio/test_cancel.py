@@ -62,6 +62,7 @@ async def test_open_cancelled_at_any_turn(net: Net, step: int, delay: float | No
         del opening, done
         if net.is_virtual:
             await asyncio.sleep(1.0)
+    await turns(2)  # a handler hears of the end after the transport
     assert waiting.open == 0
 
 

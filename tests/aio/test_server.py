@@ -1,9 +1,11 @@
 """Servers: the whole surface of asyncio 3.13's, rebinding, and what keeps them alive."""
 
 import asyncio
+import contextlib
 import dataclasses
 import errno
 import gc
+import itertools
 import socket
 import weakref
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 
 import rudp
+from rudp.aio.server import GRACE
+from rudp.sim import VirtualLoop
 from tests.aio.kit import (
     HOST,
     Net,
@@ -25,6 +29,7 @@ from tests.aio.kit import (
     spawn,
     turns,
 )
+from tests.aio.test_tls import NAME, for_client, for_server
 
 
 async def ask(net: Net, address: tuple[str, int], message: bytes = b"hello") -> bytes:
@@ -161,6 +166,114 @@ async def test_serve_forever(net: Net) -> None:
     await cancelled(task)
     assert not server.is_serving()
     assert server.sockets == ()
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("ssl", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("client", ["silent", "half closed", "vanished", "deaf", "paused server"])
+async def test_serve_forever_ends_whatever_the_clients_do(client: str, ssl: bool) -> None:
+    """A client that vanished or does not read gets a grace and no more; others end in order."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    config = rudp.Config()
+    over = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if client == "deaf":
+            writer.write(bytes(50_000_000))
+        elif client == "paused server":
+            await over.wait()
+        with contextlib.suppress(OSError):
+            await reader.read()
+
+    listen: dict[str, Any] = {"ssl": for_server()} if ssl else {}
+    connect: dict[str, Any] = {"ssl": for_client(), "server_hostname": NAME} if ssl else {}
+    server = await rudp.start_server(handle, "10.0.0.2", 7, config=config, **listen)
+    reader, writer = await rudp.open_connection("10.0.0.2", 7, config=config, **connect)
+    writer.write(bytes(1_000_000) if client == "paused server" else b"x")
+    await asyncio.sleep(1)
+    task = spawn(server.serve_forever())
+    await asyncio.sleep(1)
+    if client == "half closed" and not ssl:
+        writer.write_eof()
+    elif client == "vanished":
+        loop.network.link("10.0.0.1", "10.0.0.2", drop=lambda data, now: True)
+        loop.network.link("10.0.0.2", "10.0.0.1", drop=lambda data, now: True)
+    elif client == "deaf":
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+    start = loop.time()
+    await cancelled(task)
+    bounded = client in ("vanished", "deaf", "paused server")
+    assert loop.time() - start <= (GRACE + 0.1 if bounded else 0.5)
+    await server.wait_closed()
+    over.set()
+    writer.transport.abort()
+    await turns(5)
+    assert isinstance(reader, asyncio.StreamReader)
+
+
+@pytest.mark.virtual
+async def test_second_cancel_ends_the_grace() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    server = await rudp.create_server(Stubborn, "10.0.0.2", 7)
+    _, client = await rudp.create_connection(Stubborn, "10.0.0.2", 7)
+    await asyncio.sleep(1)
+    loop.network.link("10.0.0.1", "10.0.0.2", drop=lambda data, now: True)
+    loop.network.link("10.0.0.2", "10.0.0.1", drop=lambda data, now: True)
+    task = spawn(server.serve_forever())
+    for transport in server._transports:
+        transport.write(bytes(1_000_000))
+    await asyncio.sleep(1)
+    start = loop.time()
+    task.cancel()
+    await asyncio.sleep(1)
+    assert not task.done()
+    await cancelled(task)
+    assert loop.time() - start == pytest.approx(1)
+    await server.wait_closed()
+    client.transport.abort()
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(["close", "close_clients", "abort_clients"]))
+)
+@pytest.mark.parametrize("when", ["half open", "open", "paused", "tls handshake", "tls"])
+async def test_ends_of_a_server_in_every_order(order: tuple[str, ...], when: str) -> None:
+    """None raises, all of them twice do no harm, and wait_closed() returns."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    tls = when.startswith("tls")
+    server = await rudp.create_server(
+        lambda: Recorder(), "10.0.0.2", 7, ssl=for_server() if tls else None
+    )
+    options: dict[str, Any] = {}
+    if when == "tls":
+        options = {"ssl": for_client(), "server_hostname": NAME}
+    opening = spawn(rudp.create_connection(Stubborn, "10.0.0.2", 7, **options))
+    if when == "half open":
+        while not server.endpoints[0].stats()["half_open"]:
+            await asyncio.sleep(0.001)
+    else:
+        transport, _ = await opening
+        await asyncio.sleep(1)
+        if when == "paused":
+            transport.pause_reading()
+            for each in server._transports:
+                each.write(bytes(5_000_000))
+            await asyncio.sleep(1)
+    for name in (*order, *order):
+        getattr(server, name)()
+        await turns(1)
+    async with asyncio.timeout(10):
+        await server.wait_closed()
+    assert not server.is_serving()
+    await asyncio.wait([opening])
+    if opening.exception() is None:
+        opening.result()[0].abort()
+    else:
+        assert isinstance(opening.exception(), ConnectionError)
 
 
 async def test_close_ends_serve_forever(net: Net) -> None:
