@@ -300,7 +300,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.controllers is None:
         given.controllers = available()
     cells = chosen_cells(given)
-    signal.signal(signal.SIGTERM, _stop)
     if given.sim:
         rows = show(simulate(cells, given))
     else:
@@ -322,4 +321,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)  # what was begun is stopped and taken away
     main()

@@ -6,13 +6,18 @@ function and calls :class:`asyncio.Runner` asks for the fixture ``loop_factory``
 
 After a coroutine test no task may be left, and after any test no socket may be open that was
 not open before.  Warnings are errors, so an unclosed transport fails the test that dropped it.
+
+More than a few files are spread over the CPUs by pytest-xdist; ``-n0`` or ``-p no:xdist`` keeps
+them in this process, where single files are anyway.  SIGTERM ends a run as Ctrl-C does.
 """
 
 import asyncio
 import gc
 import os
+import signal
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from types import FrameType
 
 import hypothesis
 import pytest
@@ -43,6 +48,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="asyncio",
         help="the event loop that coroutine tests run on",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Choose as many workers as there are CPUs, unless the command line says what it wants."""
+    option = config.option
+    if getattr(option, "numprocesses", 0) is not None or hasattr(config, "workerinput"):
+        return  # chosen, a worker, or no pytest-xdist
+    if option.collectonly or option.capture == "no":
+        return
+    if all(os.path.isfile(argument.partition("::")[0]) for argument in config.args):
+        return
+    option.numprocesses = "auto"  # 0 with --pdb
+    if option.dist == "no":
+        # Neighbours stay together, for what they share is made once; who is done first helps.
+        option.dist = "worksteal"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let SIGTERM and SIGINT end the run, and the programs that its tests have begun."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        session.shouldstop = f"stopped by {signal.Signals(number).name}"  # if the test goes on
+        raise KeyboardInterrupt
+
+    # Also SIGINT, to which what a script puts in the background is born deaf.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def _new_uvloop() -> asyncio.AbstractEventLoop:
