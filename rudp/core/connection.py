@@ -537,7 +537,7 @@ class Connection:
                     tcb.pmtu.on_probe_sent(size)
                     seq = board.snd_nxt
                     end = seq + size - header
-                    sender.on_sent(seq, end, now)
+                    sender.on_sent(seq, end, now, end - seq)
                     sender.flight.mark_probe()
                     why = Why.PROBE_PATH_MTU
                     return self._run(receiver, seq, end, size, 1, opts, tcb.ecn, why, now)
@@ -548,7 +548,7 @@ class Connection:
                 seq, end = run
                 ect = tcb.ecn and seq == board.snd_nxt
                 why = Why.NEW_DATA if (tcb.recorder or tcb.tracer) is None else sender.why(seq)
-                sender.on_sent(seq, end, now)
+                sender.on_sent(seq, end, now, mss)
                 tcb.events |= WRITABLE
                 return self._run(receiver, seq, end, mss, segments, opts, ect, why, now)
         if receiver.ack_due is AckDue.NOW:
@@ -590,15 +590,16 @@ class Connection:
 
         If they are more than *segments* of *mss* octets, it is the first of several runs; the
         others are what is polled next.  *ect*: they may be marked by a router, being sent for the
-        first time (ECN-3).
+        first time (ECN-3).  A FIN carries no data (decision 30).
         """
         tcb = self._tcb
         sender = tcb.sender
         flags = ACK
         right = end
         if sender.fin_seq is not None and end > sender.fin_seq:
-            flags |= FIN
             right = sender.fin_seq
+            if right == seq:
+                flags |= FIN
         if right == sender.buffer.end and right > seq:
             flags |= PSH  # the last of what is buffered (MUST-61)
         urgent = sender.urgent_pointer(seq)
@@ -621,7 +622,7 @@ class Connection:
         train: list[Transmit] = []
         while True:
             stop = min(seq + room, right)
-            marks = flags if stop == right else flags & ~(PSH | FIN)
+            marks = flags if stop == right else flags & ~PSH
             chunks = sender.buffer.slices(seq, stop)
             first, length = to_wire(seq), stop - seq
             count = 1
@@ -639,11 +640,29 @@ class Connection:
             if stop == right:
                 break
             seq = stop
+        if seq < right < end:
+            fin = self._fin(right, ack, flags, window, why, now)
+            last = train[-1]
+            if count == 1 and not ecn and last.total + fin.total <= RUN_OCTETS_MAX:
+                last.size = last.total  # one system call for both
+                last.total += fin.total
+                last.buffers += fin.buffers
+            else:
+                train.append(fin)
         train.reverse()
         transmit = train.pop()
         if train:
             self._train = train
         return transmit
+
+    def _fin(self, seq: int, ack: int, flags: int, window: int, why: Why, now: float) -> Transmit:
+        """Return our FIN, which is octet *seq*, to follow data sent with *flags* for reason *why*.
+
+        What SACK has to say is said there: each duplicate is reported once.
+        """
+        why = Why.FIN_CLOSE if why is Why.NEW_DATA else why
+        flags = FIN | flags & (ACK | ECE)
+        return self._segment(to_wire(seq), ack, flags, window, self._timestamps(now), why, now)
 
     def _pure_ack(self, receiver: Receiver, now: float) -> Transmit:
         return self._ack_segment(receiver, to_wire(self._tcb.sender.ack_seq), receiver.ack_why, now)

@@ -6,7 +6,6 @@ noted in the TCB, and the connection sends it when it is asked next.
 
 from typing import Final
 
-from rudp.core.sender import R1
 from rudp.core.state import State
 from rudp.core.tcb import Opened, Tcb, timed_out
 from rudp.core.timers import DELAYED_ACK, IDLE, OFF, PATIENCE, LossTimer
@@ -69,8 +68,8 @@ def _retransmission_timeout(tcb: Tcb, now: float) -> None:
     sender.on_retransmission_timeout(now)
     if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
         tcb.report(timed_out())
-        # Each size gets as many chances as the first (PMTU-9).
-        if sender.snd_wnd and sender.flight.rtt.backoffs % R1 == 0:
+        # From R1 on each time-out tries a smaller size: its wait has doubled three times (PMTU-9).
+        if sender.snd_wnd:
             sender.flight.suspect_size(now)
 
 

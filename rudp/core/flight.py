@@ -23,7 +23,7 @@ from rudp.core.pacing import (
     WINDOW_BURST_SEGMENTS,
     Pacer,
 )
-from rudp.core.pmtu import MAX_PROBES, PathMtu
+from rudp.core.pmtu import MAX_PROBES, PAUSE_MAX, PathMtu
 from rudp.core.rate import DeliveryRate
 from rudp.core.recovery import Phase, Recovery
 from rudp.core.roundtrips import RoundTrips
@@ -33,6 +33,7 @@ from rudp.core.tailprobe import TailProbe
 from rudp.core.timers import LossTimer
 from rudp.core.undo import Proof, Undo
 from rudp.core.why import Why
+from rudp.core.wire import HEADER_SIZE, STAMPED_SIZE
 
 INITIAL_WINDOW_SEGMENTS: Final = 10
 INITIAL_WINDOW_OCTETS: Final = 14_600
@@ -253,12 +254,15 @@ class Flight:
     @property
     def may_probe(self) -> bool:
         """Whether nothing is being repaired, so that the loss of a probe could be told (PMTU-4)."""
-        return self.recovery.phase is Phase.OPEN and not self.board.lost.octets
+        recovery, board = self.recovery, self.board
+        calm = recovery.phase is Phase.OPEN and not board.lost.octets and not board.sacked
+        return calm and recovery.sack  # without SACK the loss of one costs a round trip, or the RTO
 
     @property
     def probe_pause(self) -> float:
-        """Seconds to leave a path alone after a size has failed: a window of round trips."""
-        return (self.rtt.spread or 1.0) * max(self.controller.cwnd // self.smss, 1)
+        """Seconds to leave a path alone after a size has failed: some round trips (PMTU-12)."""
+        segments = max(self.controller.cwnd // self.smss, 1)
+        return (self.rtt.spread or 1.0) * min(segments, PAUSE_MAX)
 
     def mark_probe(self) -> None:
         """The run that was sent last tries a larger segment size."""
@@ -291,14 +295,14 @@ class Flight:
         idle = now - self._last_sent if self._config.slow_start_after_idle else 0.0
         self.controller.on_restart(idle, self.rtt.rto, now)
 
-    def on_sent(self, seq: int, end: int, now: float) -> bool:
-        """Record that ``[seq, end)`` left; return whether it is new."""
+    def on_sent(self, seq: int, end: int, now: float, mss: int = 0) -> bool:
+        """Record that ``[seq, end)`` left in segments of *mss* (0: SMSS); is it new?"""
         board = self.board
         new = seq == board.snd_nxt
         if new:
             if seq == board.snd_una:
                 self._rto_from = now
-            run = board.on_sent(seq, end, now)
+            run = board.on_sent(seq, end, now, mss or self.smss)
             in_flight = board.in_flight
             self.rate.on_sent(run, in_flight, now)
             if self.extra_new:
@@ -365,6 +369,8 @@ class Flight:
             runs, resent = board.acknowledge(seg_ack)
         sacked = board.sack(sack_blocks) if sack_blocks else []
         self.pmtu_moved = False
+        if board.torn:
+            self._give_up_torn(now)
         if self.pmtu is not None and self.pmtu.probing is not None:
             self.pmtu_moved = any(run.is_probe for run in runs + sacked)
             if self.pmtu_moved:
@@ -493,8 +499,31 @@ class Flight:
         Where losses are plain, some full segment arrives before this has happened three times.
         """
         self._full_losses += 1
-        if self._full_losses >= MAX_PROBES:
+        if self._full_losses >= MAX_PROBES and not (self.pmtu is not None and self.pmtu.trusted):
             self.suspect_size(now)
+
+    def _give_up_torn(self, now: float) -> None:
+        """Segments have arrived in part: something on the way cuts datagrams (decision 30).
+
+        The rest is lost, and that is no sign of congestion.  What has arrived of a datagram shows
+        how much passes.  Where the size is one that any path carries it takes more to believe it:
+        something sent later must have arrived, for a peer may acknowledge in slices.
+        """
+        board, pmtu = self.board, self.pmtu
+        torn, board.torn = board.torn, []
+        if pmtu is None:
+            return
+        header = STAMPED_SIZE if self._timestamps else HEADER_SIZE
+        sent = max(right - begin for begin, _, right in torn)
+        later = board.sacked or self.recovery.phase is not Phase.OPEN
+        if sent + header <= pmtu.base and not later:
+            return
+        for _, left, right in torn:
+            board.mark_range_lost(left, right)
+        self.why_lost = Why.RETRANSMIT_CUT
+        self.resend_now = True
+        pmtu.on_cut(min(left - begin for begin, left, _ in torn) + header, self.probe_pause, now)
+        self.pmtu_moved = True
 
     def suspect_size(self, now: float) -> None:
         """Segments of this size seem to fall into a black hole: try smaller ones (PMTU-9)."""

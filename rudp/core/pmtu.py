@@ -5,10 +5,17 @@ tried.  The first probe has the size of the local link, because most paths are E
 end and one round trip settles it; then the interval between what passed and what did not is
 halved.  A probe that is lost says little by itself: three in a row say that the size does not fit.
 What is known to pass is in ``plpmtu``; all sizes are octets of UDP payload.
+
+Loopback is trusted with what its interface says, until something shows that more than loopback is
+in between: a forwarder that reads into a buffer of its own may cut what is larger, or drop it.
 """
 
 import enum
+import math
 from typing import Final, NamedTuple
+
+from rudp.config import MSS_FLOOR
+from rudp.core.wire import HEADER_SIZE
 
 MAX_PROBES: Final = 3
 """Probes of one size that are lost before it counts as too large (DEF-38)."""
@@ -19,21 +26,30 @@ RAISE_TIMER: Final = 600.0
 SIZES: Final = (1232, 1252, 1372, 1392, 1412, 1432, 1452, 1472)
 """Payloads of usual paths, tunnels among them (PMTU-7)."""
 
+PAUSE_MAX: Final = 10
+"""Round trips, at most, between a size that failed and the next that is tried.  A search has few
+such steps; with a window of segments as many round trips it could take minutes (PMTU-12)."""
+
 STEP_MIN: Final = 8
 """Octets.  A gap that is smaller is not worth a probe."""
+
+CUT_MIN: Final = MSS_FLOOR + HEADER_SIZE
+"""Octets.  However little a cutting path or a lying peer lets through, no less is sent."""
 
 
 class Payloads(NamedTuple):
     """Octets of UDP payload on the way to one peer.
 
     ``base``: carried by any path; ``floor``: by any host; ``ceiling``: by the local link;
-    ``receive``: what we announce to be ready for.
+    ``receive``: what we announce to be ready for.  ``trusted``: the link is the whole path, as far
+    as we know, so that there is nothing to search for.
     """
 
     base: int
     floor: int
     ceiling: int
     receive: int
+    trusted: bool = False
 
 
 class State(enum.Enum):
@@ -48,36 +64,39 @@ class State(enum.Enum):
 class PathMtu:
     """The search of one connection.
 
-    Without *search*, or with nothing to search for, the size stays at the base.  ``probing``: the
-    size of the probe that is on its way, or None.  Times are seconds.
+    Without *search*, or with nothing to search for, the size stays at ``base``.  ``probing``: the
+    size of the probe that is on its way, or None.  ``trusted``: the size is that of the link, and
+    nothing has spoken against it.  Times are seconds.
     """
 
     __slots__ = (
-        "_base",
         "_ceiling",
         "_failures",
         "_floor",
         "_next_at",
         "_raise_at",
         "_too_big",
+        "base",
         "plpmtu",
         "probing",
         "state",
+        "trusted",
     )
 
     def __init__(self, payloads: Payloads, *, search: bool) -> None:
-        self._base = min(payloads.base, payloads.ceiling)
-        self._floor = min(payloads.floor, self._base)
+        self.base = min(payloads.base, payloads.ceiling)
+        self._floor = min(payloads.floor, self.base)
         self._ceiling = payloads.ceiling
-        self.plpmtu = self._base
+        self.trusted = payloads.trusted
+        self.plpmtu = self._ceiling if self.trusted else self.base
         self.state = State.DISABLED
-        if search and self._base < self._ceiling:
-            self.state = State.SEARCHING
+        if search and self.base < self._ceiling:
+            self.state = State.COMPLETE if self.trusted else State.SEARCHING
         self.probing: int | None = None
         self._too_big = self._ceiling + 1
         self._failures = 0
         self._next_at = 0.0
-        self._raise_at = 0.0
+        self._raise_at = math.inf
 
     def limit(self, ceiling: int) -> None:
         """The peer takes, or the user wants, no more than *ceiling* octets (W-53)."""
@@ -87,8 +106,8 @@ class PathMtu:
             self._stay_below_ceiling()
 
     def _stay_below_ceiling(self) -> None:
-        self._base = min(self._base, self._ceiling)
-        self._floor = min(self._floor, self._base)
+        self.base = min(self.base, self._ceiling)
+        self._floor = min(self._floor, self.base)
         self.plpmtu = min(self.plpmtu, self._ceiling)
 
     def next_probe(self, now: float) -> int | None:
@@ -99,7 +118,7 @@ class PathMtu:
         if self.probing is not None or now < self._next_at:
             return None
         if self.state is State.ERROR:
-            return self._base
+            return self.base
         if self.state is not State.SEARCHING:
             return None
         if self._too_big > self._ceiling > self.plpmtu:
@@ -146,6 +165,28 @@ class PathMtu:
             self._too_big = min(self._too_big, size)
             self._next_at = now + pause
 
+    def on_cut(self, passed: int, pause: float, now: float) -> None:
+        """Of a larger datagram *passed* octets have arrived: something on the way cuts.
+
+        So much passes, then, and no more.  But whoever is there may go, and an acknowledgement of
+        half a segment may have other causes: one probe of the largest size settles it (PMTU-3).
+        """
+        size = max(passed, CUT_MIN)
+        probed, self.probing = self.probing, None
+        self._failures = 0
+        self.trusted = False
+        if probed is not None and self.plpmtu <= size < probed:
+            self.plpmtu = size
+            self._too_big = min(self._too_big, size + 1)
+            self.state = State.SEARCHING
+        elif size < self.plpmtu:
+            self.plpmtu = size
+            self.base = min(self.base, size)
+            self._floor = min(self._floor, size)
+            if self.state is not State.DISABLED:
+                self.state = State.SEARCHING
+                self._next_at = now + pause
+
     def on_too_big(self, payload: int, now: float) -> None:
         """A router says that no more than *payload* octets pass; the quote was checked (PMTU-8).
 
@@ -154,9 +195,9 @@ class PathMtu:
         if self.state is State.DISABLED or payload < self._floor:
             return
         if payload < self._too_big - 1:
-            self._too_big = max(payload, self._base) + 1
+            self._too_big = max(payload, self.base) + 1
         if payload < self.plpmtu:
-            self.plpmtu = max(payload, min(self._base, self.plpmtu))
+            self.plpmtu = max(payload, min(self.base, self.plpmtu))
             self._complete(now)
 
     def on_refused(self, size: int) -> bool:
@@ -171,7 +212,7 @@ class PathMtu:
         self._too_big = min(self._too_big, size)
         self._ceiling = min(self._ceiling, size - 1)
         if self.plpmtu >= size:
-            self.plpmtu = self._base if self._base < size else self._floor
+            self.plpmtu = self.base if self.base < size else self._floor
         self._stay_below_ceiling()
         return True
 
@@ -185,8 +226,8 @@ class PathMtu:
         self._failures = 0
         if self.state is State.DISABLED or self.plpmtu <= self._floor:
             return False
-        if self.plpmtu > self._base:
-            self.plpmtu = self._base
+        if self.plpmtu > self.base:
+            self.plpmtu = self.base
             self.state = State.SEARCHING
         else:
             self.plpmtu = self._floor

@@ -30,8 +30,9 @@ _by_seq = attrgetter("seq")
 class SentRun:
     """Octets ``[seq, end)``, sent ``transmissions`` times, the last time at ``sent_at``.
 
-    ``is_probe``: it was sent to try a larger segment size (PMTU-4).  The other fields remember
-    what was known of the delivery rate when it left: see :mod:`rudp.core.rate`, their owner.
+    ``is_probe``: it was sent to try a larger segment size (PMTU-4).  ``mss``: octets of its
+    segments, counted from ``origin``, as it was sent first.  The other fields remember what was
+    known of the delivery rate when it left: see :mod:`rudp.core.rate`, their owner.
     """
 
     __slots__ = (
@@ -43,8 +44,10 @@ class SentRun:
         "first_sent_at",
         "is_probe",
         "lost_before",
+        "mss",
         "newer",
         "older",
+        "origin",
         "sent_at",
         "seq",
         "transmissions",
@@ -54,11 +57,15 @@ class SentRun:
     older: "SentRun | None"
     newer: "SentRun | None"
 
-    def __init__(self, seq: int, end: int, sent_at: float, transmissions: int) -> None:
+    def __init__(
+        self, seq: int, end: int, sent_at: float, transmissions: int, mss: int, origin: int
+    ) -> None:
         self.seq = seq
         self.end = end
         self.sent_at = sent_at
         self.transmissions = transmissions
+        self.mss = mss
+        self.origin = origin
         self.fate = IN_FLIGHT
         self.is_probe = False
         self.older = None
@@ -78,7 +85,7 @@ class SentRun:
 
     def split(self, at: int) -> "SentRun":
         """Give the octets from *at* on to a run of their own, and return it."""
-        rest = SentRun(at, self.end, self.sent_at, self.transmissions)
+        rest = SentRun(at, self.end, self.sent_at, self.transmissions, self.mss, self.origin)
         rest.fate = self.fate
         rest.is_probe = self.is_probe
         rest.delivered = self.delivered
@@ -102,7 +109,9 @@ class Scoreboard:
     index of the runs with that fate.  ``oldest``: the run in flight that was sent longest ago.
     ``duplicates`` is the SACK of the poor: without the option every duplicate acknowledgement still
     says that one segment has left the network (RFC 5681 §3.2), though not which.  Subtracting it
-    here does what RFC 6582 does by inflating cwnd.
+    here does what RFC 6582 does by inflating cwnd.  ``torn``: what the latest
+    acknowledgement leaves out of segments that have arrived in part, ``(begin, left, right)`` each:
+    ``[begin, right)`` was sent in one, and ``[left, right)`` is missing.
     """
 
     __slots__ = (
@@ -115,6 +124,7 @@ class Scoreboard:
         "sacked",
         "snd_nxt",
         "snd_una",
+        "torn",
     )
 
     def __init__(self, iss: int) -> None:
@@ -125,6 +135,7 @@ class Scoreboard:
         self.lost = RangeSet()
         self.duplicates = 0
         self._sacked_ranges = 0
+        self.torn: list[tuple[int, int, int]] = []
         self.oldest: SentRun | None = None
         self._newest: SentRun | None = None
 
@@ -157,9 +168,13 @@ class Scoreboard:
 
     # -- sending ---------------------------------------------------------------------------------
 
-    def on_sent(self, seq: int, end: int, now: float) -> SentRun:
-        """Record ``[seq, end)``, sent for the first time, which begins at SND.NXT."""
-        run = SentRun(seq, end, now, 1)
+    def on_sent(self, seq: int, end: int, now: float, mss: int = 0) -> SentRun:
+        """Record ``[seq, end)``, sent for the first time, which begins at SND.NXT.
+
+        *mss*: octets of its segments; 0 for a single one.
+        """
+        mss = mss or end - seq
+        run = SentRun(seq, end, now, 1, mss, seq)
         if self.runs:
             self.runs.append(run)
         else:
@@ -167,6 +182,10 @@ class Scoreboard:
         self._append(run)
         self.snd_nxt = end
         return run
+
+    def separate(self, at: int) -> None:
+        """Begin another run at *at*: no segment holds octets on both sides of it."""
+        self._cut(at)
 
     def on_resent(self, left: int, right: int, now: float) -> list[SentRun]:
         """Record that ``[left, right)`` was sent again: in flight, and no longer lost."""
@@ -210,6 +229,7 @@ class Scoreboard:
             if run.seq >= seg_ack:
                 break
             if run.end > seg_ack:
+                self._look_for_tear(run, seg_ack)
                 rest = run.split(seg_ack)
                 runs.insert(n + 1, rest)
                 if run.fate == IN_FLIGHT:
@@ -244,7 +264,10 @@ class Scoreboard:
             if self._sacked_ranges >= RANGES_MAX and not self._touches_sacked(left, right):
                 continue
             i = self._cut(left)
-            j = self._cut(right)
+            j = bisect_left(self.runs, right, key=_by_seq)
+            if self.runs[j - 1].end > right:
+                self._look_for_tear(self.runs[j - 1], right)
+                self._cut(right)
             for run in self.runs[i:j]:
                 if run.fate == SACKED:
                     self._sacked_ranges -= 1
@@ -298,6 +321,18 @@ class Scoreboard:
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _look_for_tear(self, run: SentRun, at: int) -> None:
+        """*run* has arrived up to *at*: is that within a segment, which somebody has cut off?
+
+        Of what was sent again nobody knows in which segments it came.
+        """
+        if run.transmissions > 1 or run.fate == SACKED:
+            return
+        octets = (at - run.origin) % run.mss
+        if octets:
+            begin = at - octets
+            self.torn.append((begin, at, min(begin + run.mss, run.end)))
+
     def _cut(self, at: int) -> int:
         """Make sure that a run begins at *at*; return its index (or that of the end)."""
         runs = self.runs
@@ -324,7 +359,7 @@ class Scoreboard:
             j += 1
             self._sacked_ranges -= 1
         transmissions = max(run.transmissions for run in runs[i:j])
-        merged = SentRun(left, right, runs[i].sent_at, transmissions)
+        merged = SentRun(left, right, runs[i].sent_at, transmissions, right - left, left)
         merged.fate = SACKED
         runs[i:j] = [merged]
         self._sacked_ranges += 1

@@ -408,14 +408,19 @@ class Sender:
             return Why.PROBE_FRTO
         return Why.FIN_CLOSE if seq == self.fin_seq else Why.NEW_DATA
 
-    def on_sent(self, seq: int, end: int, now: float) -> None:
-        """Record that ``[seq, end)`` left, and see to it that a loss timer runs."""
+    def on_sent(self, seq: int, end: int, now: float, mss: int = 0) -> None:
+        """Record that ``[seq, end)`` left, and see to it that a loss timer runs.
+
+        *mss*: octets of its segments; 0 for SMSS.
+        """
         timers = self._timers
         if self._stalled_since is None:
             self._stalled_since = now
-        new = self.flight.on_sent(seq, end, now)
+        new = self.flight.on_sent(seq, end, now, mss)
         if new and (end - seq) % self.smss:
             self.snd_sml = end
+        if self.fin_seq is not None and seq < self.fin_seq < end:
+            self.board.separate(self.fin_seq)  # it is a datagram of its own
         # Every new run puts a tail-loss probe off, none puts the RTO off (TLP-1, RTO-9).  The first
         # segment gets its whole time when it goes again, even at the instant that showed its loss.
         again = seq == self.board.snd_una and not new

@@ -407,13 +407,14 @@ class ConnectionTable:
         host = host_of(path)
         ipv6 = is_ipv6(host)
         floor = FLOOR_PAYLOAD_IPV6 if ipv6 else FLOOR_PAYLOAD_IPV4
+        base = BASE_PAYLOAD_IPV6 if ipv6 else BASE_PAYLOAD_IPV4
         most = self._receive_payload(path)
         known = self._loopback(host)
         if known is not None:
-            return Payloads(known, floor, known, known)
+            base = min(base, known)
+            return Payloads(base, floor, known, known, trusted=True)
         link = self._link_payload(path[0]) if self._link_payload is not None else None
         ceiling = max(link or most, floor)
-        base = BASE_PAYLOAD_IPV6 if ipv6 else BASE_PAYLOAD_IPV4
         if not config.mtu_discovery:
             base = floor if config.mss is None else config.mss + wire.HEADER_SIZE
         return Payloads(base, floor, ceiling, max(ceiling, most) if link else most)

@@ -37,6 +37,7 @@ class Why(enum.Enum):
         "It was sent into a shut window, which is open now.",
         "RFC 9293 §3.8.6.1",
     )
+    RETRANSMIT_CUT = "Something on the way has cut it off its datagram.", "RFC 9293 §3.10.7.4"
     RETRANSMIT_REFUSED = "The system did not send it.", "RFC 9293 §3.9.2.3"
     RETRANSMIT_SYN = "The peer repeats its SYN, so it lacks ours.", "RFC 9293 §3.10.7.4"
     RETRANSMIT_WITHOUT_ECN = "Refused: the next SYN asks without offering ECN.", "RFC 3168 §6.1.1.1"

@@ -5,10 +5,11 @@ calls nobody, so the same link serves a simulated network, an asyncio loop on vi
 relay between real sockets.  All chance comes from its own seeded generator: the same datagrams at
 the same times meet the same fate.
 
-A datagram meets, in this order: the queue and the rate, the test's own ``drop``, loss, corruption,
-duplication, delay with jitter, reordering.  So what is lost on the way has still used the rate,
-and what the queue refuses has not.  A queue may also mark what can be marked long before it has to
-drop (RFC 3168); :meth:`Link.convey` tells, :meth:`Link.carry` is for those who carry no such mark.
+A datagram meets, in this order: the queue and the rate, the test's own ``drop``, loss, the cut,
+corruption, duplication, delay with jitter, reordering.  So what is lost on the way has still used
+the rate, and what the queue refuses has not.  A queue may also mark what can be marked long before
+it has to drop (RFC 3168); :meth:`Link.convey` tells, :meth:`Link.carry` is for those who carry no
+such mark.
 """
 
 import math
@@ -45,6 +46,9 @@ class LinkOptions(TypedDict, total=False):
     mtu: int | None
     """Octets of payload that pass, or None (the default) for no limit.  What is larger is lost
     without a word: a black hole."""
+    cut: int | None
+    """Octets of payload that are left of a larger datagram, or None (the default) for all: a
+    forwarder that reads into a buffer of so many, and does not look whether that was enough."""
     loss: float
     """Probability that a datagram is lost."""
     burst_enter: float
@@ -85,6 +89,7 @@ _DEFAULTS: Final[LinkOptions] = {
     "mark": None,
     "overhead": UDP_OVERHEAD,
     "mtu": None,
+    "cut": None,
     "loss": 0.0,
     "burst_enter": 0.0,
     "burst_exit": 1.0,
@@ -106,8 +111,8 @@ class Link:
     [0.625]
 
     Counters: ``sent`` datagrams; of these ``lost`` on the way, ``dropped`` or ``marked`` by the
-    queue and ``corrupted`` (delivered or not); and how many copies were ``duplicated`` or
-    ``reordered``.
+    queue, ``shortened`` by the cut and ``corrupted`` (delivered or not); and how many copies were
+    ``duplicated`` or ``reordered``.
     """
 
     __slots__ = (
@@ -124,6 +129,7 @@ class Link:
         "marked",
         "reordered",
         "sent",
+        "shortened",
     )
 
     def __init__(self, *, seed: int | str = 0, **options: Unpack[LinkOptions]) -> None:
@@ -144,6 +150,7 @@ class Link:
         self.corrupted = 0
         self.duplicated = 0
         self.reordered = 0
+        self.shortened = 0
         self.configure(**options)
 
     def __repr__(self) -> str:
@@ -202,6 +209,10 @@ class Link:
         if (drop is not None and drop(data, now)) or self._is_lost():
             self.lost += 1
             return []
+        cut = options["cut"]
+        if cut is not None and len(data) > cut:
+            self.shortened += 1
+            data = data[:cut]
         if self._happens(options["corrupt"]):
             self.corrupted += 1
             if not (options["deliver_corrupted"] and data):
@@ -276,9 +287,10 @@ def _checked(options: LinkOptions) -> LinkOptions:
         value = values[name]
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"{name} must be finite and not negative, not {value!r}")
-    mtu, rate = options["mtu"], options["rate"]
-    if mtu is not None and mtu < 1:
-        raise ValueError(f"mtu must be at least 1, or None, not {mtu!r}")
+    for name in ("mtu", "cut"):
+        if values[name] is not None and values[name] < 1:
+            raise ValueError(f"{name} must be at least 1, or None, not {values[name]!r}")
+    rate = options["rate"]
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         raise ValueError(f"rate must be above 0 bit/s, or None, not {rate!r}")
     for name in ("queue", "mark"):

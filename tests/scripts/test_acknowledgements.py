@@ -349,6 +349,7 @@ def test_MUST_17_Nagle_and_Minshall(play: Play) -> None:
         nodelay off
         send 10
         shutdown
-        > PFA 1051:1061(10) ack 1
+        > PA 1051:1061(10) ack 1
+        > FA 1061 ack 1
         """
     )

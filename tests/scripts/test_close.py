@@ -96,7 +96,8 @@ def test_TRAP_3_data_after_our_FIN_is_delivered(play: Play) -> None:
         send 10
         shutdown
         shutdown                            # once is enough (n10)
-        > PFA 1:11(10) ack 1
+        > PA 1:11(10) ack 1
+        > FA 11 ack 1
         fails BrokenPipeError send 1
         +0.1 < PA 1:101(100) ack 12
         state FIN-WAIT-2
@@ -127,7 +128,8 @@ def test_TRAP_3_we_go_on_after_the_FIN_of_the_peer(play: Play) -> None:
         read 100
         send 10
         shutdown
-        > PFA 1501:1511(10) ack 102
+        > PA 1501:1511(10) ack 102
+        > FA 1511 ack 102
         +0.1 < A 102 ack 1512
         state CLOSED
         error none
@@ -135,7 +137,7 @@ def test_TRAP_3_we_go_on_after_the_FIN_of_the_peer(play: Play) -> None:
     )
 
 
-def test_ST_5_the_FIN_rides_the_last_data_or_follows_the_window(play: Play) -> None:
+def test_ST_5_the_FIN_follows_the_last_data_and_the_window(play: Play) -> None:
     """ST-5, n9: CLOSE implies a push; the state changes at once; the window still counts."""
     play(active(win=1000))
     play(

@@ -242,7 +242,8 @@ def test_ST_5_close_in_syn_received(play: Play, call: str) -> None:
         state FIN-WAIT-1
         fails BrokenPipeError send 1
         < A 1 ack 1
-        > PFA 1:6(5) ack 1
+        > PA 1:6(5) ack 1
+        > FA 6 ack 1
         +0.1 < A 1 ack 7
         state FIN-WAIT-2
         """

@@ -92,16 +92,18 @@ def test_TLP_4_else_the_last_segment(play: Play) -> None:
 
 
 def test_TLP_4_the_last_segment_with_the_FIN(play: Play) -> None:
-    """TLP-4: the FIN is sent again as it was, with the last data."""
+    """TLP-4: the FIN is sent again behind the last data, as it was."""
     play(active("mss 1000, sackOK"))
     play(
         """
         send 1500
         shutdown
         > A 1:1001(1000) ack 1
-        > FPA 1001:1501(500) ack 1
+        > PA 1001:1501(500) ack 1
+        > FA 1501 ack 1
         +0.1 < A 1 ack 1001
-        +0.25 > FPA 1001:1501(500) ack 1
+        +0.25 > PA 1001:1501(500) ack 1
+        > FA 1501 ack 1
         +0.1 < A 1 ack 1502
         state FIN-WAIT-2
         """

@@ -1,6 +1,8 @@
 """Path MTU discovery end to end: probes are data, and nothing else pays for them."""
 
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from rudp.core.table import ConnectionTable
 from rudp.sim.network import Network
 
 MIB = 1 << 20
+LOOPBACK = 65_488
 STEADY = Config(receive_buffer_max=262_144)
 """The window stays as it is, so that a transfer lasts for some round trips, as a search does."""
 
@@ -134,6 +137,90 @@ def test_PMTU_4_a_probe_may_be_larger_than_a_paced_burst() -> None:
     ours.send(bytes(MIB // 4))
     a.table.touch(ours)
     assert network.run_until(lambda: ours.info().pmtu == 8972, limit=1.0)
+
+
+def local(
+    delay: float, config: Config, **link: Any
+) -> tuple[Network, Connection, Connection, Callable[[], None]]:
+    """Two ends that believe they talk over loopback, with a *link* of another kind between them."""
+    network = Network(seed=1, delay=delay)
+    tables = []
+    for n, address in enumerate((("127.0.0.1", 7000), ("127.0.0.2", 7000))):
+        table = ConnectionTable(
+            config, secret=bytes(16), random=random.Random(n), loopback_payload=LOOPBACK
+        )
+        tables.append(network.attach(address, table).table)
+    listener = tables[1].listen(7000)
+    ours = tables[0].open_active((("127.0.0.2", 7000), ""), 7000, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=60.0)
+    network.link("127.0.0.1", "127.0.0.2", **link)
+    theirs = listener.accepted.popleft()
+
+    def touch() -> None:
+        tables[0].touch(ours)
+        tables[1].touch(theirs)
+
+    return network, ours, theirs, touch
+
+
+@pytest.mark.parametrize("cut", [65_000, 16_384, 8192, 2048, 1228, 1000, 500, 128])
+@pytest.mark.parametrize("sack", [True, False])
+def test_PMTU_9_a_forwarder_that_cuts_costs_a_few_round_trips(cut: int, sack: bool) -> None:
+    """PMTU-5: half an acknowledged segment says how much passes, and the rest goes at once."""
+    network, ours, theirs, touch = local(0.01, Config(sack=sack), cut=cut)
+    data = random.Random(1).randbytes(200_000)
+    since = network.clock.now
+    ours.send(data)
+    ours.shutdown(since)
+    touch()
+    got = bytearray()
+
+    def done() -> bool:
+        got.extend(theirs.receive())
+        touch()
+        return theirs.fin_received
+
+    assert network.run_until(done, limit=10.0)
+    assert got == data
+    assert network.clock.now - since < 6 * 0.02
+    info = ours.info()
+    assert (info.pmtu, info.backoffs) == (cut, 0)
+
+
+def test_PMTU_3_a_forwarder_that_cut_and_cuts_no_more() -> None:
+    """One probe of the whole size shows it."""
+    network, ours, theirs, touch = local(0.001, Config(), cut=8192)
+    sent = 0
+
+    def turn() -> bool:
+        nonlocal sent
+        while sent < 200 * MIB and ours.unsent_octets < MIB:
+            ours.send(bytes(MIB))
+            sent += MIB
+        theirs.receive()
+        if ours.info().pmtu == 8192:
+            network.link("127.0.0.1", "127.0.0.2", cut=None)
+        touch()
+        return ours.info().pmtu == LOOPBACK and sent > 2 * MIB
+
+    assert network.run_until(turn, limit=10.0)
+
+
+def test_PMTU_9_a_forwarder_that_drops_what_is_large() -> None:
+    """Loopback is trusted until the retransmissions are not answered (R1)."""
+    network, ours, theirs, touch = local(0.001, Config(), mtu=2000)
+    ours.send(bytes(MIB))
+    touch()
+    got = 0
+
+    def done() -> bool:
+        nonlocal got
+        got += len(theirs.receive())
+        touch()
+        return got == MIB
+
+    assert network.run_until(done, limit=10.0)
+    assert 1200 <= ours.info().pmtu <= 2000
 
 
 def test_PMTU_9_plain_loss_is_no_black_hole() -> None:

@@ -53,10 +53,14 @@ def read(file: io.BytesIO) -> list[Conversation]:
     return decoded.conversations
 
 
+BEFORE_CLOSE = {State.FIN_WAIT_1: State.ESTABLISHED, State.LAST_ACK: State.CLOSE_WAIT}
+
+
 def told(run: Iterable[Event], end: str) -> list[tuple[Any, ...]]:
     """What a capture can tell of the events of one end; the time is that since the first."""
     found: list[tuple[Any, ...]] = []
     start = None
+    closed = False
     for event in run:
         if event.connection.partition("#")[0] != end:
             continue
@@ -65,7 +69,11 @@ def told(run: Iterable[Event], end: str) -> list[tuple[Any, ...]]:
             more = event.why if isinstance(event, SegmentSent) else event.dropped
             time = round(event.time - start, 6)
             # Whether somebody listens, no segment tells.
-            state = State.CLOSED if event.state is State.LISTEN else event.state
+            state: State = event.state
+            state = State.CLOSED if state is State.LISTEN else state
+            # And that the user has closed, only the FIN does, which follows the last data.
+            closed = closed or (isinstance(event, SegmentSent) and "FIN" in event.segment.flags)
+            state = state if closed else BEFORE_CLOSE.get(state, state)
             found.append((event.kind, time, event.connection, state, event.segment, more))
     return found
 
@@ -144,7 +152,8 @@ def test_classic_files(link: int, frame: Callable[[bytes], bytes], order: str, n
     ]
     whys = [event.why for event in run.events if isinstance(event, SegmentSent)]
     assert whys == [
-        Why.SYN_OPEN, Why.UNKNOWN, Why.NEW_DATA, Why.UNKNOWN, Why.UNKNOWN, Why.UNKNOWN,
+        Why.SYN_OPEN, Why.UNKNOWN, Why.NEW_DATA, Why.FIN_CLOSE, Why.UNKNOWN, Why.UNKNOWN,
+        Why.UNKNOWN,
     ]  # fmt: skip
 
 

@@ -78,6 +78,16 @@ def test_an_idle_link_takes_what_its_queue_never_could() -> None:
     assert link.carry(bytes(1), 1.0)
 
 
+def test_what_is_too_long_is_cut() -> None:
+    """And what is as long as it may be is not; the rate has carried all of it."""
+    link = Link(cut=4, rate=8000.0, overhead=0)
+    assert link.carry(b"12345678", 0.0) == [(0.008, b"1234")]
+    assert link.carry(b"1234", 1.0) == [(1.004, b"1234")]
+    assert (link.shortened, link.lost) == (1, 0)
+    with pytest.raises(ValueError, match="cut"):
+        Link(cut=0)
+
+
 @pytest.mark.parametrize("probability", [0.01, 0.3])
 def test_loss(probability: float) -> None:
     link = Link(loss=probability, seed=1)

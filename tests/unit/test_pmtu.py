@@ -7,9 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rudp.core.pmtu import MAX_PROBES, RAISE_TIMER, SIZES, STEP_MIN, PathMtu, Payloads, State
+from rudp.core.pmtu import (
+    CUT_MIN,
+    MAX_PROBES,
+    RAISE_TIMER,
+    SIZES,
+    STEP_MIN,
+    PathMtu,
+    Payloads,
+    State,
+)
 
 BASE, FLOOR, CEILING = 1200, 548, 1472
+LOOPBACK = 65_488
 PAUSE = 1.0
 
 
@@ -156,14 +166,68 @@ def test_the_base_passes_after_all() -> None:
     assert pmtu.plpmtu == CEILING
 
 
+def local() -> PathMtu:
+    return PathMtu(Payloads(BASE, FLOOR, LOOPBACK, LOOPBACK, trusted=True), search=True)
+
+
 def test_loopback_is_known() -> None:
-    """PMTU-1: nothing to search for, and a peer that is busy for long is no black hole."""
-    pmtu = PathMtu(Payloads(65_488, FLOOR, 65_488, 65_488), search=True)
-    assert pmtu.state is State.DISABLED
-    assert not pmtu.on_black_hole(PAUSE, 10.0)
-    assert pmtu.plpmtu == 65_488
-    pmtu.on_refused(65_488)
-    assert pmtu.plpmtu < 65_488
+    """PMTU-1: nothing to search for."""
+    pmtu = local()
+    assert (pmtu.plpmtu, pmtu.state, pmtu.trusted) == (LOOPBACK, State.COMPLETE, True)
+    assert pmtu.next_probe(1e9) is None
+    pmtu.on_refused(LOOPBACK)
+    assert pmtu.plpmtu == BASE
+
+
+def test_loopback_is_no_longer_trusted() -> None:
+    """PMTU-9: it may be a peer that was busy for long, or a forwarder that drops large ones."""
+    pmtu = local()
+    assert pmtu.on_black_hole(PAUSE, 10.0)
+    assert pmtu.plpmtu == BASE
+    assert explore(pmtu, LOOPBACK, now=20.0) == 1
+    assert pmtu.on_black_hole(PAUSE, 30.0)
+    explore(pmtu, 2000, now=40.0)
+    assert 2000 - STEP_MIN <= pmtu.plpmtu <= 2000
+
+
+@pytest.mark.parametrize("passed", [16_384, 1300, 1000, 300])
+def test_what_a_cut_datagram_tells(passed: int) -> None:
+    """PMTU-5: so much passes; one probe shows whether it is always so."""
+    pmtu = local()
+    pmtu.on_cut(passed, PAUSE, 1.0)
+    assert (pmtu.plpmtu, pmtu.trusted) == (passed, False)
+    pmtu.on_cut(passed, PAUSE, 1.0)  # what was sent before comes in the same shape
+    assert pmtu.next_probe(1.5) is None
+    assert pmtu.next_probe(2.5) == LOOPBACK
+    pmtu.on_probe_sent(LOOPBACK)
+    pmtu.on_cut(passed, PAUSE, 2.6)
+    assert pmtu.next_probe(4.0) is None
+    assert (pmtu.plpmtu, pmtu.state) == (passed, State.COMPLETE)
+
+
+def test_a_probe_that_is_cut_is_not_delivered() -> None:
+    """PMTU-5: but what is left of it is known to pass."""
+    pmtu = search()
+    pmtu.on_probe_sent(CEILING)
+    pmtu.on_cut(1350, PAUSE, 1.0)
+    pmtu.on_probe_delivered()
+    assert pmtu.plpmtu == 1350
+    assert pmtu.next_probe(9.0) is None
+
+
+def test_a_peer_cannot_ask_for_tiny_datagrams() -> None:
+    """W-55: by acknowledging single octets."""
+    pmtu = local()
+    pmtu.on_cut(33, PAUSE, 1.0)
+    assert pmtu.plpmtu == CUT_MIN == 108
+
+
+def test_a_cut_without_discovery() -> None:
+    """UDP-4: the size falls, and stays there."""
+    pmtu = search(on=False)
+    pmtu.on_cut(700, PAUSE, 1.0)
+    assert pmtu.plpmtu == 700
+    assert pmtu.next_probe(1e6) is None
 
 
 class Path(RuleBasedStateMachine):
@@ -184,17 +248,24 @@ class Path(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(lost=st.booleans())
-    def probe(self, lost: bool) -> None:
+    @rule(lost=st.booleans(), cut=st.booleans())
+    def probe(self, lost: bool, cut: bool) -> None:
         size = self.pmtu.next_probe(self.now)
         if size is None:
             return
         assert size > self.pmtu.plpmtu
         self.pmtu.on_probe_sent(size)
-        if lost or size > self.true:
+        if size > self.true and cut:
+            self.pmtu.on_cut(self.true, PAUSE, self.now)
+        elif lost or size > self.true:
             self.pmtu.on_probe_lost(PAUSE, self.now)
         else:
             self.pmtu.on_probe_delivered()
+
+    @rule()
+    def cut(self) -> None:
+        if self.pmtu.plpmtu > self.true:
+            self.pmtu.on_cut(self.true, PAUSE, self.now)
 
     @rule()
     def trouble(self) -> None:

@@ -227,6 +227,43 @@ def test_both_parts_of_a_run_remember_what_it_knew() -> None:
         assert (run.sent_at, run.transmissions, run.is_probe, run.tx_in_flight) == (1, 1, True, 77)
 
 
+def train(*segments: int) -> Scoreboard:
+    """Return a board with one run of 1,000 octets for each of *segments*, which are its MSS."""
+    board = Scoreboard(0)
+    for mss in segments:
+        board.on_sent(board.snd_nxt, board.snd_nxt + 1000, 1.0, mss)
+    return board
+
+
+def test_what_ends_within_a_segment_is_torn() -> None:
+    """PMTU-5: where the segment began, what is missing of it, and where it ended."""
+    board = train(300, 400)
+    board.acknowledge(300)
+    board.sack([(600, 750), (1000, 1400)])
+    assert board.torn == [(600, 750, 900)]
+    board.torn.clear()
+    board.acknowledge(1900)  # the last segment of a run is shorter
+    assert board.torn == [(1800, 1900, 2000)]
+
+
+def test_what_was_sent_again_may_have_come_in_other_segments() -> None:
+    """PMTU-5, SB-7"""
+    board = train(1000)
+    board.mark_range_lost(0, 1000)
+    board.on_resent(0, 1000, 2.0)
+    board.acknowledge(300)
+    assert board.torn == []
+
+
+def test_a_fin_is_a_segment_of_its_own() -> None:
+    """An acknowledgement of all but the FIN tears nothing."""
+    board = Scoreboard(0)
+    board.on_sent(0, 501, 1.0, 1000)
+    board.separate(500)
+    board.acknowledge(500)
+    assert (board.torn, spans(board.runs)) == ([], [(500, 501)])
+
+
 def test_sacked_octets_are_not_news_again() -> None:
     """ACKP-3: delivered is counted once."""
     board = sent(100, 200)

@@ -74,27 +74,30 @@ def seq_of(transmit: Transmit) -> int:
 
 
 def test_a_train_is_as_many_runs_as_it_would_be_one_by_one() -> None:
-    """MUST-61, W-12: their numbers follow on, and only the last segment of all has PSH and FIN."""
+    """MUST-61, W-12: their numbers follow on, only the last data has PSH, and the FIN is alone."""
     pair = Pair()
     pair.send(2 * RUN + 5000)
     pair.connection.shutdown(pair.now)
     nxt = pair.connection.unacked_octets
     runs = [pair.poll()]
     assert pair.connection.unacked_octets == nxt + 2 * RUN + 5001, "all of it is noted at once"
-    runs += [pair.poll(), pair.poll()]
+    runs += [pair.poll(), pair.poll(), pair.poll()]
     assert pair.poll() is None
     sent = [run for run in runs if run is not None]
     assert [(run.total, run.size) for run in sent] == [
         (40 * 1200, 1200),
         (40 * 1200, 1200),
         (5 * 32 + 5000, 1200),
+        (32, 32),
     ]
     first = seq_of(sent[0])
-    assert [(seq_of(run) - first) & 0xFFFF_FFFF for run in sent] == [0, RUN, 2 * RUN]
+    assert [(seq_of(run) - first) & 0xFFFF_FFFF for run in sent] == [
+        *(0, RUN, 2 * RUN),
+        2 * RUN + 5000,
+    ]
     flags = [each for run in sent for each in flags_of(run)]
-    assert not any(each & (PSH | FIN) for each in flags[:-1])
-    assert flags[-1] & PSH
-    assert flags[-1] & FIN
+    assert not any(each & (PSH | FIN) for each in flags[:-2])
+    assert [each & (PSH | FIN) for each in flags[-2:]] == [PSH, FIN]
 
 
 def test_a_train_has_an_end() -> None:
