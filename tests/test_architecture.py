@@ -29,7 +29,7 @@ core.table → core.listener · core.timewait → core.connection
 core.arrival → core.prediction | core.expiry | core.status | core.syncookie
 core.tcb → core.sender · core.receiver · core.recorder
 core.flight → core.rate · core.recovery → core.rack · core.roundtrips → core.scoreboard
-core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.congestion | core.rtt | core.timers
+core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.usage | core.congestion | core.rtt | core.timers
 core.sendbuffer | core.reassembly | core.autotune | core.promises | core.tracer | core.info | core.stats | core.throttle | core.addresses | core.ports
 core.wire → core.options | core.checksum | core.ranges | core.isn | core.budget
 core.seqnum | core.state | core.counters | core.transmit | core.why | config

@@ -32,6 +32,7 @@ from rudp.core.scoreboard import Scoreboard, SentRun
 from rudp.core.tailprobe import TailProbe
 from rudp.core.timers import LossTimer
 from rudp.core.undo import Proof, Undo
+from rudp.core.usage import Usage
 from rudp.core.why import Why
 from rudp.core.wire import HEADER_SIZE, STAMPED_SIZE
 
@@ -63,13 +64,11 @@ class Flight:
         "_ack",
         "_burst",
         "_config",
-        "_cwnd_limited",
         "_echoed",
         "_full_losses",
         "_held_until",
         "_holds",
         "_last_sent",
-        "_most_in_flight",
         "_pace",
         "_prr",
         "_reduced_until",
@@ -77,7 +76,6 @@ class Flight:
         "_syn_sent_at",
         "_timed_out_at",
         "_timestamps",
-        "_usage_end",
         "board",
         "controller",
         "cwr_due",
@@ -100,6 +98,7 @@ class Flight:
         "tail_due",
         "undo",
         "undone",
+        "usage",
         "why_lost",
     )
 
@@ -142,9 +141,7 @@ class Flight:
         self._last_sent = 0.0
         self._rto_from = 0.0  # when the retransmission timer was started last
         self._timed_out_at = -1  # SND.UNA when the RTO expired last
-        self._cwnd_limited = False  # cwnd was what held us back, in this round trip or the last
-        self._most_in_flight = 0  # in the same time
-        self._usage_end = iss  # SND.NXT when these two were noted
+        self.usage = Usage(iss)
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -192,7 +189,7 @@ class Flight:
         self.pacer = Pacer(window)
         rack = config.loss_detection == "rack"
         self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
-        self._usage_end = self.board.snd_nxt
+        self.usage = Usage(self.board.snd_nxt)
         self.roundtrips.begin(self.board.snd_nxt)
         self._last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:
@@ -278,9 +275,7 @@ class Flight:
 
     def limited_by_cwnd(self) -> None:
         """There was more to send than cwnd let go (CC-6)."""
-        self._cwnd_limited = True
-        self._most_in_flight = self.board.in_flight
-        self._usage_end = self.board.snd_nxt
+        self.usage.note(self.board.in_flight, True, self.board.snd_nxt)
 
     def ran_dry(self) -> None:
         """There is nothing to send, though the network may take more."""
@@ -327,16 +322,8 @@ class Flight:
         self._last_sent = now
         if self._pace is not None:
             self.pacer.on_sent(end - seq, self._pace, self._burst, now)
-        # Remember, for a round trip, how much of cwnd was in use (CC-6).
         limited = in_flight + self.smss > self.controller.cwnd
-        if (
-            limited
-            or board.snd_una >= self._usage_end
-            or (in_flight > self._most_in_flight and not self._cwnd_limited)
-        ):
-            self._cwnd_limited = limited
-            self._most_in_flight = in_flight
-            self._usage_end = board.snd_nxt
+        self.usage.on_sent(in_flight, limited, board.snd_una, board.snd_nxt, now)
         return new
 
     # -- acknowledgements ------------------------------------------------------------------------
@@ -386,7 +373,7 @@ class Flight:
         self.rate.sample(runs, ack, min_rtt, now)
         ack.delivered = self.rate.delivered - already
         if runs and recovery.rack is not None:
-            recovery.rack.on_delivered(runs, echo, min_rtt, now)
+            recovery.rack.on_delivered(runs, echo, seg_ack, min_rtt, now)
         repaired = self.tail.is_out and self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
         if dsack is not None:
             self.dsacks += 1
@@ -423,7 +410,7 @@ class Flight:
             self.resend_now = True  # a partial acknowledgement names the next hole (NR-5)
         elif repaired and recovery.phase is Phase.OPEN:
             # The probe was the retransmission; its loss is answered as any other (TLP-6).
-            self.controller.on_congestion(Signal.LOSS, flight_size, now)
+            self.controller.on_congestion(Signal.LOSS, self._used(flight_size, now), now)
             self.controller.on_recovered(WINDOW_MAX, now)
             self.cwr_due = self.ecn
 
@@ -456,8 +443,9 @@ class Flight:
         ack.min_rtt = rtt.min_rtt
         controller = self.controller
         cwnd = controller.cwnd
-        ack.cwnd_limited = self._cwnd_limited or (
-            cwnd < controller.ssthresh and cwnd < 2 * self._most_in_flight
+        usage = self.usage
+        ack.cwnd_limited = usage.cwnd_limited or (
+            cwnd < controller.ssthresh and cwnd < 2 * usage.most
         )
         controller.on_ack(ack)
 
@@ -540,13 +528,24 @@ class Flight:
             self._keep_reduction()  # a mark was answered already in this window of data
         else:
             self.undo = Undo(board.snd_una, by_timeout=False)
-            # Limited transmit went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
-            controller.on_congestion(Signal.LOSS, min(flight_size, controller.cwnd), now)
+            controller.on_congestion(Signal.LOSS, self._used(flight_size, now), now)
         self.cwr_due = self.ecn
         if controller.uses_prr and self.recovery.sack and self._config.prr:
             recover_fs = board.flight_size - board.sacked + delivered
             self._prr = Prr(controller.ssthresh, recover_fs, self.smss)
         self.resend_now = True
+
+    def _used(self, flight_size: int, now: float) -> int:
+        """Return the octets from which to reduce (CC-9).
+
+        That is FlightSize, if as much is in flight as there ever is.  If it is less than a few
+        seconds ago, this is not where the network's limit lies; then it is cwnd, which slow start
+        may have made twice as large as what was used (CC-6).  Limited transmit went beyond cwnd
+        and is not counted (RFC 5681 §3.2, step 2).
+        """
+        controller = self.controller
+        used = max(2 * self.usage.recent(now) - flight_size, flight_size)
+        return min(used, max(controller.cwnd, controller.earned))
 
     def _recovered(self, now: float) -> None:
         """What was outstanding when the episode began is acknowledged: it is over."""
@@ -659,8 +658,7 @@ class Flight:
             wait = min(self.rtt.rto * (1 << min(self._holds, 16)), self._config.max_rto)
             self._held_until = now + wait
             self._holds += 1
-        flight_size = min(board.flight_size, controller.cwnd)
-        controller.on_congestion(Signal.ECN, flight_size, now)
+        controller.on_congestion(Signal.ECN, self._used(board.flight_size, now), now)
 
     def take_cwr(self) -> bool:
         """Return whether new data that leaves now has to carry CWR, and see it as sent (ECN-6)."""
@@ -721,7 +719,9 @@ class Flight:
             question = self._config.undo and not self._timestamps and blue
             if not repeated:
                 self.undo = Undo(una, by_timeout=True)
-            self.controller.on_timeout(board.flight_size, not repeated, now)
+            flight_size = board.flight_size
+            flight_size = max(flight_size, self._used(flight_size, now))
+            self.controller.on_timeout(flight_size, not repeated, now)
             self.cwr_due = self.ecn
             self._timed_out_at = una
         self.pmtu_moved = False

@@ -86,7 +86,7 @@ def test_TLP_4_else_the_last_segment(play: Play) -> None:
         send 1000
         > PA 5001:6001(1000) ack 1
         +0.1 < A 1 ack 6001
-        info ssthresh 2000
+        info ssthresh 4500                  # of cwnd, as five were in flight before (CC-9)
         """
     )
 

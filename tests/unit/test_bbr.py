@@ -279,6 +279,23 @@ def test_a_pause_before_any_rate_is_known() -> None:
     assert bbr.bw > 0
 
 
+def test_a_first_write_of_one_octet_sets_no_pace() -> None:
+    """CC-12: Startup begins with the initial window in a round trip, and only gets faster."""
+    bbr = Bbr(SMSS, 10 * SMSS)
+    ack = Ack()
+    ack.delivered = ack.rate_delivered = ack.total_delivered = 1
+    ack.rtt = ack.srtt = 0.1
+    ack.delivery_rate = 10.0
+    ack.now = 1.0
+    bbr.on_ack(ack)
+    assert bbr.pacing_rate == pytest.approx(STARTUP_PACING_GAIN * 10 * SMSS / 0.1)
+    ack.now = 2.0
+    ack.delivery_rate = 5.0
+    ack.total_delivered = 2
+    bbr.on_ack(ack)
+    assert bbr.pacing_rate == pytest.approx(STARTUP_PACING_GAIN * 10 * SMSS / 0.1)
+
+
 def test_undo() -> None:
     """UNDO-7: the window before the time-out comes back, within what the sender allows."""
     path = settled()

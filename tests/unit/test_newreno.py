@@ -129,6 +129,18 @@ def test_a_loss_halves_what_is_in_flight() -> None:
     assert (reno.ssthresh, reno.cwnd) == (8 * SMSS, 8 * SMSS)
 
 
+def test_a_loss_after_a_pause() -> None:
+    """CC-8, CC-9: the restart window is halved; slow start leads to half of what was earned."""
+    reno = controller(10 * SMSS)
+    reno.on_ack(ack(90 * SMSS))
+    reno.on_restart(1.0, 0.5, 0.0)
+    assert (reno.cwnd, reno.earned) == (10 * SMSS, 100 * SMSS)
+    reno.on_congestion(Signal.LOSS, 80 * SMSS, 0.0)
+    assert (reno.ssthresh, reno.cwnd, reno.earned) == (40 * SMSS, 5 * SMSS, 0)
+    reno.on_recovered(WINDOW_MAX, 0.0)
+    assert reno.cwnd == 5 * SMSS
+
+
 def test_ssthresh_is_two_segments_at_least() -> None:
     """CC-9, NR-3, RTO-15"""
     reno = controller()

@@ -89,6 +89,26 @@ def test_the_acknowledgement_of_the_second_copy_counts() -> None:
     assert course.lost == [(4, 10)]
 
 
+def test_an_echo_says_nothing_of_what_lies_above_a_hole() -> None:
+    """RACK-3, TLP-6: it is old as long as the hole is there, whichever copy was SACKed.
+
+    A flight is lost whole; the probe is SACKed a round trip later, and all before it is lost.
+    """
+    course = Course(4, timestamps=True)
+    course.flight.on_probe_timeout(2 * RTT)
+    course.flight.on_sent(*_segment(3), 2 * RTT)
+    assert course.ack(None, (3, 4), at=3 * RTT, echo=-RTT) == ["loss"]
+    assert course.lost == [(0, 3)]
+    course = Course(4, timestamps=True)
+    course.flight.on_probe_timeout(2 * RTT)
+    course.flight.on_sent(*_segment(3), 2 * RTT)
+    assert course.ack(None, (3, 4), at=2.5 * RTT, echo=-RTT) == []  # no answer is so quick
+
+
+def _segment(n: int) -> tuple[int, int]:
+    return FIRST + n * SMSS, FIRST + (n + 1) * SMSS
+
+
 def test_reordering_is_noticed() -> None:
     """RACK-5: what was sent once comes after its successors; from then on lateness is allowed."""
     course = Course(10)

@@ -607,10 +607,16 @@ class Bbr(Controller):
     # -- what follows ----------------------------------------------------------------------------
 
     def _set_pacing_rate(self, srtt: float | None) -> None:
-        """Pace by the bandwidth; while the pipe is not full, never slower than before (§5.6.2)."""
+        """Pace by the bandwidth; while the pipe is not full, never slower than before (§5.6.2).
+
+        It begins with the initial window in a round trip (§5.6.2, BBRInitPacingRate): what a first
+        write of a few octets delivers says nothing about the path.
+        """
+        if self.pacing_rate is None:
+            self.pacing_rate = STARTUP_PACING_GAIN * self._initial_window / (srtt or 0.001)
         bw = self.bw or self._initial_window / (srtt or 0.001)
         rate = GAINS[self.state][0] * bw * PACING_MARGIN
-        if self._full_bw_reached or self.pacing_rate is None or rate > self.pacing_rate:
+        if self._full_bw_reached or rate > self.pacing_rate:
             self.pacing_rate = rate
 
     def _set_cwnd(self, ack: Ack) -> None:

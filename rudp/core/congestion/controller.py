@@ -99,20 +99,22 @@ class Ack:
 class Controller:
     """The congestion control of one connection; all sizes in octets, all times in seconds.
 
-    ``smss``: the largest segment.  ``cwnd`` and ``ssthresh``: RFC 5681.  ``pacing_rate``: octets a
-    second, None to let the sender derive it from cwnd and SRTT.  ``uses_prr``: in fast recovery
+    ``smss``: the largest segment.  ``cwnd`` and ``ssthresh``: RFC 5681.  ``earned``: what cwnd was
+    before a pause made it smaller, 0 after a reduction.  ``pacing_rate``: octets a second, None to
+    let the sender derive it from cwnd and SRTT.  ``uses_prr``: in fast recovery
     Proportional Rate Reduction leads the window down to ``ssthresh`` (RFC 9937), and ``on_ack`` is
     not called until it is over; a controller that does without is asked for its ``cwnd`` all the
     time and hears of every acknowledgement.
     """
 
-    __slots__ = ("cwnd", "pacing_rate", "smss", "ssthresh")
+    __slots__ = ("cwnd", "earned", "pacing_rate", "smss", "ssthresh")
 
     uses_prr: ClassVar[bool] = True
 
     def __init__(self, smss: int, initial_window: int) -> None:
         self.smss = smss
         self.cwnd = initial_window
+        self.earned = 0
         self.ssthresh = SSTHRESH_INITIAL
         self.pacing_rate: float | None = None
 
@@ -123,8 +125,9 @@ class Controller:
     def on_congestion(self, signal: Signal, flight_size: int, now: float) -> None:
         """The network asks for less: set ``ssthresh``, and ``cwnd`` if *signal* is ECN.
 
-        Once for each window of data.  *flight_size*: octets sent and not acknowledged (CC-9).
-        After ``Signal.LOSS`` fast recovery begins.
+        Once for each window of data.  *flight_size*: octets sent and not acknowledged, or if more
+        was in flight a few seconds ago up to ``cwnd``, or ``earned`` (CC-9).  After
+        ``Signal.LOSS`` fast recovery begins.
         """
         raise NotImplementedError
 

@@ -44,6 +44,8 @@ class Cubic(WindowController):
         "w_max",
     )
 
+    beta = BETA
+
     def __init__(self, smss: int, initial_window: int, *, hystart: bool = True) -> None:
         super().__init__(smss, initial_window)
         self._hystart = HyStart()
@@ -131,7 +133,7 @@ class Cubic(WindowController):
         tenths of more than that would be no reduction at all.
         """
         self._hystart.stop()
-        window = min(self.cwnd, flight_size)
+        window = min(max(self.cwnd, self.earned), flight_size)
         cwnd = window / self.smss
         self._cwnd_prior = cwnd
         # A window that is smaller than at the last loss makes room for others (fast convergence).

@@ -6,7 +6,7 @@ not here: octets that left the network are subtracted by the scoreboard instead,
 same code serve connections with and without SACK.
 """
 
-from typing import Final
+from typing import ClassVar, Final
 
 from rudp.config import WINDOW_MAX
 from rudp.core.congestion.controller import Ack, Controller, Signal
@@ -20,9 +20,12 @@ which the larger one was too much (RFC 6928 §4)."""
 class WindowController(Controller):
     """What all controllers share that know nothing but a window: restart, ECN, loss window, undo.
 
-    A kind of its own says in :meth:`_reduced` what is left of *flight_size* after a reduction, and
-    keeps in :meth:`_remember` what :meth:`on_undo` needs besides ``cwnd`` and ``ssthresh``.
+    A kind of its own says in :meth:`_reduced` what is left of *flight_size* after a reduction, the
+    share ``beta`` as a rule, and keeps in :meth:`_remember` what :meth:`on_undo` needs besides
+    ``cwnd`` and ``ssthresh``.
     """
+
+    beta: ClassVar[float]
 
     __slots__ = ("_prior_cwnd", "_prior_ssthresh", "_restart_window", "_untried")
 
@@ -48,14 +51,24 @@ class WindowController(Controller):
             self._restart_window = min(self._restart_window, small)
 
     def on_congestion(self, signal: Signal, flight_size: int, now: float) -> None:
-        """Reduce; after a loss PRR leads the way down to ssthresh (CC-9)."""
+        """Reduce; after a loss PRR leads the way down to ssthresh (CC-9).
+
+        A window that a pause made smaller is reduced itself, and grows in slow start to the share
+        of what it was before.
+        """
         self._remember()
         if signal is Signal.LOSS:
             self._lost_after_start()
         floor = 2 if signal is Signal.LOSS else 1
         target = self._reduced(flight_size)
-        self.cwnd = max(target, floor * self.smss)
+        most = int(self.cwnd * self.beta) if self.earned > self.cwnd else target
+        self.cwnd = max(min(target, most), floor * self.smss)
         self.ssthresh = max(target, 2 * self.smss)
+        self.earned = 0
+
+    def on_recovered(self, most: int, now: float) -> None:
+        """Fast recovery is over (PRR-8)."""
+        self.cwnd = min(self.cwnd, self.ssthresh, most)
 
     def on_timeout(self, flight_size: int, first: bool, now: float) -> None:
         """Fall back to one segment (RFC 5681 §3.1, RTO-15)."""
@@ -64,6 +77,7 @@ class WindowController(Controller):
             self._lost_after_start()
             self.ssthresh = max(self._reduced(flight_size), 2 * self.smss)
         self.cwnd = self.smss
+        self.earned = 0
 
     def on_undo(self, most: int, now: float) -> None:
         """Be as before the last reduction (UNDO-7)."""
@@ -73,6 +87,7 @@ class WindowController(Controller):
     def on_restart(self, idle: float, rto: float, now: float) -> None:
         """Return to the restart window after more than an RTO (RFC 5681 §4.1, CC-8)."""
         if idle > rto:
+            self.earned = max(self.earned, self.cwnd)
             self.cwnd = self._untried = min(self.cwnd, self._restart_window)
 
 
@@ -83,6 +98,8 @@ class NewReno(WindowController):
     """
 
     __slots__ = ("_acked",)
+
+    beta = 0.5
 
     def __init__(self, smss: int, initial_window: int) -> None:
         super().__init__(smss, initial_window)

@@ -1,0 +1,61 @@
+"""How much of the congestion window was in use: when it may grow, and from where it is reduced.
+
+A window grows only while it is what limits (CC-6).  With pacing it is full at one moment of a round
+trip and not at each acknowledgement, so use is remembered for a round trip.
+
+A reduction starts from what was in flight, but not only at that moment (CC-9): who sends little
+just now loses a segment as easily, and would be left with a share of that little.  RFC 9438 §4.6
+lets a sender reduce from cwnd as long as a window that is not used cannot pass for one that was
+earned.  Here that is seen to by looking back some seconds, which is the idea of RFC 7661 with a
+longer memory; Linux lets an unused window decay instead.
+"""
+
+from typing import Final
+
+PERIOD: Final = 5.0
+"""Seconds; what was in flight is remembered for one to two of these.  RFC 7661 §4.2 looks back one
+second at least, and lets a sender keep a window that it does not use for five minutes."""
+
+
+class Usage:
+    """*una*: SND.UNA at the beginning.  Numbers are growing ints, sizes octets, times seconds.
+
+    ``cwnd_limited``: cwnd was what held us back, in this round trip or the last; ``most``: the
+    most that was in flight in the same time.
+    """
+
+    __slots__ = ("_before", "_end", "_peak", "_until", "cwnd_limited", "most")
+
+    def __init__(self, una: int) -> None:
+        self.cwnd_limited = False
+        self.most = 0
+        self._end = una  # SND.NXT when these two were noted
+        self._peak = 0  # the most that was in flight in this period
+        self._before = 0  # and in the one before
+        self._until = 0.0  # when this period ends
+
+    def on_sent(self, in_flight: int, limited: bool, una: int, nxt: int, now: float) -> None:
+        """Something left, and *in_flight* octets are in the network; *limited*: cwnd is full."""
+        if now >= self._until:
+            self._turn(now)
+        if in_flight > self._peak:
+            self._peak = in_flight
+        if limited or una >= self._end or (in_flight > self.most and not self.cwnd_limited):
+            self.note(in_flight, limited, nxt)
+
+    def note(self, in_flight: int, limited: bool, nxt: int) -> None:
+        """Remember this for a round trip."""
+        self.cwnd_limited = limited
+        self.most = in_flight
+        self._end = nxt
+
+    def recent(self, now: float) -> int:
+        """Return the most octets that were in flight at once in the last seconds."""
+        if now >= self._until:
+            self._turn(now)
+        return self._peak if self._peak > self._before else self._before
+
+    def _turn(self, now: float) -> None:
+        self._before = self._peak if now < self._until + PERIOD else 0
+        self._peak = 0
+        self._until = now + PERIOD
