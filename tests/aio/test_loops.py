@@ -324,6 +324,7 @@ def test_end_of_a_loop_resets_what_is_open(loop_factory: LoopFactory) -> None:
     assert not transport.is_closing()
 
 
+@pytest.mark.slow
 async def test_a_thousand_opens_use_one_descriptor(real: Net) -> None:
     """TW-7, TW-8, ISN-5: clients of one address share a socket, records and all."""
     server = await real.create_server(Recorder)

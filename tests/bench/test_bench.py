@@ -33,6 +33,7 @@ def results(out: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_quick_run_measures_every_variant(tmp_path: Path) -> None:
     names = "bulk,pingpong,open,open-32,echo"
     networks = ["tcp", "rudp", "rudp-portable"]
@@ -58,6 +59,7 @@ def test_quick_run_of_a_workload_of_scale(tmp_path: Path, name: str) -> None:
     assert set(WORKLOADS[name].figures) <= set(result["samples"]["rudp"][0])
 
 
+@pytest.mark.slow
 def test_results_of_another_run_are_kept(tmp_path: Path) -> None:
     for name in ("pingpong", "open"):
         found = results(tmp_path, "--only", name, "--peers", "rudp", "--loops", "asyncio")

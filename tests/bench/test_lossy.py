@@ -110,6 +110,7 @@ def test_simulated_run(tmp_path: Path) -> None:
     assert all(0.0 < row["mbits"] < 10.0 for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.interop
 def test_real_run(tmp_path: Path) -> None:
     need_paths()
@@ -120,6 +121,7 @@ def test_real_run(tmp_path: Path) -> None:
     assert rows[1]["ratio"] == pytest.approx(rows[1]["mbits"] / rows[0]["mbits"])
 
 
+@pytest.mark.slow
 @pytest.mark.interop
 def test_fetching_run(tmp_path: Path) -> None:
     need_paths()
@@ -129,6 +131,7 @@ def test_fetching_run(tmp_path: Path) -> None:
     assert all(row["median"] >= 100_000 * 8 / 100e6 for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.interop
 def test_a_fetch_that_fails_never_ends(tmp_path: Path) -> None:
     need_paths()

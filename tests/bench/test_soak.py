@@ -96,6 +96,7 @@ def test_growth_is_told_from_the_medians_of_two_quarters() -> None:
     assert soak.growth(samples(*[10] * 8, *[5] * 8)) == -5
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_run_of_some_seconds(

@@ -69,6 +69,7 @@ def test_a_capture_of_the_client(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert headers == [each.segment for each in of(run, SegmentSent, "client")]
 
 
+@pytest.mark.slow
 def test_a_path_that_loses_everything(capsys: pytest.CaptureFixture[str]) -> None:
     """The open is given up, and the processes are gone."""
     with pytest.raises(SystemExit) as exit_:

@@ -218,6 +218,7 @@ def test_one_end_without_snapshots_is_shown_too(chromium: "BrowserContext", tmp_
     page.close()
 
 
+@pytest.mark.slow
 def test_a_run_in_which_much_is_left_out_says_so(
     chromium: "BrowserContext", tmp_path: Path
 ) -> None:

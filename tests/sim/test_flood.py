@@ -155,6 +155,7 @@ class Exchange:
         return self.run(SYNS / PER_SECOND)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_SYNC_1_others_hardly_feel_it() -> None:
     """DEF-41: transfers keep four fifths of their rate, and whoever comes meanwhile is served.
@@ -183,6 +184,7 @@ def test_SYNC_1_others_hardly_feel_it() -> None:
     assert exchange.network.run_until(lambda: not table.connections, limit=64.0)
 
 
+@pytest.mark.slow
 def test_SYNC_1_memory_stays_flat() -> None:
     """BUF-6: once as many are half open as may be, nothing of a SYN remains."""
     table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(1))

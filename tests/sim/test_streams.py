@@ -130,6 +130,7 @@ def test_many_streams_over_a_hostile_path(seed: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_ten_thousand_opens_in_a_row() -> None:
     """TW-8, BUF-6, DEF-46: one socket for all of them, one record for each, and then nothing."""
 

@@ -114,6 +114,7 @@ def test_random_losses(controller: str | ControllerFactory, loss: float, least: 
     assert shares(controller, loss=loss)[0] > least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pair", [*itertools.combinations_with_replacement(["newreno", "cubic", "bbr"], 2)]
 )

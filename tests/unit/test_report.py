@@ -97,6 +97,7 @@ def _repeated(events: list[Event], times: int) -> list[Event]:
     ]
 
 
+@pytest.mark.slow
 def test_a_long_run_is_cut_in_the_middle(long_run: Run) -> None:
     events = _repeated(list(long_run.log.events), 10)
     assert len(events) > 100_000
