@@ -7,6 +7,7 @@ only as a :class:`Sink`, and who accepts connections only as a callable.
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import random
@@ -48,6 +49,9 @@ class Sink(Protocol):
 
         It is polled for what it has to send after that, and needs no :meth:`Endpoint.touch`.
         """
+
+    def lose(self, error: OSError) -> None:
+        """There is no connection any more; *error* says why."""
 
 
 Acceptor = Callable[[Connection], Sink | None]
@@ -389,15 +393,33 @@ class Endpoint:
             self._port.flush()
         self.close()
 
+    def abandon(self) -> None:
+        """In a process that was forked: socket and connections are the parent's, who goes on.
+
+        Nothing is sent, and what we have of the transports hears that it is lost.
+        """
+        if self.closed:
+            return
+        self._stop()
+        if self._port is not None:
+            self._port.abandon()
+        self._on_empty(self)
+        for sink in list(self._sinks.values()):
+            with contextlib.suppress(RuntimeError):  # the loop is closed, or another thread's
+                sink.lose(OSError(errno.ECONNABORTED, "The connection is that of another process"))
+
     def close(self) -> None:
         """Close the socket at once; connections that are left say nothing more.  Idempotent."""
         if self.closed:
             return
+        self._stop()
+        if self._port is not None:
+            self._port.close()
+        self._on_empty(self)
+
+    def _stop(self) -> None:
         self.closed = True
         for handle in (self._alarm, self._flushing):
             if handle is not None:
                 handle.cancel()
         self._alarm = self._flushing = None
-        if self._port is not None:
-            self._port.close()
-        self._on_empty(self)

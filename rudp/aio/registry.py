@@ -3,7 +3,8 @@
 Clients of one remote address share a connected socket, so that a thousand opens and closes cost
 a thousand TIME-WAIT records and one descriptor; a server that is bound again while its old
 connections live takes its socket over.  An endpoint goes away with its last connection and record,
-or quietly with the loop.
+or quietly with the loop.  It belongs to the process that made it: a child that is forked says
+nothing on it, and begins with none.
 """
 
 import asyncio
@@ -30,6 +31,18 @@ _SECRET = os.urandom(32)
 One for the process, as a kernel has one for the host: a peer in TIME-WAIT takes the next connection
 from the same ports only if both have gone on from the last, be it another socket's (RFC 6191).
 """
+
+
+_registries: "weakref.WeakSet[Registry]" = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for registry in list(_registries):
+        registry.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
 
 
 def registry_of(loop: asyncio.AbstractEventLoop) -> "Registry":
@@ -68,6 +81,7 @@ class Registry:
             weakref.WeakValueDictionary()
         )
         self._keeper: AsyncGenerator[None, None] | None = None
+        _registries.add(self)
 
     # -- what connect and server ask -------------------------------------------------------------
 
@@ -115,6 +129,11 @@ class Registry:
             self._servers[endpoint.sockname, key[1]] = endpoint
         endpoint.claim(port or int(endpoint.sockname[1]))
         return endpoint
+
+    def abandon(self) -> None:
+        """In a process that was forked: all these endpoints are the parent's."""
+        for endpoint in list(self._endpoints):
+            endpoint.abandon()
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -33,7 +33,14 @@ class StreamWriter(asyncio.StreamWriter):
         nobody else: all that was wanted was read, and what was written is delivered.
         """
         closed = self._protocol._get_close_waiter(self)  # type: ignore[attr-defined]
-        await asyncio.wait([closed])
+        over: asyncio.Future[None] = closed.get_loop().create_future()  # a fork has no running loop
+
+        def wake(_: object) -> None:
+            if not over.done():
+                over.set_result(None)
+
+        closed.add_done_callback(wake)
+        await over
         error = closed.exception()
         if isinstance(error, SSLEOFError) and error.__traceback__ is None:
             return  # it never was raised

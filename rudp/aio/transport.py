@@ -288,6 +288,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._connection.held_back = 0
             self._touch()
 
+    def lose(self, error: OSError) -> None:
+        """There is no connection any more.  Called by the endpoint."""
+        self._ended(error)
+
     def _ended(self, error: BaseException | None) -> None:
         """The connection is over: tell the protocol once, soon."""
         if self._lost:

@@ -327,6 +327,16 @@ class LinuxPort:
         if not self._kept:
             self._receiver.ready_to_send()
 
+    def abandon(self) -> None:
+        """Close this process's copy of the descriptor, which ends nothing for the parent's.
+
+        To stop watching it would: the two processes share what the loop's selector watches.
+        """
+        self._closed = True
+        self._kept.clear()
+        self._gathered.clear()
+        self._sock.close()
+
     def close(self) -> None:
         """Close the socket and forget what it did not take."""
         if self._closed:

@@ -130,3 +130,6 @@ class Port(Protocol):
 
     def close(self) -> None:
         """Close the socket.  Idempotent."""
+
+    def abandon(self) -> None:
+        """In a process that was forked: leave the socket, and the loop's watch, to the parent."""

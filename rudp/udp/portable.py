@@ -6,6 +6,7 @@ nothing of the transport but ``sendto`` and ``close``, so it also runs on loops 
 
 import asyncio
 import errno
+from asyncio import trsock
 from collections.abc import Callable
 from typing import Any
 
@@ -133,6 +134,17 @@ class PortablePort(asyncio.DatagramProtocol):
         """Somebody on the way has said no to a datagram, and nobody knows to which."""
         if code != errno.EMSGSIZE:
             self._receiver.icmp_received(code, b"", self._remote, "", 0)
+
+    def abandon(self) -> None:
+        """Close this process's copy of the descriptor, behind the back of the loop's transport.
+
+        The transport's ``close()`` would stop the parent's loop from watching its own.
+        """
+        self._closed = True
+        sock = self.socket
+        self._transport = None
+        if isinstance(sock, trsock.TransportSocket):  # a loop in C keeps its descriptors to itself
+            sock._sock.close()  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Close the transport."""

@@ -243,6 +243,108 @@ def test_fork(program: Callable[[str], str]) -> None:
     assert out == "child: 0\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("end", ["exit", "return", "_exit", "close", "callback", "thread"])
+def test_a_child_leaves_its_parents_connections_alone(
+    program: Callable[[str], str], end: str, request: pytest.FixtureRequest
+) -> None:
+    """However it ends, nothing of its parent's is sent on, reset, or no longer watched."""
+    if (
+        request.config.getoption("--loop") == "uvloop"
+        and "portable" in request.node.name
+        and end not in ("_exit", "thread")
+    ):
+        pytest.skip("a child that closes uvloop's loop makes the parent's deaf, to its TCP too")
+    out = program(
+        f"""
+        import os
+        import threading
+
+        END = {end!r}
+
+        def mute():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what it leaves open, it warns of
+
+        class Forking(asyncio.Protocol):
+            def data_received(self, data):
+                pid = os.fork()
+                if not pid:
+                    mute()
+                    sys.exit(0)
+                os.waitpid(pid, 0)
+
+        async def child(streams):
+            mute()
+            if END == "exit":
+                sys.exit(0)
+            if END == "_exit":
+                os._exit(0)
+            for reader, writer in streams:
+                writer.write(b"from the child")
+                if END == "close":
+                    try:
+                        writer.close()
+                        await writer.wait_closed()
+                    except ConnectionAbortedError:
+                        pass
+                    else:
+                        os._exit(1)
+            # else it goes on with the parent's coroutine to its end
+
+        async def ask(streams):
+            for reader, writer in streams:
+                writer.write(b"hello")
+                assert await reader.readexactly(5) == b"hello"
+
+        async def main():
+            server = await rudp.start_server(echo, "127.0.0.1", 0, config=config)
+            address = server.sockets[0].getsockname()
+            streams = [await rudp.open_connection(*address, config=config) for _ in range(3)]
+            await ask(streams)
+            writer = streams[0][1]
+            writer.write(bytes(1_000_000))  # under way while it forks
+            if END == "callback":
+                other = await rudp.create_server(Forking, "127.0.0.1", 0, config=config)
+                where = other.sockets[0].getsockname()
+                forked, _ = await rudp.create_connection(asyncio.Protocol, *where, config=config)
+                forked.write(b"fork")
+                await asyncio.sleep(0.3)
+                forked.abort()
+                other.close()
+            else:
+                pids = []
+                def fork():
+                    pids.append(os.fork())
+                    if END == "thread" and not pids[0]:
+                        os._exit(0)
+                if END == "thread":
+                    thread = threading.Thread(target=fork)
+                    thread.start()
+                    thread.join()
+                else:
+                    fork()
+                if not pids[0]:
+                    await child(streams)
+                    return
+                assert os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]) == 0
+            assert await streams[0][0].readexactly(1_000_000) == bytes(1_000_000)
+            await ask(streams)
+            streams.append(await rudp.open_connection(*address, config=config))
+            await ask(streams)
+            for _, writer in streams:
+                writer.close()
+                await writer.wait_closed()
+            server.close()
+            await server.wait_closed()
+            print("whole")
+
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(main())
+        """
+    )
+    assert out == "whole\n"
+
+
 def test_two_loops_in_two_threads(loop_factory: LoopFactory) -> None:
     """They share nothing, and talk to each other like strangers."""
     ready: list[tuple[str, int]] = []

@@ -985,8 +985,8 @@ async def test_protocol_that_takes_over_within_tls_while_writing_is_paused(net: 
         assert p.client.calls == ["made", "pause", "resume"]
         p.far.resume_reading()
         await p.server.received(size)
-        assert second.calls == []
         p.near.set_protocol(p.client)
+        assert second.calls in ([], ["pause", "resume"])
 
 
 async def test_tls_over_tls(net: Net) -> None:
