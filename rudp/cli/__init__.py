@@ -9,10 +9,13 @@ cannot be used end with status 2, as with any argparse program, Ctrl-C with 130,
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import rudp
-from rudp.cli import decode, demo, echo, nc, perf, relay, report, running
+from rudp.cli import decode, demo, echo, nc, perf, relay, report, running, stdio
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 COMMANDS: Final = (demo, decode, report, echo, nc, perf, relay)
 
@@ -20,20 +23,39 @@ INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""
 
 
+class Parser(argparse.ArgumentParser):
+    """One that tells if its help cannot be written, and bears it if its errors cannot."""
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        if file is sys.stdout:
+            print(message, end="")
+        else:
+            stdio.complain(message, end="")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, those of the process if None; return the exit status."""
-    parser = argparse.ArgumentParser(prog="rudp", description="TCP over UDP for asyncio.")
+    stdio.open_missing()
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            stdio.flush()
+    except KeyboardInterrupt:
+        stdio.complain("interrupted")
+        return INTERRUPTED
+    except OSError as error:  # whatever else fails the commands tell themselves
+        if not isinstance(error, BrokenPipeError):
+            stdio.complain(f"rudp: cannot write the output: {running.in_words(error)}")
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = Parser(prog="rudp", description="TCP over UDP for asyncio.")
     parser.add_argument("--version", action="version", version=f"rudp {rudp.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(subparsers)
     options = parser.parse_args(arguments)
-    try:
-        status: int = options.run(options)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        running.forget_output()
-        return 1
+    status: int = options.run(options)
     return status

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, Self, TypeVar
 
 import rudp
+from rudp.cli import arguments
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -46,7 +47,8 @@ class Address:
         extra = parts.path or parts.query or parts.fragment or "@" in parts.netloc
         if parts.scheme not in ("rudp", "tcp") or port is None or extra:
             raise wrong
-        return cls(parts.scheme, parts.hostname or "", port)  # type: ignore[arg-type]  # checked
+        host = parts.hostname and arguments.host(parts.hostname)
+        return cls(parts.scheme, host or "", port)  # type: ignore[arg-type]  # checked
 
     @classmethod
     def to_connect(cls, text: str) -> Self:

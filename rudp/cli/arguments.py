@@ -30,10 +30,10 @@ def size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500, 64K or 10M")
-    octets = int(float(found[1]) * _UNITS[found[2].upper()])
+    octets = float(found[1]) * _UNITS[found[2].upper()]
     if octets > SIZE_MAX:
         raise argparse.ArgumentTypeError(f"{text} is more than 1T")
-    return octets
+    return int(octets)
 
 
 def share(text: str) -> float:
@@ -73,6 +73,17 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
     return int(text)
+
+
+def host(text: str) -> str:
+    """Return the name or the address of a host, if it can be asked for (RFC 1035 §2.3.1)."""
+    try:
+        encoded = text.encode("idna")
+    except UnicodeError:
+        encoded = b""
+    if not encoded or b"\0" in encoded:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host")
+    return text
 
 
 def count(low: int, high: int) -> Callable[[str], int]:

@@ -42,7 +42,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command."""
     is_rudp = options.listen.scheme == "rudp"
     context, _ = settings.tls(parser, options, listens=is_rudp, connects=False)
-    say = output.make(as_json=options.json)
+    say = output.make(as_json=options.json, lasting=True)
 
     async def main() -> int:
         echoes = Echoes(options.listen, say)

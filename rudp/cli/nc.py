@@ -15,10 +15,14 @@ from typing import Any, Final
 
 import rudp
 from rudp.cli import address, arguments, output, running, settings, stdio
+from rudp.cli.running import FailedError
+from rudp.cli.splice import reset
 from rudp.trace.words import octets
 
 STDIN: Final = 0
 STDOUT: Final = 1
+
+LOOK_INTERVAL: Final = 0.1
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -32,7 +36,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Send standard input to a peer and write what comes to standard output. "
         "Everything else is said on standard error.",
     )
-    parser.add_argument("host", nargs="?", metavar="HOST", help="the peer, or where to listen")
+    parser.add_argument(
+        "host", nargs="?", type=arguments.host, metavar="HOST", help="the peer, or where to listen"
+    )
     parser.add_argument("port", type=arguments.port, metavar="PORT", help="UDP port")
     parser.add_argument(
         "-l", "--listen", action="store_true", help="wait for one peer instead of connecting"
@@ -57,7 +63,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         tls = {"ssl": context}
     say = output.Output()
     if options.verbose or options.json:
-        say = output.make(as_json=options.json, file=sys.stderr)
+        say = output.make(as_json=options.json, file=sys.stderr, lasting=True)
     return running.run(parser, options, lambda: _carry(options, tls, say))
 
 
@@ -74,7 +80,7 @@ async def _carry(options: argparse.Namespace, tls: dict[str, Any], say: output.O
         writer.close()
         await writer.wait_closed()
     except BaseException:
-        writer.transport.abort()  # the peer must not take for whole what is not
+        reset(writer.transport)  # the peer must not take for whole what is not
         raise
     took = asyncio.get_running_loop().time() - began
     say.line(f"sent {octets(session.sent)}, received {octets(session.received)} in {took:.2f} s")
@@ -108,7 +114,7 @@ async def _accept(options: argparse.Namespace, tls: dict[str, Any], say: output.
         server.close()
     while not accepted.empty():
         _, writer = accepted.get_nowait()
-        writer.transport.abort()
+        reset(writer.transport)
     return first
 
 
@@ -133,20 +139,33 @@ class Session:
         """
         sending = asyncio.create_task(self._send())
         receiving = asyncio.create_task(self._receive())
+        losing = asyncio.create_task(self._lose())
+        tasks = (sending, receiving, losing)
         peer_decides = self._input.is_terminal or not self._writer.can_write_eof()
-        waiting = {sending, receiving}
         try:
-            while waiting and not (receiving.done() and peer_decides):
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while not (receiving.done() and (peer_decides or sending.done())):
+                # Of a loss the reader tells after all that has come, if it is not done.
+                other = losing if receiving.done() else receiving
+                waiting = [task for task in (sending, other) if not task.done()]
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    task.result()
+                    if task is not sending or not isinstance(task.exception(), OSError):
+                        task.result()
+            if sending.done():
+                sending.result()
         finally:
-            for task in waiting:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _lose(self) -> None:
+        """Raise what ends the connection."""
+        while (error := self._reader.exception()) is None:  # noqa: ASYNC110  # nobody sets one
+            await asyncio.sleep(LOOK_INTERVAL)
+        raise error
 
     async def _send(self) -> None:
-        while data := await self._input.read():
+        while data := await self._take():
             self._writer.write(data)
             await self._writer.drain()
             self.sent += len(data)
@@ -159,8 +178,17 @@ class Session:
                 await asyncio.sleep(self._quiet_time)
             self._writer.close()
 
+    async def _take(self) -> bytes:
+        try:
+            return await self._input.read()
+        except OSError as error:  # a fault of our own, unlike what the connection may raise
+            raise FailedError(f"standard input: {running.in_words(error)}") from None
+
     async def _receive(self) -> None:
         while data := await self._reader.read(stdio.CHUNK):
-            await self._output.write(data)
+            try:
+                await self._output.write(data)
+            except OSError as error:
+                raise FailedError(f"standard output: {running.in_words(error)}") from None
             self.received += len(data)
         self._output.close()

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rudp.cli import running, stdio
+
 if TYPE_CHECKING:
     from rich.live import Live
 
@@ -139,9 +141,59 @@ class RichOutput(TextOutput):
         self._console.print(text, style="bold", markup=False, soft_wrap=True)
 
 
-def make(*, as_json: bool, file: TextIO | None = None) -> Output:
-    """Return what writes JSON, or text that suits *file*, standard output if None."""
+class Lasting(Output):
+    """Says everything as *inner* does, until that fails: then it complains once and says no more.
+
+    For commands that have more to do than to talk.
+    """
+
+    def __init__(self, inner: Output, file: TextIO) -> None:
+        self._inner = inner
+        self._file = file
+
+    def _say(self, name: str, *arguments: Any, **fields: Any) -> None:
+        try:
+            getattr(self._inner, name)(*arguments, **fields)
+        except OSError as error:
+            self._inner = Output()
+            stdio.forget(self._file)
+            if self._file is not sys.stderr:
+                stdio.complain(f"rudp: going on without output: {running.in_words(error)}")
+
+    def line(self, text: str) -> None:
+        """Say *text*."""
+        self._say("line", text)
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Report that something happened."""
+        self._say("event", kind, **fields)
+
+    def row(self, columns: Sequence[Column], values: Sequence[Any]) -> None:
+        """Add a row."""
+        self._say("row", columns, values)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
+        """Show a table."""
+        self._say("table", columns, rows)
+
+    def status(self, text: str, done: float | None = None) -> None:
+        """Show what goes on."""
+        self._say("status", text, done)
+
+    def close(self) -> None:
+        """Take the status away."""
+        self._say("close")
+
+
+def make(*, as_json: bool, file: TextIO | None = None, lasting: bool = False) -> Output:
+    """Return what writes JSON, or text that suits *file*, standard output if None.
+
+    *lasting*: it does not matter much if that cannot be written to.  Else :class:`OSError` is
+    raised then.
+    """
     file = file or sys.stdout
+    if lasting:
+        return Lasting(make(as_json=as_json, file=file), file)
     if as_json:
         return JsonOutput(file)
     if file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":

@@ -56,7 +56,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         listens=options.listen.scheme == "rudp",
         connects=options.target.scheme == "rudp",
     )
-    relay = Relay(options, tls, output.make(as_json=options.json))
+    relay = Relay(options, tls, output.make(as_json=options.json, lasting=True))
     return running.run(parser, options, lambda: relay.run(context), serves=True)
 
 

@@ -3,10 +3,9 @@
 import argparse
 import functools
 import os
-import sys
 from pathlib import Path
 
-from rudp.cli import output
+from rudp.cli import output, stdio
 from rudp.trace import Recording, report
 
 
@@ -67,5 +66,5 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
 
 def _fail(text: str) -> int:
-    print(f"rudp report: {text}", file=sys.stderr)
+    stdio.complain(f"rudp report: {text}")
     return 1

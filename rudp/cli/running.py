@@ -13,9 +13,10 @@ import os
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
+
+from rudp.cli import stdio
 
 T = TypeVar("T")
 
@@ -57,15 +58,10 @@ def run(
         with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(_supervised(parser.prog, main, serves))
     except (OSError, EOFError, FailedError) as error:
-        if isinstance(error, BrokenPipeError):
-            forget_output()
-        print(f"{parser.prog}: {in_words(error)}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # which may be the very error
+            stdio.flush()
+        stdio.complain(f"{parser.prog}: {in_words(error)}")
         return 1
-
-
-def forget_output() -> None:
-    """Who read our output may be gone: let the interpreter not fail when it flushes."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _loop_factory(
@@ -111,7 +107,7 @@ def _complain(prog: str, context: dict[str, Any]) -> None:
     """Say what happened in a callback that nobody waits for."""
     error = context.get("exception")
     why = f": {in_words(error)}" if error is not None else ""
-    print(f"{prog}: {context['message']}{why}", file=sys.stderr)
+    stdio.complain(f"{prog}: {context['message']}{why}")
 
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:

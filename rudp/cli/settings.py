@@ -75,6 +75,7 @@ def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False)
     )
     group.add_argument(
         "--ssl-name",
+        type=arguments.host,
         metavar="NAME",
         help="the name in the server's certificate, if it is not the host connected to",
     )

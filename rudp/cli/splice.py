@@ -307,7 +307,7 @@ def close(transport: asyncio.Transport) -> None:
     transport.close()
 
 
-def reset(transport: asyncio.Transport) -> None:
+def reset(transport: asyncio.WriteTransport) -> None:
     """End *transport* so that its peer cannot take it for complete.
 
     The kernel's TCP sends FIN after an abort unless it was told not to care for what is left.

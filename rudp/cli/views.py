@@ -32,14 +32,16 @@ def write(
 
     Ends the program with status 2 if a file cannot be written, 1 if the events make no picture.
     """
+    name = options.svg
     try:
         if options.svg is not None:
             picture = svg.ladder(recording.events, title=title)
             Path(options.svg).write_text(picture, encoding="utf-8")
+        name = options.html
         if options.html is not None:
             report.save(Path(options.html), recording, title=title)
     except OSError as error:
-        parser.error(f"cannot write {error.filename}: {error.strerror}")
+        parser.error(f"cannot write {name}: {error.strerror}")
     except ValueError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     if options.json:

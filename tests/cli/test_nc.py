@@ -1,15 +1,18 @@
 """``rudp echo`` and ``rudp nc`` as processes over loopback."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rudp as library
 from rudp.cli import main
 from tests.cli.kit import Commands, Identities
 
@@ -160,6 +163,58 @@ def test_a_signal_resets_the_connection(
     assert listener.end() == (1, "", "rudp nc: connection reset by peer\n")
 
 
+async def test_a_reset_is_heard_while_the_input_is_silent(rudp: Commands) -> None:
+    """The peer has ended its direction, and resets when it is gone and something comes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+        writer.close()
+
+    server = await library.start_server(serve, "127.0.0.1", 0)
+    port = str(server.sockets[0].getsockname()[1])
+    nc = rudp("nc", "127.0.0.1", port, stdin=PIPE).process
+    assert nc.stdin is not None
+    assert nc.stdout is not None
+    os.write(nc.stdin.fileno(), b"x")
+    assert await asyncio.to_thread(nc.stdout.read) == b""
+    os.write(nc.stdin.fileno(), b"y")
+    assert await asyncio.to_thread(nc.wait, 60) == 1
+    assert nc.stderr is not None
+    assert nc.stderr.read() == b"rudp nc: connection reset by peer\n"
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets are no descriptors there")
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_input_and_output_on_one_socket(rudp: Commands, blocking: bool) -> None:
+    """The end of the peer reaches who holds the other end, as rsync and ssh want it."""
+    content = os.urandom(1_000_000)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        writer.write_eof()
+        received.set_result(await reader.read())
+        writer.close()
+
+    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    server = await library.start_server(serve, "127.0.0.1", 0)
+    port = str(server.sockets[0].getsockname()[1])
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            theirs.setblocking(blocking)
+            nc = rudp("nc", "127.0.0.1", port, stdin=theirs, stdout=theirs)
+        ours.settimeout(60)
+        assert await asyncio.to_thread(ours.makefile("rb").read) == content
+        await asyncio.to_thread(ours.sendall, content)
+        ours.shutdown(socket.SHUT_WR)
+        assert await received == content
+        assert (await asyncio.to_thread(nc.end))[::2] == (0, "")
+    server.close()
+    await server.wait_closed()
+
+
 def test_output_that_nobody_reads(rudp: Commands) -> None:
     echo = rudp("echo", "--json", "rudp://127.0.0.1:0")
     read, write = os.pipe()
@@ -205,6 +260,15 @@ def test_an_address_that_is_taken(rudp: Commands) -> None:
         (["nc", "--ssl", "--ssl-cert", "/dev/null", "localhost", "7"], "cannot use /dev/null"),
         (["nc", "--mss", "7", "localhost", "7"], "mss must lie between"),
         (["nc", "--connect-timeout", "0", "localhost", "7"], "0 is not between"),
+        (["nc", "a..b", "7"], "'a..b' is not the name of a host"),
+        (["nc", "x" * 64, "7"], "is not the name of a host"),
+        (["nc", "", "7"], "'' is not the name of a host"),
+        (["nc", "--ssl", "--ssl-name", ".b", "localhost", "7"], "'.b' is not the name of a host"),
+        (["nc", "\udcff", "7"], "is not the name of a host"),
+        (["echo", "rudp://a..b:7"], "is not the name of a host"),
+        (["perf", "-c", "a..b"], "is not the name of a host"),
+        (["perf", "-s", "--bind", "a..b"], "is not the name of a host"),
+        (["perf", "-c", "localhost", "-n", "9" * 400], "is more than 1T"),
         (["echo", "localhost:7"], "is not an address such as"),
         (["echo", "rudp://localhost"], "is not an address such as"),
         (["echo", "rudp://localhost:7/path"], "is not an address such as"),

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, BinaryIO, Final
 
 import rudp
-from rudp.cli import arguments
+from rudp.cli import arguments, running, stdio
 from rudp.cli.badpath import BadPath
 from rudp.sim import Link
 from rudp.trace import Ladder
@@ -76,7 +76,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         try:
             return asyncio.run(Demo(options, file).run())
         except OSError as error:
-            print(f"rudp demo: the transfer failed: {str(error) or 'timed out'}", file=sys.stderr)
+            stdio.complain(f"rudp demo: the transfer failed: {running.in_words(error)}")
             return 1
 
 
@@ -237,7 +237,7 @@ class Demo:
         for name, value in rows:
             print(f"{name:16}{value}")
         if ours != theirs:
-            print("rudp demo: what arrived is not what was sent: sha256 differs", file=sys.stderr)
+            stdio.complain("rudp demo: what arrived is not what was sent: sha256 differs")
             return 1
         print("sha256 equal")
         return 0

@@ -24,7 +24,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     role = parser.add_mutually_exclusive_group(required=True)
     role.add_argument("-s", "--server", action="store_true", help="be the server")
-    role.add_argument("-c", "--client", metavar="HOST", help="measure to the server at HOST")
+    role.add_argument(
+        "-c", "--client", type=arguments.host, metavar="HOST", help="measure to the server at HOST"
+    )
     parser.add_argument(
         "-p",
         "--port",
@@ -44,7 +46,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("server")
     group.add_argument(
-        "--bind", metavar="HOST", help="listen on this address only, not on all of this machine"
+        "--bind",
+        type=arguments.host,
+        metavar="HOST",
+        help="listen on this address only, not on all of this machine",
     )
 
 
@@ -99,7 +104,7 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command."""
-    say = output.make(as_json=options.json)
+    say = output.make(as_json=options.json, lasting=options.server)
     context, tls = settings.tls(
         parser, options, listens=options.server, connects=not options.server
     )

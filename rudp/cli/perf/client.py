@@ -19,6 +19,7 @@ from rudp.cli.perf.request import PATIENCE, ProtocolError, Request, hear, tell
 from rudp.cli.perf.times import Times
 from rudp.cli.perf.traffic import Streams, Traffic
 from rudp.cli.running import FailedError, alongside, together
+from rudp.cli.splice import reset
 from rudp.trace.words import octets
 
 
@@ -110,7 +111,7 @@ class Client:
     def abort(self) -> None:
         """Reset what is still open."""
         for writer in self._writers:
-            writer.transport.abort()
+            reset(writer.transport)
 
     async def run(self) -> None:
         """Open the connections, exchange octets, report, and close."""

@@ -21,6 +21,7 @@ from rudp.cli.perf.request import (
     tell,
 )
 from rudp.cli.perf.traffic import Streams, Traffic
+from rudp.cli.splice import reset
 
 WAITING_MAX: Final = 2000
 """Connections at once; more are reset."""
@@ -70,7 +71,7 @@ class Server:
     def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A client has opened a connection, for words or for octets."""
         if len(self._tasks) >= WAITING_MAX:
-            writer.transport.abort()
+            reset(writer.transport)
             return
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
@@ -99,7 +100,7 @@ class Server:
             self._say.line(f"{peer}: {reason}")
             self._say.event("failed", peer=peer, error=reason)
         finally:
-            writer.transport.abort()  # if all went well it is closed already
+            reset(writer.transport)  # if all went well it is closed already
 
     async def _lend(self, streams: Streams, token: bytes) -> None:
         """Let the test that *token* names have a connection."""
