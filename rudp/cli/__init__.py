@@ -9,13 +9,10 @@ cannot be used end with status 2, as with any argparse program, Ctrl-C with 130,
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 import rudp
 from rudp.cli import decode, demo, echo, nc, perf, relay, report, running, stdio
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 COMMANDS: Final = (demo, decode, report, echo, nc, perf, relay)
 
@@ -26,7 +23,7 @@ INTERRUPTED: Final = 130
 class Parser(argparse.ArgumentParser):
     """One that tells if its help cannot be written, and bears it if its errors cannot."""
 
-    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         if file is sys.stdout:
             print(message, end="")
         else:
