@@ -25,7 +25,7 @@ from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer
 from rudp.core.transmit import Address, Path, Transmit
 from rudp.udp.linkmtu import link_payload, loopback_payload
-from rudp.udp.port import Port, granted_receive_buffer, receive_drops
+from rudp.udp.port import Port, granted_receive_buffer, lend_address, receive_drops
 
 RUNS_PER_FLUSH: Final = 64
 """Runs sent before the loop gets its turn."""
@@ -80,6 +80,7 @@ class Endpoint:
         self.loop = loop
         self.connected = connected
         self.closed = False
+        self.lent = False
         self._real = real
         self._table = ConnectionTable(
             config,
@@ -101,7 +102,7 @@ class Endpoint:
         self._listening_to = 0  # where that count ends a wait for the reader, 0 for no wait
         self._local_host = ""
         self._path: Path = ((), "")  # of the datagrams that came last
-        self._claimed: set[int] = set()
+        self._claimed: dict[int, list[bool]] = {}  # by port, of each claim whether it shares
 
     def __repr__(self) -> str:
         where = self._port.sockname if self._port is not None else "unbound"
@@ -201,11 +202,14 @@ class Endpoint:
         backlog: int,
         config: Config,
         tracer: Tracer | None = None,
+        shares: bool = False,
     ) -> Listener:
         """Accept connections to TCP port *port*; OSError with EADDRINUSE if it is taken."""
         if tracer is not None:
             tracer.bound_to(self.sockname)
-        listener = self._table.listen(port, backlog=backlog, config=config, tracer=tracer)
+        listener = self._table.listen(
+            port, backlog=backlog, config=config, tracer=tracer, shares=shares
+        )
         self._acceptors[listener] = acceptor
         return listener
 
@@ -225,18 +229,26 @@ class Endpoint:
         self._sinks.pop(connection, None)
         self.wake()
 
-    def claim(self, port: int) -> None:
+    def claim(self, port: int, *, shares: bool = False) -> None:
         """Keep the socket open, and TCP port *port* for one server, until :meth:`release`.
 
-        Raises :class:`OSError` with EADDRINUSE if another server has it.
+        Raises :class:`OSError` with EADDRINUSE if another server has it, unless both share.
         """
-        if port in self._claimed:
+        claims = self._claimed.setdefault(port, [])
+        if not all(other and shares for other in claims):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        self._claimed.add(port)
+        claims.append(shares)
+
+    def take_back(self) -> None:
+        """Be the only socket at this address again."""
+        self.lent = False
+        lend_address(self.socket, False)
 
     def release(self, port: int) -> None:
-        """Give *port* back; one without connections closes its socket then."""
-        self._claimed.discard(port)
+        """Give one claim to *port* back; a socket without connections is closed after the last."""
+        self._claimed[port].pop()
+        if not self._claimed[port]:
+            del self._claimed[port]
         self.wake()
 
     def wake(self) -> None:
@@ -325,8 +337,14 @@ class Endpoint:
                 table.watch_ready()
         self._deliver()
         self._set_alarm(now)
-        if not (self._claimed or self._sinks or self._blocked) and table.is_empty:
+        if self._claimed or self._sinks or self._blocked:
+            return
+        if table.is_empty:
             self.close()
+        elif not (self.lent or self.connected or table.connections):
+            # Only TIME-WAIT records are left.  Another process may serve here, as SO_REUSEADDR
+            # lets it with a kernel's TCP; what its peers still ask of us it answers with a RST.
+            self.lent = self._real and lend_address(self.socket, True)
 
     def _set_alarm(self, now: float) -> None:
         deadline = self._table.next_deadline

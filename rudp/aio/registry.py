@@ -8,6 +8,7 @@ nothing on it, and begins with none.
 """
 
 import asyncio
+import errno
 import os
 import random
 import socket
@@ -20,7 +21,7 @@ from rudp.aio.endpoint import Endpoint
 from rudp.config import Config
 from rudp.core.transmit import Address
 from rudp.udp.linux import LinuxPort, QuietSocket
-from rudp.udp.port import ask_for_buffers
+from rudp.udp.port import ask_for_buffers, lend_address
 from rudp.udp.portable import PortablePort
 
 _ATTRIBUTE = "_rudp_registry"
@@ -116,18 +117,32 @@ class Registry:
         return await self._open(config, sock.family, sock=sock, remote=remote)
 
     async def server(
-        self, family: int, local: Address, config: Config, *, port: int | None, reuse_port: bool
+        self,
+        family: int,
+        local: Address,
+        config: Config,
+        *,
+        port: int | None,
+        reuse_address: bool,
+        reuse_port: bool,
     ) -> Endpoint:
         """Return an endpoint bound to *local*, new or left over from a closed server.
 
-        *port*: the TCP port to claim on it, None for the number of the UDP port.
+        *port*: the TCP port to claim on it, None for the number of the UDP port.  *reuse_address*:
+        also where a server of another process has left nothing but TIME-WAIT records.
         """
         key = local, self._is_portable(config)
         endpoint = self._servers.get(key)
         if endpoint is None or endpoint.closed or not local[1]:
-            endpoint = await self._open(config, family, local=local, reuse_port=reuse_port)
+            endpoint = await self._open(
+                config, family, local=local, reuse_address=reuse_address, reuse_port=reuse_port
+            )
             self._servers[endpoint.sockname, key[1]] = endpoint
-        endpoint.claim(port or int(endpoint.sockname[1]))
+        elif endpoint.lent:
+            # EADDRINUSE if another process has borrowed it meanwhile.
+            _make_socket(family, local, None, reuse_address=True, reuse_port=reuse_port).close()
+            endpoint.take_back()
+        endpoint.claim(port or int(endpoint.sockname[1]), shares=reuse_port)
         return endpoint
 
     def abandon(self) -> None:
@@ -152,6 +167,7 @@ class Registry:
         local: Address | None = None,
         remote: Address | None = None,
         sock: socket.socket | None = None,
+        reuse_address: bool = False,
         reuse_port: bool = False,
     ) -> Endpoint:
         """Make an endpoint and its socket."""
@@ -167,7 +183,9 @@ class Registry:
             on_empty=self._forget,
         )
         if self.real and sock is None:
-            sock = _make_socket(family, local, remote, reuse_port)
+            sock = _make_socket(
+                family, local, remote, reuse_address=reuse_address, reuse_port=reuse_port
+            )
             if self._is_portable(config):
                 ask_for_buffers(sock)  # the fast path does so by itself
         if self._is_portable(config):
@@ -242,7 +260,12 @@ def _own(sock: socket.socket) -> socket.socket:
 
 
 def _make_socket(
-    family: int, local: Address | None, remote: Address | None, reuse_port: bool
+    family: int,
+    local: Address | None,
+    remote: Address | None,
+    *,
+    reuse_address: bool,
+    reuse_port: bool,
 ) -> socket.socket:
     """Return a UDP socket, bound and connected as asked.
 
@@ -259,7 +282,7 @@ def _make_socket(
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if local is not None:
             try:
-                sock.bind(local)
+                _bind(sock, local, reuse_address=reuse_address)
             except OSError as error:
                 raise OSError(
                     error.errno,
@@ -272,3 +295,14 @@ def _make_socket(
         sock.close()
         raise
     return sock
+
+
+def _bind(sock: socket.socket, local: Address, *, reuse_address: bool) -> None:
+    """Bind *sock*; with *reuse_address* also to what its last user lends."""
+    try:
+        sock.bind(local)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not (reuse_address and lend_address(sock, True)):
+            raise
+        sock.bind(local)
+        lend_address(sock, False)

@@ -48,6 +48,8 @@ class Server(asyncio.AbstractServer):
         inner_port: int | None,
         tracer: Tracer | None,
         tls: Tls | None,
+        *,
+        shares: bool,
     ) -> None:
         self._loop = loop
         self._endpoints = list(endpoints)
@@ -57,6 +59,7 @@ class Server(asyncio.AbstractServer):
         self._inner_port = inner_port
         self._tracer = tracer
         self._tls = tls
+        self._shares = shares
         self._listeners: list[tuple[Endpoint, Listener]] = []
         self._transports: set[Transport] = set()
         self._active = 0
@@ -157,6 +160,7 @@ class Server(asyncio.AbstractServer):
                 backlog=self._backlog,
                 config=self._config,
                 tracer=self._tracer,
+                shares=self._shares,
             )
             self._listeners.append((endpoint, listener))
 
@@ -264,7 +268,11 @@ async def create_server(
     or None for all interfaces of both families.  *sock*: a UDP socket that is bound already.
     *ssl*: a context with a certificate; a protocol then hears of a connection when its handshake
     is over, and of one whose handshake fails or takes too long nothing.
-    *reuse_address* is accepted and has no meaning for UDP; *keep_alive* switches keep-alive on.
+    *reuse_port*: others that say so too may have the same address; in one loop they share a socket
+    and the clients on it, among processes the kernel gives each its part of the clients.
+    *reuse_address*: False to refuse an address at which a server of another process has left
+    nothing but TIME-WAIT records; while its connections live, it is in use.  *keep_alive* switches
+    keep-alive on.
 
     Raises :class:`OSError` with EADDRINUSE if the address is taken, :class:`ValueError` and
     :class:`TypeError` for arguments that do not go together.
@@ -302,7 +310,12 @@ async def create_server(
             for kind, address in infos:
                 try:
                     endpoint = await registry.server(
-                        kind, address, config, port=inner_port, reuse_port=bool(reuse_port)
+                        kind,
+                        address,
+                        config,
+                        port=inner_port,
+                        reuse_address=reuse_address is not False,
+                        reuse_port=bool(reuse_port),
                     )
                 except OSError as error:
                     if error.errno not in _NOT_HERE:
@@ -318,7 +331,17 @@ async def create_server(
             for endpoint in endpoints:
                 endpoint.release(inner_port or int(endpoint.sockname[1]))
             raise
-    server = Server(loop, endpoints, protocol_factory, backlog, config, inner_port, watcher, tls)
+    server = Server(
+        loop,
+        endpoints,
+        protocol_factory,
+        backlog,
+        config,
+        inner_port,
+        watcher,
+        tls,
+        shares=bool(reuse_port),
+    )
     if start_serving:
         try:
             await server.start_serving()

@@ -35,7 +35,7 @@ from rudp.core.congestion.controller import Ack
 from rudp.core.connection import Connection
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import IsnSource
-from rudp.core.listener import Listener
+from rudp.core.listener import Listener, Listeners
 from rudp.core.pmtu import Payloads
 from rudp.core.ports import LocalPorts
 from rudp.core.promises import Claim, ReceiveBudget
@@ -90,7 +90,7 @@ class ConnectionTable:
         self._ack = Ack()  # scratch: one acknowledgement is processed at a time
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
-        self._listeners: dict[int, Listener] = {}
+        self._listeners = Listeners()
         self._opening: set[Connection] = set()  # active opens under way
         self._half_open: dict[Connection, Listener] = {}
         self._ready: OrderedDict[Connection, None] = OrderedDict()
@@ -103,7 +103,7 @@ class ConnectionTable:
     def __repr__(self) -> str:
         return (
             f"<ConnectionTable connections={self.connections} time_wait={self.time_wait_records} "
-            f"listeners={sorted(self._listeners)}>"
+            f"listeners={self._listeners}>"
         )
 
     @property
@@ -183,22 +183,21 @@ class ConnectionTable:
         backlog: int = 100,
         config: Config | None = None,
         tracer: Tracer | None = None,
+        shares: bool = False,
     ) -> Listener:
         """OPEN, passive, at TCP port *port* (ST-1).
 
-        Raises :class:`OSError` with EADDRINUSE if there is a listener already.
+        Raises :class:`OSError` with EADDRINUSE if there is a listener already that is not to
+        share, or this one is not.
         """
-        if port in self._listeners:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        listener = self._listeners[port] = Listener(
-            port, backlog, config or self.config, tracer or self.tracer
-        )
+        config = config or self.config
+        listener = Listener(port, backlog, config, tracer or self.tracer, shares=shares)
+        self._listeners.add(listener)
         return listener
 
     def unlisten(self, listener: Listener, now: float) -> None:
         """Close *listener*: children that nobody has accepted are reset (n6), others live on."""
-        if self._listeners.get(listener.port) is listener:
-            del self._listeners[listener.port]
+        self._listeners.remove(listener)
         for child in [*listener.half_open, *listener.accepted]:
             child.abort(now)
             self._attend(child)
@@ -530,7 +529,7 @@ class ConnectionTable:
         if tracer is not None:
             tracer.run_received(record, run, now)
         reaction = record.react(run, now)
-        listener = self._listeners.get(run.ports & 0xFFFF)
+        listener = self._listeners.find(run.ports)
         if reaction is Reaction.REOPEN and listener is None:
             reaction = record.challenge(now)
         if tracer is not None:
@@ -560,7 +559,7 @@ class ConnectionTable:
     def _stray(self, run: Run, path: Path, now: float) -> None:
         """A segment that belongs to no connection: LISTEN or CLOSED (§3.10.7.1, §3.10.7.2)."""
         flags = run.flags
-        listener = self._listeners.get(run.ports & 0xFFFF)
+        listener = self._listeners.find(run.ports)
         if flags & RST:
             reason = Count.RST_IGNORED
         elif not is_unicast(path):  # MUST-57, MUST-63: whatever it is, it gets no answer

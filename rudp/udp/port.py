@@ -49,6 +49,22 @@ def granted_receive_buffer(sock: Any) -> int:
     return int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
 
 
+def lend_address(sock: Any, lent: bool) -> bool:
+    """Let another socket bind *sock*'s address, or no longer; return whether the system can.
+
+    On Linux two UDP sockets may have one address if both have SO_REUSEADDR; the later one gets what
+    arrives.  It is a question of the moment at which the later one is bound: set for a while, the
+    option lends the address.
+    """
+    if sys.platform != "linux" or sock is None:
+        return False
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(lent))
+    except (OSError, TypeError):  # uvloop's sockets take no options
+        return False
+    return True
+
+
 def receive_drops(sock: Any) -> int | None:
     """Return how many datagrams found no room in *sock*, None where the system does not tell.
 

@@ -7,6 +7,8 @@ import errno
 import gc
 import itertools
 import socket
+import sys
+import threading
 import weakref
 from typing import Any
 
@@ -101,6 +103,134 @@ async def test_reuse_port(real: Net) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
         sock.close()
+        assert await ask(real, address) == b"hello"
+
+
+async def test_two_servers_of_one_loop_share_a_port(net: Net) -> None:
+    """reuse_port of both: each has its part of the clients, and one that closes hurts nobody's."""
+    if net.is_tcp:
+        pytest.skip("a kernel resets what waits for the one that closes")
+
+    def answering(word: bytes) -> Any:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while await reader.readline():
+                writer.write(word)
+            await close(writer)
+
+        return answer
+
+    async def asked(streams: Any) -> bytes:
+        reader, writer = streams
+        writer.write(b"who?\n")
+        answer: bytes = await reader.readexactly(1)
+        return answer
+
+    first = await net.start_server(answering(b"1"), reuse_port=True)
+    address = address_of(first)
+    with pytest.raises(OSError) as raised:
+        await net.start_server(echo, *address)
+    assert raised.value.errno == errno.EADDRINUSE
+    second = await net.start_server(answering(b"2"), *address, reuse_port=True)
+    assert second.sockets[0].getsockname() == address
+    clients = [await net.open_connection(*address) for _ in range(40)]
+    before = [await asked(client) for client in clients]
+    assert set(before) == {b"1", b"2"}
+    first.close()
+    assert [await asked(client) for client in clients] == before
+    more = [await net.open_connection(*address) for _ in range(10)]
+    assert {await asked(client) for client in more} == {b"2"}
+    third = await net.start_server(answering(b"3"), *address, reuse_port=True)
+    second.close()
+    last = await net.open_connection(*address)
+    assert await asked(last) == b"3"
+    third.close()
+    with pytest.raises(ConnectionRefusedError):
+        await net.open_connection(*address)
+    for _, writer in (*clients, *more, last):
+        await close(writer)
+    for server in (first, second, third):
+        await server.wait_closed()
+
+
+async def test_cookies_of_servers_that_share_a_port(net: Net) -> None:
+    """SYNC-1: who has sent a cookie gets it back."""
+    if net.is_tcp:
+        pytest.skip("rudp's own")
+    plain = await net.start_server(echo, reuse_port=True)
+    cookies = net.with_config(half_open_max=0)
+    async with cleared(plain):
+        address = address_of(plain)
+        async with cleared(await cookies.start_server(echo, *address, reuse_port=True)):
+            answers = await asyncio.gather(*(ask(net, address) for _ in range(20)))
+            assert answers == [b"hello"] * 20
+
+
+def bound(address: tuple[str, int], *, reuse: bool) -> socket.socket | None:
+    """Bind a socket as another process would; None if it may not."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+    try:
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="UDP's SO_REUSEADDR is another thing elsewhere")
+async def test_another_process_serves_where_only_records_are_left(real: Net) -> None:
+    """TW-8: as on a kernel's TCP with SO_REUSEADDR.  A loop of its own stands for the process."""
+    if real.name == "portable" and not isinstance(
+        asyncio.get_running_loop(), asyncio.BaseEventLoop
+    ):
+        pytest.skip("uvloop's sockets take no options")
+
+    class Brief(Recorder):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            self.transport.close()
+
+    server = await real.create_server(Brief)
+    address = address_of(server)
+    _, client = await real.create_connection(Stubborn, *address)
+    await client.eof
+    assert bound(address, reuse=True) is None, "it serves"
+    (endpoint,) = server.endpoints  # type: ignore[union-attr]
+    server.close()
+    await turns(5)
+    assert bound(address, reuse=True) is None, "a connection lives"
+    client.transport.close()
+    await server.wait_closed()
+    while not endpoint.lent:
+        await asyncio.sleep(0.01)
+    assert endpoint.stats()["time_wait_records"] == 1
+
+    def elsewhere() -> None:
+        async def serve() -> None:
+            with pytest.raises(OSError):
+                await real.create_server(Recorder, *address, reuse_address=False)
+            other = await real.start_server(echo, *address)
+            assert bound(address, reuse=True) is None, "it serves"
+            up.set()
+            await asyncio.to_thread(down.wait, 10)
+            other.close()
+
+        asyncio.run(serve())
+
+    up, down = threading.Event(), threading.Event()
+    thread = asyncio.create_task(asyncio.to_thread(elsewhere))
+    while not up.is_set():
+        await asyncio.sleep(0.01)
+        assert not thread.done()
+    assert await ask(real, address) == b"hello"
+    with pytest.raises(OSError) as raised:
+        await real.create_server(Recorder, *address)
+    assert raised.value.errno == errno.EADDRINUSE, "it is lent"
+    down.set()
+    await thread
+    async with cleared(await real.start_server(echo, *address)) as again:
+        assert again.endpoints == (endpoint,)
+        assert bound(address, reuse=True) is None
         assert await ask(real, address) == b"hello"
 
 
