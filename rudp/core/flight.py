@@ -684,8 +684,7 @@ class Flight:
         ):
             alone = board.snd_nxt - board.snd_una <= self.smss
             pto = now + self.tail.pto(self.rtt.srtt, alone)
-            if pto < rto:
-                return LossTimer.PTO, pto
+            return LossTimer.PTO, pto if pto < rto else rto  # never later, but in its place
         return LossTimer.RTO, rto
 
     def on_reordering_timeout(self, now: float) -> None:

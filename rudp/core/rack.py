@@ -9,6 +9,7 @@ late segment is learned: from segments that arrive after their successors, and f
 from collections.abc import Iterable
 from typing import Final
 
+from rudp.core.rtt import GRANULARITY
 from rudp.core.scoreboard import Scoreboard, SentRun
 
 DUP_THRESH: Final = 3
@@ -32,6 +33,7 @@ class Rack:
         "_dsack_round",
         "_end_seq",
         "_fack",
+        "_order",
         "_persist",
         "_reo_wnd_mult",
         "_rtt",
@@ -44,7 +46,8 @@ class Rack:
     def __init__(self, iss: int) -> None:
         self.deadline: float | None = None
         self.reordering_seen = False
-        self._xmit_ts = -1.0
+        self._order = 0  # in place of RACK.xmit_ts: a clock of 15 ms cannot tell what left first
+        self._xmit_ts = 0.0
         self._end_seq = iss
         self._rtt = 0.0
         self._fack = iss
@@ -80,9 +83,8 @@ class Rack:
             ):
                 continue
             self._rtt = rtt
-            if run.sent_at > self._xmit_ts or (
-                run.sent_at == self._xmit_ts and run.end > self._end_seq
-            ):
+            if run.order > self._order or (run.order == self._order and run.end > self._end_seq):
+                self._order = run.order
                 self._xmit_ts = run.sent_at
                 self._end_seq = run.end
 
@@ -114,12 +116,13 @@ class Rack:
             return 0.0
         if min_rtt is None or srtt is None:
             return 0.0
-        return min(self._reo_wnd_mult * min_rtt / 4, srtt)
+        least = min_rtt if min_rtt > GRANULARITY else GRANULARITY  # a coarse clock measures 0
+        return min(self._reo_wnd_mult * least / 4, srtt if srtt > GRANULARITY else GRANULARITY)
 
     def is_ahead(self, board: Scoreboard) -> bool:
         """Return whether something in flight on *board* was sent before what has arrived."""
         oldest = board.oldest
-        return oldest is not None and (oldest.sent_at, oldest.end) < (self._xmit_ts, self._end_seq)
+        return oldest is not None and (oldest.order, oldest.end) < (self._order, self._end_seq)
 
     def detect(self, board: Scoreboard, reo_wnd: float, now: float) -> list[SentRun]:
         """Call lost on *board* what is overdue, return it, and set ``deadline`` (§6.2, step 5)."""
@@ -127,7 +130,7 @@ class Rack:
         lost = []
         due = now + EARLY - self._rtt - reo_wnd
         for run in board.oldest_first():
-            if (run.sent_at, run.end) >= (self._xmit_ts, self._end_seq):
+            if (run.order, run.end) >= (self._order, self._end_seq):
                 break
             if run.sent_at > due:
                 # The rest was sent later; one look at the end of their time serves for all.

@@ -57,8 +57,8 @@ class DeliveryRate:
             delivered += run.end - run.seq
             if (
                 newest is None
-                or run.sent_at > newest.sent_at
-                or (run.sent_at == newest.sent_at and run.end > newest.end)
+                or run.order > newest.order
+                or (run.order == newest.order and run.end > newest.end)
             ):
                 newest = run
         self.delivered = delivered

@@ -30,6 +30,7 @@ _by_seq = attrgetter("seq")
 class SentRun:
     """Octets ``[seq, end)``, sent ``transmissions`` times, the last time at ``sent_at``.
 
+    ``order``: the later it left, the larger; a clock may stand still meanwhile.
     ``is_probe``: it was sent to try a larger segment size (PMTU-4).  ``mss``: octets of its
     segments, counted from ``origin``, as it was sent first.  The other fields remember what was
     known of the delivery rate when it left: see :mod:`rudp.core.rate`, their owner.
@@ -47,6 +48,7 @@ class SentRun:
         "mss",
         "newer",
         "older",
+        "order",
         "origin",
         "sent_at",
         "seq",
@@ -67,6 +69,7 @@ class SentRun:
         self.mss = mss
         self.origin = origin
         self.fate = IN_FLIGHT
+        self.order = 0
         self.is_probe = False
         self.older = None
         self.newer = None
@@ -87,6 +90,7 @@ class SentRun:
         """Give the octets from *at* on to a run of their own, and return it."""
         rest = SentRun(at, self.end, self.sent_at, self.transmissions, self.mss, self.origin)
         rest.fate = self.fate
+        rest.order = self.order
         rest.is_probe = self.is_probe
         rest.delivered = self.delivered
         rest.delivered_at = self.delivered_at
@@ -117,6 +121,7 @@ class Scoreboard:
     __slots__ = (
         "_newest",
         "_sacked_ranges",
+        "_sends",
         "duplicates",
         "lost",
         "oldest",
@@ -135,6 +140,7 @@ class Scoreboard:
         self.lost = RangeSet()
         self.duplicates = 0
         self._sacked_ranges = 0
+        self._sends = 0  # how often something left
         self.torn: list[tuple[int, int, int]] = []
         self.oldest: SentRun | None = None
         self._newest: SentRun | None = None
@@ -175,6 +181,7 @@ class Scoreboard:
         """
         mss = mss or end - seq
         run = SentRun(seq, end, now, 1, mss, seq)
+        self._sends = run.order = self._sends + 1
         if self.runs:
             self.runs.append(run)
         else:
@@ -193,7 +200,9 @@ class Scoreboard:
         i = self._cut(left)
         j = self._cut(right)
         resent = [run for run in self.runs[i:j] if run.fate != SACKED]
+        self._sends += 1
         for run in resent:
+            run.order = self._sends
             if run.fate == IN_FLIGHT:
                 self._unlink(run)
             run.fate = IN_FLIGHT
@@ -312,7 +321,7 @@ class Scoreboard:
             return
         self.lost.clear()
         oldest_first = sorted(
-            (run for run in self.runs if run.fate != SACKED), key=attrgetter("sent_at", "seq")
+            (run for run in self.runs if run.fate != SACKED), key=attrgetter("order", "seq")
         )
         self.oldest = self._newest = None
         for run in oldest_first:
