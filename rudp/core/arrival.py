@@ -145,6 +145,10 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
             tcb.drop(Count.TIMESTAMP_MISSING, run.segments)
             return
         if receiver.is_old(tsval, receiver.may_be_late(seq, run.length), now):
+            bare = not length and flags & ACK and seq == receiver.rcv_nxt
+            if bare and run.options.sack_blocks and not receiver.is_old(tsval, True, now):
+                _overtaken(tcb, run, now)  # Linux makes an exception for such, too (decision 20)
+                return
             tcb.drop(Count.PAWS, run.segments)
             # Most often it is an original that comes after the copy that was sent for nothing.
             if length and not flags & SYN and seq + length <= receiver.rcv_nxt:
@@ -280,6 +284,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     if echo is not None and run.length and tcb.receiver is not None:
         tcb.receiver.note_echo(echo, now)
     if seg_ack < una:
+        _overtaken(tcb, run, now)
         return True  # old news, but its data may be new
 
     blocks: list[tuple[int, int]] = []
@@ -312,6 +317,30 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         elif not tcb.reading:
             tcb.timers.idle = now + tcb.config.fin_wait2_timeout
     return True
+
+
+def _overtaken(tcb: Tcb, run: Run, now: float) -> None:
+    """Take from an acknowledgement that another has overtaken what it SACKs, and nothing else.
+
+    The later one need not say the same: any ACK counts (RFC 6675 §5, RFC 2883 §4).
+    """
+    sender = tcb.sender
+    una = sender.snd_una
+    seg_ack = from_wire(run.ack, una)
+    if (
+        not run.options.sack_blocks
+        or tcb.receiver is None
+        or not tcb.receiver.sack
+        or una == sender.iss
+        or not una - sender.max_snd_wnd <= seg_ack <= una
+    ):
+        return
+    blocks, dsack = _sack_news(tcb, run.options.sack_blocks, seg_ack)
+    blocks = [(max(left, una), right) for left, right in blocks if right > una]
+    if blocks or dsack is not None:
+        sender.on_ack(una, blocks, dsack, None, False, now)
+        if sender.flight.pmtu_moved:
+            tcb.follow_pmtu()
 
 
 def _sack_news(

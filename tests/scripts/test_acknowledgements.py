@@ -1,6 +1,6 @@
 """Acknowledgements: when one is due at once, when it waits, and never two for one segment."""
 
-from tests.scripts.harness import Play, passive
+from tests.scripts.harness import Play, active, passive
 
 FULL = 1452  # what our MSS option says
 
@@ -129,7 +129,7 @@ def test_SACK_4_a_duplicate_is_reported_once(play: Play) -> None:
         < PA 1:101(100) ack 1
         > A 1 ack 101 <sack 1:101>
         < PA 51:151(100) ack 1
-        +0.04 > A 1 ack 151 <sack 51:101>
+        > A 1 ack 151 <sack 51:101>
         < PA 151:251(100) ack 1
         +0.04 > A 1 ack 251 <>
         < PA 151:251(100) ack 1
@@ -351,5 +351,19 @@ def test_MUST_17_Nagle_and_Minshall(play: Play) -> None:
         shutdown
         > PA 1051:1061(10) ack 1
         > FA 1061 ack 1
+        """
+    )
+
+
+def test_SACK_4_a_segment_of_old_and_new(play: Play) -> None:
+    """DACK-2: what was sent for nothing is reported at once, with what came beside it."""
+    play(active("mss 1000, sackOK"))
+    play(
+        """
+        < PA 1:701(700) ack 1
+        > A 1 ack 701
+        read 700
+        < PA 1:801(800) ack 1
+        > A 1 ack 801 <sack 1:701>
         """
     )

@@ -155,3 +155,85 @@ def test_CC_6_a_program_that_sends_little_grows_nothing(play: Play) -> None:
     for n in range(1, 20_001, 1000):
         script += f"send 1000 \n > PA {n}:{n + 1000}(1000) ack 1 \n +0.1 < A 1 ack {n + 1000} \n"
     play(script + "info cwnd 10000")
+
+
+def test_SB_1_an_acknowledgement_that_was_overtaken_still_SACKs(play: Play) -> None:
+    """RACK-9, MUST-59: any ACK counts (RFC 6675 §5), also one below SND.UNA."""
+    play(active("mss 1000, sackOK"))
+    play("send 6000 \n" + sent(1, 6001, pushed=True))
+    play(
+        """
+        +0.1 < A 1 ack 2001
+        < A 1 ack 1 <sack 1001:2001 3001:6001>   # sent before, came after it
+        > A 2001:3001(1000) ack 1           # three segments above: lost
+        < A 1 ack 1001 <sack 3001:6001>
+        +0.1 < A 1 ack 6001
+        info resent 1000
+        """
+    )
+
+
+def test_UNDO_6_a_DSACK_that_was_overtaken(play: Play) -> None:
+    """RFC 2883 §4"""
+    play(active("mss 1000, sackOK"))
+    play("send 5000 \n" + sent(1, 5001, pushed=True))
+    play(
+        """
+        +0.1 < A 1 ack 1 <sack 1001:4001>
+        > A 1:1001(1000) ack 1
+        < A 1 ack 5001                      # it was only late
+        info undone 0
+        send 1000
+        > PA 5001:6001(1000) ack 1
+        +0.1 < A 1 ack 6001
+        < A 1 ack 5001 <sack 1:1001>        # the copy arrived too
+        info dsacks 1
+        info undone 1
+        """
+    )
+
+
+def test_TS_2_an_overtaken_ACK_SACKs_with_an_old_stamp(play: Play) -> None:
+    """SB-1: PAWS would drop it, though its stamp is a moment old; its window is not taken."""
+    play(active("mss 1000, sackOK, TS 0 0"))
+    play(
+        """
+        send 4940
+        > A 1:989(988) ack 1
+        > A 989:1977(988) ack 1
+        > A 1977:2965(988) ack 1
+        > A 2965:3953(988) ack 1
+        > PA 3953:4941(988) ack 1
+        """
+    )
+    play(
+        """
+        +0.1 < A 1 ack 989 <TS 200 100>
+        < A 1 ack 1 win 10 <TS 190 100, sack 1977:4941>
+        > A 989:1977(988) ack 1
+        count PAWS 0
+        < A 1 ack 1 <TS 190 100>            # it says nothing
+        > A 4941 ack 1
+        count PAWS 1
+        < A 1 ack 1 <TS -100 100, sack 1977:4941>   # and this is an old duplicate
+        count PAWS 2
+        """
+    )
+
+
+def test_RACK_9_a_clock_that_stands_still(play: Play) -> None:
+    """RACK-7: a tick of 15 ms holds many round trips; the hole is sent again once in it."""
+    play(active("mss 1000, sackOK"))
+    play("send 6000 \n" + sent(1, 6001, pushed=True))
+    play(
+        """
+        < A 1 ack 1 <sack 1001:2001>
+        < A 1 ack 1 <sack 1001:3001>
+        < A 1 ack 1 <sack 1001:4001>
+        > A 1:1001(1000) ack 1
+        < A 1 ack 1 <sack 1001:5001>
+        < A 1 ack 1 <sack 1001:6001>
+        info resent 1000
+        < A 1 ack 6001
+        """
+    )

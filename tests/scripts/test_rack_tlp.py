@@ -1,5 +1,7 @@
 """RACK, the tail-loss probe and the undo of a reduction, as a peer sees them."""
 
+import pytest
+
 from tests.scripts.harness import Play, active, passive
 from tests.scripts.test_loss_recovery import sent
 
@@ -238,3 +240,34 @@ def test_RTO_9_the_first_segment_has_its_whole_time_when_it_goes_again(play: Pla
         info resent 1000
         """
     )
+
+
+@pytest.mark.parametrize("rtt", [0.15, 0.25, 0.6])
+def test_TLP_2_a_probe_in_place_of_the_time_out(play: Play, rtt: float) -> None:
+    """TLP-3: where two round trips take longer than the RTO, the probe goes at its time."""
+    play(active("mss 1000, sackOK", rtt=rtt))
+    for seq in range(1, 20001, 1000):
+        play(f"send 1000 \n > PA {seq}:{seq + 1000}(1000) ack 1 \n +{rtt} < A 1 ack {seq + 1000}")
+    play(
+        f"""
+        send 3000
+        > A 20001:21001(1000) ack 1
+        > A 21001:22001(1000) ack 1
+        > PA 22001:23001(1000) ack 1
+        +{min(2 * rtt, rtt + 0.2)} > PA 22001:23001(1000) ack 1
+        info backoffs 0
+        +{rtt} < A 1 ack 20001 <sack 22001:23001>
+        > A 20001:21001(1000) ack 1
+        +{rtt} < A 1 ack 21001 <sack 22001:23001>
+        > A 21001:22001(1000) ack 1
+        info backoffs 0
+        """
+    )
+
+
+def test_TLP_3_then_the_time_out(play: Play) -> None:
+    """TLP-5: the probe is lost as well; there is but one, and an RTO later all is as ever."""
+    play(active("mss 1000, sackOK", rtt=0.6))
+    play("send 1000 \n > PA 1:1001(1000) ack 1")
+    for deadline, backoffs in ((1.25, 0), (1.8, 1), (3.6, 2)):
+        play(f"+{deadline} > PA 1:1001(1000) ack 1 \n info backoffs {backoffs}")
