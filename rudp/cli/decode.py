@@ -62,6 +62,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.exit(1, f"{parser.prog}: {options.file}: {error}\n")
     if not decoded.conversations:
         what = f"{decoded.others} packets, none of them of TCP or rudp"
+        if decoded.reasons:
+            what += f": {decoded.refused()}"
         parser.exit(1, f"{parser.prog}: {options.file}: {decoded.trouble or what}\n")
     if options.connection > len(decoded.conversations):
         known = len(decoded.conversations)
@@ -91,3 +93,10 @@ def _list(say: output.Output, decoded: Decoded, shown: Conversation) -> None:
             say.line(f"and {len(rows) - LISTED} more")
         say.line("")
     say.line(f"{shown}\n")
+    if decoded.reasons:
+        say.line(f"Not read: {decoded.refused()}\n")
+    if shown.joined:
+        say.line(
+            f"{shown.joined} segments are longer than the MSS of who got them: each is several,\n"
+            "which the system had not cut yet, or had joined, where the capture was made\n"
+        )

@@ -5,10 +5,14 @@ one of the ends, and its events are those that the end itself would have told, s
 sees from outside: timers, windows of congestion, and reasons.  Our own captures bear the reasons as
 comments.  If the file does not say, the place is taken to be the client's, or the server's.
 
+What the capture does not show as it was on the wire is counted: segments that were joined, and
+packets that cannot be read.
+
 States follow from the segments by the same table that the core uses.
 """
 
 import bisect
+import collections
 import dataclasses
 from collections.abc import Iterable
 from typing import Final, Literal
@@ -53,12 +57,15 @@ class _Seen:
 class Conversation:
     """What two ends sent each other; ``ends``: the sender of the first segment, and the other.
 
-    ``tunnelled``: in UDP datagrams.  ``octets``: of data, what was sent again too.
+    ``tunnelled``: in UDP datagrams.  ``octets``: of data, what was sent again too.  ``joined``:
+    segments that are longer than their receiver's MSS allows, so they are several.
     """
 
     ends: tuple[_End, _End]
     tunnelled: bool
     octets: int = 0
+    joined: int = 0
+    _mss: list[int | None] = dataclasses.field(default_factory=lambda: [None, None])
     _segments: list[_Seen] = dataclasses.field(default_factory=list)
     _opener: int | None = None
     _local: int | None = None
@@ -108,6 +115,9 @@ class Conversation:
         sender = 0 if seen.from_first else 1
         self._segments.append(seen)
         self.octets += seen.length
+        if run.flags & SYN:
+            self._mss[sender] = run.options.mss
+        self.joined += seen.length > (self._mss[1 - sender] or seen.length)
         self._answered = self._answered or sender == 1
         if self._opener is None and run.flags & SYN:
             self._opener = 1 - sender if run.flags & ACK else sender
@@ -121,12 +131,18 @@ class Decoded:
     """What was found in a capture.
 
     ``others``: packets without a segment, or of connections beyond the bound.  ``trouble``: why
-    the file could not be read to its end, "" if it was.
+    the file could not be read to its end, "" if it was.  ``reasons``: what the packets were that
+    have no segment, and how many.
     """
 
     conversations: list[Conversation]
     others: int
     trouble: str
+    reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+
+    def refused(self) -> str:
+        """Say what there was that cannot be read, "" if nothing."""
+        return ", ".join(f"{name} ({count})" for name, count in self.reasons.most_common(5))
 
 
 def decode(packets: Iterable[Packet]) -> Decoded:
@@ -135,7 +151,8 @@ def decode(packets: Iterable[Packet]) -> Decoded:
     Raises :class:`CaptureError` if nothing can be read at all.
     """
     found: dict[tuple[frozenset[_End], bool], Conversation] = {}
-    others = count = 0
+    count = beyond = 0
+    reasons: collections.Counter[str] = collections.Counter()
     trouble = ""
     source = iter(packets)
     while True:
@@ -144,28 +161,40 @@ def decode(packets: Iterable[Packet]) -> Decoded:
         except StopIteration:
             break
         except CaptureError as error:
-            if not count and not others:
+            if not count and not beyond and not reasons:
                 raise
             trouble = str(error)
             break
         if count == SEGMENTS_MAX:
             trouble = f"only the first {SEGMENTS_MAX} segments are read"
             break
-        if _take(each, found):
-            count += 1
-        else:
-            others += 1
+        try:
+            segments = packet.find(each.link, each.data, each.size)
+        except packet.OtherError as error:
+            reasons[str(error)] += 1
+            continue
+        for here in segments:
+            run = segment.parse(here.header)
+            if run is None:
+                reasons["broken TCP headers" if here.header else "segments cut off a batch"] += 1
+            elif _take(each, here, run, found):
+                count += 1
+            else:
+                beyond += 1
     plausible = [each for each in found.values() if each.is_plausible()]
-    others += sum(each.segments for each in found.values() if not each.is_plausible())
-    return Decoded(plausible, others, trouble)
+    strange = sum(each.segments for each in found.values() if not each.is_plausible())
+    if strange:
+        reasons["UDP"] += strange
+    return Decoded(plausible, beyond + reasons.total(), trouble, reasons)
 
 
-def _take(each: Packet, found: dict[tuple[frozenset[_End], bool], Conversation]) -> bool:
-    """Add the segment in a packet to its conversation; return whether there is one."""
-    here = packet.find(each.link, each.data)
-    run = None if here is None else segment.parse(here.header)
-    if here is None or run is None:
-        return False
+def _take(
+    each: Packet,
+    here: packet.Found,
+    run: Run,
+    found: dict[tuple[frozenset[_End], bool], Conversation],
+) -> bool:
+    """Add a segment to its conversation, unless there are too many of these."""
     ends = (here.source, run.ports >> 16), (here.destination, run.ports & 0xFFFF)
     key = frozenset(ends), here.tunnelled
     conversation = found.get(key)

@@ -23,6 +23,7 @@ _SECOND: Final = 10**9
 
 _SECTION: Final = 0x0A0D0D0A
 _INTERFACE: Final = 1
+_OLD_PACKET: Final = 2
 _SIMPLE: Final = 3
 _PACKET: Final = 6
 
@@ -42,6 +43,20 @@ _CLASSIC: Final = {
 """What a pcap file begins with: the order of its octets, and the nanoseconds of its time unit."""
 
 
+_REFUSED: Final = {
+    b"\x1f\x8b": "compressed with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"\x04\x22\x4d\x18": "compressed with lz4",
+    b"\xfd7zX": "compressed with xz",
+    b"\x34\xcd\xb2\xa1": "a pcap file in Kuznetzov's form",
+    b"\xa1\xb2\xcd\x34": "a pcap file in Kuznetzov's form",
+    b"snoo": "a snoop file",
+    b"GMBU": "a file of Microsoft's Network Monitor",
+    b"RTSS": "a file of Microsoft's Network Monitor",
+}
+"""What files begin with that are known and not read."""
+
+
 class CaptureError(ValueError):
     """The file is not a capture, or not from here on."""
 
@@ -51,7 +66,8 @@ class Packet:
     """A packet: when it was seen, in nanoseconds since 1970, and its octets from the first header.
 
     *link*: what that header is, a LINKTYPE.  *inbound*: True or False if the file says so.
-    *comment*: the first one.  *interface*: the name of the interface, "" if it has none.
+    *comment*: the first one.  *interface*: the name of the interface, "" if it has none.  *size*:
+    octets that it had when *data* was kept of it, if that is more.
     """
 
     time: int
@@ -60,6 +76,7 @@ class Packet:
     inbound: bool | None = None
     comment: str = ""
     interface: str = ""
+    size: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -82,7 +99,8 @@ def packets(file: BinaryIO) -> Iterator[Packet]:
     elif magic == _SECTION.to_bytes(4, "little"):  # the same in both orders
         yield from _pcapng(file)
     else:
-        raise CaptureError("this is neither a pcapng nor a pcap file")
+        known = (name for start, name in _REFUSED.items() if magic.startswith(start))
+        raise CaptureError(f"this is {next(known, 'neither a pcapng nor a pcap file')}")
 
 
 def _pcap(file: BinaryIO, order: str, unit: int) -> Iterator[Packet]:
@@ -95,13 +113,13 @@ def _pcap(file: BinaryIO, order: str, unit: int) -> Iterator[Packet]:
     while head := file.read(16):
         if len(head) < 16:
             raise CaptureError(f"the file ends within the packet at octet {at}")
-        seconds, fraction, size, _ = record.unpack(head)
+        seconds, fraction, size, whole = record.unpack(head)
         if size > PACKET_MAX:
             raise CaptureError(f"a packet of {size} octets at octet {at}")
         data = file.read(size)
         if len(data) < size:
             raise CaptureError(f"the file ends within the packet at octet {at}")
-        yield Packet(seconds * _SECOND + fraction * unit, link, data)
+        yield Packet(seconds * _SECOND + fraction * unit, link, data, size=whole)
         at += 16 + size
 
 
@@ -130,7 +148,7 @@ def _pcapng(file: BinaryIO) -> Iterator[Packet]:
             if len(interfaces) == INTERFACES_MAX:
                 raise CaptureError(f"more than {INTERFACES_MAX} interfaces at octet {at}")
             interfaces.append(_interface(body, order, at))
-        elif kind in (_PACKET, _SIMPLE):
+        elif kind in (_PACKET, _SIMPLE, _OLD_PACKET):
             yield _packet(kind, body, order, interfaces, at)
         at += size
         kind_octets = file.read(4)
@@ -161,14 +179,15 @@ def _interface(body: bytes, order: str, at: int) -> _Interface:
 
 
 def _packet(kind: int, body: bytes, order: str, interfaces: list[_Interface], at: int) -> Packet:
-    """Return the packet of an enhanced or a simple block."""
+    """Return the packet of an enhanced or a simple block, or of one in the form before these."""
     number = ticks = 0
-    if kind == _PACKET and len(body) >= 20:
-        number, high, low, kept, _ = struct.unpack_from(f"{order}IIIII", body)
+    if kind != _SIMPLE and len(body) >= 20:
+        form = "IIIII" if kind == _PACKET else "HxxIIII"  # the old one counts drops there
+        number, high, low, kept, whole = struct.unpack_from(order + form, body)
         ticks, start = high << 32 | low, 20
     elif kind == _SIMPLE and len(body) >= 4 and interfaces:
-        (length,) = struct.unpack_from(f"{order}I", body)
-        kept, start = min(length, interfaces[0].snap or length, len(body) - 4), 4
+        (whole,) = struct.unpack_from(f"{order}I", body)
+        kept, start = min(whole, interfaces[0].snap or whole, len(body) - 4), 4
     else:
         raise CaptureError(f"the packet at octet {at} is too short, or has no interface")
     if number >= len(interfaces):
@@ -177,17 +196,17 @@ def _packet(kind: int, body: bytes, order: str, interfaces: list[_Interface], at
         raise CaptureError(f"a packet of {kept} octets at octet {at}")
     interface = interfaces[number]
     inbound, comment = None, ""
-    if kind == _PACKET:
+    if kind != _SIMPLE:
         for code, value in _options(body[start + kept + -kept % 4 :], order):
             if code == _COMMENT and not comment:
                 comment = _text(value)
             elif code == _FLAGS and len(value) == 4:
                 inbound = {1: True, 2: False}.get(struct.unpack(f"{order}I", value)[0] & 3)
     when = 0  # what a simple block does not know
-    if kind == _PACKET:
+    if kind != _SIMPLE:
         when = ticks * _SECOND // interface.ticks_per_second + interface.offset * _SECOND
     data = body[start : start + kept]
-    return Packet(when, interface.link, data, inbound, comment, interface.name)
+    return Packet(when, interface.link, data, inbound, comment, interface.name, whole)
 
 
 def _options(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:

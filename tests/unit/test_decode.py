@@ -129,8 +129,15 @@ LINKS: list[tuple[int, Callable[[bytes], bytes]]] = [
     (101, lambda ip: ip),
     (1, lambda ip: bytes(12) + b"\x08\x00" + ip + bytes(10)),  # padding behind the packet
     (1, lambda ip: bytes(12) + b"\x81\x00\x00\x05\x08\x00" + ip),
+    (1, lambda ip: bytes(12) + b"\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00" + ip),
+    (1, lambda ip: bytes(12) + b"\x91\x00\x00\x05\x81\x00\x00\x06\x08\x00" + ip),
+    (1, lambda ip: bytes(12) + b"\x88\x64\x11\x00\x00\x01\x00\x00\x00\x21" + ip),
+    (1, lambda ip: bytes(12) + b"\x88\x47\x00\x01\x00\xff\x00\x02\x01\xff" + ip),
+    (9, lambda ip: b"\xff\x03\x00\x21" + ip),
+    (9, lambda ip: b"\x21" + ip),
     (0, lambda ip: b"\x02\x00\x00\x00" + ip),
     (113, lambda ip: bytes(14) + b"\x08\x00" + ip),
+    (113, lambda ip: bytes(14) + b"\x81\x00\x00\x05\x08\x00" + ip),
     (276, lambda ip: b"\x08\x00" + bytes(18) + ip),
 ]
 
@@ -168,26 +175,139 @@ def test_the_other_place() -> None:
     assert str(found) == "10.0.0.1:50000 -> 10.0.0.2:80"
 
 
-def ip6(segment: bytes, *, extension: bool = False, udp: bool = True) -> bytes:
-    """A segment from 7000 to 7001 over IPv6."""
-    payload = struct.pack("!HHHH", 7000, 7001, len(segment) + 8, 0) + segment if udp else segment
+def ip6(segment: bytes, *, extension: int = 0, udp: bool = True, sized: bool = True) -> bytes:
+    """A segment from 7000 to 7001 over IPv6; not *sized*: no header says how long it is."""
+    size = len(segment) + 8 if sized else 0
+    payload = struct.pack("!HHHH", 7000, 7001, size, 0) + segment if udp else segment
     protocol = 17 if udp else 6
     if extension:
-        payload = bytes((protocol, 0, 1, 4, 0, 0, 0, 0)) + payload
-        protocol = 60
+        length = 4 if extension == AUTHENTICATION else 0
+        payload = bytes((protocol, length)) + bytes(22 if length else 6) + payload
+        protocol = extension
     hosts = bytes(15) + b"\x01" + bytes(15) + b"\x02"
-    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + hosts + payload
+    size = len(payload) if sized else 0
+    return struct.pack("!IHBB", 6 << 28, size, protocol, 64) + hosts + payload
 
 
 def syn(seq: int = 5, source: int = 1000, target: int = 2000) -> bytes:
     return wire.pack_segment(source << 16 | target, seq, 0, wire.SYN, 100, b"")
 
 
-@pytest.mark.parametrize("extension", [False, True])
-def test_ip_version_6(extension: bool) -> None:
-    (found,) = decode([Packet(0, 101, ip6(syn(), extension=extension))]).conversations
+FRAGMENT = 44
+AUTHENTICATION = 51
+
+
+@pytest.mark.parametrize("sized", [True, False])
+@pytest.mark.parametrize("extension", [0, FRAGMENT, AUTHENTICATION, 60])
+def test_ip_version_6(extension: int, sized: bool) -> None:
+    """Extension headers, a fragment that is the whole (RFC 6946), a length that is not told."""
+    (found,) = decode([Packet(0, 101, ip6(syn(), extension=extension, sized=sized))]).conversations
     assert str(found) == "[::1]:7000 (1000) -> [::2]:7001 (2000)"
     assert found.tunnelled
+
+
+def test_a_length_that_is_not_told_is_that_of_the_packet() -> None:
+    whole = ip6(data_at(5, 1000), sized=False)
+    (found,) = decode(
+        [Packet(0, 101, ip6(syn())), Packet(1, 101, whole[:100], size=len(whole))]
+    ).conversations
+    assert found.octets == 1000
+
+
+def udp4(payload: bytes, *, fragment: int = 0, protocol: int = 17, back: bool = False) -> bytes:
+    """A datagram from 10.0.0.1:7000 to 10.0.0.2:7001, or what else *protocol* is."""
+    ports = (7001, 7000) if back else (7000, 7001)
+    udp = struct.pack("!HHHH", *ports, len(payload) + 8, 0) + payload
+    hosts = b"\x0a\x00\x00\x02\x0a\x00\x00\x01" if back else b"\x0a\x00\x00\x01\x0a\x00\x00\x02"
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, fragment, 64, protocol, 0)
+    return head + hosts + udp
+
+
+@pytest.mark.parametrize(
+    ("link", "data", "name"),
+    [
+        (101, udp4(syn(), fragment=0x2000), "fragments"),
+        (101, ip6(syn(), extension=FRAGMENT)[:43] + b"\x01" + bytes(60), "fragments"),
+        (101, udp4(b"a question of DNS"), "UDP"),
+        (101, udp4(syn())[:30], "packets cut short within a header"),
+        (101, udp4(syn(), protocol=47), "GRE"),
+        (101, udp4(syn(), protocol=4), "IPv4 in IP"),
+        (101, udp4(syn(), protocol=200), "IP protocol 200"),
+        (101, udp4(bytes(20), protocol=6), "broken TCP headers"),
+        (101, b"\x50" + bytes(40), "packets of neither IPv4 nor IPv6"),
+        (101, b"\x41" + bytes(40), "broken IPv4 headers"),
+        (1, bytes(12) + b"\x08\x06" + bytes(28), "ARP"),
+        (1, bytes(12) + b"\x12\x34" + bytes(28), "Ethernet type 0x1234"),
+        (1, bytes(12) + b"\x00\x20\xaa\xaa\x03" + bytes(28), "frames of IEEE 802.3"),
+        (1, bytes(12) + b"\x81\x00\x00\x05" * 9, "Ethernet type 0x8100"),
+        (
+            1,
+            bytes(12) + b"\x88\x64\x11\x00\x00\x01\x00\x00\xc0\x21" + bytes(9),
+            "PPP protocol 0xc021",
+        ),
+        (1, bytes(8), "packets cut short within a header"),
+        (127, bytes(90), "packets of link type 127"),
+    ],
+)
+def test_what_cannot_be_read_is_named(link: int, data: bytes, name: str) -> None:
+    decoded = decode([Packet(0, link, data)])
+    assert (decoded.conversations, decoded.others) == ([], 1)
+    assert decoded.refused() == f"{name} (1)"
+
+
+def batch(*segments: bytes) -> Packet:
+    """What a capture sees of datagrams that are cut later, or were joined before."""
+    return Packet(1, 101, udp4(b"".join(segments)))
+
+
+def data_at(seq: int, size: int, *, source: int = 1000) -> bytes:
+    return wire.pack_segment(source << 16 | 2000, seq, 9, wire.ACK, 100, b"") + bytes(size)
+
+
+def test_a_batch_is_cut_into_its_segments() -> None:
+    """Equally long but for the last, and of any number."""
+    for count in (2, 3, 40):
+        whole = [data_at(6 + 1000 * n, 1000) for n in range(count - 1)] + [data_at(9, 7)]
+        (found,) = decode([Packet(0, 101, udp4(syn())), batch(*whole)]).conversations
+        assert (found.segments, found.octets) == (1 + count, 1000 * (count - 1) + 7)
+        assert not found.joined
+
+
+def test_a_batch_of_several_connections() -> None:
+    sources = [1000, 1001, 1001, 1007]
+    opened = [Packet(0, 101, udp4(syn(source=source))) for source in set(sources)]
+    mixed = batch(*[data_at(6, 500, source=source) for source in sources])
+    found = decode([*opened, mixed]).conversations
+    assert sorted((each.segments, each.octets) for each in found) == [(2, 500), (2, 500), (3, 1000)]
+
+
+def test_a_batch_of_acknowledgements() -> None:
+    (found,) = decode([Packet(0, 101, udp4(syn())), batch(*[data_at(6, 0)] * 5)]).conversations
+    assert (found.segments, found.octets) == (6, 0)
+
+
+def test_what_only_looks_like_a_batch() -> None:
+    """Data may hold the ports, even a whole header, at places that are no stride."""
+    header = data_at(6, 0)
+    for inside in (header, header[:4] * 300, bytes(100) + header + bytes(300)):
+        segment = data_at(6, 0) + inside + bytes(99)
+        (found,) = decode([Packet(0, 101, udp4(syn())), batch(segment)]).conversations
+        assert (found.segments, found.octets) == (2, len(inside) + 99)
+
+
+def test_a_batch_that_was_cut_short() -> None:
+    """What of it has no header is counted; if that is all but the first, its length tells."""
+    mss = b"\x02\x04\x04\x00"
+    answer = wire.pack_segment(2000 << 16 | 1000, 5, 6, wire.SYN | wire.ACK, 100, mss)
+    opening = [Packet(0, 101, udp4(syn())), Packet(0, 101, udp4(answer, back=True))]
+    whole = batch(*[data_at(6 + 1000 * n, 1000) for n in range(5)])
+    cut = dataclasses.replace(whole, data=whole.data[:1200], size=len(whole.data))
+    decoded = decode([*opening, cut])
+    assert [each.segments for each in decoded.conversations] == [4]
+    assert decoded.refused() == "segments cut off a batch (3)"
+    cut = dataclasses.replace(whole, data=whole.data[:96], size=len(whole.data))
+    (found,) = decode([*opening, cut]).conversations
+    assert (found.segments, found.joined) == (3, 1)
 
 
 def test_data_may_be_missing() -> None:
@@ -253,6 +373,9 @@ RAW = block(1, struct.pack("<HHI", 101, 0, 0))
     [
         (b"", "neither"),
         (b"GIF89a..............", "neither"),
+        (b"\x1f\x8b\x08\x08", "compressed with gzip"),
+        (b"\x34\xcd\xb2\xa1" + bytes(20), "Kuznetzov"),
+        (b"snoop\0\0\0" + bytes(20), "a snoop file"),
         (b"\xd4\xc3\xb2\xa1", "within its header"),
         (SECTION[:6], "within the block at octet 0"),
         (SECTION[:-1], "within the block at octet 0"),
@@ -283,6 +406,27 @@ def test_a_classic_file_that_is_wrong(size: int, complaint: str) -> None:
         list(packets(io.BytesIO(head + struct.pack("<IIII", 0, 0, size, size) + b"12345678")))
     with pytest.raises(CaptureError, match="within the packet at octet 24"):
         list(packets(io.BytesIO(head + b"1234567")))
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_packet_blocks_of_old(order: str) -> None:
+    """Files of before 2009, and of some programs since."""
+    data = udp4(syn())
+    when = 1_700_000_000_000_001
+    body = struct.pack(f"{order}HHIIII", 0, 7, when >> 32, when & 0xFFFFFFFF, len(data), 99)
+    body += data + bytes(-len(data) % 4) + struct.pack(f"{order}HHI", 2, 4, 2)
+    blocks = [
+        (0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)),
+        (1, struct.pack(f"{order}HHI", 101, 0, 0)),
+        (2, body),
+    ]
+    file = io.BytesIO()
+    for kind, content in blocks:
+        size = struct.pack(f"{order}I", len(content) + 12)
+        file.write(struct.pack(f"{order}I", kind) + size + content + size)
+    file.seek(0)
+    (found,) = packets(file)
+    assert found == Packet(when * 1000, 101, data, False, size=99)
 
 
 def test_other_forms_of_a_section() -> None:
