@@ -279,7 +279,8 @@ def _make_socket(
                 raise ValueError("reuse_port not supported by socket module")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            mapped = remote is not None and str(remote[0]).startswith("::ffff:")
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not mapped)
         if local is not None:
             try:
                 _bind(sock, local, reuse_address=reuse_address)

@@ -45,20 +45,25 @@ def _literal(host: str | None, port: int | str | None, family: int) -> AddressIn
     """Return the address that *host* spells out, None if it is a name."""
     if not host or not isinstance(port, int) or "%" in host:
         return None
-    version = _version(host)
-    if version is None:
+    kind, canonical = _parsed(host)
+    if kind is None:
         return None
     if not 0 <= port <= 0xFFFF:
         raise OverflowError("port must be 0-65535.")
-    if version == 4:
-        return (socket.AF_INET, (host, port)) if family in (0, socket.AF_INET) else None
-    return (socket.AF_INET6, (host, port, 0, 0)) if family in (0, socket.AF_INET6) else None
+    if family not in (0, kind):
+        return None
+    return kind, (canonical, port) if kind == socket.AF_INET else (canonical, port, 0, 0)
 
 
 @functools.lru_cache(maxsize=1024)  # a client opens many connections to few addresses
-def _version(host: str) -> int | None:
-    """Return which version of IP the address *host* is of, None if it is a name."""
+def _parsed(host: str) -> tuple[int | None, str]:
+    """Return family and usual spelling of the address *host*, None and *host* if it is a name.
+
+    The kernel knows one spelling, and what is compared with its addresses must have the same.
+    """
     try:
-        return ipaddress.ip_address(host).version
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return None
+        return None, host
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return family, socket.inet_ntop(family, address.packed)

@@ -16,6 +16,7 @@ from rudp.aio.endpoint import Endpoint
 from rudp.aio.flow import taken_over
 from rudp.aio.sockets import ConnectionSocket
 from rudp.core import tcb
+from rudp.core.addresses import is_link_local
 from rudp.core.connection import Connection
 from rudp.core.info import ConnectionInfo
 from rudp.core.state import State
@@ -373,7 +374,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         """Our address, with the TCP port."""
         peer, local_host = self._connection.path
         host = local_host or self._endpoint.local_host_towards(peer)
-        return host, self._connection.ports >> 16, *self._endpoint.sockname[2:]
+        rest = self._endpoint.sockname[2:]
+        if is_link_local(host) and peer[3:] and not rest[1]:
+            rest = (0, peer[3])  # a wildcard's socket has no zone; both ends are on one link
+        return host, self._connection.ports >> 16, *rest
 
     @property
     def _peername(self) -> Address:

@@ -41,6 +41,11 @@ def is_loopback(host: str) -> bool:
     return host.startswith("127.") or host == "::1"
 
 
+def is_link_local(host: str) -> bool:
+    """Return whether *host* is an IPv6 address of one link, fe80::/10 (RFC 4291 §2.5.6)."""
+    return host[:3].lower() in ("fe8", "fe9", "fea", "feb") and is_ipv6(host)
+
+
 def is_unicast(path: Path) -> bool:
     """Return whether *path* leads from one host to another: no group, nobody's address, no port 0.
 

@@ -51,18 +51,20 @@ def link_payload(address: Address) -> int | None:
     if sys.platform != "linux":
         return None
     try:
-        return _payload_towards(str(address[0]))
+        return _payload_towards(str(address[0]), address[3] if len(address) > 3 else 0)
     except OSError:
         return None  # no way to it now, or no descriptor left; the next time may be better
 
 
 @functools.lru_cache(maxsize=1024)
-def _payload_towards(host: str) -> int:
+def _payload_towards(host: str, zone: int) -> int:
     ipv6 = ":" in host
     level, name, headers = (socket.IPPROTO_IP, IP_MTU, 28)
     if ipv6:
         level, name, headers = (socket.IPPROTO_IPV6, IPV6_MTU, HEADERS)
     with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, 9))  # sends nothing; the kernel looks up its route
+        probe.connect(
+            (host, 9, 0, zone) if ipv6 else (host, 9)
+        )  # sends nothing; the kernel looks up its route
         mtu: int = probe.getsockopt(level, name)
     return max(min(mtu - headers, PAYLOAD_MAX), PAYLOAD_MIN)
