@@ -100,6 +100,7 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
         tcb.syn_due = None
         known = tcb.state is State.SYN_RECEIVED
         tcb.move(Cause.RCV_ACK_OF_SYN if known else Cause.RCV_SYN_ACK, now)
+        tcb.await_word(now)
         # The window of a SYN is not scaled.
         tcb.establish(run.window, receiver.irs, seg_ack, echo, now)
         receiver.syn_window_field()

@@ -15,7 +15,7 @@ from rudp.core.arrival import segment_arrives
 from rudp.core.budget import Budget
 from rudp.core.congestion.controller import Ack
 from rudp.core.counters import Count, Counters
-from rudp.core.expiry import SYN_MAX_RTO, timers_expire
+from rudp.core.expiry import timers_expire
 from rudp.core.info import ConnectionInfo
 from rudp.core.isn import IsnSource
 from rudp.core.pmtu import Payloads
@@ -28,11 +28,12 @@ from rudp.core.state import Cause, State
 from rudp.core.status import status
 from rudp.core.tcb import (
     AMPLIFICATION,
+    SYN_MAX_RTO,
+    UNREACHABLE,
     WRITABLE,
     Opened,
     Tcb,
     aborted,
-    refused,
     reset_by_peer,
 )
 from rudp.core.timers import OFF
@@ -415,18 +416,20 @@ class Connection:
     def handle_send_error(self, code: int, seq: int, size: int, now: float) -> None:
         """The system refused to send datagrams of *size* octets; *code* is an errno number.
 
-        They count as lost.  An open that cannot even send its SYN fails at once.  If they were too
-        large, what began with SEG.SEQ *seq*, 32 bits, goes again in smaller ones (PMTU-13).
+        They count as lost.  An open that cannot even send its first SYN, for want of a route say,
+        fails at once; but a firewall's EPERM, and what befalls later SYNs, is lost as if on the
+        way, as Linux has it.  If they were too large, what began with SEG.SEQ *seq*, 32 bits, goes
+        again in smaller ones (PMTU-13).
         """
         tcb = self._tcb
-        if tcb.state is State.SYN_SENT:
+        if tcb.state is State.SYN_SENT and tcb.syn_transmissions < 2 and code != errno.EPERM:
             tcb.die(OSError(code, os.strerror(code)), now)
         elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size):
             self._train = _NOTHING  # it is as large, and goes again too
             tcb.follow_pmtu()
             tcb.sender.flight.refused(from_wire(seq, tcb.sender.snd_nxt), now)
         elif tcb.state is not State.CLOSED:
-            tcb.report(OSError(code, os.strerror(code)))
+            tcb.hinder(code, now)
 
     def handle_icmp(
         self, code: int, quoted_seq: int | None, now: float, *, payload: int | None = None
@@ -434,16 +437,20 @@ class Connection:
         """An ICMP error came back for a datagram of ours; *code* is an :mod:`errno` number.
 
         *quoted_seq*: the SEG.SEQ it quotes, 32 bits, or None if it quotes too little.  *payload*:
-        what it says that the path carries, with EMSGSIZE (ICMP-5).  Hard errors
-        end an open that is still under way; later on everything is soft, for an attacker can
-        forge them (RFC 5927, SHLD-26).  But a closed port ends a connection that only waits for
-        the ACK of its FIN: the peer has closed too, and its process is gone.
+        what it says that the path carries, with EMSGSIZE (ICMP-5).  Whatever is unreachable ends
+        an open that has heard nothing yet, as in Linux (RFC 5461 §4.1), and a closed port every
+        open; later on everything is soft, for an attacker can forge them (RFC 5927, SHLD-26).
+        But a closed port ends a connection that only waits for the ACK of its FIN: the peer has
+        closed too, and its process is gone.
         """
         tcb = self._tcb
         sender = tcb.sender
         if tcb.state is State.CLOSED:
             return
-        if quoted_seq is not None:
+        if quoted_seq is None:
+            if not sender.flight_size:
+                return  # it is not about a SYN that has not left
+        else:
             offset = (quoted_seq - sender.snd_una) & 0xFFFF_FFFF
             if offset >= sender.flight_size:
                 tcb.counters[Count.ICMP_IGNORED] += 1
@@ -453,12 +460,13 @@ class Connection:
                 tcb.pmtu.on_too_big(payload, now)
                 tcb.follow_pmtu()
             return
-        if code == errno.ECONNREFUSED and not tcb.syn_acked:
+        if code in UNREACHABLE and not tcb.syn_acked:
             if tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
                 tcb.die(None, now)
-            else:
-                tcb.die(refused(), now)
-            return
+                return
+            if tcb.state is State.SYN_SENT or code == errno.ECONNREFUSED:
+                tcb.die(OSError(code, os.strerror(code)), now)
+                return
         if (
             code == errno.ECONNREFUSED
             and quoted_seq is not None
@@ -466,11 +474,11 @@ class Connection:
         ):
             tcb.die(None if sender.data_acked else reset_by_peer(), now)
             return
-        tcb.report(OSError(code, os.strerror(code)))
+        tcb.hinder(code, now)
 
     def stood_still(self, seconds: float) -> None:
-        """Put R2 off by the time for which nobody could act (RFC 9293 §3.8.3)."""
-        self._tcb.sender.stood_still(seconds)
+        """Hold the time for which nobody could act against neither side (RFC 9293 §3.8.3)."""
+        self._tcb.stood_still(seconds)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at *now* (RFC 9293 §3.10.8)."""

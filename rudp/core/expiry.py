@@ -7,22 +7,18 @@ noted in the TCB, and the connection sends it when it is asked next.
 from typing import Final
 
 from rudp.core.state import State
-from rudp.core.tcb import Opened, Tcb, timed_out
-from rudp.core.timers import DELAYED_ACK, IDLE, OFF, PATIENCE, LossTimer
+from rudp.core.tcb import SYN_MAX_RTO, Opened, Tcb, timed_out
+from rudp.core.timers import DELAYED_ACK, IDLE, OFF, LossTimer
 from rudp.core.why import Why
 
 SYN_ACK_RETRIES: Final = 5
 """SYN,ACK retransmissions; a half-open child is dropped after 63 s (FAIL-4)."""
-
-SYN_MAX_RTO: Final = 60.0
-"""Seconds: the longest wait for the answer to a SYN."""
 
 
 def timers_expire(tcb: Tcb, now: float) -> None:
     """Do what is due for *tcb* at *now*."""
     timers = tcb.timers
     if timers.patience <= now:
-        tcb.fired(PATIENCE, now)
         tcb.watch_progress(now)
     if timers.ack <= now and tcb.receiver is not None:
         tcb.fired(DELAYED_ACK, now)
@@ -47,7 +43,7 @@ def _loss_timeout(tcb: Tcb, now: float) -> None:
     if sender.gave_up(now):
         # A courtesy; nothing more is said if it is lost.
         tcb.owe_reset(Why.RST_USER_TIMEOUT)
-        tcb.die(timed_out(), now)
+        tcb.die(tcb.timed_out(), now)
         return
     kind = tcb.timers.loss_kind
     if kind is LossTimer.PERSIST:
@@ -79,7 +75,7 @@ def _syn_timeout(tcb: Tcb, now: float) -> None:
     # Time-outs count, not transmissions: a peer that repeats its SYN, or one whose SYN has paid
     # for no more answers, makes the two differ.
     if tcb.sender.flight.rtt.backoffs >= retries:
-        tcb.die(None if passive else timed_out(), now)
+        tcb.die(None if passive else tcb.timed_out(), now)
         return
     tcb.sender.on_syn_timeout(now)
     tcb.offers_ecn = False  # there are middleboxes that drop what they do not know (ECN-7)
@@ -101,7 +97,7 @@ def _idle_timeout(tcb: Tcb, now: float) -> None:
         return
     if tcb.keepalive_probes >= tcb.keepalive_count:
         tcb.owe_reset(Why.RST_KEEP_ALIVE)
-        tcb.die(timed_out(), now)
+        tcb.die(tcb.timed_out(), now)
         return
     tcb.keepalive_probes += 1
     tcb.keepalive_due = True

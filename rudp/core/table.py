@@ -248,19 +248,28 @@ class ConnectionTable:
         that it says would have passed.
         """
         if len(quote) < 8:
-            for opening in [c for c in self._opening if c.path[0] == path[0]]:
-                opening.handle_icmp(code, None, now)
-                self._attend(opening)
+            opens = [c for c in self._opening if c.path[0] == path[0]]
+            self._refuse_opens(code, opens, now)
             return
         local, remote = quote[0] << 8 | quote[1], quote[2] << 8 | quote[3]
         connection = self._entries.get((path, remote << 16 | local))
         if connection is not None:
             overhead = OVERHEAD_IPV6 if is_ipv6(host_of(path)) else OVERHEAD_IPV4
             payload = mtu - overhead if mtu else None
+            opening = connection.state is State.SYN_SENT
             connection.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now, payload=payload)
             self._attend(connection)
+            if opening and connection.state is State.CLOSED:
+                # It speaks for all that have heard nothing from there: if their SYNs left in one
+                # batch, the system quotes the first alone.
+                self._refuse_opens(code, [c for c in self._opening if c.path == path], now)
         else:
             self.counters[Count.ICMP_IGNORED] += 1
+
+    def _refuse_opens(self, code: int, opens: list[Connection], now: float) -> None:
+        for opening in opens:
+            opening.handle_icmp(code, None, now)
+            self._attend(opening)
 
     def handle_send_error(self, code: int, transmit: Transmit, now: float) -> None:
         """The system refused *transmit* with the :mod:`errno` number *code*: it counts as lost.

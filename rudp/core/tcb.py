@@ -24,7 +24,7 @@ from rudp.core.recorder import FlightRecorder
 from rudp.core.sender import Sender
 from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, to_wire
 from rudp.core.state import Cause, State, after
-from rudp.core.timers import OFF, Timers
+from rudp.core.timers import OFF, PATIENCE, Timers
 from rudp.core.tracer import Blocks, Tracer
 from rudp.core.transmit import Path
 from rudp.core.why import Why
@@ -53,8 +53,31 @@ CHALLENGE_PERIOD: Final = 5.0
 INVALID_PERIOD: Final = 0.5
 """Seconds between answers to segments outside the window that carry nothing (CHAL-4)."""
 
-AMPLIFICATION: Final = 3
-"""Octets we send for each octet received, until the peer has proved its address (UDP-21)."""
+AMPLIFICATION: Final = 6
+"""Octets we send for each octet received, until the peer has proved its address: a SYN and its
+SYN,ACK are of one size, so it pays for six, as many as Linux sends (UDP-21, FAIL-4)."""
+
+FIRST_RTO: Final = 1.0
+"""Seconds until a SYN goes again, and an ACK of SYN,ACK that may be lost (RFC 6298 §2.1)."""
+
+SYN_MAX_RTO: Final = 60.0
+"""Seconds: the longest wait for the answer to a SYN."""
+
+
+UNREACHABLE: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNREFUSED",  # port
+        "EHOSTUNREACH",  # host, or a filter on the way; what ran out of hops
+        "ENETUNREACH",  # net
+        "ENOPROTOOPT",  # protocol
+        "EACCES",  # prohibited, in IPv6
+        "EHOSTDOWN",  # host unknown
+        "ENONET",  # host isolated
+    )
+    if hasattr(errno, name)
+)
+"""What Linux makes of the codes of ICMP's "destination unreachable" (ICMP-3, ICMP-4)."""
 
 
 class Opened(enum.Enum):
@@ -75,6 +98,8 @@ class Tcb:
     """
 
     __slots__ = (
+        "_ack_at",
+        "_ack_repeats",
         "_challenge_count",
         "_challenge_since",
         "_invalid_answered",
@@ -100,6 +125,8 @@ class Tcb:
         "keepalive_probes",
         "last_heard",
         "mms_r",
+        "obstacle",
+        "obstacle_at",
         "offers_ecn",
         "opened",
         "path",
@@ -162,6 +189,8 @@ class Tcb:
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
+        self.obstacle: OSError | None = None  # what kept a datagram from its way last, and when
+        self.obstacle_at = now
         self.events = 0
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
@@ -194,6 +223,8 @@ class Tcb:
         self._challenge_since = LONG_AGO
         self._challenge_count = 0
         self._invalid_answered = LONG_AGO
+        self._ack_at = OFF  # when our ACK of SYN,ACK goes again: nobody acknowledges it
+        self._ack_repeats = 0
         self._moved_to = 0  # SND.UNA + RCV.NXT when they were looked at last, and
         self._moved_at = now  # the latest such moment at which they had moved
 
@@ -222,6 +253,23 @@ class Tcb:
         """Tell the user of trouble that does not end the connection (RFC 9293 §3.9.1.8)."""
         self.soft_error = error
         self.events |= SOFT_ERROR
+
+    def hinder(self, code: int, now: float) -> None:
+        """A datagram did not get through, by word of our system or a router; *code*: errno."""
+        self.obstacle = OSError(code, os.strerror(code))
+        self.obstacle_at = now
+        self.report(self.obstacle)
+
+    def timed_out(self) -> TimeoutError:
+        """Return the error of a connection that made no progress for too long.
+
+        What is known to have stood in the way since the peer was heard last is its cause, as Linux
+        raises that instead.
+        """
+        error = timed_out()
+        if self.obstacle_at >= self.last_heard:
+            error.__cause__ = self.obstacle
+        return error
 
     def die(self, error: OSError | None, now: float) -> None:
         """Delete the connection: stop the timers and tell the user why."""
@@ -354,6 +402,18 @@ class Tcb:
         self.start_keepalive()
         self.events |= ESTABLISHED | WRITABLE
 
+    def stood_still(self, seconds: float) -> None:
+        """Leave *seconds* that are over out of the time without progress or an answer.
+
+        A keep-alive probe that was out meanwhile may have been answered, and does not count.
+        """
+        self.sender.stood_still(seconds)
+        self._moved_at += seconds
+        if not self.syn_acked:
+            self.timers.patience += seconds
+        if self.keepalive_probes:
+            self.keepalive_probes -= 1
+
     def follow_pmtu(self) -> None:
         """Use segments of the size that the path carries, as far as that is known now (PMTU-11)."""
         smss = self._data_octets(self.segment_limit)
@@ -387,14 +447,18 @@ class Tcb:
         """Die if nothing was received or acknowledged for too long, else set when to look again.
 
         An open that is still under way has had its time.  Looking now and then costs less than
-        noting the time of every segment would.
+        noting the time of every segment would.  One that is through may have to say so again.
         """
         if not self.syn_acked:
-            self.die(timed_out(), now)
+            self.fired(PATIENCE, now)
+            self.die(self.timed_out(), now)
             return
         patience = self.config.idle_timeout
+        due = self.timers.patience <= now
+        if self._repeat_ack(now) or (due and patience is not None):
+            self.fired(PATIENCE, now)
+        self.timers.patience = self._ack_at
         if patience is None:
-            self.timers.patience = OFF
             return
         assert self.receiver is not None
         here = self.sender.snd_una + self.receiver.rcv_nxt
@@ -404,9 +468,42 @@ class Tcb:
         if now >= self._moved_at + patience:
             self.counters[Count.IDLE_TIMEOUT] += 1
             self.owe_reset(Why.RST_IDLE)
-            self.die(timed_out(), now)
+            self.die(self.timed_out(), now)
         else:
-            self.timers.patience = min(now + patience / 4, self._moved_at + patience)
+            look = min(now + patience / 4, self._moved_at + patience)
+            self.timers.patience = min(look, self._ack_at)
+
+    def await_word(self, now: float) -> None:
+        """All that the peer has from us is the ACK of its SYN,ACK, or not even that."""
+        self._ack_at = now + FIRST_RTO
+
+    def _repeat_ack(self, now: float) -> bool:
+        """Send the ACK of SYN,ACK again if its time has come and neither side has said anything.
+
+        If it is lost, and the peer has kept nothing of us (RFC 4987) or repeats its SYN,ACK no
+        more, it cannot speak and we do not: both would wait for ever (as in RFC 9002 §6.2.2.1).
+        It goes again when a SYN would, and the last ones find out whether the peer has given up.
+        Return whether it goes now.
+        """
+        if self._ack_at == OFF:
+            return False
+        sender, receiver = self.sender, self.receiver
+        assert receiver is not None
+        if (
+            self.state is not State.ESTABLISHED
+            or sender.snd_nxt > sender.iss + 1
+            or receiver.rcv_nxt > receiver.irs + 1
+            or self.last_heard > self.history[-1]
+        ):
+            self._ack_at = OFF
+        elif self._ack_at <= now:
+            self._ack_repeats += 1
+            receiver.ack_now(Why.ACK_OF_SYN_AGAIN)
+            more = self._ack_repeats < self.config.syn_retries
+            wait = min(FIRST_RTO * 2**self._ack_repeats, SYN_MAX_RTO)
+            self._ack_at = now + wait if more else OFF
+            return True
+        return False
 
     # -- timestamps ------------------------------------------------------------------------------
 

@@ -53,6 +53,10 @@ class Why(enum.Enum):
 
     # What leaves to acknowledge and nothing else.
     ACK_OF_SYN = "The peer's SYN,ACK is acknowledged.", "RFC 9293 §3.10.7.3"
+    ACK_OF_SYN_AGAIN = (
+        "Neither side has said anything: is our ACK of the SYN,ACK lost?",
+        "RFC 9002 §6.2.2.1",
+    )
     ACK_EVERY_SECOND = "Two full segments have come since the last ACK.", "RFC 5681 §4.2"
     ACK_QUICK = "The peer is in slow start and needs every ACK.", "RFC 5681 §4.2"
     ACK_DELAYED = "Nothing came to acknowledge along with it.", "RFC 9293 §3.8.6.3"

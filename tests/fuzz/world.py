@@ -25,6 +25,7 @@ from rudp.core.scoreboard import RANGES_MAX
 from rudp.core.seqnum import SEQ_MASK, from_wire
 from rudp.core.state import MOVES, Cause, State
 from rudp.core.table import REPLIES_MAX, ConnectionTable
+from rudp.core.tcb import AMPLIFICATION
 from rudp.core.timers import OFF
 from rudp.core.tracer import Tracer, Watched
 from rudp.core.transmit import RUN_OCTETS_MAX, Address, Path, Transmit
@@ -343,7 +344,7 @@ class World:
         assert len(victim._heap) <= 2 * len(victim._entries) + 66
         proved = bool(listener.accepted) or self.taken
         for address in () if proved else (HALF, STRANGER):
-            assert self.sent.get(address, 0) <= 3 * self.received.get(address, 0)
+            assert self.sent.get(address, 0) <= AMPLIFICATION * self.received.get(address, 0)
         assert victim.time_wait_records <= len(self.streams) + 1
         for connection in victim._entries.values():
             self._check_connection(connection)

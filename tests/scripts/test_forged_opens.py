@@ -141,7 +141,7 @@ def test_ST_23_ST_24_UDP_21_guesses_at_a_half_open_child(play: Play) -> None:
 
 
 def test_UDP_21_all_that_a_half_open_child_says_is_counted(play: Play) -> None:
-    """UDP-22: 20 octets of SYN pay for two answers and an ACK, or for none of these any more."""
+    """UDP-22: 20 octets of SYN pay for five answers of 24, and 20 of something else for as much."""
     play(
         """
         listen
@@ -152,6 +152,21 @@ def test_UDP_21_all_that_a_half_open_child_says_is_counted(play: Play) -> None:
         > A 1 ack 1
         3.0 > SA 0 ack 1
         7.0 > SA 0 ack 1
-        15.0 count AMPLIFICATION_LIMIT 1    # 120 octets may go, 116 went
+        15.0 > SA 0 ack 1
+        31.0 > SA 0 ack 1
+        63.1 count AMPLIFICATION_LIMIT 0
+        """
+    )
+    play.configure()
+    play(
+        """
+        listen
+        < S 0
+        > SA 0 ack 1
+        1.0 > SA 0 ack 1
+        3.0 > SA 0 ack 1
+        7.0 > SA 0 ack 1
+        15.0 > SA 0 ack 1
+        31.1 count AMPLIFICATION_LIMIT 1    # 120 octets may go, 120 went
         """
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.harness import Play, passive
 
 
 def test_a_client_that_opens_and_says_nothing(play: Play) -> None:
@@ -39,7 +39,7 @@ def test_acknowledging_keep_alives_is_saying_nothing(play: Play) -> None:
 def test_progress_either_way_counts(play: Play, who: str) -> None:
     """What arrives, and what is acknowledged; the limit is exceeded by a quarter at most."""
     play.configure(idle_timeout=10.0)
-    play(active())
+    play(passive())
     turn = {
         "peer": "< PA 1:11(10) ack 1 \n read 10 \n +0.04 > A 1 ack 11",
         "we": "send 10 \n > PA 1:11(10) ack 1 \n < A 1 ack 11",
@@ -54,7 +54,7 @@ def test_progress_either_way_counts(play: Play, who: str) -> None:
 def test_a_reader_that_does_not_read(play: Play) -> None:
     """ZWP-3 keeps it alive for ever; the idle limit does not."""
     play.configure(idle_timeout=8.0)
-    play(active(win=10))
+    play(passive(win=10))
     play(
         """
         send 20

@@ -1,17 +1,17 @@
 """Keep-alive: only if asked for, only in silence, and patient."""
 
-from tests.scripts.harness import Play, active
+from tests.scripts.harness import Play, passive
 
 
 def test_MUST_25_off_unless_asked_for(play: Play) -> None:
     """KA-1, DEF-12: a silent connection lives for days."""
-    play(active() + "+1000000 state ESTABLISHED")
+    play(passive() + "+1000000 state ESTABLISHED")
 
 
 def test_KA_1_the_schedule(play: Play) -> None:
     """MUST-24, MUST-27..29, MAY-5, KA-3, KA-4, SHLD-12, ST-44: 7200 s, nine times 75 s."""
     play.configure(keepalive=True)
-    play(active())
+    play(passive())
     play(
         """
         +7200 > A 0 ack 1
@@ -32,7 +32,7 @@ def test_KA_1_the_schedule(play: Play) -> None:
 
 def test_KA_4_any_answer_counts(play: Play) -> None:
     """MUST-29."""
-    play(active())
+    play(passive())
     play(
         """
         keepalive 10 5 3
@@ -53,7 +53,7 @@ def test_KA_4_any_answer_counts(play: Play) -> None:
 
 def test_MUST_26_KA_2_only_in_silence(play: Play) -> None:
     """Nothing outstanding, nothing received."""
-    play(active())
+    play(passive())
     play(
         """
         keepalive 10 5 3
@@ -77,7 +77,7 @@ def test_MUST_26_KA_2_only_in_silence(play: Play) -> None:
 def test_KA_3_our_probe_is_answered_and_so_is_theirs(play: Play) -> None:
     """ST-21: a segment below the window without data, Linux's and ours alike."""
     play(
-        active()
+        passive()
         + """
         +100 < A 0 ack 1
         > A 1 ack 1
@@ -90,7 +90,7 @@ def test_KA_3_our_probe_is_answered_and_so_is_theirs(play: Play) -> None:
 def test_KA_1_also_half_closed(play: Play) -> None:
     """ST-44: in CLOSE-WAIT and FIN-WAIT-2."""
     play.configure(keepalive=True, keepalive_idle=10.0, keepalive_interval=5.0, keepalive_count=1)
-    play(active())
+    play(passive())
     play(
         """
         shutdown
@@ -106,7 +106,7 @@ def test_KA_1_also_half_closed(play: Play) -> None:
 def test_UDP_12_KA_5_one_number_keeps_a_NAT_open(play: Play) -> None:
     """A probe each time when nothing has come for so long, answered or not."""
     play.configure(keepalive=25, keepalive_count=2)
-    play(active())
+    play(passive())
     play(
         """
         +25 > A 0 ack 1

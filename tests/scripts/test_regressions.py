@@ -207,7 +207,7 @@ def test_TS_3_who_moves_ts_recent(play: Play, forged: str, answer: str) -> None:
 
 def test_KA_2_data_takes_over_from_keep_alive_probes(play: Play) -> None:
     """MUST-26: what is outstanding is the better probe, and its timer decides."""
-    play(active())
+    play(passive())
     play(
         """
         keepalive 10 5 9

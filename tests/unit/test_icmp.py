@@ -1,14 +1,16 @@
 """What errors do: ICMP to a connection whose FIN waits for its ACK, refused sends to several."""
 
 import errno
+import random
 
 import pytest
 
+from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.counters import Count
 from rudp.core.state import State
 from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Transmit
+from rudp.core.transmit import Path, Transmit
 from rudp.core.wire import pack_segment
 from rudp.sim.network import Network, Node
 
@@ -38,8 +40,10 @@ def in_last_ack(data: bytes) -> tuple[Network, Node[ConnectionTable], Connection
 
 def quote(connection: Connection, ahead: int = 0) -> bytes:
     """Return what an ICMP error quotes of the segment *ahead* of SND.UNA."""
-    snd_nxt = connection.time_wait_facts[0]
-    seq = snd_nxt - connection.unacked_octets + ahead
+    if connection.state in (State.SYN_SENT, State.SYN_RECEIVED):
+        seq = connection.initial_numbers[0] + ahead
+    else:
+        seq = connection.time_wait_facts[0] - connection.unacked_octets + ahead
     return pack_segment(connection.ports, seq & 0xFFFF_FFFF, 0, 0x11, 0, b"")
 
 
@@ -93,3 +97,161 @@ def test_UDP_19_each_connection_hears_of_a_refused_send() -> None:
     ]
     assert list(a.table.poll_events()) == opened[:2]
     assert a.table.counters[Count.SEND_DROPPED] == 3
+
+
+def opening(count: int, path: Path = (SERVER, "")) -> tuple[ConnectionTable, list[Connection]]:
+    """Return a table with *count* opens whose SYNs have left."""
+    table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(1))
+    opens = [table.open_active(path, 7000, 0.0) for _ in range(count)]
+    while table.poll_transmit(0.0) is not None:
+        pass
+    return table, opens
+
+
+HARD = {
+    "ECONNREFUSED": ConnectionRefusedError,
+    "EHOSTUNREACH": OSError,
+    "ENETUNREACH": OSError,
+    "ENOPROTOOPT": OSError,
+    "EACCES": PermissionError,
+    "EHOSTDOWN": OSError,
+    "ENONET": OSError,
+}
+"""What Linux makes of ICMP's codes for unreachable (icmp_err_convert), IPv6's EACCES included."""
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+@pytest.mark.parametrize("name", HARD)
+def test_ICMP_3_ICMP_4_whatever_is_unreachable_ends_an_open(name: str, quoted: bool) -> None:
+    """RFC 5461 §4.1: nothing has come yet, and the next address of a name may do better."""
+    table, (connection,) = opening(1)
+    code = getattr(errno, name)
+    table.handle_icmp(code, quote(connection) if quoted else b"", (SERVER, ""), 0.1)
+    assert connection.state is State.CLOSED
+    assert type(connection.error) is HARD[name]
+    assert connection.error.errno == code
+
+
+@pytest.mark.parametrize("name", [*HARD, "EMSGSIZE"])
+def test_ICMP_2_a_quote_that_does_not_fit_ends_no_open(name: str) -> None:
+    """RFC 5927 §4: the number is that of the SYN, one in 2**32."""
+    table, (connection,) = opening(1)
+    for wrong in (-1, 1, 1 << 31):
+        table.handle_icmp(getattr(errno, name), quote(connection, wrong), (SERVER, ""), 0.1)
+    assert connection.state is State.SYN_SENT
+    assert connection.soft_error is None
+    assert table.counters[Count.ICMP_IGNORED] == 3
+
+
+@pytest.mark.parametrize("name", ["ECONNREFUSED", "EHOSTUNREACH"])
+def test_ICMP_4_one_error_speaks_for_all_opens_to_an_address(name: str) -> None:
+    """A batch that left in one system call is quoted by its first datagram alone.
+
+    Opens to elsewhere, connections that are open, and an open whose SYN has not left are not meant.
+    """
+    network = Network(delay=0.01)
+    a, b = network.host(CLIENT), network.host(SERVER)
+    b.table.listen(7000)
+    live = a.table.open_active(b.path, 7000, 0.0)
+    assert network.run_until(lambda: live.state is State.ESTABLISHED, limit=1.0)
+    now = network.clock.now
+    elsewhere = a.table.open_active((("10.0.0.3", 7000), ""), 7000, now)
+    opens = [a.table.open_active(b.path, 80, now) for _ in range(20)]
+    while a.table.poll_transmit(now) is not None:
+        pass
+    late = a.table.open_active(b.path, 80, now)
+    list(a.table.poll_events())
+    a.table.handle_icmp(getattr(errno, name), quote(opens[0]), b.path, now)
+    assert {connection.state for connection in opens} == {State.CLOSED}
+    assert {type(connection.error) for connection in opens} == {HARD[name]}
+    assert set(opens) <= set(a.table.poll_events())
+    assert live.state is State.ESTABLISHED
+    assert elsewhere.state is late.state is State.SYN_SENT
+    a.table.handle_icmp(getattr(errno, name), b"", b.path, now)
+    assert late.state is State.SYN_SENT
+
+
+@pytest.mark.parametrize("name", ["ECONNREFUSED", "EHOSTUNREACH"])
+def test_ICMP_2_a_forged_error_speaks_for_nobody(name: str) -> None:
+    table, opens = opening(20)
+    for connection in opens:
+        for wrong in (-1, 1, 1000):
+            table.handle_icmp(getattr(errno, name), quote(connection, wrong), (SERVER, ""), 0.1)
+    assert {connection.state for connection in opens} == {State.SYN_SENT}
+
+
+def test_a_firewall_of_our_own_does_not_end_an_open() -> None:
+    """EPERM: the SYN goes again, as Linux has it, and the time-out says what stood in the way."""
+    table = ConnectionTable(Config(syn_retries=1), secret=bytes(32), random=random.Random(1))
+    connection = table.open_active((SERVER, ""), 7000, 0.0)
+    for now in (0.0, 1.0):
+        table.handle_timeouts(now)
+        syn = table.poll_transmit(now)
+        assert syn is not None
+        table.handle_send_error(errno.EPERM, syn, now)
+        assert connection.state is State.SYN_SENT
+        assert table.poll_transmit(now) is None
+    table.handle_timeouts(3.0)
+    assert isinstance(connection.error, TimeoutError)
+    assert isinstance(connection.error.__cause__, PermissionError)
+
+
+def test_no_route_for_the_first_syn_ends_an_open_and_later_it_is_lost() -> None:
+    """As connect() fails at once, and a kernel's retransmission waits for the route to return."""
+    for first in (True, False):
+        table = ConnectionTable(Config(syn_retries=1), secret=bytes(32), random=random.Random(1))
+        connection = table.open_active((SERVER, ""), 7000, 0.0)
+        syn = table.poll_transmit(0.0)
+        now = 0.0
+        if not first:
+            assert table.poll_transmit(0.0) is None
+            now = 1.0
+            table.handle_timeouts(now)
+            syn = table.poll_transmit(now)
+        assert syn is not None
+        table.handle_send_error(errno.ENETUNREACH, syn, now)
+        assert (connection.state is State.CLOSED) is first
+        if not first:
+            table.poll_transmit(now)
+            table.handle_timeouts(3.0)
+            assert isinstance(connection.error, TimeoutError)
+        assert connection.error is not None
+        told = connection.error if first else connection.error.__cause__
+        assert isinstance(told, OSError)
+        assert told.errno == errno.ENETUNREACH
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_FAIL_2_a_time_out_names_what_stood_in_the_way(heard: bool) -> None:
+    """MUST-47: the last soft error, unless the peer was heard since."""
+    network = Network(delay=0.01)
+    a, b = network.host(CLIENT, Config(user_timeout=10.0)), network.host(SERVER)
+    listener = b.table.listen(7000)
+    opened = a.table.open_active(b.path, 7000, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=1.0)
+    opened.send(b"lost")
+    network.link(CLIENT[0], SERVER[0], loss=1.0)
+    a.table.touch(opened)
+    network.run_until(lambda: False, limit=0.5)
+    a.table.handle_icmp(errno.EHOSTUNREACH, quote(opened), b.path, network.clock.now)
+    assert opened.soft_error is not None
+    if heard:
+        accepted = listener.accepted.popleft()
+        accepted.send(b"word")
+        b.table.touch(accepted)
+    assert network.run_until(lambda: opened.state is State.CLOSED, limit=30.0)
+    assert isinstance(opened.error, TimeoutError)
+    assert (opened.error.__cause__ is None) is heard
+
+
+def test_ICMP_4_a_half_open_child_is_dropped_whatever_is_unreachable() -> None:
+    network = Network(delay=0.01)
+    a, b = network.host(CLIENT), network.host(SERVER)
+    b.table.listen(7000)
+    a.table.open_active(b.path, 7000, 0.0)
+    network.link(SERVER[0], CLIENT[0], loss=1.0)
+    assert network.run_until(lambda: b.table.half_open, limit=1.0)
+    (child,) = b.table._half_open
+    network.run_until(lambda: False, limit=0.1)
+    b.table.handle_icmp(errno.EHOSTUNREACH, quote(child), a.path, network.clock.now)
+    assert not b.table.half_open

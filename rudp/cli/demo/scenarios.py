@@ -207,8 +207,10 @@ def restart(stage: Stage) -> None:
 
 
 def keep_alive(stage: Stage) -> None:
-    """Nobody has anything to say, and after half a minute the path breaks."""
+    """After a word nobody has anything to say, and after half a minute the path breaks."""
     stage.open()
+    stage.client.send(100)
+    stage.server.read(100)
     stage.client.connection.set_keepalive(True, 10.0, 5.0, 3)
     stage.wait(25.0)
     stage.cut()
