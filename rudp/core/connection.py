@@ -447,10 +447,7 @@ class Connection:
         sender = tcb.sender
         if tcb.state is State.CLOSED:
             return
-        if quoted_seq is None:
-            if not sender.flight_size:
-                return  # it is not about a SYN that has not left
-        else:
+        if quoted_seq is not None:
             offset = (quoted_seq - sender.snd_una) & 0xFFFF_FFFF
             if offset >= sender.flight_size:
                 tcb.counters[Count.ICMP_IGNORED] += 1

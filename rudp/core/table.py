@@ -261,7 +261,7 @@ class ConnectionTable:
             self._attend(connection)
             if opening and connection.state is State.CLOSED:
                 # It speaks for all that have heard nothing from there: if their SYNs left in one
-                # batch, the system quotes the first alone.
+                # batch, the system quotes the first alone, and perhaps after that one's end.
                 self._refuse_opens(code, [c for c in self._opening if c.path == path], now)
         else:
             self.counters[Count.ICMP_IGNORED] += 1

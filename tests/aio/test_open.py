@@ -112,6 +112,20 @@ async def test_refused(net: Net) -> None:
     assert raised.value.errno == errno.ECONNREFUSED
 
 
+async def test_ICMP_4_many_opens_to_a_closed_port(net: Net) -> None:
+    """Their SYNs leave several in one system call, and the system quotes the first alone."""
+    server = await net.create_server(Recorder)
+    address = address_of(server)
+    server.close()
+    await server.wait_closed()
+    if not net.is_virtual:
+        await turns(5)
+    async with asyncio.timeout(5):
+        opens = (net.create_connection(Recorder, *address) for _ in range(20))
+        errors = await asyncio.gather(*opens, return_exceptions=True)
+    assert {type(error) for error in errors} == {ConnectionRefusedError}
+
+
 async def test_closed_server_refuses_while_its_connections_live(net: Net) -> None:
     """ST-9: the UDP socket is open for them still."""
     async with pair(net) as p:
