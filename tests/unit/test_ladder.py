@@ -218,7 +218,7 @@ def test_only_the_first_connection_is_drawn() -> None:
     pair = Pair(ladder)
     drawn = str(ladder)
     pair.client.table.open_active(pair.server.path, 80, pair.network.clock.now, tracer=ladder.left)
-    pair.wait()
+    pair.wait(0.5)
     assert str(ladder) == drawn
 
 
