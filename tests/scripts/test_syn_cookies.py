@@ -338,3 +338,18 @@ def test_a_RST_ends_a_child_that_waits_for_room(play: Play) -> None:
             """
         )
     play("connections 129 \n late< R 1 \n connections 128")
+
+
+def test_ST_17_a_cookie_whose_ACK_comes_late(play: Play) -> None:
+    """The server speaks first, and remembers nothing: the client says again that it is there."""
+    play(
+        f"""
+        listen
+        < S 0 win 1000 <{ALL}>
+        > SA 0 ack 1
+        +60 < A 1 ack 1 win 1000
+        accept
+        send 10
+        > PA 1:11(10) ack 1
+        """
+    )
