@@ -263,16 +263,18 @@ async def test_MUST_24_to_MUST_29_keepalive() -> None:
 
 
 async def test_MUST_25_no_keepalive_unless_asked_for() -> None:
-    """UDP-12: a silent connection sends nothing at all, for a week."""
+    """UDP-12: a silent connection sends nothing at all, for a week, once a word was said."""
     loop = here()
     async with pair(virtual()) as p:
+        p.near.write(b"good night")
+        await p.server.received(10)
         await asyncio.sleep(1)
         sent: list[float] = []
         loop.network.taps.append(lambda what, when, data, s, d: sent.append(when))
         await asyncio.sleep(7 * 24 * HOUR)
         assert not sent
         p.near.write(b"good morning")
-        await p.server.received(12)
+        await p.server.received(22)
 
 
 async def test_MUST_20_MUST_21_user_timeout() -> None:
@@ -484,6 +486,7 @@ async def test_UDP_25_no_endless_exchange() -> None:
     async with pair(virtual()) as p:
         _, other = await virtual().create_connection(Recorder, *p.address[:2])
         p.near.write(b"x")
+        other.transport.write(b"y")
         await p.server.received(1)
         loop.network.link(HOST, HOST, drop=lambda data, now: True)
         p.near.abort()
