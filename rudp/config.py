@@ -153,7 +153,7 @@ class Config:
     time_wait_max: int = 65_536
     reassembly_max: int = 256 * 1024 * 1024
     resets_max: int = 20_000
-    resets_per_source: int = 4000
+    resets_per_source: int = 8000
 
     dscp: int = 0
     ttl: int | None = None

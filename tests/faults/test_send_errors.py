@@ -168,6 +168,19 @@ def test_an_open_while_the_system_has_no_room_succeeds(way: Way, code: int) -> N
     way.run(main())
 
 
+def test_MUST_47_an_open_that_a_firewall_of_ours_drops_says_so(way: Way) -> None:
+    """It goes on as in Linux, for the rule may go; its time-out has EPERM as its cause."""
+
+    async def main() -> None:
+        async with closing(await way.start_server(echo)) as server:
+            faults = Faults(lambda datagram: errno.EPERM)
+            with pytest.raises(TimeoutError) as raised:
+                await way.open_connection(server, faults, connect_timeout=0.5)
+            assert isinstance(raised.value.__cause__, PermissionError)
+
+    way.run(main())
+
+
 @pytest.mark.parametrize("code", [errno.ENOBUFS, errno.EMSGSIZE, errno.EINVAL, *NO_ROUTE], ids=ids)
 def test_MUST_20_refused_for_good(way: Way, code: int) -> None:
     """It ends with the user timeout and does not spin; a neighbour on the same socket goes on."""

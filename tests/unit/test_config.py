@@ -52,7 +52,7 @@ DEFAULTS: dict[str, object] = {
     "time_wait_max": 65_536,
     "reassembly_max": 268_435_456,
     "resets_max": 20_000,
-    "resets_per_source": 4000,
+    "resets_per_source": 8000,
     "dscp": 0,
     "ttl": None,
     "flight_recorder": 64,
