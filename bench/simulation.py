@@ -25,7 +25,7 @@ CHUNK: Final = bytes(1 << 20)
 BACKLOG: Final = 1 << 19
 """Octets not sent yet below which the sender writes another ``CHUNK``."""
 
-BUFFERS: Final = {"receive_buffer": 16 << 20, "send_buffer": 16 << 20}
+BUFFERS: Final = {"receive_buffer": 48 << 20, "send_buffer": 48 << 20, "buffers_max": 1 << 30}
 """Settings of rudp unless others are asked for: no buffer limits a flow."""
 
 

@@ -50,7 +50,8 @@ class Config:
         more.  It grows while the application reads as quickly as the window allows, up to
         ``receive_buffer_max``, which has no effect if it is smaller.  ``send_buffer``: octets sent
         and not yet acknowledged, at most; what an application writes beyond it waits in the
-        transport's write buffer and counts against its watermarks.
+        transport's write buffer and counts against its watermarks.  Beyond 6 MiB either holds only
+        what ``buffers_max`` has room for, which all connections of a UDP socket share.
 
     Loss and congestion
         ``congestion``: ``"cubic"``, ``"bbr"``, ``"newreno"``, or a callable that makes a
@@ -115,11 +116,10 @@ class Config:
     window_scaling: bool = True
 
     receive_buffer: int = 256 * 1024
-    receive_buffer_max: int = 6 * 1024 * 1024
-    # Linux has 4 MiB.  While a hole is filled SND.UNA stands still for a round trip or two, and a
-    # path of 100 Mbit/s and 200 ms, 2.5 MB long, stays busy only if as much again may be sent:
-    # with one segment in 2000 lost it carries 90 instead of 79 Mbit/s.
-    send_buffer: int = 6 * 1024 * 1024
+    # 1 Gbit/s over 300 ms are 36 MiB.
+    receive_buffer_max: int = 48 * 1024 * 1024
+    send_buffer: int = 48 * 1024 * 1024
+    buffers_max: int = 256 * 1024 * 1024
 
     congestion: "str | ControllerFactory" = "cubic"
     loss_detection: Literal["rack", "rfc6675"] = "rack"
@@ -166,6 +166,7 @@ class Config:
         _whole("receive_buffer", self.receive_buffer, 4096, WINDOW_MAX)
         _whole("receive_buffer_max", self.receive_buffer_max, 4096, WINDOW_MAX)
         _whole("send_buffer", self.send_buffer, 4096, WINDOW_MAX)
+        _whole("buffers_max", self.buffers_max, 0, 1 << 40)
         _between("min_rto", self.min_rto, 1e-3, 60.0)
         _between("max_rto", self.max_rto, max(1.0, self.min_rto), 3600.0)
         _between("delayed_ack", self.delayed_ack, 0.0, 0.499)

@@ -154,7 +154,7 @@ class Endpoint:
         numbers["connections"] = table.connections
         numbers["half_open"] = table.half_open
         numbers["time_wait_records"] = table.time_wait_records
-        numbers["reassembly_octets"] = table.reassembly.used
+        numbers["reassembly_octets"] = table.memory.reassembly.used
         sock = self.socket
         if sock is not None and not self.closed:
             numbers["socket_receive_buffer"] = granted_receive_buffer(sock)

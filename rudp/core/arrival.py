@@ -308,6 +308,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     if sender.update_window(seq, seg_ack, window, now) or acked:
         tcb.events |= WRITABLE
     if sender.fin_acked and not had_acked_fin:
+        sender.end()
         tcb.events |= ACKED_FIN
         tcb.move(Cause.RCV_ACK_OF_FIN, now)
         if tcb.state is State.CLOSED:

@@ -12,7 +12,7 @@ from typing import Final
 from rudp.config import Config
 from rudp.core import options, wire
 from rudp.core.arrival import segment_arrives
-from rudp.core.budget import Budget
+from rudp.core.budget import Memory
 from rudp.core.congestion.controller import Ack
 from rudp.core.counters import Count, Counters
 from rudp.core.expiry import timers_expire
@@ -83,7 +83,7 @@ class Connection:
         iss: int | None,
         payloads: Payloads,
         counters: Counters,
-        budget: Budget,
+        memory: Memory,
         tracer: Tracer | None,
         ack: Ack,
         now: float,
@@ -95,7 +95,7 @@ class Connection:
         offset = isn.timestamp_offset(path, ports)
         self.tracer = tracer
         self._tcb = Tcb(
-            path, ports, config, opened, iss, offset, payloads, counters, budget, tracer, ack, now
+            path, ports, config, opened, iss, offset, payloads, counters, memory, tracer, ack, now
         )
         self._tcb.claim = claim
         if ecn_capable:

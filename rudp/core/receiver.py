@@ -11,7 +11,7 @@ from typing import Final
 
 from rudp.config import WINDOW_MAX, Config
 from rudp.core.autotune import Autotune
-from rudp.core.budget import Budget
+from rudp.core.budget import Memory
 from rudp.core.promises import Claim
 from rudp.core.reassembly import Reassembly
 from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
@@ -82,7 +82,7 @@ def largest_buffer(config: Config) -> int:
 class Receiver:
     """The receiving half of a connection; it begins when the peer's SYN arrived.
 
-    *budget*: memory that it shares with other connections, None if there is no such bound.
+    *memory*: what it shares with other connections, None if there is no such bound.
 
     ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.
     ``receive_buffer`` grows with what is read, up to ``receive_buffer_max``, as ``autotune`` finds
@@ -94,10 +94,12 @@ class Receiver:
     __slots__ = (
         "_claim",
         "_config",
+        "_counted",
         "_duplicates",
         "_edge_shown",
         "_last_data",
         "_looked_at",
+        "_memory",
         "_promised",
         "_quick_acks",
         "_ready",
@@ -137,10 +139,12 @@ class Receiver:
         irs: int,
         config: Config,
         timers: Timers,
-        budget: Budget | None = None,
+        memory: Memory | None = None,
         claim: Claim | None = None,
     ) -> None:
         self._claim = claim
+        self._memory = memory
+        self._counted = 0  # octets of the buffer, as the shared memory knows them
         self._config = config
         self._timers = timers
         self.irs = irs
@@ -149,6 +153,7 @@ class Receiver:
         self.receive_buffer = config.receive_buffer
         self.receive_buffer_max = largest_buffer(config)
         self.autotune = Autotune(config.receive_buffer)
+        budget = None if memory is None else memory.reassembly
         self.queue = Reassembly(SLACK * config.receive_buffer, budget)
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
@@ -282,7 +287,16 @@ class Receiver:
             self.autotune.on_window(self.rcv_nxt, self._edge_shown, now)
         wanted = self.autotune.wanted(self.delivered, now)
         if wanted > self.receive_buffer:
-            self._keep(min(wanted, self.receive_buffer_max))
+            self._keep(self._count_buffer(min(wanted, self.receive_buffer_max)))
+
+    def _count_buffer(self, octets: int) -> int:
+        """Return how many of *octets* the buffer may have of the memory that others use as well."""
+        if self._memory is not None:
+            memory = self._memory.buffers
+            if not memory.change(self._counted, octets):
+                return max(min(octets, memory.share), self.receive_buffer)
+            self._counted = octets
+        return octets
 
     # -- data ------------------------------------------------------------------------------------
 
@@ -454,7 +468,8 @@ class Receiver:
         return left <= 0 or edge - self._promised >= worth
 
     def end(self) -> None:
-        """No data will come any more: leave the socket to the others."""
+        """No data will come any more: leave the socket, and shared memory, to the others."""
+        self._count_buffer(0)
         if self._claim is not None:
             self._claim.release()
 

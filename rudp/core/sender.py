@@ -10,7 +10,8 @@ SYN and FIN are octets of the same line: ISS, and the number after the last octe
 
 from typing import Final
 
-from rudp.config import Config
+from rudp.config import WINDOW_MAX, Config
+from rudp.core.budget import Budget
 from rudp.core.congestion.controller import Ack
 from rudp.core.flight import Flight
 from rudp.core.scoreboard import Scoreboard
@@ -29,11 +30,19 @@ R1: Final = 3
 
 
 class Sender:
-    """The sending half of a connection; sequence numbers are growing ints.  *ack*: see Flight."""
+    """The sending half of a connection; sequence numbers are growing ints.  *ack*: see Flight.
+
+    *memory*: what its buffer shares with others, None if there is no such bound.
+    """
 
     __slots__ = (
+        "_buffer_limit",
         "_config",
+        "_counted",
+        "_memory",
         "_persists",
+        "_send_buffer",
+        "_share",
         "_stalled_since",
         "_timer_set_at",
         "_timers",
@@ -46,7 +55,6 @@ class Sender:
         "iss",
         "max_snd_wnd",
         "nodelay",
-        "send_buffer",
         "smss",
         "snd_sml",
         "snd_up",
@@ -56,7 +64,14 @@ class Sender:
         "user_timeout",
     )
 
-    def __init__(self, iss: int, config: Config, timers: Timers, ack: Ack | None = None) -> None:
+    def __init__(
+        self,
+        iss: int,
+        config: Config,
+        timers: Timers,
+        ack: Ack | None = None,
+        memory: Budget | None = None,
+    ) -> None:
         self._config = config
         self._timers = timers
         self.iss = iss
@@ -74,13 +89,25 @@ class Sender:
         self.nodelay = config.nodelay
         self.held_back = 0  # octets that fill no run and wait for a writer that is about to go on
         self.user_timeout = config.user_timeout
-        self.send_buffer = config.send_buffer
+        self._memory = memory
+        self._send_buffer = self._buffer_limit = config.send_buffer
+        self._share = WINDOW_MAX if memory is None else memory.share
+        self._counted = self._share  # octets of it, as the shared memory knows them
         self._stalled_since: float | None = None  # outstanding since then without progress
         self._timer_set_at = -1.0  # when the loss timer was: runs of one instant share it
         self._waiting_small = False  # data waits that only the override timer may release
         self._persists = 0
 
     # -- what others ask -------------------------------------------------------------------------
+
+    @property
+    def send_buffer(self) -> int:
+        """Octets that may be sent and not acknowledged, at most."""
+        return self._send_buffer
+
+    @send_buffer.setter
+    def send_buffer(self, value: int) -> None:
+        self._send_buffer = self._buffer_limit = value
 
     @property
     def snd_una(self) -> int:
@@ -333,12 +360,14 @@ class Sender:
                 return nxt, nxt + 1
             return None
         if not outstanding:
+            if self._counted > self._share or self._buffer_limit < self._send_buffer:
+                self._give_back()
             flight.before_new(now)
         usable = self.snd_wnd - outstanding
         # The smallest of them; min() would ask twice as long, and this is asked for every run.
         if size > usable:
             size = usable
-        budget = max(self.send_buffer, 2 * mss) - outstanding
+        budget = max(self._buffer_limit, 2 * mss) - outstanding
         if size > budget:
             size = budget
         most = runs * max_segments * mss
@@ -355,6 +384,10 @@ class Sender:
                 size = min(unsent, usable, mss)  # cwnd below one segment still sends one
         if size <= 0:
             return None
+        if outstanding + size > self._counted:
+            size = self._grow(outstanding, size, mss)
+            if size <= 0:
+                return None
         if self.held_back and size == unsent and self.fin_seq is None:
             size -= self._rest(size, max_segments * mss, mss)
             if not size:
@@ -380,6 +413,29 @@ class Sender:
         if end == self.fin_seq and size < usable:
             end += 1
         return nxt, end
+
+    def _grow(self, outstanding: int, size: int, mss: int) -> int:
+        """Return how many of *size* octets the memory has room for that others use as well."""
+        wanted = outstanding + size
+        assert self._memory is not None, "else there is no more than is counted"
+        if self._memory.change(self._counted, wanted):
+            self._counted = wanted
+            return size
+        # From now on it is the buffer that limits, and not cwnd (RFC 9438 §4.6, RFC 7661).
+        self._buffer_limit = max(self._counted, 2 * mss)
+        return min(size, self._buffer_limit - outstanding)
+
+    def _give_back(self) -> None:
+        """Leave shared memory to the others: nothing is outstanding."""
+        if self._memory is not None:
+            self._memory.change(self._counted, self._share)
+        self._counted = self._share
+        self._buffer_limit = self._send_buffer
+
+    def end(self) -> None:
+        """Nothing will be sent any more."""
+        self.buffer.clear()
+        self._give_back()
 
     def _rest(self, size: int, run: int, mss: int) -> int:
         """Return how many of the last *size* octets wait for a writer that is about to go on.

@@ -30,7 +30,7 @@ from rudp.core.addresses import (
     is_loopback,
     is_unicast,
 )
-from rudp.core.budget import Budget
+from rudp.core.budget import Memory
 from rudp.core.congestion.controller import Ack
 from rudp.core.connection import Connection
 from rudp.core.counters import Count, Counters
@@ -78,7 +78,7 @@ class ConnectionTable:
     ) -> None:
         self.config = config
         self.counters = Counters()
-        self.reassembly = Budget(config.reassembly_max)
+        self.memory = Memory(config.reassembly_max, config.buffers_max)
         self.tracer = tracer
         self._isn = IsnSource(secret)
         self._cookies = SynCookies(secret, self._isn)
@@ -384,7 +384,7 @@ class ConnectionTable:
             iss,
             self._payloads(path, config),
             self.counters,
-            self.reassembly,
+            self.memory,
             tracer or self.tracer,
             self._ack,
             now,

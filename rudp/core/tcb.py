@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rudp.config import MSS_FLOOR, Config
 from rudp.core import options, wire
-from rudp.core.budget import Budget
+from rudp.core.budget import Memory
 from rudp.core.congestion.controller import Ack
 from rudp.core.counters import Count, Counters
 from rudp.core.isn import timestamp
@@ -105,7 +105,6 @@ class Tcb:
         "_invalid_answered",
         "_moved_at",
         "_moved_to",
-        "budget",
         "claim",
         "config",
         "counters",
@@ -124,6 +123,7 @@ class Tcb:
         "keepalive_interval",
         "keepalive_probes",
         "last_heard",
+        "memory",
         "mms_r",
         "obstacle",
         "obstacle_at",
@@ -165,7 +165,7 @@ class Tcb:
         ts_offset: int,
         payloads: Payloads,
         counters: Counters,
-        budget: Budget,
+        memory: Memory,
         tracer: Tracer | None,
         ack: Ack,
         now: float,
@@ -175,7 +175,7 @@ class Tcb:
         self.config = config
         self.opened = opened
         self.counters = counters
-        self.budget = budget
+        self.memory = memory
         self.tracer = tracer
         events = config.flight_recorder
         self.recorder = FlightRecorder(events, now) if events else None
@@ -185,7 +185,7 @@ class Tcb:
         self.state = State.CLOSED
         self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
-        self.sender = Sender(iss, config, self.timers, ack)
+        self.sender = Sender(iss, config, self.timers, ack, memory.buffers)
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
@@ -282,7 +282,7 @@ class Tcb:
         """Leave nothing running behind a connection that has reached CLOSED."""
         self.error = self.error or error
         self.timers.stop()
-        self.sender.buffer.clear()
+        self.sender.end()
         if self.receiver is not None:
             self.receiver.queue.clear()
             self.receiver.end()
@@ -299,7 +299,7 @@ class Tcb:
         """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
         config = self.config
         self._forget_receiver()
-        receiver = self.receiver = Receiver(irs, config, self.timers, self.budget, self.claim)
+        receiver = self.receiver = Receiver(irs, config, self.timers, self.memory, self.claim)
         default = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
         self.peer_mss = default if offer.mss is None else max(offer.mss, MSS_FLOOR)
         scale = offer.window_scale if config.window_scaling else None

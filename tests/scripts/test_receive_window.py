@@ -52,11 +52,11 @@ def test_WS_1_the_shift_is_that_of_the_largest_buffer(play: Play) -> None:
         """
         listen
         < S 0 <mss 1000, ws 2>
-        > SA 0 ack 1 win 65535 <mss 1452, ws 7>
+        > SA 0 ack 1 win 65535 <mss 1452, ws 10>
         < A 1 ack 1
         accept
         < PA 1:101(100) ack 1
-        +0.04 > A 1 ack 101 win 2047        # of 128 octets: 256 KiB less what was not read
+        +0.04 > A 1 ack 101 win 255         # of 1024 octets: 256 KiB less what was not read
         info receive_buffer 262144
         """
     )
@@ -201,4 +201,4 @@ def test_BUF_6_what_all_hold_behind_gaps_is_bounded(play: Play) -> None:
         read 24000
         """
     )
-    assert play.table.reassembly.used == 0
+    assert play.table.memory.reassembly.used == 0

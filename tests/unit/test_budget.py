@@ -5,7 +5,7 @@ from rudp.core.reassembly import PIECE_OVERHEAD, Reassembly
 
 
 def test_each_has_a_share_that_does_not_count() -> None:
-    budget = Budget(0)
+    budget = Budget(0, SHARE)
     assert all(budget.change(0, SHARE) for _ in range(1000))
     assert budget.used == 0
     assert not budget.change(SHARE, SHARE + 1)
@@ -13,7 +13,7 @@ def test_each_has_a_share_that_does_not_count() -> None:
 
 def test_what_goes_beyond_is_counted_and_bounded() -> None:
     """BUF-6"""
-    budget = Budget(1000)
+    budget = Budget(1000, SHARE)
     assert budget.change(0, SHARE + 600)
     assert not budget.change(0, SHARE + 401)
     assert budget.change(SHARE, SHARE + 400)
@@ -25,7 +25,7 @@ def test_what_goes_beyond_is_counted_and_bounded() -> None:
 
 
 def test_less_is_never_too_much() -> None:
-    budget = Budget(1000)
+    budget = Budget(1000, SHARE)
     assert budget.change(0, SHARE + 1000)
     budget.limit = 10
     assert budget.change(SHARE + 1000, SHARE + 900)
@@ -34,7 +34,7 @@ def test_less_is_never_too_much() -> None:
 
 def test_BUF_6_two_queues_share() -> None:
     """What one gives back, by delivering it or by its end, the other may have."""
-    budget = Budget(10_000)
+    budget = Budget(10_000, SHARE)
     first, second = Reassembly(1 << 20, budget), Reassembly(1 << 20, budget)
     assert first.insert(1, bytes(SHARE + 10_000 - PIECE_OVERHEAD))
     assert budget.used == 10_000

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudp.config import Config
+from rudp.core.budget import Memory
 from rudp.core.counters import Counters
 from rudp.core.receiver import PAWS_SLACK, PAWS_VALIDITY, QUICK_ACKS, AckDue, Receiver, window_shift
 from rudp.core.timers import OFF, Timers
@@ -290,10 +291,16 @@ def test_promises_are_kept(
 class Growing(Half):
     """A receiver whose buffer may grow from 10 to 80 KB; a round trip takes 100 ms."""
 
-    def __init__(self, *, timestamps: bool = True, fixed: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timestamps: bool = True,
+        fixed: int | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         self.timers = Timers()
         config = Config(receive_buffer=BUFFER, receive_buffer_max=80_000)
-        self.receiver = Receiver(IRS, config, self.timers)
+        self.receiver = Receiver(IRS, config, self.timers, memory)
         self.receiver.rmss = self.receiver.rmss_max = RMSS
         self.receiver.sack = True
         self.receiver.shift = window_shift(80_000)
@@ -332,6 +339,25 @@ def test_the_buffer_grows_with_the_reader(timestamps: bool) -> None:
     rtt = half.receiver.autotune.rtt
     assert rtt is not None
     assert 0.0999 < rtt < 0.2001  # without timestamps it may be that of two windows
+
+
+def test_BUF_6_beyond_a_share_the_receive_buffers_have_a_bound_together() -> None:
+    """The promise stands, and what one leaves at its end the other may have."""
+    memory = Memory(0, 60_000)
+    memory.buffers.share = 20_000
+    first, second = Growing(memory=memory), Growing(memory=memory)
+    for _ in range(10):
+        first.round_trip()
+    assert first.receiver.receive_buffer == 80_000
+    assert memory.buffers.used == 60_000
+    for _ in range(5):
+        second.round_trip()
+    assert second.receiver.receive_buffer == 20_000
+    assert memory.buffers.used == 60_000
+    first.receiver.end()
+    assert memory.buffers.used == 0
+    second.receiver.end()
+    assert memory.buffers.used == 0
 
 
 def test_the_buffer_does_not_grow_for_a_reader_that_does_not_read() -> None:

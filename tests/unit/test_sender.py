@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rudp.config import Config
+from rudp.core.budget import Budget
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.flight import initial_window
 from rudp.core.recovery import Phase
@@ -34,13 +35,14 @@ class Half:
         narrow: bool = False,
         config: Config | None = None,
         syn_transmissions: int = 1,
+        memory: Budget | None = None,
         **settings: Any,
     ) -> None:
         if config is None:
             settings.setdefault("pacing", False)
             config = Config(congestion="newreno" if narrow else wide, **settings)
         self.timers = Timers()
-        self.sender = Sender(ISS, config, self.timers)
+        self.sender = Sender(ISS, config, self.timers, memory=memory)
         self.sender.syn_sent(-0.1)
         self.sender.on_ack(ONE, [], None, None, False, 0.0)
         self.sender.snd_wnd = self.sender.max_snd_wnd = window
@@ -224,6 +226,30 @@ def test_the_send_buffer_is_a_limit() -> None:
     assert sum(b - a for a, b in half.flush()) <= 4096
     half.ack(4000)
     assert sum(b - a for a, b in half.flush()) <= 4096
+
+
+def test_BUF_6_beyond_a_share_the_send_buffers_have_a_bound_together() -> None:
+    """What one leaves, by being acknowledged or by its end, the other may have."""
+    memory = Budget(20_000, share=10_000)
+    first, second = (
+        Half(config=Config(congestion=wide, pacing=False), memory=memory) for _ in "ab"
+    )
+    for half in (first, second):
+        half.write(100_000)
+    assert sum(b - a for a, b in first.flush(most=1)) == 30_000
+    assert memory.used == 20_000
+    assert sum(b - a for a, b in second.flush(most=1)) == 10_000
+    first.ack(1000)
+    assert first.flush(most=1) == [(30_000, 31_000)]
+    first.sender.end()
+    assert memory.used == 0
+    second.ack(10_000)
+    assert sum(b - a for a, b in second.flush(most=1)) == 30_000
+    assert memory.used == 20_000
+    second.ack(40_000)
+    assert sum(b - a for a, b in second.flush(most=1)) == 30_000
+    second.sender.end()
+    assert memory.used == 0
 
 
 # -- full segments, small segments ---------------------------------------------------------------
