@@ -18,7 +18,7 @@ SECONDS = 2.0
 
 
 def goodput(rate: float, rtt: float, config: Config) -> float:
-    """Return what one connection carries of *rate* bits a second in two seconds, the start aside."""
+    """Return what one connection carries of *rate* bits a second in two seconds after a start."""
     network = Network(seed=1, rate=rate, delay=rtt / 2, queue=int(rate / 8 * rtt))
     here, there = ("127.0.0.1", 7), ("127.0.0.2", 7)
     a, b = (
