@@ -2,8 +2,12 @@
 
 qlog was made for QUIC.  What loss recovery and congestion control are about is the same in TCP,
 so those events bear the names that tools such as qvis draw: ``recovery:metrics_updated`` and its
-kin.  Segments and states are TCP's own and are called ``tcp:segment_sent`` and so on; QUIC's
-packets would say what is not there.
+kin.  Such tools take the axis of time from packets, so each segment with data is a packet as well,
+``transport:packet_sent`` or ``transport:packet_received``: its number is a count, its length that
+of its data, and ``recovery:packet_lost`` names the number under which the data was sent last.
+
+All that segments and states are in TCP is told by ``tcp:segment_sent`` and so on; QUIC's packets
+would say what is not there.
 """
 
 import json
@@ -57,13 +61,14 @@ def save(recording: Recording, path: str | Path, connection: str | None = None) 
 def records(events: Iterable[Event], connection: str | None = None) -> Iterator[str]:
     """Yield the records of a file about *connection*, the first if None; raises as :func:`save`."""
     watched = None
+    packets = _Packets()
     for event in events:
         if watched is None:
             if isinstance(event, Watched) and connection in (None, event.connection):
                 watched = event
                 yield _record(_header(watched))
         elif event.connection == watched.connection:
-            for name, data in _told(event):
+            for name, data in (*_told(event), *packets.told(event)):
                 yield _record({"time": round(event.time * 1000, 6), "name": name, "data": data})
     if watched is None:
         raise ValueError(f"there is no connection {connection or ''}".rstrip())
@@ -117,10 +122,6 @@ def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
         growing = "slow_start" if slow_start else "congestion_avoidance"
         state = _PHASES.get(event.recovery, growing)
         yield "recovery:congestion_state_updated", {"new": state}
-    elif isinstance(event, RangeLost):
-        header = {"packet_type": "1RTT", "packet_number": event.left}
-        lost = {"header": header, "raw": {"length": event.right - event.left}}
-        yield "recovery:packet_lost", lost | {"trigger": _TRIGGERS.get(event.why, "")}
     elif isinstance(event, TimerSet | TimerFired) and event.timer in _TIMERS:
         timer: dict[str, Any] = {"timer_type": _TIMERS[event.timer], "event_type": "expired"}
         if isinstance(event, TimerSet):
@@ -133,3 +134,58 @@ def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
         for name in ("event", "time", "connection"):
             del fields[name]
         yield f"tcp:{event.kind}", fields
+
+
+class _Packets:
+    """Counts the segments with data as if they were packets, and knows what they carried."""
+
+    def __init__(self) -> None:
+        self._received = 0
+        self._sent: list[tuple[int, int]] = []  # ranges of sequence numbers, by packet number
+
+    def told(self, event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what *event* means in packets."""
+        if isinstance(event, SegmentSent) and event.segment.length:
+            left = event.segment.seq + ("SYN" in event.segment.flags)
+            right = left + event.segment.length
+            yield "transport:packet_sent", _packet(len(self._sent), left, right)
+            self._sent.append((left, right))
+        elif isinstance(event, SegmentReceived) and event.segment.length and not event.dropped:
+            left = event.segment.seq + ("SYN" in event.segment.flags)
+            right = left + event.segment.length
+            yield "transport:packet_received", _packet(self._received, left, right)
+            self._received += 1
+        elif isinstance(event, RangeLost):
+            trigger = {"trigger": _TRIGGERS.get(event.why, "")}
+            for number in self._carriers(event.left, event.right):
+                left, right = self._sent[number]
+                header = {"packet_type": "1RTT", "packet_number": number}
+                raw = {"length": right - left}
+                yield "recovery:packet_lost", {"header": header, "raw": raw} | trigger
+
+    def _carriers(self, left: int, right: int) -> list[int]:
+        """Return the packets that have carried the octets of [left, right) last."""
+        missing = [(left, right)]
+        found = []
+        for number in range(len(self._sent) - 1, -1, -1):
+            if not missing:
+                break
+            first, end = self._sent[number]
+            rest = [
+                part
+                for low, high in missing
+                for part in ((low, min(high, first)), (max(low, end), high))
+                if part[0] < part[1]
+            ]
+            if rest != missing:
+                found.append(number)
+                missing = rest
+        return found[::-1]
+
+
+def _packet(number: int, left: int, right: int) -> dict[str, Any]:
+    """Return a packet with the octets [left, right) of the stream, whose first has number 1."""
+    length = right - left
+    stream = {"frame_type": "stream", "stream_id": 0, "offset": left - 1, "length": length}
+    header = {"packet_type": "1RTT", "packet_number": number}
+    return {"header": header, "raw": {"length": length}, "frames": [stream]}

@@ -1,5 +1,6 @@
 """The smaller views of the event stream: qlog and logging."""
 
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -42,6 +43,28 @@ def test_qlog_tells_of_recovery_in_its_own_words(tmp_path: Path) -> None:
     assert len(by_name["tcp:segment_sent"]) == len(
         [e for e in run.log.events if e.kind == "segment_sent" and e.connection == "client"]
     )
+
+
+def test_qlog_has_packets_for_the_axis_of_time() -> None:
+    """qvis draws nothing without packets that have a length, and finds what was lost by number."""
+    run = transfer(drop=(2, 5))
+    for end, kind in (("client", "sent"), ("server", "received")):
+        _, *told = records("".join(qlog.records(run.log.events, end)))
+        data = [event["data"] for event in told if event["name"] == f"transport:packet_{kind}"]
+        assert [packet["header"]["packet_number"] for packet in data] == [*range(len(data))]
+        assert all(packet["raw"]["length"] > 0 for packet in data)
+        (frames,) = zip(*[packet["frames"] for packet in data], strict=True)
+        covered = sorted((frame["offset"], frame["length"]) for frame in frames)
+        assert covered[0][0] == 0
+        assert all(b[0] <= a[0] + a[1] for a, b in itertools.pairwise(covered))
+        if end == "client":
+            lost = [event["data"] for event in told if event["name"] == "recovery:packet_lost"]
+            assert len(lost) == 2
+            for each in lost:
+                number = each["header"]["packet_number"]
+                assert each["raw"] == data[number]["raw"]
+                again = [frame["offset"] for frame in frames].count(frames[number]["offset"])
+                assert again == 2  # and once more
 
 
 def test_qlog_of_the_other_end() -> None:
