@@ -146,9 +146,10 @@ class Registry:
         return endpoint
 
     def abandon(self) -> None:
-        """In a process that was forked: all these endpoints are the parent's."""
+        """In a process that was forked: all endpoints that have a socket are the parent's."""
         for endpoint in list(self._endpoints):
-            endpoint.abandon()
+            if endpoint.socket is not None:
+                endpoint.abandon()
 
     # -- inside ----------------------------------------------------------------------------------
 

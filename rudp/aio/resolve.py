@@ -35,7 +35,7 @@ async def resolve(
         proto=proto,
         flags=flags,
     )
-    infos = [(int(kind), tuple(address)) for kind, _, _, _, address in found]
+    infos = [(int(kind), _with_zone(tuple(address), host)) for kind, _, _, _, address in found]
     if not infos:
         raise OSError("getaddrinfo() returned empty list")
     return list(dict.fromkeys(infos))
@@ -53,6 +53,18 @@ def _literal(host: str | None, port: int | str | None, family: int) -> AddressIn
     if family not in (0, kind):
         return None
     return kind, (canonical, port) if kind == socket.AF_INET else (canonical, port, 0, 0)
+
+
+def _with_zone(address: Address, host: str | None) -> Address:
+    """Return *address* with the zone that *host* names (RFC 4007 §11): uvloop forgets it."""
+    bare, percent, zone = (host or "").partition("%")
+    if not percent or len(address) != 4 or address[3] or "%" in address[0]:
+        return address
+    try:
+        index = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    except OSError:
+        raise socket.gaierror(socket.EAI_NONAME, f"no interface {zone!r} for {bare}") from None
+    return *address[:3], index
 
 
 @functools.lru_cache(maxsize=1024)  # a client opens many connections to few addresses

@@ -101,6 +101,13 @@ async def test_link_local_addresses_have_their_zone(net: Net, wildcard: bool) ->
             assert (address[0], *address[2:]) == (host, 0, zone)
 
 
+async def test_zone_that_is_not_there(net: Net) -> None:
+    real_only(net)
+    for host in ("fe80::1%nowhere", "127.0.0.1%lo", "fe80::1%"):
+        with pytest.raises(socket.gaierror):
+            await net.open_connection(host, 7)
+
+
 @pytest.mark.skipif(link_local() is None, reason="no link-local address")
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
 def test_link_towards_a_link_local_address() -> None:

@@ -1,6 +1,8 @@
 """Happy Eyeballs (RFC 8305 §5): who starts when, who wins, and what becomes of the others."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -238,7 +240,9 @@ async def test_reset_between_opening_and_introduction(eager: bool) -> None:
     class Rude(Recorder):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
-            self.transport.abort()
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.close()
 
     async with cleared(await NET.create_server(Rude, NEAR, 7)):
         made = []
