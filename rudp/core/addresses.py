@@ -31,14 +31,18 @@ def host_of(path: Path) -> str:
     return str(path[0][0])
 
 
+MAPPED: Final = "::ffff:"
+"""How the address of an IPv4 peer begins on an IPv6 socket that takes both (RFC 4291 §2.5.5.2)."""
+
+
 def is_ipv6(host: str) -> bool:
-    """Return whether *host* is an IPv6 address."""
-    return ":" in host
+    """Return whether packets to *host* are IPv6's."""
+    return ":" in host and not host.startswith(MAPPED)
 
 
 def is_loopback(host: str) -> bool:
     """Return whether *host* is this one, by an address that nobody else has."""
-    return host.startswith("127.") or host == "::1"
+    return host.removeprefix(MAPPED).startswith("127.") or host == "::1"
 
 
 def is_link_local(host: str) -> bool:

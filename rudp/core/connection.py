@@ -413,18 +413,20 @@ class Connection:
         """SEGMENT ARRIVES (RFC 9293 §3.10.7)."""
         segment_arrives(self._tcb, run, now)
 
-    def handle_send_error(self, code: int, seq: int, size: int, now: float) -> None:
+    def handle_send_error(
+        self, code: int, seq: int, size: int, link: int | None, now: float
+    ) -> None:
         """The system refused to send datagrams of *size* octets; *code* is an errno number.
 
         They count as lost.  An open that cannot even send its first SYN, for want of a route say,
         fails at once; but a firewall's EPERM, and what befalls later SYNs, is lost as if on the
         way, as Linux has it.  If they were too large, what began with SEG.SEQ *seq*, 32 bits, goes
-        again in smaller ones (PMTU-13).
+        again in smaller ones (PMTU-13): of *link* octets, what the link takes now, if known.
         """
         tcb = self._tcb
         if tcb.state is State.SYN_SENT and tcb.syn_transmissions < 2 and code != errno.EPERM:
             tcb.die(OSError(code, os.strerror(code)), now)
-        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size):
+        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size, link):
             self._train = _NOTHING  # it is as large, and goes again too
             tcb.follow_pmtu()
             tcb.sender.flight.refused(from_wire(seq, tcb.sender.snd_nxt), now)

@@ -477,7 +477,8 @@ class Flight:
             self.controller.on_range_lost(
                 size, run.tx_in_flight, self.rate.lost - run.lost_before, run.app_limited, now
             )
-        if any(run.end - run.seq >= self.smss and not run.is_probe for run in lost):
+        smss = self.smss
+        if any(run.end - run.seq >= smss <= run.mss and not run.is_probe for run in lost):
             self._full_segments_lost(now)
         return octets
 

@@ -26,7 +26,7 @@ RAISE_TIMER: Final = 600.0
 SIZES: Final = (1232, 1252, 1372, 1392, 1412, 1432, 1452, 1472)
 """Payloads of usual paths, tunnels among them (PMTU-7)."""
 
-PAUSE_MAX: Final = 10
+PAUSE_MAX: Final = 5
 """Round trips, at most, between a size that failed and the next that is tried.  A search has few
 such steps; with a window of segments as many round trips it could take minutes (PMTU-12)."""
 
@@ -156,14 +156,14 @@ class PathMtu:
         size, self.probing = self.probing, None
         if size is None:
             return
-        if self.state is State.ERROR:
-            self._next_at = now + pause
-            return
         self._failures += 1
         if self._failures >= MAX_PROBES:
             self._failures = 0
             self._too_big = min(self._too_big, size)
-            self._next_at = now + pause
+            self.state = State.SEARCHING  # perhaps below the base
+        elif self.state is not State.ERROR:
+            return
+        self._next_at = now + pause
 
     def on_cut(self, passed: int, pause: float, now: float) -> None:
         """Of a larger datagram *passed* octets have arrived: something on the way cuts.
@@ -200,19 +200,26 @@ class PathMtu:
             self.plpmtu = max(payload, min(self.base, self.plpmtu))
             self._complete(now)
 
-    def on_refused(self, size: int) -> bool:
+    def on_refused(self, size: int, link: int | None = None) -> bool:
         """The system does not take a datagram of *size* octets (EMSGSIZE, PMTU-13).
 
-        Return whether smaller ones will do: what any host takes was refused for another reason.
+        *link*: what the local link takes now, if that is known: where larger ones have passed until
+        now, it passes.  Return whether smaller ones will do: what any host takes was refused for
+        another reason.
         """
         if size <= self._floor:
             return False
+        if link is None or not self._floor <= link < size:
+            link = None
         self.probing = None
         self._failures = 0
         self._too_big = min(self._too_big, size)
-        self._ceiling = min(self._ceiling, size - 1)
+        self._ceiling = min(self._ceiling, size - 1 if link is None else link)
         if self.plpmtu >= size:
-            self.plpmtu = self.base if self.base < size else self._floor
+            fallback = self.base if self.base < size else self._floor
+            self.plpmtu = fallback if link is None else link
+            if self.state is not State.DISABLED:
+                self.state = State.SEARCHING
         self._stay_below_ceiling()
         return True
 
@@ -220,10 +227,11 @@ class PathMtu:
         """Segments of this size do not arrive any more: fall back; return whether that changed.
 
         First to the base, then to the floor (PMTU-9).  After *pause* seconds the size that failed
-        is tried again: if the peer was only away for a while, one probe shows it.
+        is tried again: if the peer was only away for a while, one probe shows it, and if not, one
+        or two more, as the segments that were lost have been probes too.
         """
         self.probing = None
-        self._failures = 0
+        self._failures = 1
         if self.state is State.DISABLED or self.plpmtu <= self._floor:
             return False
         if self.plpmtu > self.base:

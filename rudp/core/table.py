@@ -276,7 +276,9 @@ class ConnectionTable:
 
         Its datagrams may be those of several connections, each of which has one run of them.
         """
-        last = None
+        last = link = None
+        if code == errno.EMSGSIZE and self._link_payload is not None:
+            link = self._link_payload(transmit.path[0])  # it may have changed
         for datagram in transmit.datagrams():
             ports = int.from_bytes(datagram[:4], "big")
             if ports == last:
@@ -286,7 +288,7 @@ class ConnectionTable:
             connection = self._entries.get((transmit.path, swap_ports(ports)))
             if connection is not None:
                 seq = int.from_bytes(datagram[4:8], "big")
-                connection.handle_send_error(code, seq, len(datagram), now)
+                connection.handle_send_error(code, seq, len(datagram), link, now)
                 self._attend(connection)
 
     def handle_timeouts(self, now: float) -> None:

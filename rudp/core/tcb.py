@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from rudp.config import MSS_FLOOR, Config
 from rudp.core import options, wire
+from rudp.core.addresses import host_of, is_ipv6
 from rudp.core.budget import Memory
 from rudp.core.congestion.controller import Ack
 from rudp.core.counters import Count, Counters
@@ -181,7 +182,7 @@ class Tcb:
         self.recorder = FlightRecorder(events, now) if events else None
         self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
         self.mms_r = payloads.receive
-        self.ipv6 = ":" in str(path[0][0])
+        self.ipv6 = is_ipv6(host_of(path))
         self.state = State.CLOSED
         self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
@@ -604,7 +605,7 @@ class Tcb:
 
 def default_mss(path: Path) -> int:
     """Return the MSS of a peer whose SYN names none, octets."""
-    return DEFAULT_MSS_IPV6 if ":" in str(path[0][0]) else DEFAULT_MSS_IPV4
+    return DEFAULT_MSS_IPV6 if is_ipv6(host_of(path)) else DEFAULT_MSS_IPV4
 
 
 def reset_by_peer() -> ConnectionResetError:

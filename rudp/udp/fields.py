@@ -21,46 +21,75 @@ IPv6, with their values.  Linux's are IP_MTU_DISCOVER and IPV6_MTU_DISCOVER set 
 keeps a cached path MTU out of the way (PMTU-13); the others are IP_DONTFRAG and IPV6_DONTFRAG."""
 
 
-def forbid_fragments(sock: Any, *, ipv6: bool) -> None:
+IPV4_ONLY: Final = (False,)
+IPV6_ONLY: Final = (True,)
+BOTH: Final = (False, True)
+"""Which families a socket needs options of; True is IPv6."""
+
+
+def families(sock: Any) -> tuple[bool, ...]:
+    """Return the families whose options are to be set on *sock*.
+
+    An IPv6 socket that takes IPv4 datagrams too (IPV6_V6ONLY off) needs those of both: what is set
+    for IPv6 alone does nothing for its IPv4 peers.
+    """
+    if sock.family != socket.AF_INET6:
+        return IPV4_ONLY
+    try:
+        alone = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    except OSError:
+        alone = True
+    return IPV6_ONLY if alone else BOTH
+
+
+def forbid_fragments(sock: Any) -> None:
     """Have nothing that leaves *sock* fragmented, here or on the way (UDP-5, PMTU-13).
 
     Else a probe that is too large for the path would arrive all the same, in pieces.
     """
-    level = socket.IPPROTO_IPV6 if ipv6 else socket.IPPROTO_IP
     for platform, options in NO_FRAGMENTS.items():
         if sys.platform.startswith(platform):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(level, *options[ipv6])
+            for ipv6 in families(sock):
+                level = socket.IPPROTO_IPV6 if ipv6 else socket.IPPROTO_IP
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(level, *options[ipv6])
+
+
+_DSCP: Final = (
+    (socket.IPPROTO_IP, socket.IP_TOS),
+    (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
+)
+_TTL: Final = (
+    (socket.IPPROTO_IP, socket.IP_TTL),
+    (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
+)
 
 
 class IpFields:
     """Remembers what *sock* puts into its IP headers (RFC 9293 MUST-48, MUST-49)."""
 
-    __slots__ = ("_default_ttl", "_dscp", "_ipv6", "_sock", "_ttl")
+    __slots__ = ("_default_ttl", "_dscp", "_families", "_sock", "_ttl")
 
-    def __init__(self, sock: Any, *, ipv6: bool) -> None:
+    def __init__(self, sock: Any) -> None:
         self._sock = sock
-        self._ipv6 = ipv6
+        self._families = families(sock)
         self._dscp = 0
         self._ttl: int | None = None
-        self._default_ttl: int | None = None
+        self._default_ttl: dict[bool, int] = {}
 
     def apply(self, dscp: int, ttl: int | None) -> None:
         """Make the next datagrams carry *dscp*, and *ttl* or the system's own."""
         if dscp != self._dscp:
             self._dscp = dscp
-            if self._ipv6:
-                self._set(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
-            else:
-                self._set(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+            for ipv6 in self._families:
+                self._set(*_DSCP[ipv6], dscp << 2)
         if ttl != self._ttl:
             self._ttl = ttl
-            level, name = socket.IPPROTO_IP, socket.IP_TTL
-            if self._ipv6:
-                level, name = socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS
-            if self._default_ttl is None:
-                self._default_ttl = self._sock.getsockopt(level, name)
-            self._set(level, name, self._default_ttl if ttl is None else ttl)
+            for ipv6 in self._families:
+                level, name = _TTL[ipv6]
+                if ipv6 not in self._default_ttl:
+                    self._default_ttl[ipv6] = self._sock.getsockopt(level, name)
+                self._set(level, name, self._default_ttl[ipv6] if ttl is None else ttl)
 
     def _set(self, level: int, name: int, value: int) -> None:
         with contextlib.suppress(OSError):  # the datagram goes out as the system likes

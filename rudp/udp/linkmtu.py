@@ -4,12 +4,12 @@ On loopback that is the whole path, and the answer can be trusted.  Elsewhere it
 for the path's MTU from above: nothing larger can leave, since nothing may be fragmented.
 """
 
-import functools
 import socket
 import struct
 import sys
 from typing import Final
 
+from rudp.core.addresses import MAPPED, is_ipv6
 from rudp.core.transmit import Address
 
 SIOCGIFMTU: Final = 0x8921  # <linux/sockios.h>
@@ -47,7 +47,10 @@ def loopback_payload() -> int | None:
 
 
 def link_payload(address: Address) -> int | None:
-    """Return the octets of UDP payload that the link towards *address* takes, None if unknown."""
+    """Return the octets of UDP payload that the link towards *address* takes, None if unknown.
+
+    It takes 10 µs to ask, and is asked for each connection: links and routes change.
+    """
     if sys.platform != "linux":
         return None
     try:
@@ -56,15 +59,14 @@ def link_payload(address: Address) -> int | None:
         return None  # no way to it now, or no descriptor left; the next time may be better
 
 
-@functools.lru_cache(maxsize=1024)
 def _payload_towards(host: str, zone: int) -> int:
-    ipv6 = ":" in host
+    host = host.removeprefix(MAPPED)
+    ipv6 = is_ipv6(host)
     level, name, headers = (socket.IPPROTO_IP, IP_MTU, 28)
     if ipv6:
         level, name, headers = (socket.IPPROTO_IPV6, IPV6_MTU, HEADERS)
     with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(
-            (host, 9, 0, zone) if ipv6 else (host, 9)
-        )  # sends nothing; the kernel looks up its route
+        # This sends nothing; the kernel looks up its route.
+        probe.connect((host, 9, 0, zone) if ipv6 else (host, 9))
         mtu: int = probe.getsockopt(level, name)
     return max(min(mtu - headers, PAYLOAD_MAX), PAYLOAD_MIN)

@@ -18,7 +18,7 @@ import sys
 from typing import Any, Final
 
 from rudp.core.transmit import RUN_OCTETS_MAX, Address, Transmit
-from rudp.udp.fields import IpFields, forbid_fragments
+from rudp.udp.fields import IpFields, families, forbid_fragments
 from rudp.udp.port import TRANSIENT, Receiver, arrivals_in, ask_for_buffers
 
 # From <linux/udp.h>, <linux/in.h> and <linux/in6.h>; the socket module lacks the names.
@@ -64,7 +64,10 @@ _LOW_OCTET: Final = 0 if sys.byteorder == "little" else 3  # of the int that IPv
 ECN_BITS: Final = 3
 """The lower two of the eight bits; the others are the DSCP (RFC 3168 §5)."""
 
-_ERRORS: Final = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
+_ERRORS: Final = ((_IP, IP_RECVERR), (_IPV6, IPV6_RECVERR))
+_RECEIVE_ECN: Final = ((_IP, IP_RECVTOS), (_IPV6, socket.IPV6_RECVTCLASS))
+_RECEIVE_HOST: Final = ((_IP, IP_PKTINFO), (_IPV6, socket.IPV6_RECVPKTINFO))
+"""Options for IPv4 and for IPv6."""
 
 
 class QuietSocket(socket.socket):
@@ -99,7 +102,8 @@ class LinuxPort:
         self.sockname: Address = sock.getsockname()
         self._ipv6 = sock.family == socket.AF_INET6
         self._wildcard = remote is None and self.sockname[0] in ("0.0.0.0", "::")
-        self._fields = IpFields(sock, ipv6=self._ipv6)
+        self._families = families(sock)
+        self._fields = IpFields(sock)
         self._buffer = bytearray(DATAGRAM_MAX)
         self._view = memoryview(self._buffer)
         self._gso = True
@@ -117,19 +121,16 @@ class LinuxPort:
         sock = self._sock
         sock.setblocking(False)
         ask_for_buffers(sock)
-        forbid_fragments(sock, ipv6=self._ipv6)
+        forbid_fragments(sock)
         with contextlib.suppress(OSError):
             sock.setsockopt(SOL_UDP, UDP_GRO, 1)
-        if self._ipv6:
-            self._option(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
-            self.ecn_capable = self._option(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
-            if self._wildcard:
-                self._option(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        else:
-            self._option(socket.IPPROTO_IP, IP_RECVERR, 1)
-            self.ecn_capable = self._option(socket.IPPROTO_IP, IP_RECVTOS, 1)
-            if self._wildcard:
-                self._option(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        self.ecn_capable = True
+        for ipv6 in self._families:
+            self._option(*_ERRORS[ipv6], 1)
+            if not self._option(*_RECEIVE_ECN[ipv6], 1):
+                self.ecn_capable = False
+        if self._wildcard:  # IPv6's option tells of IPv4 too, as ::ffff:1.2.3.4
+            self._option(*_RECEIVE_HOST[self._ipv6], 1)
 
     def _option(self, level: int, name: int, value: int) -> bool:
         """Set an option and return whether that worked: an older kernel does without."""
@@ -300,7 +301,8 @@ class LinuxPort:
         if total > transmit.size:
             ancillary.append((SOL_UDP, UDP_SEGMENT, _GSO.pack(transmit.size)))
         if transmit.ecn:
-            ancillary.append(_traffic_class(self._ipv6, transmit.dscp << 2 | transmit.ecn))
+            octet = transmit.dscp << 2 | transmit.ecn
+            ancillary += [_traffic_class(ipv6, octet) for ipv6 in self._families]
         if self._wildcard and local:  # else the socket has one address only
             ancillary.append(_source(self._ipv6, local))
         if self._remote is not None:

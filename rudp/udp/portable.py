@@ -44,9 +44,8 @@ class PortablePort(asyncio.DatagramProtocol):
         self.sockname = transport.get_extra_info("sockname") or ("", 0)
         sock = transport.get_extra_info("socket")
         if sock is not None:
-            ipv6 = ":" in str(self.sockname[0])
-            forbid_fragments(sock, ipv6=ipv6)
-            self._fields = IpFields(sock, ipv6=ipv6)
+            forbid_fragments(sock)
+            self._fields = IpFields(sock)
             self._arrivals = arrivals_in(sock)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:

@@ -34,7 +34,7 @@ def explore(pmtu: PathMtu, true: int, now: float = 0.0, loss: float = 0.0, seed:
     for _ in range(1000):
         size = pmtu.next_probe(now)
         if size is None:
-            if pmtu.state is not State.SEARCHING:
+            if pmtu.state not in (State.SEARCHING, State.ERROR):
                 return probes
             now += PAUSE
             continue
@@ -154,16 +154,37 @@ def test_the_base_passes_after_all() -> None:
     explore(pmtu, CEILING)
     for now in (10.0, 11.0):
         assert pmtu.on_black_hole(PAUSE, now)
-    for now in (12.0, 13.0, 14.0, 15.0):
-        assert pmtu.next_probe(now) == BASE
-        pmtu.on_probe_sent(BASE)
-        pmtu.on_probe_lost(PAUSE, now)
-        assert pmtu.next_probe(now + 0.5) is None
+    assert pmtu.next_probe(12.0) == BASE
+    pmtu.on_probe_sent(BASE)
+    pmtu.on_probe_lost(PAUSE, 12.0)
+    assert pmtu.next_probe(12.5) is None
+    assert pmtu.next_probe(13.0) == BASE
     pmtu.on_probe_sent(BASE)
     pmtu.on_probe_delivered()
     assert (pmtu.plpmtu, pmtu.state) == (BASE, State.SEARCHING)
     assert explore(pmtu, CEILING, now=20.0) == 1
     assert pmtu.plpmtu == CEILING
+
+
+def test_the_base_does_not_pass() -> None:
+    """PMTU-3: then something between it and the floor may."""
+    pmtu = search()
+    explore(pmtu, CEILING)
+    for now in (10.0, 11.0):
+        assert pmtu.on_black_hole(PAUSE, now)
+    explore(pmtu, 1000, now=12.0)
+    assert 1000 - STEP_MIN <= pmtu.plpmtu <= 1000
+
+
+@pytest.mark.parametrize(
+    ("link", "size"), [(1300, 1300), (700, 700), (None, BASE), (300, BASE), (9000, BASE)]
+)
+def test_the_link_has_changed(link: int | None, size: int) -> None:
+    """PMTU-13: what it takes now is known, and needs no search; nonsense is not believed."""
+    pmtu = search()
+    explore(pmtu, CEILING)
+    assert pmtu.on_refused(CEILING, link)
+    assert pmtu.plpmtu == size
 
 
 def local() -> PathMtu:
