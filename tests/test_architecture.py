@@ -46,7 +46,7 @@ KNOWS = {
         "core.stats",
         "core.tracer",
     },
-    "udp": {"config", "core.transmit"},
+    "udp": {"config", "core.addresses", "core.transmit"},
     "sim": {"config", "core.table", "core.transmit"},
     "trace": {
         "config",

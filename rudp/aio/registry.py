@@ -19,6 +19,7 @@ from typing import Any
 
 from rudp.aio.endpoint import Endpoint
 from rudp.config import Config
+from rudp.core.addresses import is_ipv6
 from rudp.core.transmit import Address
 from rudp.udp.linux import LinuxPort, QuietSocket
 from rudp.udp.port import ask_for_buffers, lend_address
@@ -280,7 +281,7 @@ def _make_socket(
                 raise ValueError("reuse_port not supported by socket module")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
-            mapped = remote is not None and str(remote[0]).startswith("::ffff:")
+            mapped = remote is not None and not is_ipv6(str(remote[0]))
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not mapped)
         if local is not None:
             try:

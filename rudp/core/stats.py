@@ -22,7 +22,7 @@ class EndpointStats(TypedDict, total=False):
     socket_send_buffer: int
     """Octets that the system takes from the socket, its own overhead included (SO_SNDBUF)."""
     socket_receive_drops: int
-    """Datagrams that found no room there; on Linux."""
+    """Batches of 1 to 64 datagrams, merged by UDP_GRO, that found no room there; on Linux."""
 
     segment_shorter_than_header: int
     """Datagrams too short for a TCP header (RFC 9293 §3.1)."""
@@ -85,4 +85,4 @@ class EndpointStats(TypedDict, total=False):
     icmp_ignored: int
     """ICMP errors about nothing that is outstanding (RFC 5927 §4.1)."""
     datagram_not_sent: int
-    """Datagrams that the system refused, or that found no room to wait."""
+    """Datagrams that the system refused, each of a batch, or that found no room to wait."""

@@ -280,11 +280,11 @@ class ConnectionTable:
         if code == errno.EMSGSIZE and self._link_payload is not None:
             link = self._link_payload(transmit.path[0])  # it may have changed
         for datagram in transmit.datagrams():
+            self.counters[Count.SEND_DROPPED] += 1
             ports = int.from_bytes(datagram[:4], "big")
             if ports == last:
                 continue
             last = ports
-            self.counters[Count.SEND_DROPPED] += 1
             connection = self._entries.get((transmit.path, swap_ports(ports)))
             if connection is not None:
                 seq = int.from_bytes(datagram[4:8], "big")

@@ -66,10 +66,11 @@ def lend_address(sock: Any, lent: bool) -> bool:
 
 
 def receive_drops(sock: Any) -> int | None:
-    """Return how many datagrams found no room in *sock*, None where the system does not tell.
+    """Return how many batches found no room in *sock*, None where the system does not tell.
 
-    It is the counter of SO_RXQ_OVFL, asked for when somebody wants to know; as a control message
-    it would come with every read from the first drop on.
+    Each may have been up to 64 datagrams, merged before there was a look at the room (UDP_GRO); how
+    many they were the kernel does not tell.  It is the counter of SO_RXQ_OVFL, asked for when
+    somebody wants to know; as a control message it would come with every read from the first drop.
     """
     if sys.platform != "linux":
         return None

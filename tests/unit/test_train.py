@@ -4,6 +4,7 @@ import errno
 
 from rudp.config import Config
 from rudp.core.connection import TRAIN_RUNS, Connection
+from rudp.core.counters import Count
 from rudp.core.recorder import SENT
 from rudp.core.state import State
 from rudp.core.table import ConnectionTable
@@ -180,6 +181,7 @@ def test_a_train_that_is_too_large_goes_again_as_a_whole() -> None:
     first = pair.poll()
     assert first is not None
     pair.a.table.handle_send_error(errno.EMSGSIZE, first, pair.now)
+    assert pair.a.table.counters[Count.SEND_DROPPED] == len(first.datagrams()) > 1
     again = pair.poll()
     assert again is not None
     assert seq_of(again) == seq_of(first)
