@@ -1,6 +1,7 @@
 """Happy Eyeballs (RFC 8305 §5): who starts when, who wins, and what becomes of the others."""
 
 import asyncio
+import errno
 import socket
 import struct
 from collections.abc import Callable, Coroutine
@@ -10,6 +11,7 @@ import pytest
 
 import rudp
 from rudp.aio.race import race
+from rudp.aio.registry import registry_of
 from rudp.sim import VirtualLoop
 from tests.aio.kit import (
     Net,
@@ -287,3 +289,37 @@ async def test_a_factory_that_fails_leaves_no_connection(eager: bool) -> None:
             with pytest.raises(LookupError):
                 await NET.create_connection(factory, "name", 7, happy_eyeballs_delay=delay)
         await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOPROTOOPT])
+async def test_unreachable_address_gives_way_at_once(eager: bool, code: int) -> None:
+    """ICMP-4: without Happy Eyeballs, too, the next address of the name does not wait."""
+    loop = eagerly(eager)
+    loop.hosts["name"] = [DEAF, NEAR]
+    sent: list[bytes] = []
+
+    def lost(data: bytes, now: float) -> bool:
+        sent.append(data)
+        return True
+
+    loop.network.link("10.0.0.1", DEAF, drop=lost)
+    async with cleared(await NET.create_server(Recorder, NEAR, 7)):
+        start = loop.time()
+        opening = spawn(NET.create_connection(Recorder, "name", 7))
+        await asyncio.sleep(0.01)
+        (endpoint,) = registry_of(loop)._clients.values()
+        endpoint.icmp_received(code, sent[0], (DEAF, 7), "", 0)
+        _, client = await opening
+        assert loop.time() - start < 0.2
+        assert client.transport.get_extra_info("peername")[0] == NEAR
+        client.transport.close()
+        await client.lost
+        loop.hosts["name"] = [DEAF]
+        opening = spawn(NET.create_connection(Recorder, "name", 7))
+        await asyncio.sleep(0.01)
+        endpoint = registry_of(loop)._clients[(DEAF, 7), True]
+        endpoint.icmp_received(code, sent[-1], (DEAF, 7), "", 0)
+        with pytest.raises(OSError) as raised:
+            await opening
+        assert raised.value.errno == code
+        assert raised.value.__notes__
