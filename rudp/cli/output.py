@@ -144,15 +144,23 @@ class RichOutput(TextOutput):
 class Lasting(Output):
     """Says everything as *inner* does, until that fails: then it complains once and says no more.
 
-    For commands that have more to do than to talk.
+    What cannot be said without waiting is left out.  For commands that have more to do than talk.
     """
 
     def __init__(self, inner: Output, file: TextIO) -> None:
         self._inner = inner
         self._file = file
+        self._left_out = 0
 
     def _say(self, name: str, *arguments: Any, **fields: Any) -> None:
+        if not stdio.has_room(self._file):
+            self._left_out += name != "status"
+            return
+        missed, self._left_out = self._left_out, 0
         try:
+            if missed:
+                self._inner.line(f"({missed} messages left out, as nobody read)")
+                self._inner.event("left_out", messages=missed)
             getattr(self._inner, name)(*arguments, **fields)
         except OSError as error:
             self._inner = Output()

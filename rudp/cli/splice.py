@@ -161,8 +161,11 @@ class Pair:
         if other.transport.can_write_eof():
             try:
                 other.transport.write_eof()
-            except OSError as error:  # the kernel knows already that the connection is gone
-                self.cut(error)
+            except OSError as error:
+                # The kernel knows already that the connection is gone: it was cut.  What it has
+                # received before that is still to be read.
+                self._error = self._error or error
+                _ignore(leg)
                 return
         if not (hears and other.transport.can_write_eof()):
             self._watch()
@@ -215,6 +218,11 @@ class Pair:
 
     def _close(self) -> None:
         """Close what is open: both directions have ended, or nobody waits for the other's end."""
+        if self._error is not None:
+            for leg in self._legs:
+                if leg.is_open:
+                    self._finish(leg, reset)
+            return
         self._closing = True
         for leg in self._legs:
             if leg.is_open and leg.ended:

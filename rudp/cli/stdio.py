@@ -65,6 +65,14 @@ def flush() -> None:
         raise
 
 
+def has_room(file: TextIO) -> bool:
+    """Return whether a line can be written to *file* without waiting for who reads it."""
+    try:
+        return bool(select.select([], [file], [], 0)[1])
+    except (OSError, ValueError):  # it is not of the kind that waits
+        return True
+
+
 def complain(text: str, end: str = "\n") -> None:
     """Say *text* on standard error, if that can be written to."""
     try:

@@ -1,10 +1,13 @@
 """Commands whose standard input, output or error is closed, full, or read by nobody."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,7 @@ def test_nc_without_descriptors(rudp: Commands) -> None:
 @pytest.mark.parametrize("how", ["closed", "gone", "full"])
 @pytest.mark.parametrize("extra", [(), ("--json",), ("-v",)])
 def test_a_relay_without_output_serves_on(rudp: Commands, how: str, extra: tuple[str, ...]) -> None:
+    """A log that nobody wants is no reason to turn clients away."""
     with socket.create_server(("127.0.0.1", 0)) as other, socket.create_server(("", 0)) as server:
         port = other.getsockname()[1]
         other.close()
@@ -113,3 +117,43 @@ def test_a_relay_without_output_serves_on(rudp: Commands, how: str, extra: tuple
                     served.sendall(b"hi")
                 assert client.makefile("rb").read() == b"hi"
         assert relay.end(signal.SIGTERM)[::2] == (0, "")
+
+
+def test_a_relay_whose_output_is_not_read_serves_on(rudp: Commands) -> None:
+    """It waits for nobody, and says afterwards how much is missing."""
+    with socket.create_server(("127.0.0.1", 0)) as other, socket.create_server(("", 0)) as server:
+        port = other.getsockname()[1]
+        other.close()
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        filled = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filled += os.write(write, b"." * 4095 + b"\n")
+        os.set_blocking(write, True)
+        target = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        relay = rudp("relay", "--json", f"tcp://127.0.0.1:{port}", target, stdout=write)
+        os.close(write)
+        with open(read, "rb") as said:
+            for drained in (False, True):
+                with connected(port) as client:
+                    served, _ = server.accept()
+                    with served:
+                        served.sendall(b"hi")
+                    assert client.makefile("rb").read() == b"hi"
+                if not drained:
+                    said.read(filled)
+            assert relay.end(signal.SIGTERM)[::2] == (0, "")
+            events = [json.loads(line) for line in said]
+        assert events[0]["event"] == "left_out"
+        assert events[0]["messages"] >= 2
+        assert events[-1]["event"] == "stopped"
+
+
+def connected(port: int) -> socket.socket:
+    """Connect as soon as somebody listens."""
+    for _ in range(int(TIMEOUT / 0.05)):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+        time.sleep(0.05)
+    raise AssertionError("nobody listens")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import functools
 import hashlib
@@ -546,3 +547,55 @@ def test_the_side_that_asked_is_closed_soon_after_the_target(identities: Identit
     ((error, there, back, ended),) = sim.run(plain_to_tls(identities, serve, visit))
     assert (error, there, back) == (None, 0, 0)
     assert ended == pytest.approx(splice.BRIEF, abs=0.1)
+
+
+class FakeTransport(asyncio.Transport):
+    """A connection of the kernel's that notes what is done to it; *gone*: the kernel knows so."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        super().__init__({"socket": socket.socket()})
+        self.done: list[Any] = []
+        self.gone = gone
+
+    def write(self, data: Any) -> None:
+        self.done.append(bytes(data))
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.done += list_of_data
+
+    def write_eof(self) -> None:
+        if self.gone:
+            raise OSError(errno.ENOTCONN, "it has been reset")
+        self.done.append("end")
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def resume_reading(self) -> None: ...
+
+    def abort(self) -> None:
+        self.done.append("reset")
+
+    def close(self) -> None:
+        self.done.append("close")
+
+
+@pytest.mark.parametrize("end", ["error", "end"])
+async def test_an_end_that_cannot_be_passed_on_does_not_stop_the_other_direction(end: str) -> None:
+    """What the kernel has received before a reset is still to be read, and then to be delivered."""
+    near, far = FakeTransport(), FakeTransport(gone=True)
+    pair = splice.Pair(lambda pair: None, lambda pair, error: None, SILENCE)
+    with near.get_extra_info("socket"), far.get_extra_info("socket"):
+        pair.near.connection_made(near)
+        pair.far.connection_made(far)
+        pair.near.eof_received()
+        assert near.done == []
+        pair.far.data_received(b"the rest")
+        if end == "error":
+            pair.far.connection_lost(ConnectionResetError())
+        else:
+            pair.far.eof_received()
+        assert near.done == [b"the rest", "reset"]
