@@ -11,6 +11,8 @@ from tests.differential.script import Character, Script
 
 RESET: Final = "ConnectionResetError 104"
 
+UNDELIVERED: Final = (f"wait_closed: {RESET}", "wait_closed: done")
+
 SAME_NEWS: Final = {
     "BrokenPipeError 32": "ConnectionResetError 104",  # "One name for a reset"
     "write_eof: OSError": "write_eof: None",  # "write_eof() does not raise for what is gone"
@@ -91,6 +93,9 @@ class _Comparison:
             cancelled |= "wait_closed: cancelled" in one.tasks
             if cancelled:
                 one.tasks, other.tasks = map(_but_wait_closed, (one.tasks, other.tasks))
+            # "wait_closed() means delivered"
+            if self.peer.fails() or mine.accepted > self.peer_saw.arrived:
+                other.tasks = sorted(task.replace(*UNDELIVERED) for task in other.tasks)
             if other.received > one.received and self.peer_saw.written > self.peer_saw.accepted:
                 one.received = other.received  # "What is written after close()"
             found += [

@@ -25,8 +25,12 @@ PATIENCE: Final = 3.0
 """Seconds, real ones, for which something is waited for that ought to come."""
 
 VIRTUAL_PATIENCE: Final = 900.0
-AFTERMATH: Final = 5.0
+AFTERMATH: Final = 20.0
 """Virtual seconds: the longest a rest takes that nobody waits for, an ACK or a reset."""
+
+
+PATIENT: Final = rudp.Config(fin_wait2_timeout=1e6)
+"""What one waits for on virtual time may take longer than a kernel would keep half a connection."""
 
 
 @functools.cache
@@ -94,6 +98,7 @@ class End:
         self.writer: asyncio.StreamWriter | None = None
         self.tasks: list[asyncio.Task[Any]] = []
         self.reads: list[asyncio.Task[Any]] = []
+        self.closing: list[asyncio.Task[Any]] = []
         self.blind = False
         self.moved = 0
         self.generation = 0
@@ -150,6 +155,8 @@ class End:
 
     def awaits(self, peer: "End") -> bool:
         """Return whether something from *peer* ought to come here yet."""
+        if self.lost and any(not task.done() for task in self.closing):
+            return True  # the acknowledgement of the end
         if self.lost or self.told_end or self.transport is None or peer.aborted:
             return False
         if self.transport.is_closing() or not self.transport.is_reading():
@@ -168,6 +175,8 @@ class End:
             self.tasks.append(task)
             if step.what in READING:
                 self.reads.append(task)
+            elif step.what == "wait_closed":
+                self.closing.append(task)
             return
         try:
             result = repr(getattr(self, f"_do_{step.what}")(step.size))
@@ -526,4 +535,4 @@ def over_bad_path(script: Script) -> Traces:
         return VirtualLoop(seed=script.number, **options)
 
     with asyncio.Runner(debug=False, loop_factory=new_loop) as runner:
-        return runner.run(play(Net("virtual", rudp.Config()), script))
+        return runner.run(play(Net("virtual", PATIENT), script))
