@@ -335,6 +335,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def _forget(self) -> None:
         """Break every tie, so that nothing lives on through this transport."""
         self._protocol = None
+        self._protocol_paused = False  # a protocol that comes now has not been told to pause
         server, self._server = self._server, None
         if server is not None:
             server.detach(self)

@@ -383,6 +383,22 @@ async def test_protocol_that_takes_over_while_writing_is_paused(net: Net) -> Non
         p.near.set_protocol(p.client)
 
 
+async def test_protocols_that_come_after_the_end_hear_nothing(net: Net) -> None:
+    """Not even to resume, if the last one was paused when the connection ended."""
+    async with pair(net) as p:
+        p.far.pause_reading()
+        while "pause" not in p.client.calls:
+            p.near.write(bytes(1 << 20))
+        p.near.abort()
+        await p.client.lost
+        late = [Recorder(), Recorder()]
+        for protocol in late:
+            await turns(2)
+            p.near.set_protocol(protocol)
+        await turns(2)
+        assert [protocol.calls for protocol in late] == [[], []]
+
+
 async def test_sendfile_while_writing_is_paused(net: Net) -> None:
     """asyncio's own protocol sees to both sides: what it replaces hears of it once."""
     loop = asyncio.get_running_loop()
