@@ -108,11 +108,13 @@ class _Comparison:
     def parted(self, one: Part, other: Part, mine: Trace) -> bool:
         """Return whether from here on one of the two knows more than the other."""
         told, heard = _lost(one), _lost(other)
+        # "What was dropped is told by a reset", which overtakes the rest, and is not repeated
+        short = mine.arrived < self.peer_saw.accepted
+        if self.peer_saw.aborted and (short or RESET in (told, heard)):
+            return True
         if RESET in (told, heard):
             if other.wrote:
                 return True  # "A reset needs a round trip"
-            if self.peer_saw.aborted:
-                return True  # "What was dropped is told by a reset", which may overtake the rest
             if self.end.kind == "streams" and told == heard:
                 return True  # "What has arrived is read before the error"
         if told == heard:
