@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import rudp
+
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
 
@@ -197,7 +199,7 @@ class Sessions:
             pass
         finally:
             await _cancelled(sending)
-        writer.transport.abort()
+        rudp.reset(writer.transport)
         self._verify(hashlib.sha256(received), yours[: len(received)])
 
     async def _be_cut(self, reader: Reader, writer: Writer, mine: bytes, yours: bytes) -> None:

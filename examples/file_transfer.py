@@ -33,7 +33,7 @@ async def send(path, host, port):
         writer.close()
         await writer.wait_closed()
     except BaseException:
-        writer.transport.abort()
+        rudp.reset(writer.transport)
         raise
     print(f"sent      {digest.hexdigest()}\nreceived  {answer}")
     return answer == digest.hexdigest()
@@ -58,7 +58,7 @@ async def receive(path, host, port):
         writer.close()
         await writer.wait_closed()
     except BaseException:
-        writer.transport.abort()
+        rudp.reset(writer.transport)
         raise
     print(f"received  {digest.hexdigest()}")
     return True

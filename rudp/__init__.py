@@ -7,6 +7,7 @@ The functions below take the place of asyncio's::
 """
 
 from rudp.aio.connect import create_connection
+from rudp.aio.delivery import delivered, reset
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.server import Server, create_server
 from rudp.aio.streams import open_connection, start_server
@@ -39,7 +40,9 @@ __all__ = [
     "Transport",
     "create_connection",
     "create_server",
+    "delivered",
     "open_connection",
+    "reset",
     "start_server",
     "start_tls",
 ]

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = """\
 __main__ → cli
 rudp
-aio.streams → aio.connect · aio.server → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch
+aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch
 udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
 core.arrival → core.prediction | core.expiry | core.status | core.syncookie

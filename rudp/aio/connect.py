@@ -165,7 +165,7 @@ async def _begun(
             await transport.introduce(protocol)
         transport.begin()
     except BaseException:
-        transport.abort()
+        transport.reset()
         raise
     return transport, protocol
 

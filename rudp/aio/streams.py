@@ -6,6 +6,7 @@ from ssl import SSLContext, SSLEOFError
 from typing import TYPE_CHECKING, Any, Final
 
 from rudp.aio.connect import create_connection
+from rudp.aio.delivery import innermost
 from rudp.aio.server import Server, create_server
 from rudp.aio.tls import start_tls
 
@@ -13,8 +14,37 @@ LIMIT: Final = 64 * 1024
 """Octets: asyncio's default for a StreamReader's buffer."""
 
 
+class StreamReader(asyncio.StreamReader):
+    """asyncio's, which raises what ended the connection only when all that came before is read."""
+
+    _late: BaseException | None = None
+    if TYPE_CHECKING:  # the base's, which the type stubs leave out
+        _buffer: bytearray
+        _eof: bool
+        _waiter: asyncio.Future[None] | None
+
+    def exception(self) -> BaseException | None:  # type: ignore[override]
+        """Return what ended the connection, None if nothing did; ``drain()`` raises it at once."""
+        return self._late or super().exception()
+
+    def set_exception(self, exc: BaseException) -> None:
+        """Raise *exc* where the stream stops; after its regular end that is nowhere."""
+        if not self._buffer and not self._eof:
+            super().set_exception(exc)  # type: ignore[arg-type]
+            return
+        self._late = exc
+        waiter, self._waiter = self._waiter, None  # it wants more than there is
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(exc)
+
+    async def _wait_for_data(self, func_name: str) -> None:
+        if self._late is not None:
+            raise self._late
+        await super()._wait_for_data(func_name)  # type: ignore[misc]
+
+
 class StreamWriter(asyncio.StreamWriter):
-    """asyncio's, with a ``start_tls`` that does not ask the loop: uvloop's would refuse."""
+    """asyncio's, whose ``wait_closed`` means delivered, and whose TLS does not ask the loop."""
 
     def __init__(
         self,
@@ -27,8 +57,9 @@ class StreamWriter(asyncio.StreamWriter):
         self._complete_fut = None  # 144 octets for what nobody waits for
 
     async def wait_closed(self) -> None:
-        """Wait until the stream is closed; raise what has ended it.
+        """Wait until the peer's TCP has acknowledged all that was written before ``close()``.
 
+        Raises what ended the connection before that; after an ``abort()`` it waits for nobody.
         A stream of TLS that the peer has cut is an error for who has read past the cut, and for
         nobody else: all that was wanted was read, and what was written is delivered.
         """
@@ -42,10 +73,13 @@ class StreamWriter(asyncio.StreamWriter):
         closed.add_done_callback(wake)
         await over
         error = closed.exception()
-        if isinstance(error, SSLEOFError) and error.__traceback__ is None:
-            return  # it never was raised
-        if error is not None:
+        if error is not None and not (
+            isinstance(error, SSLEOFError) and error.__traceback__ is None  # it never was raised
+        ):
             raise error
+        transport = innermost(self.transport)
+        if not transport.was_aborted:
+            await transport.delivery()
 
     def handled(self, task: "asyncio.Task[None]") -> None:
         """*task*, which had the stream, is done: do as asyncio if that was not in order."""
@@ -60,6 +94,13 @@ class StreamWriter(asyncio.StreamWriter):
                 }
             )
             self.transport.close()
+
+    async def drain(self) -> None:
+        """Wait until the transport takes more.  Raises what ended the connection, if it did."""
+        error = innermost(self.transport).error
+        if error is not None and not self.transport.is_closing():
+            raise error  # the protocol hears of it only when it has read all that came before
+        await super().drain()
 
     async def start_tls(
         self,
@@ -152,13 +193,13 @@ class StreamProtocol(asyncio.StreamReaderProtocol):
 async def open_connection(
     host: str | None = None, port: int | None = None, *, limit: int = LIMIT, **options: Any
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a connection; return ``(reader, writer)``, asyncio's own.
+    """Open a connection; return ``(reader, writer)``, a :class:`StreamReader` and StreamWriter.
 
     *limit*: octets that the reader buffers.  *options*: those of
     :func:`rudp.create_connection`, ``config=`` among them, and its exceptions.
     """
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=limit, loop=loop)
+    reader = StreamReader(limit=limit, loop=loop)
     protocol = StreamProtocol(reader, None, loop)
     transport, _ = await create_connection(lambda: protocol, host, port, **options)
     return reader, StreamWriter(transport, protocol, reader, loop)
@@ -180,7 +221,7 @@ async def start_server(
     loop = asyncio.get_running_loop()
 
     def factory() -> asyncio.StreamReaderProtocol:
-        reader = asyncio.StreamReader(limit=limit, loop=loop)
+        reader = StreamReader(limit=limit, loop=loop)
         return StreamProtocol(reader, client_connected_cb, loop)
 
     return await create_server(factory, host, port, **options)

@@ -34,9 +34,10 @@ AT_ONCE: Final = 256 * 1024
 
 _INBOUND: Final = tcb.READABLE | tcb.EOF
 _TO_TELL: Final = tcb.SOFT_ERROR | tcb.URGENT
+_SETTLED: Final = tcb.ACKED_FIN | tcb.CLOSED
 
-WRITE_WARNINGS = 5
-"""Writes to a dead connection that are ignored in silence, as asyncio does."""
+WRITE_WARNINGS = 4
+"""Writes after the end that are ignored in silence, as asyncio does."""
 
 
 class TransportOwner(Protocol):
@@ -72,9 +73,11 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     __slots__ = (
         "__dict__",
         "__weakref__",
+        "_aborted",
         "_close_deferred",
         "_closing",
         "_connection",
+        "_deliveries",
         "_endpoint",
         "_eof_delivered",
         "_eof_written",
@@ -114,11 +117,13 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         self._started = False  # connection_made has run, data may follow
         self._paused = False
         self._closing = False
+        self._aborted = False
         self._close_deferred = False
         self._eof_written = False
         self._eof_delivered = False
         self._lost = False
         self._writes_ignored = 0
+        self._deliveries: list[asyncio.Future[None]] | None = None  # who waits for delivery()
         self._pumping: asyncio.Handle | None = None
         if server is not None:
             server.attach(self)
@@ -135,15 +140,19 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     # -- from the core to the protocol -----------------------------------------------------------
 
-    def pump(self, waiting: int = 0) -> None:
-        """Act on what happened to the connection, and on the event bits in *waiting*.
+    def pump(self) -> None:
+        """Act on what happened to the connection; called by the endpoint."""
+        events = self._connection.poll_events()
+        if not self._lost:
+            self._serve(events)
+            if self._closing and self._has_parted:
+                self._pump_soon()  # connection_lost comes from there, in a turn of its own
+        if events & _SETTLED:
+            self._settle()
 
-        Called by the endpoint.
-        """
-        if self._lost:
-            return
+    def _serve(self, events: int) -> None:
+        """Act on *events*: let the protocol have its callbacks."""
         connection = self._connection
-        events = connection.poll_events() | waiting
         if self._started:
             if events & _TO_TELL:
                 if events & tcb.SOFT_ERROR:
@@ -157,12 +166,56 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         elif events & tcb.ESTABLISHED and not self._opened:
             self._open()
         if connection.state is State.CLOSED:
-            error = connection.error
-            if self._closing or error is not None:
+            self._wind_up(connection.error)
+
+    def _wind_up(self, error: OSError | None) -> None:
+        """The connection is gone: let the protocol have what has arrived, then tell it."""
+        connection = self._connection
+        if self._closing or not self._opened:
+            if error is not None or not self._opened:
                 self._ended(error)
-            # else both halves are closed in order, and the protocol may not have read all yet
-        elif self._closing and not self._close_deferred and connection.fin_acked:
-            self._ended(None)  # delivered; what is left of the connection needs no transport
+            # else all is well, and pump() or _pump_now() tell
+        elif connection.readable_octets or (connection.fin_received and not self._eof_delivered):
+            if self._protocol_paused:  # what it waits for to leave has nowhere to go
+                self._maybe_resume_protocol()
+        elif error is not None:
+            self._ended(error)
+        # else both halves are closed in order, and the protocol has not closed yet
+
+    @property
+    def _has_parted(self) -> bool:
+        """Whether a transport that is closing has sent all that it had, FIN included."""
+        closing = self._closing and not self._close_deferred and not self._lost
+        return closing and self._connection.has_left
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether it is known what became of the octets that were written."""
+        return self._connection.fin_acked or self._connection.state is State.CLOSED
+
+    def _settle(self) -> None:
+        """Tell those who wait for it; what is left of the connection needs no transport."""
+        if self._lost:
+            self._endpoint.drop(self._connection)
+        waiters, self._deliveries = self._deliveries, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def delivery(self) -> None:
+        """Wait until the peer's TCP has acknowledged all that was written, and the end of it.
+
+        See :func:`rudp.delivered`.
+        """
+        if not self._is_settled:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            if self._deliveries is None:
+                self._deliveries = []
+            self._deliveries.append(waiter)
+            await waiter
+        error = self._connection.error
+        if error is not None and not self._connection.fin_acked:
+            raise error
 
     def _open(self) -> None:
         self._opened = True
@@ -200,12 +253,13 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _start(self) -> None:
         self._started = True
-        self._catch_up()
+        if not self._lost:
+            self._catch_up()
 
     def _catch_up(self) -> None:
         """Act on what has happened, and on what waited for a reader."""
         unread = self._connection.readable_octets
-        self.pump(_INBOUND)
+        self._serve(_INBOUND)  # what has just happened comes with the next pump()
         if unread:
             self._touch()  # the window may have opened
 
@@ -271,7 +325,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._maybe_resume_protocol()
         if self._protocol_paused:
             return
-        self._connection.wants_room = False
+        self._connection.wants_room = self._closing  # and wants to know when all has left
         if self._connection.held_back:
             self._loop.call_soon(self._send_rest)
         if self._close_deferred:
@@ -299,7 +353,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             return
         self._lost = True
         self._closing = True
-        self._endpoint.drop(self._connection)
+        if self._is_settled:
+            self._settle()
         if error is not None and error is self._connection.error:
             self._explain()
         if self._waiter is not None:
@@ -357,9 +412,17 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _force_close(self, error: BaseException | None) -> None:
         """Abort, and give *error* to connection_lost.  Also called by asyncio's TLS layer."""
+        self._cut(error, broken=error is not None)
+
+    def _cut(self, error: BaseException | None, *, broken: bool) -> None:
         if self._lost:
             return
-        self._connection.abort(self._loop.time())
+        self._closing = self._aborted = True
+        if not self._opened or (self._sock is not None and self._sock.aborts_on_close):
+            self._connection.abort(self._loop.time())
+        else:
+            self._connection.let_go(self._loop.time(), broken=broken)
+        self._connection.wants_room = False
         self._touch()
         self._ended(error)
 
@@ -394,6 +457,16 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             )
         return self._sock
 
+    @property
+    def was_aborted(self) -> bool:
+        """Whether it was not closed, but cut by us."""
+        return self._aborted
+
+    @property
+    def error(self) -> OSError | None:
+        """Why the connection died, perhaps ahead of ``connection_lost``; None if it did not."""
+        return self._connection.error
+
     def info(self) -> ConnectionInfo:
         """Return a snapshot of the connection."""
         return self._connection.info()
@@ -403,9 +476,11 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         return self._closing
 
     def close(self) -> None:
-        """Send what is buffered, then FIN; ``connection_lost(None)`` when all is acknowledged.
+        """Send what is buffered, then FIN; ``connection_lost(None)`` follows when all has left.
 
-        If octets are left unread, or ``SO_LINGER`` says so, the connection is reset instead.
+        It then goes on being sent until it is acknowledged: :func:`rudp.delivered` waits for that.
+        If octets are left unread, a RST takes the place of FIN, after the peer has all that was
+        written; if ``SO_LINGER`` says so, at once.
         """
         if self._closing:
             return
@@ -415,24 +490,26 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             return
         if self._protocol_paused:
             # resume_writing may still write (a TLS layer's farewell): FIN has to wait for it.
-            self._defer_close()
-        elif self._connection.readable_octets and self._connection.unsent_octets:
-            # It will be a reset.  What was written in this turn goes out before that, as it would
-            # from a kernel: the answer to a request that nobody wants to read to its end.
-            self._defer_close()
+            self._close_deferred = True
         else:
             self._connection.close(self._loop.time())
+        self._connection.wants_room = True
         self._touch()
         self._pump_soon()
 
-    def _defer_close(self) -> None:
-        self._close_deferred = True
-        self._connection.wants_room = True
-
     def abort(self) -> None:
-        """Forget what is buffered and send a RST: the peer must not take the stream for whole."""
-        self._closing = True
+        """Close without waiting for a window; ``connection_lost(None)`` follows soon.
+
+        What the peer's window and congestion control let go now is still sent.  If nothing but
+        that was buffered, and nothing is left unread, it is :meth:`close`; otherwise a RST follows,
+        for the peer must not take for whole what is not.  With ``SO_LINGER`` on and 0 it is a RST
+        at once.
+        """
         self._force_close(None)
+
+    def reset(self) -> None:
+        """Do as :meth:`abort`, with a RST in any case; see :func:`rudp.reset`."""
+        self._cut(None, broken=True)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Let *protocol* have the callbacks from now on.
@@ -473,7 +550,14 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def _pump_now(self) -> None:
         self._pumping = None
+        if self._lost:
+            return
         self._catch_up()
+        if self._has_parted:
+            self._lost = True
+            if self._is_settled:
+                self._settle()
+            self._call_connection_lost(None)
 
     # -- asyncio.WriteTransport ------------------------------------------------------------------
 
@@ -492,7 +576,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             return
         connection = self._connection
         if connection.state is State.CLOSED:
-            self._ignore_write()  # it died in this very turn; pump() is about to say so
+            # It has just died, or reading is paused and what came before has not been read.
+            self._ignore_write()
+            if self._writes_ignored > WRITE_WARNINGS:
+                self._ended(connection.error)  # who goes on writing will not go on reading
             return
         connection.send(data if type(data) is bytes else bytes(data))
         self._touch()

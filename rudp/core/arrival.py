@@ -387,9 +387,15 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
 
     if run.length:
         if not tcb.reading and seq + run.length > receiver.rcv_nxt:
-            # Nobody will read this any more, and the peer must learn that it is lost (SHLD-3).
-            tcb.owe_reset(Why.RST_NOBODY_READS)
-            tcb.die(None if tcb.sender.data_acked else reset_by_peer(), now)
+            # Nobody will read this any more, and the peer must learn that it is lost (SHLD-3), but
+            # not lose what we have written by that.
+            if tcb.sender.data_acked:
+                tcb.owe_reset(Why.RST_NOBODY_READS)
+                tcb.die(None, now)
+            else:
+                if tcb.last_word is None:
+                    tcb.owe_last_word(Why.RST_NOBODY_READS, now)
+                tcb.drop(Count.NOT_READ, run.segments)
             return
         if not receiver.accept(seq, run, now):
             tcb.drop(Count.REASSEMBLY_OVERFLOW)

@@ -51,10 +51,6 @@ loopback, it gains nothing: the receiver is no faster, and the sender only waits
 _NOTHING: Final[list[Transmit]] = []
 """What nobody adds to."""
 
-_SILENT_ABORT: Final = frozenset(
-    {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
-)  # n7 and n13: no RST, unless data or FIN were never sent and the peer would wait for them
-
 
 class Connection:
     """A connection between ``path[0]`` and us, in one of the eleven states.
@@ -196,8 +192,17 @@ class Connection:
 
     @property
     def is_closing(self) -> bool:
-        """Whether CLOSE was called: our FIN is sent, or follows what is queued."""
-        return self._tcb.sender.fin_seq is not None
+        """Whether CLOSE was called: our FIN, or a RST, is sent or follows what is queued."""
+        return self._tcb.sender.fin_seq is not None or self._tcb.last_word is not None
+
+    @property
+    def has_left(self) -> bool:
+        """Whether all that was written has been sent once, and our FIN if there is to be one."""
+        tcb = self._tcb
+        sender = tcb.sender
+        if tcb.last_word is not None or tcb.state is State.CLOSED:
+            return not sender.unsent
+        return sender.fin_seq is not None and sender.snd_nxt > sender.fin_seq
 
     @property
     def fin_acked(self) -> bool:
@@ -263,7 +268,7 @@ class Connection:
         tcb = self._tcb
         if tcb.state is State.CLOSED:
             raise tcb.error or BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        if tcb.sender.fin_seq is not None:
+        if self.is_closing:
             raise BrokenPipeError(errno.EPIPE, "connection closing")
         tcb.sender.buffer.append(data)
         if urgent and data:
@@ -280,7 +285,7 @@ class Connection:
     def shutdown(self, now: float) -> None:
         """CLOSE of our half: FIN follows what is queued, and reading goes on.  Idempotent."""
         tcb = self._tcb
-        if tcb.sender.fin_seq is not None or tcb.state is State.CLOSED:
+        if self.is_closing or tcb.state is State.CLOSED:
             return
         if tcb.state is State.SYN_SENT:
             tcb.die(aborted(), now)  # n7: no segment; a late SYN,ACK finds nobody
@@ -292,16 +297,19 @@ class Connection:
         """CLOSE, and nobody will read any more (MAY-1).  Idempotent.
 
         Octets that were received and not read make it a RST, so that the peer learns that they
-        are lost (RFC 9293 §3.6.1, MUST-12); so does what it sends later.  That is an error of ours
-        only if octets that we sent are lost with them.
+        are lost (RFC 9293 §3.6.1, MUST-12); so does what it sends later.  The RST waits until the
+        peer has all that we have written, which it would take from it otherwise.
         """
         tcb = self._tcb
         receiver = tcb.receiver
         if not tcb.reading or tcb.state is State.CLOSED:
             return
         if receiver is not None and receiver.ready_octets:
-            error = None if tcb.sender.data_acked else aborted()
-            self._reset(Why.RST_DATA_UNREAD, error, now)
+            if tcb.sender.data_acked:
+                tcb.kill(Why.RST_DATA_UNREAD, None, now)
+            else:
+                tcb.reading = False
+                tcb.owe_last_word(Why.RST_DATA_UNREAD, now)
             return
         tcb.reading = False
         if receiver is not None:
@@ -313,17 +321,27 @@ class Connection:
     def abort(self, now: float) -> None:
         """ABORT: everything queued is forgotten and the peer gets a RST (ST-6)."""
         if self._tcb.state is not State.CLOSED:
-            self._reset(Why.RST_ABORT, aborted(), now)
+            self._tcb.kill(Why.RST_ABORT, aborted(), now)
 
-    def _reset(self, why: Why, error: OSError | None, now: float) -> None:
-        """Die of *error*, and let the peer know."""
+    def let_go(self, now: float, *, broken: bool = False) -> None:
+        """End it without waiting for a window: ABORT, as far as something is lost by it.
+
+        What the windows let go now is still sent.  If something is dropped, octets of ours or
+        unread ones of the peer's, or if it is *broken* in a way that we alone know of, a RST
+        follows; else it is :meth:`close`.
+        """
         tcb = self._tcb
-        tcb.reading = False
-        if tcb.receiver is not None:
-            tcb.receiver.discard()
-        if tcb.state not in _SILENT_ABORT or (tcb.sender.has_work and tcb.syn_acked):
-            self._tcb.owe_reset(why)
-        tcb.die(error, now)
+        receiver = tcb.receiver
+        tcb.sender.held_back = 0
+        if receiver is None or not tcb.syn_acked:
+            self.abort(now)
+        elif tcb.state is State.CLOSED:
+            pass
+        elif tcb.sender.cut() or broken or (tcb.reading and receiver.ready_octets):
+            tcb.reading = False
+            tcb.owe_last_word(Why.RST_ABORT, now)
+        else:
+            self.close(now)
 
     def info(self) -> ConnectionInfo:
         """STATUS: a snapshot of the connection."""
@@ -558,6 +576,8 @@ class Connection:
                 sender.on_sent(seq, end, now, mss)
                 tcb.events |= WRITABLE
                 return self._run(receiver, seq, end, mss, segments, opts, ect, why, now)
+        if tcb.last_word is not None and tcb.say_last_word(tcb.last_word, now):
+            return self.poll_transmit(now, max_segments)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)
         sender.watch_window(now)

@@ -33,6 +33,7 @@ class Count(enum.StrEnum):
     ACK_MISSING = "ack_bit_off"
     ACK_THROTTLED = "ack_throttled"
     CHALLENGE_ACK = "challenge_ack_sent"
+    NOT_READ = "data_after_close"
     REASSEMBLY_OVERFLOW = "reassembly_overflow"
     SACK_INVALID = "sack_block_invalid"
     TIME_WAIT_OVERFLOW = "time_wait_overflow"

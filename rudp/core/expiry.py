@@ -85,6 +85,9 @@ def _syn_timeout(tcb: Tcb, now: float) -> None:
 
 
 def _idle_timeout(tcb: Tcb, now: float) -> None:
+    if tcb.last_word is not None:
+        tcb.watch_last_word(now)
+        return
     if not tcb.reading and tcb.state is State.FIN_WAIT_2:
         tcb.die(None, now)  # ST-46: the peer had its time to close
         return

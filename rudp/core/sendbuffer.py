@@ -94,6 +94,22 @@ class SendBuffer:
             del self._chunks[:n]
             del self._starts[:n]
 
+    def cut(self, end: int) -> int:
+        """Forget the octets from *end* on, which were never sent; return how many they are."""
+        dropped = self.end - end
+        if dropped <= 0:
+            return 0
+        self._settle()
+        n = bisect_right(self._starts, end - 1)  # as many begin before that
+        del self._chunks[n:]
+        del self._starts[n:]
+        if n:
+            self._chunks[-1] = self._chunks[-1][: end - self._starts[-1]]
+        self.end = end
+        if end == self.start:
+            self.clear()
+        return dropped
+
     def clear(self) -> None:
         """Forget everything that is queued, or the last of it that was."""
         self.start = self.end

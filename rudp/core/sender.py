@@ -168,6 +168,13 @@ class Sender:
         end = self.buffer.end if fin_seq is None else fin_seq + 1
         return self.board.snd_nxt < end
 
+    def cut(self) -> int:
+        """Drop what the windows do not let go now, FIN included; return how many octets that is."""
+        dropped = self.buffer.cut(self.board.snd_nxt + self.room)
+        if dropped:
+            self.fin_seq = None
+        return dropped
+
     # -- opening ---------------------------------------------------------------------------------
 
     def syn_sent(self, now: float) -> None:

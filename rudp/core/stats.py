@@ -70,6 +70,8 @@ class EndpointStats(TypedDict, total=False):
     """ACKs not sent in answer, for there were too many (RFC 5961 §7)."""
     challenge_ack_sent: int
     """Challenge ACKs (RFC 5961 §3.2, §4.2)."""
+    data_after_close: int
+    """Data that came when the user had closed, and whose reset had to wait (RFC 9293 §3.6.1)."""
     reassembly_overflow: int
     """Runs with data ahead of a gap that found no room."""
     sack_block_invalid: int

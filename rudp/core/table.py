@@ -480,7 +480,8 @@ class ConnectionTable:
         """*connection* has nothing more to send: set its deadline, or bury it."""
         state = connection.state
         if state is State.CLOSED:
-            self._remove(connection)
+            if self._remove(connection):
+                self._eventful[connection] = None  # it may have died of its last word
         elif state is not State.TIME_WAIT:
             self._schedule(connection)
             if self._opening and state is not State.SYN_SENT:

@@ -81,6 +81,11 @@ UNREACHABLE: Final = frozenset(
 """What Linux makes of the codes of ICMP's "destination unreachable" (ICMP-3, ICMP-4)."""
 
 
+_SILENT_ABORT: Final = frozenset(
+    {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
+)  # n7 and n13: no RST, unless data or FIN were never sent and the peer would wait for them
+
+
 class Opened(enum.Enum):
     """How a connection began; it must be remembered until it is established (MUST-11)."""
 
@@ -124,6 +129,7 @@ class Tcb:
         "keepalive_interval",
         "keepalive_probes",
         "last_heard",
+        "last_word",
         "memory",
         "mms_r",
         "obstacle",
@@ -195,6 +201,7 @@ class Tcb:
         self.events = 0
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
+        self.last_word: Why | None = None  # a RST that has to let what was written go first
         self.syn_due: Why | None = None  # our SYN is to be sent
         self.syn_hurried = False  # it went again without waiting for its time-out, in this one
         self.dropped: Count | None = None  # why the segment at hand, or part of it, was
@@ -250,6 +257,32 @@ class Tcb:
         if self.tracer is not None:
             self.tracer.timer_fired(self, timer, now)
 
+    def owe_last_word(self, why: Why, now: float) -> None:
+        """A RST is due once what was written has gone; if the peer takes none of it, all the same.
+
+        A peer that writes and does not read would otherwise wait for us, and we for it, for ever.
+        """
+        self.last_word = why
+        self._moved_to = self.sender.snd_una
+        self.timers.idle = now + self.config.fin_wait2_timeout
+
+    def say_last_word(self, why: Why, now: float) -> bool:
+        """Reset, if what goes before it has been sent (an abort) or has arrived; return whether."""
+        abort = why is Why.RST_ABORT
+        due = not self.sender.unsent if abort else self.sender.data_acked
+        if due:
+            self.kill(why, aborted() if abort else None, now)
+        return due
+
+    def watch_last_word(self, now: float) -> None:
+        """Reset if nothing was acknowledged for the time that FIN-WAIT-2 may last, else wait on."""
+        assert self.last_word is not None
+        if self.sender.snd_una != self._moved_to:
+            self.owe_last_word(self.last_word, now)
+        else:
+            self.owe_reset(self.last_word)
+            self.die(aborted(), now)
+
     def report(self, error: OSError) -> None:
         """Tell the user of trouble that does not end the connection (RFC 9293 §3.9.1.8)."""
         self.soft_error = error
@@ -278,6 +311,15 @@ class Tcb:
             return
         self.move(Cause.DELETE, now)
         self.bury(error)
+
+    def kill(self, why: Why, error: OSError | None, now: float) -> None:
+        """Die of *error*, and let the peer know why."""
+        self.reading = False
+        if self.receiver is not None:
+            self.receiver.discard()
+        if self.state not in _SILENT_ABORT or (self.sender.has_work and self.syn_acked):
+            self.owe_reset(why)
+        self.die(error, now)
 
     def bury(self, error: OSError | None) -> None:
         """Leave nothing running behind a connection that has reached CLOSED."""

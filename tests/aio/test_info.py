@@ -233,7 +233,7 @@ class TestOptions:
                 sock.setsockopt(TCP, socket.TCP_NODELAY, -1)
             assert raised.value.errno == errno.EINVAL
             assert sock.fileno() == -1
-            p.far.abort()
+            rudp.reset(p.far)
             await p.client.lost
             assert sock.getsockopt(SOCKET, socket.SO_ERROR) == errno.ECONNRESET
             assert sock.getpeername() == p.address
@@ -277,7 +277,8 @@ async def test_tcp_info() -> None:
         p.near.write(b"unread")
         await asyncio.sleep(1)
         assert p.far.get_extra_info("tcp_info").unread == 6
-        p.near.abort()
+        rudp.reset(p.near)
+        p.far.resume_reading()
         await p.client.lost
         await p.server.lost
         assert p.near.get_extra_info("tcp_info").state is rudp.State.CLOSED

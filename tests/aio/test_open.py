@@ -272,6 +272,8 @@ async def test_local_port_is_the_one_asked_for(net: Net) -> None:
         assert client.transport.get_extra_info("sockname") == (HOST, port)
         client.transport.close()
         await client.lost
+        if not net.is_tcp:
+            await rudp.delivered(client.transport)
     assert seen == [(HOST, port)]
 
 

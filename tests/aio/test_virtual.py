@@ -332,6 +332,7 @@ async def test_a_client_that_opens_and_says_nothing() -> None:
         assert writer.get_extra_info("endpoint").stats()["idle_timeout"] == 0  # the client's
         writer.close()
         assert await reader.read() == b""
+        await asyncio.sleep(1)
         assert ends[1][1] is None
         silent.close()
 

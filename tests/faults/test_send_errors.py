@@ -265,7 +265,7 @@ def test_ST_6_a_socket_that_is_full_when_the_last_connection_is_aborted(way: Way
         faults = Faults(rule)
         async with closing(await way.start_server(serve)) as server:
             _, writer = await way.open_connection(server, faults)
-            writer.transport.abort()
+            rudp.reset(writer.transport)
             await asyncio.wait_for(told, 10.0)
         assert faults.refused == 1
 

@@ -177,7 +177,7 @@ class Process:
 
     async def abort(self) -> None:
         """Reset the connection."""
-        self._transport.abort()
+        rudp.reset(self._transport)
 
     async def settle(self) -> None:
         """Wait until the connection is CLOSED, TIME-WAIT over."""
