@@ -83,6 +83,8 @@ class Config:
     Closing
         ``msl``: the maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2).
         ``fin_wait2_timeout``: how long FIN-WAIT-2 may last once nobody reads any more.
+        ``linger``: how long the end of the program, or of its event loop, waits until what was
+        written before ``close()`` is acknowledged; 0 for not at all.
         ``rfc1337``: ignore RST in TIME-WAIT (RFC 1337, fix F1), but for the one that answers our
         question whether an old SYN is meant: then the peer has started again (RFC 9293 §3.10.7.4).
         Without it every RST with the right number ends TIME-WAIT.
@@ -145,6 +147,7 @@ class Config:
 
     msl: float = 120.0
     fin_wait2_timeout: float = 60.0
+    linger: float = 5.0
     rfc1337: bool = True
 
     connections_max: int = 131_072
@@ -181,6 +184,7 @@ class Config:
         _between("idle_timeout", self.idle_timeout, R2_FLOOR, float("inf"), optional=True)
         _between("msl", self.msl, 0.0, 86_400.0)
         _between("fin_wait2_timeout", self.fin_wait2_timeout, R2_FLOOR, float("inf"))
+        _between("linger", self.linger, 0.0, 86_400.0)
         _whole("connections_max", self.connections_max, 1, COUNT_MAX)
         _whole("half_open_max", self.half_open_max, 0, COUNT_MAX)
         _whole("time_wait_max", self.time_wait_max, 1, COUNT_MAX)

@@ -26,7 +26,7 @@ rudp
 aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch
 udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 core.table → core.listener · core.timewait → core.connection
-core.arrival → core.prediction | core.expiry | core.status | core.syncookie
+core.arrival → core.prediction | core.expiry | core.parting | core.status | core.syncookie
 core.tcb → core.sender · core.receiver · core.recorder
 core.flight → core.rate · core.recovery → core.rack · core.roundtrips → core.scoreboard
 core.tailprobe | core.pmtu | core.undo | core.frto | core.pacing | core.usage | core.congestion | core.rtt | core.timers

@@ -9,6 +9,7 @@ only as a :class:`Sink`, and who accepts connections only as a callable.
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import random
 import socket
@@ -19,6 +20,7 @@ from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.counters import Count
 from rudp.core.listener import Listener
+from rudp.core.state import State
 from rudp.core.stats import EndpointStats
 from rudp.core.table import ConnectionTable
 from rudp.core.timers import OFF
@@ -26,6 +28,8 @@ from rudp.core.tracer import Tracer
 from rudp.core.transmit import Address, Path, Transmit
 from rudp.udp.linkmtu import link_payload, loopback_payload
 from rudp.udp.port import Port, granted_receive_buffer, lend_address, receive_drops
+
+logger = logging.getLogger("rudp")
 
 RUNS_PER_FLUSH: Final = 64
 """Runs sent before the loop gets its turn."""
@@ -42,7 +46,13 @@ or somebody has set the clock."""
 
 
 class Sink(Protocol):
-    """What an endpoint knows of a transport."""
+    """What an endpoint knows of a transport.
+
+    It is known until :meth:`Endpoint.drop`: until its octets are delivered, or lost.
+    """
+
+    def is_closing(self) -> bool:
+        """Return whether the user has closed it."""
 
     def pump(self) -> None:
         """The connection may have events, octets to read, or room to write.
@@ -52,6 +62,29 @@ class Sink(Protocol):
 
     def lose(self, error: OSError) -> None:
         """There is no connection any more; *error* says why."""
+
+
+class Orphan:
+    """The sink of a connection whose user hears nothing more, as the loop is about to end."""
+
+    __slots__ = ("_connection", "_endpoint")
+
+    def __init__(self, endpoint: "Endpoint", connection: Connection) -> None:
+        self._endpoint = endpoint
+        self._connection = connection
+
+    def is_closing(self) -> bool:
+        """Return False: nobody has closed it."""
+        return False
+
+    def pump(self) -> None:
+        """Wait for the end."""
+        connection = self._connection
+        if connection.fin_acked or connection.state is State.CLOSED:
+            self._endpoint.drop(connection)
+
+    def lose(self, error: OSError) -> None:
+        """Nobody wants to know."""
 
 
 Acceptor = Callable[[Connection], Sink | None]
@@ -94,6 +127,7 @@ class Endpoint:
         self._sinks: dict[Connection, Sink] = {}
         self._acceptors: dict[Listener, Acceptor] = {}
         self._flushing: asyncio.Handle | None = None
+        self._leaving: asyncio.Future[None] | None = None
         self._blocked = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = OFF
@@ -226,7 +260,11 @@ class Endpoint:
 
     def drop(self, connection: Connection) -> None:
         """Forget the sink of *connection*; what remains of it is the table's."""
-        self._sinks.pop(connection, None)
+        sink = self._sinks.pop(connection, None)
+        if self._leaving is not None and sink is not None:
+            if sink.is_closing() and not connection.fin_acked and connection.error is not None:
+                _say_lost(connection)  # who has closed may not be there to hear of it
+            self._note_left()
         self.wake()
 
     def claim(self, port: int, *, shares: bool = False) -> None:
@@ -393,23 +431,73 @@ class Endpoint:
         self._listening_to = 0
         return False
 
-    def shut_down(self) -> None:
-        """The loop is about to end: reset what is still open, as far as one try goes, and close.
+    def leave(self) -> "asyncio.Future[None]":
+        """The loop is about to end: return what is done once all that was written is delivered.
 
-        A kernel would go on delivering what was written before ``close()``; nobody does that here,
-        so connections that are closing are left as they are, and their peers time out.
+        A kernel would see to that after the end of the program.  Here it has to be now, and each
+        connection gets the time that its ``Config.linger`` says.  Those that the user has not
+        closed are reset after that, for nobody knows whether they are whole.
         """
+        if self._leaving is None:
+            self._leaving = self.loop.create_future()
+            self._disown()
+            for connection in self._sinks:
+                self.loop.call_later(connection.config.linger, self._give_up, connection)
+            self._note_left()
+        return self._leaving
+
+    def _disown(self) -> None:
+        """Take no more connections, and those that the user has not closed out of his hands."""
+        for listener in list(self._acceptors):
+            self.unlisten(listener)
         now = self.loop.time()
+        for connection, sink in list(self._sinks.items()):
+            if not sink.is_closing():
+                connection.leave(now)
+                self.touch(connection)
+                self._sinks[connection] = Orphan(self, connection)
+
+    def _note_left(self) -> None:
+        leaving = self._leaving
+        if leaving is not None and not leaving.done() and (self.closed or not self._sinks):
+            leaving.set_result(None)
+
+    def _give_up(self, connection: Connection) -> None:
+        """Wait for *connection* no longer, and say so."""
+        sink = self._sinks.get(connection)
+        if sink is None:
+            return
+        if sink.is_closing():
+            _say_lost(connection)
+        if not connection.has_left:  # else it may have all, and a reset would take it away
+            connection.abort(self.loop.time())
+            self.touch(connection)
+        del self._sinks[connection]
+        self._note_left()
+
+    def shut_down(self) -> None:
+        """The loop ends: send what can be sent at once, say what is lost by that, and close."""
+        if self.closed:
+            return
+        self._disown()
+        self._send_at_once()
         for connection in list(self._sinks):
-            if not connection.is_closing:
-                connection.abort(now)
-                self._table.touch(connection)
-        if self._port is not None and not self.closed and not self._blocked:
+            self._give_up(connection)
+        self._send_at_once()
+        self.close()
+
+    def _send_at_once(self) -> None:
+        """Send what the windows let go, in one go."""
+        now = self.loop.time()
+        if self._port is not None and not self._blocked:
             while (transmit := self._table.poll_transmit(now)) is not None:
                 if not self._port.send(transmit):
+                    self._blocked = True
                     break
             self._port.flush()
-        self.close()
+        for connection in self._table.poll_events():
+            if connection.state is State.CLOSED:
+                self._sinks.pop(connection, None)
 
     def abandon(self) -> None:
         """In a process that was forked: socket and connections are the parent's, who goes on.
@@ -437,7 +525,18 @@ class Endpoint:
 
     def _stop(self) -> None:
         self.closed = True
+        self._note_left()
         for handle in (self._alarm, self._flushing):
             if handle is not None:
                 handle.cancel()
         self._alarm = self._flushing = None
+
+
+def _say_lost(connection: Connection) -> None:
+    """The program ends, and nobody else will hear that not all of *connection* has arrived."""
+    peer, _ = connection.path
+    logger.error(
+        "%s has not acknowledged the last %d octets of a stream that was closed, nor its end",
+        f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}",
+        connection.undelivered_octets,
+    )

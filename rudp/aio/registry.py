@@ -83,7 +83,9 @@ class Registry:
             weakref.WeakValueDictionary()
         )
         self._keeper: AsyncGenerator[None, None] | None = None
+        self._portable: weakref.WeakSet[PortablePort] = weakref.WeakSet()
         _registries.add(self)
+        self._watch_loop()
 
     # -- what connect and server ask -------------------------------------------------------------
 
@@ -208,6 +210,7 @@ class Registry:
         reuse_port: bool,
     ) -> None:
         port = PortablePort(endpoint, remote)
+        self._portable.add(port)
         options: dict[str, Any] = {}
         if sock is not None:
             options["sock"] = sock
@@ -248,10 +251,35 @@ class Registry:
         try:
             yield
         finally:
-            for endpoint in list(self._endpoints):
-                endpoint.shut_down()
             self._keeper = None
+            try:
+                await asyncio.gather(*[endpoint.leave() for endpoint in self._endpoints])
+            finally:  # all is delivered, or somebody is in a hurry
+                self._shut_down()
             await asyncio.sleep(0)  # the loop's own transports close one turn later
+
+    def _shut_down(self) -> None:
+        for endpoint in list(self._endpoints):
+            endpoint.shut_down()
+
+    def _watch_loop(self) -> None:
+        """Hear of ``loop.close()``, which comes without ``shutdown_asyncgens()`` now and then.
+
+        Nothing tells of it, so this takes its place; the sockets are closed before the loop is.
+        """
+        loop = self._loop
+        close = loop.close
+
+        def close_sockets_too() -> None:
+            if not loop.is_running():  # else it is about to raise
+                self._shut_down()
+                for port in list(self._portable):
+                    port.close_now()
+                vars(loop).pop("close", None)
+                vars(loop).pop(_ATTRIBUTE, None)
+            close()
+
+        loop.close = close_sockets_too  # type: ignore[method-assign]
 
 
 def _own(sock: socket.socket) -> socket.socket:

@@ -10,7 +10,7 @@ import os
 from typing import Final
 
 from rudp.config import Config
-from rudp.core import options, wire
+from rudp.core import options, parting, wire
 from rudp.core.arrival import segment_arrives
 from rudp.core.budget import Memory
 from rudp.core.congestion.controller import Ack
@@ -33,7 +33,6 @@ from rudp.core.tcb import (
     WRITABLE,
     Opened,
     Tcb,
-    aborted,
     reset_by_peer,
 )
 from rudp.core.timers import OFF
@@ -178,6 +177,12 @@ class Connection:
         return self._tcb.sender.room
 
     @property
+    def undelivered_octets(self) -> int:
+        """Octets given to :meth:`send` that the peer has not acknowledged."""
+        sender = self._tcb.sender
+        return max(sender.buffer.end - max(sender.snd_una, sender.iss + 1), 0)
+
+    @property
     def unacked_octets(self) -> int:
         """Octets sent that the peer has not acknowledged, SYN and FIN counted."""
         return self._tcb.sender.flight_size
@@ -193,16 +198,12 @@ class Connection:
     @property
     def is_closing(self) -> bool:
         """Whether CLOSE was called: our FIN, or a RST, is sent or follows what is queued."""
-        return self._tcb.sender.fin_seq is not None or self._tcb.last_word is not None
+        return self._tcb.is_closing
 
     @property
     def has_left(self) -> bool:
         """Whether all that was written has been sent once, and our FIN if there is to be one."""
-        tcb = self._tcb
-        sender = tcb.sender
-        if tcb.last_word is not None or tcb.state is State.CLOSED:
-            return not sender.unsent
-        return sender.fin_seq is not None and sender.snd_nxt > sender.fin_seq
+        return self._tcb.has_left
 
     @property
     def fin_acked(self) -> bool:
@@ -268,7 +269,7 @@ class Connection:
         tcb = self._tcb
         if tcb.state is State.CLOSED:
             raise tcb.error or BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        if self.is_closing:
+        if tcb.is_closing:
             raise BrokenPipeError(errno.EPIPE, "connection closing")
         tcb.sender.buffer.append(data)
         if urgent and data:
@@ -284,64 +285,23 @@ class Connection:
 
     def shutdown(self, now: float) -> None:
         """CLOSE of our half: FIN follows what is queued, and reading goes on.  Idempotent."""
-        tcb = self._tcb
-        if self.is_closing or tcb.state is State.CLOSED:
-            return
-        if tcb.state is State.SYN_SENT:
-            tcb.die(aborted(), now)  # n7: no segment; a late SYN,ACK finds nobody
-            return
-        tcb.sender.fin_seq = tcb.sender.buffer.end
-        tcb.move(Cause.CLOSE, now)
+        parting.shutdown(self._tcb, now)
 
     def close(self, now: float) -> None:
-        """CLOSE, and nobody will read any more (MAY-1).  Idempotent.
-
-        Octets that were received and not read make it a RST, so that the peer learns that they
-        are lost (RFC 9293 §3.6.1, MUST-12); so does what it sends later.  The RST waits until the
-        peer has all that we have written, which it would take from it otherwise.
-        """
-        tcb = self._tcb
-        receiver = tcb.receiver
-        if not tcb.reading or tcb.state is State.CLOSED:
-            return
-        if receiver is not None and receiver.ready_octets:
-            if tcb.sender.data_acked:
-                tcb.kill(Why.RST_DATA_UNREAD, None, now)
-            else:
-                tcb.reading = False
-                tcb.owe_last_word(Why.RST_DATA_UNREAD, now)
-            return
-        tcb.reading = False
-        if receiver is not None:
-            receiver.discard()
-        self.shutdown(now)
-        if tcb.state is State.FIN_WAIT_2:
-            tcb.timers.idle = now + tcb.config.fin_wait2_timeout
+        """CLOSE, and nobody will read any more (MAY-1): :func:`parting.close`.  Idempotent."""
+        parting.close(self._tcb, now)
 
     def abort(self, now: float) -> None:
         """ABORT: everything queued is forgotten and the peer gets a RST (ST-6)."""
-        if self._tcb.state is not State.CLOSED:
-            self._tcb.kill(Why.RST_ABORT, aborted(), now)
+        parting.abort(self._tcb, now)
 
     def let_go(self, now: float, *, broken: bool = False) -> None:
-        """End it without waiting for a window: ABORT, as far as something is lost by it.
+        """ABORT as far as something is lost by it, else CLOSE: see :func:`parting.let_go`."""
+        parting.let_go(self._tcb, broken, now)
 
-        What the windows let go now is still sent.  If something is dropped, octets of ours or
-        unread ones of the peer's, or if it is *broken* in a way that we alone know of, a RST
-        follows; else it is :meth:`close`.
-        """
-        tcb = self._tcb
-        receiver = tcb.receiver
-        tcb.sender.held_back = 0
-        if receiver is None or not tcb.syn_acked:
-            self.abort(now)
-        elif tcb.state is State.CLOSED:
-            pass
-        elif tcb.sender.cut() or broken or (tcb.reading and receiver.ready_octets):
-            tcb.reading = False
-            tcb.owe_last_word(Why.RST_ABORT, now)
-        else:
-            self.close(now)
+    def leave(self, now: float) -> None:
+        """Deliver what was written, then reset: the program ends, and the user has not closed."""
+        parting.leave(self._tcb, now)
 
     def info(self) -> ConnectionInfo:
         """STATUS: a snapshot of the connection."""

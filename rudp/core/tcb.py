@@ -332,6 +332,19 @@ class Tcb:
         self.events |= CLOSED
 
     @property
+    def is_closing(self) -> bool:
+        """Whether the user has closed: a FIN, or a RST, is sent or follows what is queued."""
+        return self.sender.fin_seq is not None or self.last_word is not None
+
+    @property
+    def has_left(self) -> bool:
+        """Whether all that was written has been sent once, and our FIN if there is to be one."""
+        sender = self.sender
+        if self.last_word is not None or self.state is State.CLOSED:
+            return not sender.unsent
+        return sender.fin_seq is not None and sender.snd_nxt > sender.fin_seq
+
+    @property
     def syn_acked(self) -> bool:
         """Whether the peer has acknowledged our SYN."""
         return self.sender.snd_una > self.sender.iss

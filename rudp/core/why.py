@@ -76,6 +76,7 @@ class Why(enum.Enum):
     RST_NO_CONNECTION = "There is no such connection.", "RFC 9293 §3.10.7.1"
     RST_ACK_UNACCEPTABLE = "It acknowledges what was never sent.", "RFC 9293 §3.5.2"
     RST_ABORT = "The user aborted.", "RFC 9293 §3.10.5"
+    RST_PROGRAM_ENDS = "The program ends, and the user has not closed.", "RFC 9293 §3.10.5"
     RST_DATA_UNREAD = "The user closed, and octets are left unread.", "RFC 9293 §3.6.1"
     RST_NOBODY_READS = "Data came after the user had closed.", "RFC 9293 §3.6.1"
     RST_USER_TIMEOUT = "There was no progress for the user timeout.", "RFC 9293 §3.8.3"

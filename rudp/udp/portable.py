@@ -150,3 +150,13 @@ class PortablePort(asyncio.DatagramProtocol):
         self._closed = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
+
+    def close_now(self) -> None:
+        """Close the socket, as the loop is about to be closed: there will be no further turn.
+
+        asyncio's transports, and not all others, wait for one.
+        """
+        self.close()
+        finish = getattr(self._transport, "_call_connection_lost", None)
+        if finish is not None:
+            finish(None)

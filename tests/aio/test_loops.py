@@ -446,16 +446,16 @@ async def test_a_thousand_opens_use_one_descriptor(real: Net) -> None:
 
 
 async def test_socket_goes_with_its_last_connection(real: Net) -> None:
-    """Without records (here: after aborts) there is nothing to stay for."""
+    """Without records (here: after resets) there is nothing to stay for."""
     server = await real.create_server(Recorder)
     before = open_sockets()
     _, first = await real.create_connection(Recorder, *address_of(server))
     _, second = await real.create_connection(Recorder, *address_of(server))
     assert len(open_sockets() - before) == 1
-    first.transport.abort()
+    rudp.reset(first.transport)
     await first.lost
     assert len(open_sockets() - before) == 1
-    second.transport.abort()
+    rudp.reset(second.transport)
     await second.lost
     for _ in range(5):
         await asyncio.sleep(0)

@@ -140,6 +140,9 @@ class Reader:
         self.data = b""
         self._endpoint = endpoint
 
+    def is_closing(self) -> bool:
+        return False
+
     def pump(self) -> None:
         self.connection.poll_events()
         if self.connection.readable_octets:
