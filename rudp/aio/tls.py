@@ -129,6 +129,7 @@ class Layer(sslproto.SSLProtocol):
 
     _below: asyncio.BaseTransport | None = None
     _cut: ssl.SSLEOFError | None = None
+    _late: BaseException | None = None  # what ended the connection below, while octets were unread
     if TYPE_CHECKING:  # what the type stubs leave out
         _state: SSLProtocolState
         _app_state: AppProtocolState
@@ -188,7 +189,28 @@ class Layer(sslproto.SSLProtocol):
         """Tell the protocol if it knows of the connection: before ``start_tls`` it was its own."""
         if self._state is SSLProtocolState.DO_HANDSHAKE:
             self._set_state(SSLProtocolState.UNWRAPPED)
-        super().connection_lost(exc or self._cut)
+        if exc is not None and self._holds_unread:
+            self._late = exc
+        else:
+            super().connection_lost(exc or self._cut)
+
+    @property
+    def _holds_unread(self) -> bool:
+        """Whether the protocol has paused, and there is something left for it."""
+        if not (self._app_reading_paused and self._expects_more):
+            return False
+        return bool(self._incoming.pending or self._sslobj.pending())
+
+    def _resume_reading(self) -> None:
+        super()._resume_reading()  # type: ignore[misc]
+        if self._late is not None:
+            self._loop.call_soon(self._lose_late)
+
+    def _lose_late(self) -> None:
+        """Tell what was kept back, if all that came before was read or nobody wants it."""
+        if self._late is not None and not self._holds_unread:
+            late, self._late = self._late, None
+            super().connection_lost(late)
 
     def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
         super()._on_handshake_complete(handshake_exc)
@@ -226,7 +248,11 @@ class Layer(sslproto.SSLProtocol):
             pass  # no more for now
 
     def _start_shutdown(self) -> None:
-        if self._state is SSLProtocolState.FLUSHING and self._app_reading_paused:
+        if self._late is not None:
+            self._loop.call_soon(self._lose_late)
+        elif (error := getattr(self._below, "error", None)) is not None:
+            self._abort(error)  # nobody is there to say farewell to
+        elif self._state is SSLProtocolState.FLUSHING and self._app_reading_paused:
             # FIN came while the protocol did not read.  Now that it closes it never will.
             self._do_flush()
         else:
@@ -266,7 +292,9 @@ class Layer(sslproto.SSLProtocol):
     def _abort(self, exc: BaseException | None = None) -> None:
         # Python 3.13 has it with the argument; before, its callers passed it all the same.
         self._set_state(SSLProtocolState.UNWRAPPED)
-        if self._transport is not None:
+        if self._late is not None:
+            self._loop.call_soon(self._lose_late)
+        elif self._transport is not None:
             self._transport._force_close(exc)
 
 

@@ -17,6 +17,7 @@ import pytest
 import rudp
 from rudp.sim import run
 from tests.aio.kit import Net, Recorder, Stubborn, address_of, cleared, pair, stream_pair
+from tests.aio.test_tls import tls_pair
 from tests.children import PATIENT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +87,30 @@ async def test_a_time_out_leaves_what_is_unread(settings: dict[str, Any]) -> Non
         assert isinstance(await drawn(p.client), TimeoutError)
         assert p.client.data == DATA
         loop.network.link("127.0.0.1", "127.0.0.1", drop=None)
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("size", [20_000, 200_000, 2_000_000])
+@pytest.mark.parametrize("how", ["read", "close", "abort"])
+async def test_a_reset_leaves_what_is_unread_below_tls(size: int, how: str) -> None:
+    net = Net("virtual", rudp.Config())
+    async with tls_pair(net, Slow) as p:
+        data = bytes(range(256)) * (size // 256)
+        p.far.write(data)
+        await asyncio.sleep(3)
+        rudp.reset(p.far)
+        await asyncio.sleep(1)
+        assert not p.client.lost.done()
+        if how == "read":
+            assert isinstance(await drawn(p.client), ConnectionResetError)
+            received = p.client.data
+            assert received == data[: len(received)]
+            assert len(received) == len(data) or size > 1_000_000
+        else:
+            began = asyncio.get_running_loop().time()
+            getattr(p.near, how)()
+            await p.client.lost
+            assert asyncio.get_running_loop().time() == began
 
 
 @pytest.mark.virtual
