@@ -7,6 +7,7 @@ gives the reason for something else.
 """
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ MSS_FLOOR: Final = 88
 
 MSS_CEILING: Final = 65_507 - 20
 """Octets.  The largest UDP payload over IPv4, less the fixed header (RFC 9293 §3.7.1, MUST-67)."""
+
+CLOCK_TICK: Final = time.get_clock_info("monotonic").resolution
+"""Seconds by which an event loop's clock moves on: 15.6 ms on Windows before Python 3.13, almost
+nothing elsewhere."""
 
 WINDOW_MAX: Final = 1 << 30
 """Octets.  The largest window that scaling can announce (RFC 7323 §2.3)."""

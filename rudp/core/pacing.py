@@ -9,8 +9,11 @@ worth of time that was missed is made up for, and no more (PACE-4).
 import math
 from typing import Final
 
-BURST_SECONDS: Final = 0.001
-"""How much time one burst stands for (PACE-2); epoll's time-outs are whole milliseconds."""
+from rudp.config import CLOCK_TICK
+
+BURST_SECONDS: Final = max(0.001, CLOCK_TICK)
+"""How much time one burst stands for (PACE-2); epoll's time-outs are whole milliseconds.  A clock
+that stands still for longer has to be made up for, or a fifth of the rate would be left."""
 
 BURST_SEGMENTS: Final = 2
 """Segments of a burst at least, where a controller names the pace: the peer acknowledges every

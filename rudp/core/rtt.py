@@ -7,7 +7,9 @@ Choosing the sample is the sender's part; here is the arithmetic.
 
 from typing import Final, Literal
 
-GRANULARITY: Final = 0.001
+from rudp.config import CLOCK_TICK
+
+GRANULARITY: Final = max(0.001, CLOCK_TICK)
 """Seconds: G, what a timer of an event loop can be trusted with."""
 
 RTO_INITIAL: Final = 1.0

@@ -8,11 +8,14 @@ place of a retransmission time-out that would cost the whole window (RFC 8985 §
 
 from typing import Final
 
+from rudp.config import CLOCK_TICK
+
 MAX_ACK_DELAY: Final = 0.05
 """Seconds that a peer may wait for company before it acknowledges a lone segment (DEF-24)."""
 
-PTO_MIN: Final = 0.01
-"""Seconds: what a busy event loop may be late by, at either end, without anything being lost."""
+PTO_MIN: Final = max(0.01, 2 * CLOCK_TICK)
+"""Seconds: what a busy event loop may be late by, at either end, without anything being lost; and
+more than one tick of the clock, the first of which may be over at once."""
 
 PTO_INITIAL: Final = 1.0
 """Seconds before the first round-trip sample (RFC 8985 §7.2)."""

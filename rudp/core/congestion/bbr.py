@@ -17,6 +17,7 @@ import math
 import random
 from typing import Final
 
+from rudp.config import CLOCK_TICK
 from rudp.core.congestion.controller import Ack, Controller, Signal
 
 LOSS_THRESHOLD: Final = 0.02
@@ -43,7 +44,7 @@ PROBE_RTT_DURATION: Final = 0.2
 PROBE_WAIT: Final = 2.0
 """Seconds between two probes for bandwidth, at least; up to one more by chance."""
 
-BURST_SECONDS: Final = 0.001
+BURST_SECONDS: Final = max(0.001, CLOCK_TICK)
 """What the pacer sends at once; three such bursts must fit into the window."""
 
 
