@@ -26,7 +26,7 @@ nothing elsewhere."""
 WINDOW_MAX: Final = 1 << 30
 """Octets.  The largest window that scaling can announce (RFC 7323 §2.3)."""
 
-CONGESTION: Final = ("newreno", "reno", "cubic", "bbr")
+CONGESTION: Final = ("newreno", "reno", "cubic", "bbr", "lossy")
 """Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
 
 COUNT_MAX: Final = 1 << 24
@@ -59,7 +59,8 @@ class Config:
         what ``buffers_max`` has room for, which all connections of a UDP socket share.
 
     Loss and congestion
-        ``congestion``: ``"cubic"``, ``"bbr"``, ``"newreno"``, or a callable that makes a
+        ``congestion``: ``"cubic"``, ``"bbr"``, ``"lossy"`` (BBR that takes no loss below 30 % for
+        congestion: for paths of one's own), ``"newreno"``, or a callable that makes a
         :class:`~rudp.core.congestion.controller.Controller` from SMSS and the initial window.
         ``loss_detection``: ``"rack"`` (RFC 8985), or ``"rfc6675"`` to compare it with; without
         SACK it is RFC 6582 in either case.  ``tail_loss_probe`` (RFC 8985 §7), ``prr`` (RFC 9937),

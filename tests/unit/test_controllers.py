@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudp.config import WINDOW_MAX, Config
-from rudp.core.congestion.bbr import Bbr
+from rudp.core.congestion.bbr import LOSSY_THRESHOLD, Bbr
 from rudp.core.congestion.controller import Ack, Controller, ControllerFactory, Signal
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
@@ -106,6 +106,7 @@ def test_the_path_is_used(controller: str | ControllerFactory) -> None:
         ("cubic", 0.01, 0.35),
         ("bbr", 0.01, 0.75),
         (TOLERANT, 0.05, 0.8),
+        ("lossy", 0.1, 0.8),
         (Vegas, 0.01, 0.3),
     ],
 )
@@ -133,6 +134,13 @@ def test_names(name: str, kind: type[Controller]) -> None:
     assert controller_factory(name) is kind
     assert name in CONTROLLERS
     assert controller_factory(TOLERANT) is TOLERANT
+
+
+def test_lossy_is_bbr_that_bears_losses() -> None:
+    """CC-12, decision 18: 30 % where the draft bears 2."""
+    made = controller_factory("lossy")(1000, 10_000)
+    assert isinstance(made, Bbr)
+    assert made.loss_threshold == LOSSY_THRESHOLD
 
 
 KINDS = "ack ack ack dry lost loss mark recovered timeout again undo restart resize"

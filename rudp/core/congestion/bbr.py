@@ -23,6 +23,9 @@ from rudp.core.congestion.controller import Ack, Controller, Signal
 LOSS_THRESHOLD: Final = 0.02
 """Share of what was in flight that may be lost before there was too much of it."""
 
+LOSSY_THRESHOLD: Final = 0.3
+"""The same for paths that lose much without being full; version 1 minds no loss at all."""
+
 BETA: Final = 0.7
 HEADROOM: Final = 0.15
 PACING_MARGIN: Final = 0.99

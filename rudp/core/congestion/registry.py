@@ -1,8 +1,9 @@
 """Congestion controllers by the names that ``Config(congestion=...)`` takes."""
 
+import functools
 from typing import Final
 
-from rudp.core.congestion.bbr import Bbr
+from rudp.core.congestion.bbr import LOSSY_THRESHOLD, Bbr
 from rudp.core.congestion.controller import ControllerFactory
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
@@ -12,6 +13,7 @@ CONTROLLERS: Final[dict[str, ControllerFactory]] = {
     "reno": NewReno,
     "cubic": Cubic,
     "bbr": Bbr,
+    "lossy": functools.partial(Bbr, loss_threshold=LOSSY_THRESHOLD),
 }
 
 
