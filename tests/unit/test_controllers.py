@@ -137,7 +137,7 @@ def test_names(name: str, kind: type[Controller]) -> None:
 
 
 def test_lossy_is_bbr_that_bears_losses() -> None:
-    """CC-12, decision 18: 30 % where the draft bears 2."""
+    """CC-12, decision 36: 30 % where the draft bears 2."""
     made = controller_factory("lossy")(1000, 10_000)
     assert isinstance(made, Bbr)
     assert made.loss_threshold == LOSSY_THRESHOLD
