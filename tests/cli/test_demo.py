@@ -78,6 +78,7 @@ def test_the_close_on_a_calm_path_is_four_segments(capsys: pytest.CaptureFixture
     _, closing = ladders(capsys.readouterr().out)
     words = [(line.split()[1], line.split()[-1]) for line in closing]
     assert words == [
+        ("FIN-WAIT-1", "ESTABLISHED"),  # the data, which the FIN never rides on
         ("FIN-WAIT-1", "CLOSE-WAIT"),
         ("FIN-WAIT-2", "CLOSE-WAIT"),
         ("FIN-WAIT-2", "CLOSE-WAIT"),  # the server still has data, though the client has ended
