@@ -3,7 +3,8 @@
 Pieces never overlap: of octets that come twice the first copy is kept (M-16), so nobody can
 rewrite what is already here.  Every piece is charged an overhead besides its octets, or a peer
 that sends single octets with gaps could make the window cost many times what it promises (BUF-2).
-What has been reported in a SACK block is never thrown away (SACK-5).
+And there is a bound on their number, or each would cost the more time the more there are; what goes
+beyond it is not kept.  What has been reported in a SACK block is never thrown away (SACK-5).
 """
 
 from bisect import bisect_left
@@ -12,9 +13,20 @@ from typing import Final
 from rudp.core.budget import Budget
 from rudp.core.ranges import RangeSet
 
-PIECE_OVERHEAD: Final = 128
-"""Octets charged for each piece: about what CPython spends on a small bytes object and its place
-in two lists."""
+PIECE_OVERHEAD: Final = 160
+"""Octets charged for each piece: what CPython spends on a small bytes object, the numbers of its
+ends and their places in four lists."""
+
+PIECES_FREE: Final = 1024
+PIECE_OCTETS: Final = 512
+"""So many pieces may have any size; beyond these all must have so many octets on average.  What
+follows on from a smaller one is joined to it, so that small messages in a row are few pieces."""
+
+RANGES_MAX: Final = 4096
+"""Gaps there may be: one in eight segments of a window of 48 MiB."""
+
+RECENT: Final = 8
+"""Ranges that were touched last and are remembered."""
 
 _NONE: Final[list[int]] = []
 _NOTHING: Final[list[bytes]] = []
@@ -47,20 +59,43 @@ class Reassembly:
 
         Return False if there is no room: then nothing was kept and the peer will send it again.
         """
-        gaps = self.held.gaps(seq, seq + len(data))
-        cost = self.held.octets + PIECE_OVERHEAD * (len(self._pieces) + len(gaps))
-        cost += sum(right - left for left, right in gaps)
+        held = self.held
+        gaps = held.gaps(seq, seq + len(data))
+        if len(held) >= RANGES_MAX and self._is_alone(seq, seq + len(data)):
+            return False
+        pieces = len(self._pieces) + len(gaps)
+        octets = held.octets
+        for left, right in gaps:
+            octets += right - left
+        if pieces > PIECES_FREE + octets // PIECE_OCTETS:
+            return False
+        cost = octets + PIECE_OVERHEAD * pieces
         if cost > self.limit or not self._charge(cost):
             return False
         if not self._pieces:
             self._starts, self._pieces = [], []
         for left, right in gaps:
-            i = bisect_left(self._starts, left)
-            self._starts.insert(i, left)
-            self._pieces.insert(i, data[left - seq : right - seq])
-            self.held.add(left, right)
-        self._touch(seq)
+            self._keep(left, data[left - seq : right - seq])
+            held.add(left, right)
+        self._recent = [seq, *self._recent]
+        if len(self._recent) > 8 * RECENT:
+            self._tidy()
         return True
+
+    def _is_alone(self, left: int, right: int) -> bool:
+        """Whether ``[left, right)`` would be a range of its own."""
+        return not self.held.overlaps(left - 1, right + 1)
+
+    def _keep(self, start: int, piece: bytes) -> None:
+        """Put *piece*, which overlaps no other, in its place."""
+        i = bisect_left(self._starts, start)
+        if i:
+            before = self._pieces[i - 1]
+            if len(before) < PIECE_OCTETS and self._starts[i - 1] + len(before) == start:
+                self._pieces[i - 1] = before + piece
+                return
+        self._starts.insert(i, start)
+        self._pieces.insert(i, piece)
 
     def take(self, rcv_nxt: int) -> list[bytes]:
         """Return and forget the pieces that follow on from *rcv_nxt*; what lies below goes too."""
@@ -88,13 +123,8 @@ class Reassembly:
 
     def sack_blocks(self, most: int) -> list[tuple[int, int]]:
         """Return up to *most* blocks, the range that changed last first (RFC 2018 §4, SACK-2)."""
-        blocks: list[tuple[int, int]] = []
-        for number in self._recent:
-            block = self.held.range_at(number)
-            if block is not None and block not in blocks:
-                blocks.append(block)
-                if len(blocks) == most:
-                    return blocks
+        blocks = self._tidy()
+        del blocks[most:]
         for block in self.held:
             if len(blocks) == most:
                 break
@@ -110,10 +140,19 @@ class Reassembly:
             self._charged = cost
         return True
 
-    def _touch(self, seq: int) -> None:
-        touched = self.held.range_at(seq)
-        if self._recent and self.held.range_at(self._recent[0]) == touched:
-            return
-        # Each range once, or two that take turns would push the memory of the others out.
-        others = [n for n in self._recent if self.held.range_at(n) not in (touched, None)]
-        self._recent = [seq, *others[:7]]
+    def _tidy(self) -> list[tuple[int, int]]:
+        """Return the ranges that were touched last, and remember each of them once.
+
+        Else two that take turns would push the memory of the others out.
+        """
+        blocks: list[tuple[int, int]] = []
+        numbers = []
+        for number in self._recent:
+            block = self.held.range_at(number)
+            if block is not None and block not in blocks:
+                blocks.append(block)
+                numbers.append(number)
+                if len(blocks) == RECENT:
+                    break
+        self._recent = numbers
+        return blocks

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.reassembly import PIECE_OVERHEAD, Reassembly
+from rudp.core.reassembly import (
+    PIECE_OCTETS,
+    PIECE_OVERHEAD,
+    PIECES_FREE,
+    RANGES_MAX,
+    Reassembly,
+)
 
 PLENTY = 1 << 20
 BASE = 0xFFFF_FFE0  # the numbers under test cross the wrap of the wire
@@ -167,18 +173,49 @@ def test_octets_are_bounded() -> None:
     assert len(queue) == 1000 * accepted
 
 
-@pytest.mark.parametrize("step", [1, 2])
-def test_fragments_of_one_octet_are_bounded(step: int) -> None:
-    """BUF-2: with gaps between them or without."""
+def test_fragments_of_one_octet_are_bounded_by_what_they_cost() -> None:
+    """BUF-2"""
     limit = 100_000
     queue = Reassembly(limit)
-    accepted = sum(queue.insert(1000 + step * n, b"x") for n in range(20_000))
+    accepted = sum(queue.insert(1000 + 2 * n, b"x") for n in range(20_000))
     assert accepted == limit // (1 + PIECE_OVERHEAD)
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_fragments_of_one_octet_are_bounded_in_number(backwards: bool) -> None:
+    """BUF-2: however large the window, or each read would cost more than the one before."""
+    queue = Reassembly(1 << 30)
+    order = range(20_000, 0, -1) if backwards else range(20_000)
+    accepted = sum(queue.insert(1000 + 2 * n, b"x") for n in order)
+    assert PIECES_FREE <= accepted <= PIECES_FREE + 20_000 // PIECE_OCTETS
+    assert len(queue.held) == accepted
+    assert len(queue.take(0)) == 0
+
+
+def test_small_messages_in_a_row_are_few_pieces() -> None:
+    """BUF-2: who sends many of them behind a gap has none refused."""
+    queue = Reassembly(1 << 20)
+    assert all(queue.insert(1000 + 20 * n, bytes([n % 256]) * 20) for n in range(20_000))
+    assert queue.sack_blocks(3) == [(1000, 401_000)]
+    pieces = queue.take(1000)
+    assert b"".join(pieces) == b"".join(bytes([n % 256]) * 20 for n in range(20_000))
+    assert len(pieces) <= 400_000 // PIECE_OCTETS
+
+
+def test_gaps_are_bounded_in_number() -> None:
+    """BUF-2: what makes none of its own is taken all the same."""
+    queue = Reassembly(1 << 30)
+    step = PIECE_OCTETS + 1
+    order = range(0, 2 * RANGES_MAX * step, step)
+    assert sum(queue.insert(at, bytes(PIECE_OCTETS)) for at in order) == RANGES_MAX
+    assert queue.insert(RANGES_MAX * step - 1, b"x")
+    assert queue.insert(PIECE_OCTETS, b"x")
+    assert len(queue.held) == RANGES_MAX - 1
+
+
 def test_what_is_charged_covers_what_a_fragment_costs() -> None:
-    """BUF-2: a bytes object, its place in two lists and an int are no more than the charge."""
-    one = sys.getsizeof(b"xy") + sys.getsizeof(1 << 33) + 2 * 8
+    """BUF-2: a bytes object, two ints and their places in four lists."""
+    one = sys.getsizeof(b"xy") + 2 * sys.getsizeof(1 << 33) + 4 * 8
     assert one <= PIECE_OVERHEAD
 
 
