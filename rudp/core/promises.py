@@ -46,10 +46,11 @@ class ReceiveBudget:
     Large is a claim that is charged more than an equal share of half of it.
     """
 
-    __slots__ = ("_capacity", "_charged", "_claims", "_large", "_large_charged", "_takers")
+    __slots__ = ("_capacity", "_charged", "_claims", "_half", "_large", "_large_charged", "_takers")
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
+        self._half = capacity / 2
         self._charged = 0.0
         self._takers = 0  # claims that are charged anything
         self._large = 0
@@ -65,10 +66,12 @@ class ReceiveBudget:
         beyond an equal share.
         """
         free = self._capacity - self._charged + claim.charge
-        half = self._capacity / 2
-        receivers = len(self._claims) + (claim not in self._claims)
+        receivers = len(self._claims)
+        if claim not in self._claims:
+            receivers += 1
         if receivers == 1:
             return free
+        half = self._half
         large = self._large - claim.large
         small = self._charged - self._large_charged
         if not claim.large:
@@ -79,7 +82,8 @@ class ReceiveBudget:
 
     def charge(self, claim: "Claim", amount: float, now: float) -> None:
         """Let *claim*, whose data came at *now* last, take *amount* of the buffer."""
-        self._put(claim, amount)
+        if amount != claim.charge:
+            self._put(claim, amount)
         claims = self._claims
         claims[claim] = None
         claims.move_to_end(claim)
@@ -88,17 +92,23 @@ class ReceiveBudget:
 
     def leave(self, claim: "Claim") -> None:
         """*claim* takes nothing any more."""
-        self._put(claim, 0.0)
+        if claim.charge:
+            self._put(claim, 0.0)
         self._claims.pop(claim, None)
 
     def _put(self, claim: "Claim", amount: float) -> None:
-        self._charged += amount - claim.charge
-        self._takers += (amount > 0.0) - (claim.charge > 0.0)
+        """Let *claim* be charged *amount*, which is not what it was."""
+        before = claim.charge
+        self._charged += amount - before
+        if not before:
+            self._takers += 1
+        elif not amount:
+            self._takers -= 1
         if claim.large:
             self._large -= 1
-            self._large_charged -= claim.charge
+            self._large_charged -= before
         claim.charge = amount
-        claim.large = amount > self._capacity / 2 / max(self._takers, 1)
+        claim.large = amount * self._takers > self._half
         if claim.large:
             self._large += 1
             self._large_charged += amount
@@ -176,10 +186,11 @@ class Claim:
         if self._in_gap > self._burst:
             self._burst = self._in_gap
         charge = self.charge
-        if now - self.last_data < REST / 2 and 0.75 * charge <= self._amount(promised) <= charge:
+        amount = self._amount(promised)
+        if 0.75 * charge <= amount <= charge and now - self.last_data < REST / 2:
             return  # what was charged a moment ago will do
         self.last_data = now
-        self._budget.charge(self, self._amount(promised), now)
+        self._budget.charge(self, amount, now)
 
     def granted(self, promised: int) -> None:
         """*promised* octets may come from now on."""
@@ -192,7 +203,9 @@ class Claim:
         """Return what they may take of the buffer: as much as twice what has come at once."""
         if self._burst <= TALK:
             return 0.0
-        return self._cost * min(promised * self._at_once, 2.0 * self._burst)
+        amount = promised * self._at_once
+        most = 2.0 * self._burst
+        return self._cost * (most if most < amount else amount)
 
     def release(self) -> None:
         """Nothing will come any more."""
