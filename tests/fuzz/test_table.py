@@ -101,7 +101,7 @@ def test_a_live_transfer_among_junk(seed: int) -> None:
     connection's name.
     """
     network = Network(seed=seed, delay=0.005)
-    a, b = network.host(CLIENT), network.host(SERVER)
+    a, b = network.host(CLIENT), network.host(SERVER, Config(resets_max=40))
     listener = b.table.listen(PORT)
     opened = a.table.open_active(b.path, PORT, 0.0)
     assert network.run_until(lambda: bool(listener.accepted), limit=5.0)
