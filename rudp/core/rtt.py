@@ -85,7 +85,12 @@ class Rtt:
         return srtt if srtt < bound else bound
 
     def observe(self, r: float, now: float) -> None:
-        """Let *r*, any sound measurement, count for the minimum."""
+        """Let *r*, any sound measurement, count for the minimum.
+
+        A negative one is none: the clock went back.
+        """
+        if r < 0.0:
+            return
         minima = self._minima
         first, end = 0, len(minima)
         if (

@@ -139,6 +139,18 @@ def test_a_lost_syn_and_a_low_ceiling() -> None:
     assert rtt.rto == 2.0
 
 
+def test_a_negative_round_trip_is_no_minimum() -> None:
+    """The clock went back: a window spread over less than no time would never leave."""
+    rtt = estimator()
+    rtt.observe(-0.1, 1.0)
+    assert rtt.min_rtt is None
+    rtt.sample(0.02)
+    rtt.observe(0.02, 1.1)
+    rtt.observe(-60.0, 1.2)
+    assert rtt.min_rtt == 0.02
+    assert rtt.spread == 0.02
+
+
 def test_the_minimum_counts_for_five_minutes() -> None:
     """RACK-2, DEF-23: then the smallest of what came since takes its place."""
     rtt = estimator()
