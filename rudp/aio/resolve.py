@@ -5,6 +5,7 @@ import functools
 import ipaddress
 import socket
 
+from rudp.core.addresses import MAPPED
 from rudp.core.transmit import Address
 
 AddressInfo = tuple[int, Address]
@@ -77,5 +78,7 @@ def _parsed(host: str) -> tuple[int | None, str]:
         address = ipaddress.ip_address(host)
     except ValueError:
         return None, host
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    return family, socket.inet_ntop(family, address.packed)
+    if address.version == 4:
+        return socket.AF_INET, str(address)
+    mapped = address.ipv4_mapped
+    return socket.AF_INET6, f"{MAPPED}{mapped}" if mapped else str(address)
