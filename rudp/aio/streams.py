@@ -123,6 +123,7 @@ class StreamWriter(asyncio.StreamWriter):
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         self._transport = protocol._transport = transport
+        self._reader._transport = transport  # type: ignore[attr-defined]  # whom it tells to pause
         protocol._over_ssl = True
 
 
