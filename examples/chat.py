@@ -55,7 +55,7 @@ class Room:
                 text = line.decode(errors="replace").strip()
                 self.tell(f"{name}: {text}", sender=peer)
         except (OSError, ValueError):  # cut off, or a line without end
-            writer.transport.abort()
+            rudp.reset(writer.transport)
         finally:
             del self.writers[peer]
             self.tell(f"* {name} has left")
