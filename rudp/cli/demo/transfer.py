@@ -122,8 +122,9 @@ class Demo:
             reader, writer = await rudp.open_connection(
                 *address, inner_port=inner_port, config=self.config, tracer=self.ladder.left
             )
-            stack.callback(writer.transport.abort)
+            stack.callback(rudp.reset, writer.transport)
             served = await asyncio.wait_for(accepted.get(), PATIENCE)
+            stack.callback(rudp.reset, served[1].transport)
             print(self.ladder)
             self.ladder.clear()
             began = server.get_loop().time()
