@@ -89,6 +89,20 @@ def test_links_lead_to_files(page: Path, text: str) -> None:
             assert path.exists(), target
 
 
+def test_decisions_are_numbered_as_they_come() -> None:
+    """Each number once and none left out; a link that names one leads to it."""
+    records = sorted((docs.ROOT / "docs" / "decisions").glob("0*.md"))
+    titles = [page.read_text(encoding="utf-8").partition(".")[0] for page in records]
+    assert titles == [f"# {number}" for number in range(1, len(records) + 1)]
+    assert [page.name[:5] for page in records] == [
+        f"{number:04}-" for number in range(1, len(records) + 1)
+    ]
+    for page in docs.pages():
+        text = page.read_text(encoding="utf-8")
+        for said, meant in re.findall(r"\[(?:decision )?(\d+)\]\([\w./]*?(\d{4})-", text):
+            assert int(said) == int(meant), page
+
+
 @bash
 def test_the_runner_notices_what_goes_wrong() -> None:
     with docs.folder() as where:
