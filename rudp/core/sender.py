@@ -247,7 +247,6 @@ class Sender:
         if acked:
             self.buffer.release(seg_ack)
             self._stalled_since = now
-            self._persists = 0
             if board.snd_una == board.snd_nxt:
                 timers.loss = OFF
                 self._stalled_since = None
@@ -282,6 +281,8 @@ class Sender:
             or (not before and self.flight.rtt.backoffs > 0)
         )
         self.snd_wnd = window
+        if changed and not before:
+            self._persists = 0  # not when a probe is taken: the window may be shut all the same
         if seg_seq > self.snd_wl1:
             self.snd_wl1 = seg_seq
         self.snd_wl2 = seg_ack
@@ -291,7 +292,6 @@ class Sender:
             # The peer lives and has no room: that may last for ever (MUST-37, SHLD-17).
             self._stalled_since = now
         if refused:
-            self._persists = 0
             self._timers.loss = OFF
             if self.flight_size:  # send it again at once (ZWP-5)
                 self.flight.send_again(now)
@@ -524,7 +524,7 @@ class Sender:
             return
         if self._stalled_since is None:
             self._stalled_since = now
-        wait = SWS_OVERRIDE if self.snd_wnd else min(self.flight.rtt.rto, self._config.max_rto)
+        wait = SWS_OVERRIDE if self.snd_wnd else self._probe_wait
         self._timers.loss_kind = LossTimer.PERSIST
         self._timers.loss = self._not_after_r2(now + wait)
 
@@ -566,7 +566,8 @@ class Sender:
         The first probe moves SND.NXT, later ones repeat the same octet.
         """
         una, nxt = self.snd_una, self.snd_nxt
-        self._persists += 1
+        if not self.snd_wnd:
+            self._persists += 1
         if nxt > una:
             probe = una, una + 1
         elif self.snd_wnd:
@@ -583,9 +584,13 @@ class Sender:
             self.on_sent(seq, end, now)
             return
         self.flight.on_sent(seq, end, now)
-        wait = min(self.flight.rtt.rto * (1 << min(self._persists, 16)), self._config.max_rto)
         self._timers.loss_kind = LossTimer.PERSIST
-        self._timers.loss = self._not_after_r2(now + wait)
+        self._timers.loss = self._not_after_r2(now + self._probe_wait)
+
+    @property
+    def _probe_wait(self) -> float:
+        """Seconds until the next probe of a shut window (SHLD-30)."""
+        return min(self.flight.rtt.rto * (1 << min(self._persists, 16)), self._config.max_rto)
 
     @property
     def is_troubled(self) -> bool:

@@ -174,7 +174,7 @@ class TestOptions:
         async with pair(self.net) as p:
             sock = p.far.get_extra_info("socket")
             assert sock.getsockopt(SOCKET, socket.SO_RCVBUF) == 256 * 1024
-            assert sock.getsockopt(SOCKET, socket.SO_SNDBUF) == 6 * 1024 * 1024
+            assert sock.getsockopt(SOCKET, socket.SO_SNDBUF) == 48 * 1024 * 1024
             sock.setsockopt(SOCKET, socket.SO_RCVBUF, 1 << 20)
             assert sock.getsockopt(SOCKET, socket.SO_RCVBUF) == 1 << 20
             sock.setsockopt(SOCKET, socket.SO_SNDBUF, 20_000)

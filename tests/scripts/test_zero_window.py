@@ -36,14 +36,23 @@ def test_ZWP_1_MUST_36_a_shut_window_is_probed(play: Play) -> None:
 
 
 def test_ZWP_2_a_probe_that_is_accepted_is_progress(play: Play) -> None:
+    """SHLD-30: but the window is shut as before, so the intervals go on growing until it opens.
+
+    A scaled window may have room for a thousand octets of which its field cannot tell.
+    """
     play(SHUT)
     play(
         """
         +0.3 > A 6:7(1) ack 1
         +0.1 < A 1 ack 7 win 0
-        +0.3 > A 7:8(1) ack 1
-        +0.1 < A 1 ack 8 win 65535
-        > PA 8:106(98) ack 1
+        +0.6 > A 7:8(1) ack 1
+        +0.1 < A 1 ack 8 win 0
+        +1.2 > A 8:9(1) ack 1
+        +0.1 < A 1 ack 9 win 65535
+        > PA 9:106(97) ack 1
+        +0.1 < A 1 ack 106 win 0
+        send 10
+        +0.3 > A 106:107(1) ack 1
         """
     )
 

@@ -621,13 +621,13 @@ def test_probes_without_answer_end_at_r2() -> None:
 
 
 def test_a_probe_that_is_taken_is_progress() -> None:
-    """ZWP-2: the octet is acknowledged, the window still shut; the intervals begin anew."""
+    """ZWP-2, SHLD-30: the next octet follows, at growing intervals as long as it is shut."""
     half = closed()
     for _ in range(4):
         half.fire()
     half.ack(2001, 10.0, window=0)
     assert half.flush(10.0) == []
-    assert half.timers.loss == pytest.approx(10.0 + half.sender.flight.rtt.rto)
+    assert half.timers.loss == pytest.approx(10.0 + 16 * half.sender.flight.rtt.rto)
     assert half.fire() == (2001, 2002)
 
 
