@@ -648,8 +648,18 @@ class Tcb:
             self.receiver.ack_now(Why.CHALLENGE_ACK)
 
     def owe_reset(self, why: Why) -> None:
-        """A RST is due with the exact number that the peer will accept (RFC 5961 §3)."""
-        if self.receiver is not None:
+        """A RST is due with the exact number that the peer will accept (RFC 5961 §3).
+
+        It follows all that was sent.  But what answers a segment that nobody reads bears the number
+        which the peer has acknowledged, as from a closed connection (RFC 9293 §3.10.7.1): our FIN
+        may be lost, and a number beyond it would only be challenged.  If it is not, the peer's ACK
+        of it is on its way, and earns the next one.
+        """
+        if self.receiver is None:
+            return
+        if why is Why.RST_NOBODY_READS:
+            self.reset = to_wire(self.sender.snd_una), 0, wire.RST, why
+        else:
             numbers = to_wire(self.sender.ack_seq), to_wire(self.receiver.rcv_nxt)
             self.reset = *numbers, wire.RST | wire.ACK, why
 

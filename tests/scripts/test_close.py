@@ -232,9 +232,40 @@ def test_ST_31_data_after_close_is_answered_by_a_reset(play: Play, acked: bool) 
     play(
         f"""
         < PA 1:101(100) ack {1 + acked}
-        > RA 2 ack 1
+        > R {1 + acked}                     # the peer's RCV.NXT, as far as is known
         state CLOSED
         connections 0
+        """
+    )
+
+
+def test_ST_31_a_reset_that_had_to_wait_bears_the_number_that_was_acknowledged(play: Play) -> None:
+    """SHLD-3: our FIN was lost, so the peer would challenge a RST that follows it."""
+    play(active())
+    play(
+        """
+        send 100
+        > PA 1:101(100) ack 1
+        close
+        > FA 101 ack 1
+        < PA 1:101(100) ack 1
+        < PA 1:101(100) ack 101
+        > R 101
+        """
+    )
+
+
+def test_ST_31_a_peer_that_has_our_FIN_too_learns_of_it_by_its_own_ACK(play: Play) -> None:
+    """Its data crossed our FIN, whose number lies below its window by now; its ACK is next."""
+    play(active())
+    play(
+        """
+        close
+        > FA 1 ack 1
+        < PA 1:101(100) ack 1
+        > R 1
+        < A 101 ack 2
+        > R 2
         """
     )
 
