@@ -249,8 +249,12 @@ def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int,
     if length and not flags & SYN and seq + length <= receiver.rcv_nxt:
         receiver.note_duplicates(seq, seq + length, run.segments)
     tcb.answer(not length or bool(flags & SYN), now)
-    in_doubt = tcb.sender.ack_seq < tcb.sender.snd_nxt
-    if in_doubt and flags & (ACK | SYN) == ACK and not length and receiver.just_missed_by(seq):
+    if (
+        tcb.sender.has_filled_window
+        and flags & (ACK | SYN) == ACK
+        and not length
+        and receiver.just_missed_by(seq)
+    ):
         # Our own ACKs may miss the peer's window as well, and one of us must hear (RFC 9293 A.2).
         _ack_field(tcb, run, seq, now)
     return 0

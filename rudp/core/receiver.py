@@ -260,13 +260,13 @@ class Receiver:
         return edge > nxt and seq < edge and seq + length > nxt
 
     def just_missed_by(self, seq: int) -> bool:
-        """Whether *seq* lies left of the window, but where an honest peer may believe that it ends.
+        """Whether *seq* lies outside the window, but where an honest peer may believe that it ends.
 
         It knows the window in units of its scale, and the answer to a probe of a shut window may
         still be on its way: its SEG.SEQ is too small by less than a unit, or by the octet of the
-        probe (decision 27).
+        probe.  If it has filled the window, its SEG.SEQ is the edge itself (decision 27).
         """
-        return self.rcv_nxt - (1 << self.shift) <= seq < self.rcv_nxt
+        return self.rcv_nxt - (1 << self.shift) <= seq < self.rcv_nxt or seq == self._edge_shown
 
     def resize(self, receive_buffer: int) -> None:
         """Keep up to *receive_buffer* octets from now on; what was promised stays promised.

@@ -131,6 +131,11 @@ class Sender:
         return min(self.snd_nxt, self.snd_una + self.snd_wnd)
 
     @property
+    def has_filled_window(self) -> bool:
+        """Whether the peer may find ``ack_seq`` outside its window, or at its edge."""
+        return self.iss < self.snd_una < self.snd_nxt >= self.snd_una + self.snd_wnd
+
+    @property
     def flight_size(self) -> int:
         """Octets sent and not cumulatively acknowledged (RFC 5681 §2)."""
         return self.board.flight_size

@@ -241,3 +241,28 @@ def test_acks_that_just_miss_the_window_are_heard(play: Play) -> None:
         count UNACCEPTABLE 2
         """
     )
+
+
+def test_acks_at_the_edge_of_a_full_window_are_heard(play: Play) -> None:
+    """RFC 9293 A.2: both ends have filled the other's window, and both have lost the first octets.
+
+    An ACK with the number behind the window is not in it, so each would drop what the other says.
+    """
+    play.configure(receive_buffer=4096, receive_buffer_max=4096)
+    play(active("mss 1000"))
+    play(
+        """
+        < A 1 ack 1 win 2000
+        send 3000
+        > A 1:1001(1000) ack 1
+        > A 1001:2001(1000) ack 1
+        < A 1001:4097(3096) ack 1 win 2000
+        > A 2001 ack 1
+        < A 4098 ack 2001 win 2000          # beyond the edge: no honest peer is there
+        > A 2001 ack 1
+        < A 4097 ack 2001 win 2000
+        > PA 2001:3001(1000) ack 1          # the answer to the other needs no repetition
+        < A 4097 ack 3001 win 2000          # this window is not full: not heard
+        info unacked 1000
+        """
+    )
