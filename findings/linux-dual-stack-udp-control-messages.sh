@@ -50,6 +50,7 @@ def expect(what, seen, expected):
 
 dual = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 dual.setsockopt(IPV6, socket.IPV6_V6ONLY, 0)
+dual.setsockopt(IP, socket.IP_TTL, 64)  # whatever the system's default is
 dual.bind(("::", 0))
 four = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 four.bind(("127.0.0.1", 0))
