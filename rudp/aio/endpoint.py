@@ -308,7 +308,10 @@ class Endpoint:
             path = self._path  # connections from the same socket share it: 200 octets for each
         self._path = path
         self._octets_read += len(data)
-        self._table.handle_datagrams(data, stride, path, self.loop.time(), ecn)
+        now = self.loop.time()
+        if now - self._alarm_at > STANDSTILL:
+            self._note_standstill(now)
+        self._table.handle_datagrams(data, stride, path, now, ecn)
         return self._table.is_crowded
 
     def batch_received(self) -> None:
@@ -395,8 +398,8 @@ class Endpoint:
 
     def _on_alarm(self) -> None:
         now = self.loop.time()
-        if now - self._alarm_at > STANDSTILL and not self._listening_to:
-            self._table.stood_still(now - self._alarm_at)
+        if now - self._alarm_at > STANDSTILL:
+            self._note_standstill(now)
         if self._must_listen(now):
             self._alarm = self.loop.call_at(now, self._on_alarm)  # after the next reads
             return
@@ -411,6 +414,12 @@ class Endpoint:
             self._table.watch_ready()
         self._deliver()
         self.wake()
+
+    def _note_standstill(self, now: float) -> None:
+        """Tell the connections, once, and before they read what has waited meanwhile."""
+        if not self._listening_to:
+            self._table.stood_still(now - self._alarm_at)
+            self._alarm_at = now
 
     def _must_listen(self, now: float) -> bool:
         """Whether the deadlines that have passed must wait for datagrams that wait to be read.

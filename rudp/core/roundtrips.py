@@ -22,7 +22,11 @@ class RoundTrips:
         self._sample_from = iss  # an ACK above this may give the next sample
 
     def begin(self, snd_nxt: int) -> None:
-        """The handshake is over: samples come from data, which begins at *snd_nxt*."""
+        """Take the next sample from what is sent from now on, which begins at *snd_nxt*.
+
+        So it is after the handshake, and when we have stood still: what waits in the socket says
+        how long we did.
+        """
         self._sample_from = snd_nxt
 
     def measure(

@@ -38,6 +38,7 @@ class Rtt:
 
     __slots__ = (
         "_ceiling",
+        "_doubtful",
         "_floor",
         "_form",
         "_former",
@@ -60,6 +61,7 @@ class Rtt:
         # Candidates for the minimum, each later and larger than the one before; and after each
         # its time.  A list, or pairs, would take twice as much.
         self._minima: tuple[float, ...] = ()
+        self._doubtful = False  # the first sample may be no round trip: the next takes its place
         self._spurious = False  # the timer expired for nothing, and no sample has come since
         # SRTT, RTTVAR and RTO before a sample was believed, until the next shows whether it lasts.
         self._former: tuple[float, float, float] | None = None
@@ -110,13 +112,18 @@ class Rtt:
         self._minima = minima
 
     def sample(self, r: float) -> None:
-        """Take the measurement *r*, seconds; this also ends any back-off (RFC 6298 §5)."""
+        """Take the measurement *r*, seconds; this also ends any back-off (RFC 6298 §5).
+
+        The first is that of the handshake, and a SYN,ACK that had to be sent again bears the echo
+        of the first: what took as long as that does not govern beyond the next sample.
+        """
         if r < 0.0:
             r = 0.0
         srtt = self.srtt
-        if srtt is None:
+        if srtt is None or self._doubtful:
             self.srtt = r
             self.rttvar = r / 2
+            self._doubtful = srtt is None and r >= RTO_INITIAL
         elif self._spurious:  # the delay has grown suddenly: believe the sample (UNDO-8)
             if self._former is None:
                 self._former = srtt, self.rttvar, self._timeout(srtt, self.rttvar)

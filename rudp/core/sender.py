@@ -534,7 +534,8 @@ class Sender:
         self._timers.loss = self._not_after_r2(now + wait)
 
     def stood_still(self, seconds: float) -> None:
-        """Leave *seconds* that are over out of the time without progress."""
+        """Leave *seconds* that are over out of the time without progress, and of the round trip."""
+        self.flight.roundtrips.begin(self.snd_nxt)
         if self._stalled_since is not None:
             self._stalled_since += seconds
 

@@ -107,6 +107,20 @@ async def test_nothing_is_sent_again_that_the_socket_holds_acknowledgements_for(
     abort(streams)
 
 
+async def test_what_waits_in_the_socket_measures_no_round_trip(
+    real: Net, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UNDO-8: it says how long the loop stood still."""
+    monkeypatch.setattr("rudp.aio.endpoint.STANDSTILL", STALL / 4)
+    streams = await talkers(real, server)
+    await talk(streams)
+    server.wait_for(2 * CONNECTIONS * len(MESSAGE))
+    for reader, _ in streams:
+        await reader.readexactly(len(MESSAGE))
+    assert max(w.get_extra_info("tcp_info").srtt for _, w in streams) < STALL / 10
+    abort(streams)
+
+
 async def test_an_open_that_was_answered_in_time_is_not_too_late(real: Net, server: Server) -> None:
     """ST-2: the answer to the SYN waits behind all else that came."""
     limited = real.with_config(connect_timeout=STALL / 2)

@@ -8,6 +8,7 @@ import math
 
 import pytest
 
+from rudp.aio.endpoint import STANDSTILL
 from rudp.config import Config
 from rudp.core.connection import Connection
 from rudp.core.table import ConnectionTable
@@ -50,6 +51,9 @@ class Sleeper:
 
     def wake(self, now: float) -> None:
         self.asleep = False
+        late = now - self.table.next_deadline
+        if late > STANDSTILL:  # as an endpoint sees it
+            self.table.stood_still(late)
         for data, stride, path, ecn in self._held:
             self.table.handle_datagrams(data, stride, path, now, ecn)
         self._held.clear()
@@ -112,6 +116,40 @@ def test_it_goes_on_as_it_was(
     assert info.srtt is not None
     assert info.srtt < 0.1
     assert info.rto < 1.0
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_what_waits_in_the_socket_measures_no_round_trip(timestamps: bool) -> None:
+    """UNDO-8: the acknowledgements came in time, and were read when the process went on."""
+    stream = Stream(timestamps=timestamps)
+    stream.run(1.0)
+    before = stream.writer.info()
+    stream.writer.send(bytes(CHUNK))
+    stream.ends["writer"].table.touch(stream.writer)
+    stream.network.run_until(lambda: stream.writer.unacked_octets, limit=1.0)
+    stream.ends["writer"].asleep = True
+    stream.run(20.0)
+    stream.ends["writer"].wake(stream.network.clock.now)
+    after = stream.writer.info()
+    assert (after.srtt, after.rto) == (before.srtt, before.rto)
+    stream.run(0.1)
+    assert stream.writer.info().rto < 0.3
+
+
+def test_a_handshake_in_trouble_does_not_govern_the_rto() -> None:
+    """RTO-4, RTO-7: the echo of SYN,ACK is that of the SYN, however often it is sent."""
+    network = Network(seed=1, delay=0.005)
+    far, near = network.host(("10.0.0.2", 7000)), network.host(("10.0.0.1", 7000))
+    listener = far.table.listen(80)
+    network.link("10.0.0.1", "10.0.0.2", drop=lambda data, now: now < 0.5)  # the first SYN
+    network.link("10.0.0.2", "10.0.0.1", drop=lambda data, now: now < 1.5)  # and its answer
+    writer = near.table.open_active(far.path, 80, 0.0)
+    assert network.run_until(lambda: bool(listener.accepted), limit=5.0)
+    for _ in range(2):
+        writer.send(b"word")
+        near.table.touch(writer)
+        network.run_until(lambda: False, limit=0.1)
+    assert writer.info().rto < 0.4
 
 
 def transfer(seed: int, loss: float, octets: int, limit: float, config: Config) -> Connection:

@@ -139,6 +139,16 @@ def test_a_lost_syn_and_a_low_ceiling() -> None:
     assert rtt.rto == 2.0
 
 
+def test_a_handshake_as_long_as_a_time_out_is_in_doubt() -> None:
+    """RTO-2, RTO-7: if it was the answer that got lost, the next sample is the first one."""
+    rtt = estimator()
+    rtt.sample(1.001)
+    rtt.sample(0.1)
+    assert (rtt.srtt, rtt.rttvar) == (0.1, 0.05)
+    rtt.sample(1.001)  # from then on all count as ever
+    assert rtt.srtt == pytest.approx(0.1 + 0.901 / 8)
+
+
 def test_a_negative_round_trip_is_no_minimum() -> None:
     """The clock went back: a window spread over less than no time would never leave."""
     rtt = estimator()
