@@ -28,8 +28,7 @@ async def recite(reader, writer):
     writer.close()
 
 
-async def main():
-    ladder = Ladder()
+async def main(ladder):
     server = await rudp.start_server(recite, "10.0.0.2", 9000, tracer=ladder.right)
     reader, writer = await rudp.open_connection("10.0.0.2", 9000, tracer=ladder.left)
 
@@ -42,8 +41,9 @@ async def main():
     await writer.wait_closed()
     server.close()
     await server.wait_closed()
-    print(f"\n{ladder}")
 
 
 if __name__ == "__main__":
-    sim.run(main(), delay=0.02)
+    ladder = Ladder()
+    sim.run(main(ladder), delay=0.02)  # ends when the last FIN is acknowledged
+    print(f"\n{ladder}")
