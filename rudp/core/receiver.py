@@ -331,7 +331,7 @@ class Receiver:
                 self.rcv_nxt += len(piece)
                 self.ready_octets += len(piece)
             self.ack_now(Why.ACK_GAP_FILLED)  # all or in part (RFC 5681 §4.2)
-        elif self._duplicates:
+        elif seq < nxt and self._duplicates:
             self.ack_now(Why.ACK_DUPLICATE)  # the peer may be waiting for what it need not resend
         self._taken(stop - nxt, now)
         return True

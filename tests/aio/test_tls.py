@@ -297,6 +297,8 @@ async def test_over_a_lossy_path_on_the_time_of_a_real_loop(real: Net) -> None:
         await sending
         await close(writer)
         assert writer.get_extra_info("cipher")[1] == "TLSv1.3"
+    if serving := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(serving)  # until its last octets are acknowledged, over this path
     path.close()
     await turns(3)
 

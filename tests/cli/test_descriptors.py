@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.kit import ROOT, START, TIMEOUT, Commands
+from tests.ports import free_port
 
 FULL = Path("/dev/full")
 
@@ -90,9 +91,8 @@ def test_nc_without_descriptors(rudp: Commands) -> None:
 @pytest.mark.parametrize("extra", [(), ("--json",), ("-v",)])
 def test_a_relay_without_output_serves_on(rudp: Commands, how: str, extra: tuple[str, ...]) -> None:
     """A log that nobody wants is no reason to turn clients away."""
-    with socket.create_server(("127.0.0.1", 0)) as other, socket.create_server(("", 0)) as server:
-        port = other.getsockname()[1]
-        other.close()
+    port = free_port(socket.SOCK_STREAM)
+    with socket.create_server(("", 0)) as server:
         arguments = (
             *extra,
             f"tcp://127.0.0.1:{port}",
@@ -121,9 +121,8 @@ def test_a_relay_without_output_serves_on(rudp: Commands, how: str, extra: tuple
 
 def test_a_relay_whose_output_is_not_read_serves_on(rudp: Commands) -> None:
     """It waits for nobody, and says afterwards how much is missing."""
-    with socket.create_server(("127.0.0.1", 0)) as other, socket.create_server(("", 0)) as server:
-        port = other.getsockname()[1]
-        other.close()
+    port = free_port(socket.SOCK_STREAM)
+    with socket.create_server(("", 0)) as server:
         read, write = os.pipe()
         os.set_blocking(write, False)
         filled = 0

@@ -24,6 +24,7 @@ from rudp import sim
 from rudp.core.counters import Counters
 from rudp.core.wire import ACK, RST, pack_segment, read_segment
 from tests.children import PATIENT
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -106,12 +107,6 @@ def run(start: Start, path: str, *arguments: str) -> str:
     status, out, err = start(path, *arguments).end()
     assert (status, err) == (0, "")
     return out
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 # -- echo ----------------------------------------------------------------------------------------

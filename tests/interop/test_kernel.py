@@ -199,12 +199,22 @@ async def test_a_listener_at_another_inner_port(kernel: Kernel) -> None:
 
 
 @both_roles
-async def test_our_abort_resets_the_kernel(kernel: Kernel, role: Role) -> None:
+async def test_our_reset_is_heard_by_the_kernel(kernel: Kernel, role: Role) -> None:
     """ST-6."""
     async with connected(kernel, role) as (_, writer, sock):
-        writer.transport.abort()
+        rudp.reset(writer.transport)
         with pytest.raises(ConnectionResetError):
             await sock.do("receive")
+
+
+@both_roles
+async def test_our_abort_with_nothing_to_drop_is_an_end_for_the_kernel(
+    kernel: Kernel, role: Role
+) -> None:
+    """Decision 41: as its own TCP would end it."""
+    async with connected(kernel, role) as (_, writer, sock):
+        writer.transport.abort()
+        assert (await sock.do("receive"))["octets"] == 0
 
 
 @both_roles
