@@ -499,7 +499,7 @@ class Flight:
         something sent later must have arrived, for a peer may acknowledge in slices.
         """
         board, pmtu = self.board, self.pmtu
-        torn, board.torn = board.torn, []
+        torn, board.torn = board.torn, ()
         if pmtu is None:
             return
         header = STAMPED_SIZE if self._timestamps else HEADER_SIZE

@@ -5,6 +5,7 @@ acknowledgement of a segment that was sent twice, which could answer either copy
 Choosing the sample is the sender's part; here is the arithmetic.
 """
 
+import math
 from typing import Final, Literal
 
 from rudp.config import CLOCK_TICK
@@ -38,7 +39,6 @@ class Rtt:
 
     __slots__ = (
         "_ceiling",
-        "_doubtful",
         "_floor",
         "_form",
         "_former",
@@ -61,9 +61,9 @@ class Rtt:
         # Candidates for the minimum, each later and larger than the one before; and after each
         # its time.  A list, or pairs, would take twice as much.
         self._minima: tuple[float, ...] = ()
-        self._doubtful = False  # the first sample may be no round trip: the next takes its place
         self._spurious = False  # the timer expired for nothing, and no sample has come since
-        # SRTT, RTTVAR and RTO before a sample was believed, until the next shows whether it lasts.
+        # SRTT, RTTVAR and RTO before a sample was believed, until the next shows whether it lasts;
+        # an RTO without end where there was no sample before.
         self._former: tuple[float, float, float] | None = None
 
     @property
@@ -120,10 +120,15 @@ class Rtt:
         if r < 0.0:
             r = 0.0
         srtt = self.srtt
-        if srtt is None or self._doubtful:
+        if srtt is None:
             self.srtt = r
             self.rttvar = r / 2
-            self._doubtful = srtt is None and r >= RTO_INITIAL
+            if r >= RTO_INITIAL:
+                self._former = r, self.rttvar, math.inf
+        elif self._former is not None and self._former[2] == math.inf:
+            self.srtt = r
+            self.rttvar = r / 2
+            self._former = None
         elif self._spurious:  # the delay has grown suddenly: believe the sample (UNDO-8)
             if self._former is None:
                 self._former = srtt, self.rttvar, self._timeout(srtt, self.rttvar)

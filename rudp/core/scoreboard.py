@@ -141,7 +141,7 @@ class Scoreboard:
         self.duplicates = 0
         self._sacked_ranges = 0
         self._sends = 0  # how often something left
-        self.torn: list[tuple[int, int, int]] = []
+        self.torn: tuple[tuple[int, int, int], ...] = ()  # a list takes 56 octets even if empty
         self.oldest: SentRun | None = None
         self._newest: SentRun | None = None
 
@@ -340,7 +340,7 @@ class Scoreboard:
         octets = (at - run.origin) % run.mss
         if octets:
             begin = at - octets
-            self.torn.append((begin, at, min(begin + run.mss, run.end)))
+            self.torn += ((begin, at, min(begin + run.mss, run.end)),)
 
     def _cut(self, at: int) -> int:
         """Make sure that a run begins at *at*; return its index (or that of the end)."""
