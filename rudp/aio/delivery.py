@@ -17,7 +17,8 @@ async def delivered(transport: asyncio.BaseTransport) -> None:
     *transport*: rudp's, or a TLS transport over one, after ``close()`` or ``write_eof()``; before
     that it waits for one of these as well.  It may be called at any time, also when
     ``connection_lost`` has been.  Acknowledged means that the peer's TCP has it, not that the
-    peer's program has read it.
+    peer's program has read it.  If a peer that has ended too has all octets, its acknowledgement of
+    our end is waited for only a second more: it may be gone.
 
     Raises what ended the connection before: :class:`ConnectionResetError`, :class:`TimeoutError`,
     or :class:`ConnectionAbortedError` if it was our own ``abort()``; :class:`TypeError` for

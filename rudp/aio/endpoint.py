@@ -40,6 +40,12 @@ EARLY: Final = 0.001
 DATAGRAM_TRUESIZE: Final = 768
 """Octets that a datagram takes in the buffer of a socket on Linux, at least."""
 
+LAST_ACK_GRACE: Final = 1.0
+"""Seconds in which a peer that has ended too, and has all our octets, may acknowledge our end.
+
+It may have waited for that as long as it waits (FIN-WAIT-2), and be gone.
+"""
+
 STANDSTILL: Final = 1.0
 """Seconds.  An alarm that is later than this was not late: the machine or the process stood still,
 or somebody has set the clock."""
@@ -451,7 +457,10 @@ class Endpoint:
             self._leaving = self.loop.create_future()
             self._disown()
             for connection in self._sinks:
-                self.loop.call_later(connection.config.linger, self._give_up, connection)
+                grace = connection.config.linger
+                if connection.only_end_is_out:
+                    grace = min(grace, LAST_ACK_GRACE)
+                self.loop.call_later(grace, self._give_up, connection)
             self._note_left()
         return self._leaving
 
@@ -542,10 +551,20 @@ class Endpoint:
 
 
 def _say_lost(connection: Connection) -> None:
-    """The program ends, and nobody else will hear that not all of *connection* has arrived."""
+    """The program ends, and nobody else will hear that not all of *connection* has arrived.
+
+    Where only the acknowledgement of our end is missing, nothing is lost to a peer that has ended
+    too, nor to a user who aborts.
+    """
     peer, _ = connection.path
-    logger.error(
-        "%s has not acknowledged the last %d octets of a stream that was closed, nor its end",
-        f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}",
-        connection.undelivered_octets,
-    )
+    name = f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
+    octets = connection.undelivered_octets
+    if octets:
+        logger.error(
+            "%s has not acknowledged the last %d octet%s of a stream that was closed, nor its end",
+            name,
+            octets,
+            "s"[: octets != 1],
+        )
+    elif not (connection.fin_received or connection.was_let_go):
+        logger.error("%s has not acknowledged the end of a stream that was closed", name)

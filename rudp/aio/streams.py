@@ -60,6 +60,7 @@ class StreamWriter(asyncio.StreamWriter):
         """Wait until the peer's TCP has acknowledged all that was written before ``close()``.
 
         Raises what ended the connection before that; after an ``abort()`` it waits for nobody.
+        For a peer that has ended too and has all octets it waits a second: it may be gone.
         A stream of TLS that the peer has cut is an error for who has read past the cut, and for
         nobody else: all that was wanted was read, and what was written is delivered.
         """

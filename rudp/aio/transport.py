@@ -12,7 +12,7 @@ from asyncio import constants, transports
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from rudp.aio.endpoint import Endpoint
+from rudp.aio.endpoint import LAST_ACK_GRACE, Endpoint
 from rudp.aio.flow import taken_over
 from rudp.aio.sockets import ConnectionSocket
 from rudp.core import tcb
@@ -212,7 +212,12 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             if self._deliveries is None:
                 self._deliveries = []
             self._deliveries.append(waiter)
-            await waiter
+            for_nothing = self._connection.only_end_is_out
+            while not waiter.done():
+                await asyncio.wait([waiter], timeout=LAST_ACK_GRACE)
+                if for_nothing and not self._is_settled:
+                    return
+                for_nothing = self._connection.only_end_is_out
         error = self._connection.error
         if error is not None and not self._connection.fin_acked:
             raise error

@@ -211,6 +211,16 @@ class Connection:
         return self._tcb.sender.fin_acked
 
     @property
+    def only_end_is_out(self) -> bool:
+        """Whether a peer that has ended has all our octets, and our FIN at the most is missing."""
+        return self.fin_received and not self.undelivered_octets
+
+    @property
+    def was_let_go(self) -> bool:
+        """Whether :meth:`let_go` was called: the user does not ask what arrives."""
+        return self._tcb.was_let_go
+
+    @property
     def fin_received(self) -> bool:
         """Whether the peer's FIN has arrived, and all before it."""
         receiver = self._tcb.receiver

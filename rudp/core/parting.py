@@ -61,6 +61,7 @@ def let_go(tcb: Tcb, broken: bool, now: float) -> None:
     """
     receiver, sender = tcb.receiver, tcb.sender
     sender.held_back = 0
+    tcb.was_let_go = True
     if receiver is None or not tcb.syn_acked:
         abort(tcb, now)
     elif tcb.state is State.CLOSED:

@@ -160,6 +160,7 @@ class Tcb:
         "tracer",
         "ts_offset",
         "ts_start",
+        "was_let_go",
     )
 
     def __init__(
@@ -202,6 +203,7 @@ class Tcb:
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
         self.last_word: Why | None = None  # a RST that has to let what was written go first
+        self.was_let_go = False  # the user has aborted, and does not ask what arrives
         self.syn_due: Why | None = None  # our SYN is to be sent
         self.syn_hurried = False  # it went again without waiting for its time-out, in this one
         self.dropped: Count | None = None  # why the segment at hand, or part of it, was

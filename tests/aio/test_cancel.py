@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import rudp
+from rudp.sim.loop import VirtualLoop
 from tests.aio.kit import (
     HOST,
     Net,
@@ -138,8 +139,13 @@ async def _read(streams: Streams) -> None:
     await streams[0].read(1)
 
 
+def _much() -> int:
+    """Return how many octets are more than the buffers take: a kernel's, where there is one."""
+    return 2 << 20 if isinstance(asyncio.get_running_loop(), VirtualLoop) else 50 << 20
+
+
 async def _drain(streams: Streams) -> None:
-    streams[1].write(bytes(50 << 20))
+    streams[1].write(bytes(_much()))
     await streams[1].drain()
 
 
@@ -155,7 +161,7 @@ async def test_streams_go_on_after_a_cancelled_wait(net: Net, what: Awaiting) ->
         assert await near[0].readexactly(8) == b"unharmed"
         near[1].write_eof()
         data = await far[0].read()
-        assert len(data) == (50 << 20 if what is _drain else 0)
+        assert len(data) == (_much() if what is _drain else 0)
         far[1].close()
         assert await near[0].read() == b""
         near[1].close()
@@ -172,7 +178,7 @@ async def test_close_after_a_cancelled_drain(net: Net) -> None:
         await turns(5)
         await cancelled(waiting)
         near[1].close()
-        assert len(await far[0].read()) == 50 << 20
+        assert len(await far[0].read()) == _much()
         await near[1].wait_closed()
 
 

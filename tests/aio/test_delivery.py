@@ -214,6 +214,46 @@ async def test_delivered_waits_for_the_acknowledgement() -> None:
         await rudp.delivered(p.near)
 
 
+@pytest.mark.virtual
+@pytest.mark.parametrize("written", [b"", b"x" * 5000])
+async def test_delivered_to_a_peer_that_ended_and_is_gone(written: bytes) -> None:
+    """Who keeps a connection after the peer has ended does not wait minutes for its last ACK."""
+    loop: Any = asyncio.get_running_loop()
+    lost = False
+    net = Net("virtual", rudp.Config())
+    async with stream_pair(net) as ((reader, writer), (_, other)):
+        loop.network.link("127.0.0.1", "127.0.0.1", drop=lambda data, now: lost)
+        other.write_eof()
+        assert await reader.read() == b""
+        writer.write(written)
+        await asyncio.sleep(1.0)  # that arrives
+        lost = True
+        writer.close()
+        began = loop.time()
+        await writer.wait_closed()
+        assert loop.time() - began <= 2.0
+        assert writer.get_extra_info("tcp_info").state is rudp.State.LAST_ACK, "the FIN goes on"
+        lost = False
+
+
+@pytest.mark.virtual
+async def test_delivered_says_what_has_not_arrived_at_a_peer_that_ended() -> None:
+    """Octets are missing, not only the end."""
+    loop: Any = asyncio.get_running_loop()
+    lost = False
+    net = Net("virtual", rudp.Config(user_timeout=100.0))
+    async with stream_pair(net) as ((reader, writer), (_, other)):
+        loop.network.link("127.0.0.1", "127.0.0.1", drop=lambda data, now: lost)
+        other.write_eof()
+        assert await reader.read() == b""
+        lost = True
+        writer.write(b"x")
+        writer.close()
+        with pytest.raises(TimeoutError):
+            await writer.wait_closed()
+        lost = False
+
+
 async def test_delivered_knows_only_our_transports() -> None:
     with pytest.raises(TypeError):
         await rudp.delivered(asyncio.Transport())
@@ -413,6 +453,39 @@ def test_the_end_waits_for_linger_and_no_longer(caplog: pytest.LogCaptureFixture
         assert (record.name, record.levelno) == ("rudp", logging.ERROR)
         assert f"{SERVER}:7" in record.getMessage()
         assert " 5 octets" in record.getMessage()
+
+
+@pytest.mark.parametrize("how", ["close", "ended", "abort"])
+def test_a_program_that_ends_says_when_only_its_end_is_missing(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To a peer that has ended as well nothing is lost, and who aborts does not ask."""
+
+    async def main() -> None:
+        loop: Any = asyncio.get_running_loop()
+        server = await rudp.start_server(peer, SERVER, 7)
+        reader, writer = await rudp.open_connection(SERVER, 7)
+        writer.write(b"hello")
+        assert await reader.read(5) == b"hello"
+        if how == "ended":
+            assert await reader.read() == b""
+        await asyncio.sleep(1.0)  # all is acknowledged
+        loop.network.link("10.0.0.1", SERVER, drop=lambda data, now: True)
+        loop.network.link(SERVER, "10.0.0.1", drop=lambda data, now: True)
+        writer.transport.abort() if how == "abort" else writer.close()
+        await asyncio.sleep(0.1)
+        server.close()
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(5))
+        if how == "ended":
+            writer.close()
+        await asyncio.sleep(100.0)
+
+    run(main())
+    said = [record.getMessage() for record in caplog.records if SERVER in record.getMessage()]
+    wanted = f"{SERVER}:7 has not acknowledged the end of a stream that was closed"
+    assert said == ([wanted] if how == "close" else [])
 
 
 def test_the_end_waits_for_nothing_that_is_done(caplog: pytest.LogCaptureFixture) -> None:
