@@ -27,7 +27,6 @@ from rudp.core.pmtu import MAX_PROBES, PAUSE_MAX, PathMtu
 from rudp.core.rate import DeliveryRate
 from rudp.core.recovery import Phase, Recovery
 from rudp.core.roundtrips import RoundTrips
-from rudp.core.rtt import Rtt
 from rudp.core.scoreboard import Scoreboard, SentRun
 from rudp.core.tailprobe import TailProbe
 from rudp.core.timers import LossTimer
@@ -91,7 +90,6 @@ class Flight:
         "rate",
         "recovery",
         "resend_now",
-        "roundtrips",
         "rtt",
         "smss",
         "tail",
@@ -106,11 +104,10 @@ class Flight:
         self._config = config
         self.smss = 536
         self.board = Scoreboard(iss)
-        self.rtt = Rtt(config.min_rto, config.max_rto, config.rto_form)
         self.rate = DeliveryRate()
         self.recovery = Recovery(iss, sack=False)
         self.tail = TailProbe()
-        self.roundtrips = RoundTrips(self.rtt, self.tail, iss)
+        self.rtt = RoundTrips(config.min_rto, config.max_rto, config.rto_form, self.tail, iss)
         self.undo: Undo | None = None  # the latest reduction, and whether it was for nothing
         self.frto: Frto | None = None  # the same of a time-out, while that is open
         self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
@@ -157,7 +154,7 @@ class Flight:
         """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
         nxt = self.board.snd_nxt
         runs, resent = self.board.acknowledge(nxt)
-        self.roundtrips.measure(nxt, nxt, runs, resent, [], echo, now)
+        self.rtt.measure(nxt, nxt, runs, resent, [], echo, now)
 
     def established(
         self,
@@ -190,7 +187,7 @@ class Flight:
         rack = config.loss_detection == "rack"
         self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
         self.usage = Usage(self.board.snd_nxt)
-        self.roundtrips.begin(self.board.snd_nxt)
+        self.rtt.begin(self.board.snd_nxt)
         self._last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:
             self.rtt.syn_was_lost()
@@ -362,7 +359,7 @@ class Flight:
             self.pmtu_moved = any(run.is_probe for run in runs + sacked)
             if self.pmtu_moved:
                 self.pmtu.on_probe_delivered()
-        ack.rtt = self.roundtrips.measure(seg_ack, board.snd_nxt, runs, resent, sacked, echo, now)
+        ack.rtt = self.rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, echo, now)
         if sacked:
             runs += sacked
         if self._full_losses and any(run.end - run.seq >= self.smss for run in runs):

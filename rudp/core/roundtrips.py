@@ -6,18 +6,30 @@ sent last (RTO-7).  That of an earlier copy would measure our own time-out if no
 acknowledgement was lost.
 """
 
+from typing import Literal
+
 from rudp.core.rtt import GRANULARITY, Rtt
 from rudp.core.scoreboard import SentRun
 from rudp.core.tailprobe import TailProbe
 
 
-class RoundTrips:
-    """Feeds *rtt*, and tells *tail* of each measurement.  *iss*: our initial sequence number."""
+class RoundTrips(Rtt):
+    """The estimate, fed by acknowledgements; it tells *tail* of each measurement.
 
-    __slots__ = ("_rtt", "_sample_from", "_tail")
+    *floor*, *ceiling* and *form* are those of :class:`Rtt`; *iss*: our initial sequence number.
+    """
 
-    def __init__(self, rtt: Rtt, tail: TailProbe, iss: int) -> None:
-        self._rtt = rtt
+    __slots__ = ("_sample_from", "_tail")
+
+    def __init__(
+        self,
+        floor: float,
+        ceiling: float,
+        form: Literal["linux", "rfc"],
+        tail: TailProbe,
+        iss: int,
+    ) -> None:
+        super().__init__(floor, ceiling, form)
         self._tail = tail
         self._sample_from = iss  # an ACK above this may give the next sample
 
@@ -44,24 +56,23 @@ class RoundTrips:
         *acked*: the runs it acknowledges, *resent*: some of them more than once; *sacked*: those
         that it SACKs for the first time.  None if there is no sound measurement.
         """
-        rtt = self._rtt
         latest = None
         if acked and not resent:
             latest = now - acked[-1].sent_at
         elif sacked and sacked[-1].transmissions == 1:
             latest = now - sacked[-1].sent_at
         if latest is not None:
-            rtt.observe(latest, now)
+            self.observe(latest, now)
             self._tail.on_sample()
-        if not acked or (seg_ack <= self._sample_from and rtt.srtt and not rtt.backoffs):
+        if not acked or (seg_ack <= self._sample_from and self.srtt and not self.backoffs):
             return latest
         if not resent:
-            rtt.sample(now - acked[0].sent_at)
+            self.sample(now - acked[0].sent_at)
         elif echo is not None:
             r = int(now * 1000) / 1000 - echo / 1000
             if r > now - acked[0].sent_at + GRANULARITY:
                 return latest
-            rtt.sample(r)
+            self.sample(r)
             self._tail.on_sample()
         else:
             return latest

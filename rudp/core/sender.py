@@ -535,7 +535,7 @@ class Sender:
 
     def stood_still(self, seconds: float) -> None:
         """Leave *seconds* that are over out of the time without progress, and of the round trip."""
-        self.flight.roundtrips.begin(self.snd_nxt)
+        self.flight.rtt.begin(self.snd_nxt)
         if self._stalled_since is not None:
             self._stalled_since += seconds
 
