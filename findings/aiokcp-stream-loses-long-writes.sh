@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# aiokcp: in stream mode a long write() right after a short one loses nearly all of it, in silence, from the middle of a reliable stream.
+# aiokcp: in stream mode a long write() right after a short one loses nearly all of it, in
+# silence, from the middle of a reliable stream.
 #
 # Seen with aiokcp 0.0.4 (KCP in C, wrapped for asyncio), CPython 3.11.7, Linux 6.18.
 #
-# KCP takes no message that would be 128 fragments or more (here 174,720 octets), whatever the windows are. Alone such a write raises
-# KCPException(-2). In stream mode KCP first fills up the last fragment that still waits to be sent, and what is left is what is too long
-# then: ikcp_send() stops there and returns how much it took, a short count as from write(2). aiokcp's Transport.write() looks for
-# negative results alone, so the rest is gone; what is written next follows on directly. Both libraries do what they say; together
-# they break the one promise of a stream. Whether a write is refused or cut depends on whether something shorter still waits.
+# KCP takes no message that would be 128 fragments or more (here 174,720 octets), whatever the
+# windows are. Alone such a write raises KCPException(-2). In stream mode KCP first fills up the
+# last fragment that still waits to be sent, and what is left is what is too long then:
+# ikcp_send() stops there and returns how much it took, a short count as from write(2). aiokcp's
+# Transport.write() looks for negative results alone, so the rest is gone; what is written next
+# follows on directly. Both libraries do what they say; together they break the one promise of a
+# stream. Whether a write is refused or cut depends on whether something shorter still waits.
 #
 # Output:
 #   200000 octets alone: KCPException, later 100 octets: arrived 0 and 100

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# asyncio: the end of a stream is told again and again: eof_received() is called once more after each resume_reading().
+# asyncio: the end of a stream is told again and again: eof_received() is called once more after
+# each resume_reading().
 #
 # Seen with CPython 3.11.7, 3.12.1 and 3.13.0, and the same on uvloop 0.23.0.
 #
-# A protocol whose eof_received() returns True keeps its connection half open, to go on writing. The transport has seen the
-# FIN then and has nothing more to read. But pause_reading() and resume_reading(), as flow control calls them at any time (a relay
-# whose other side is slow, for one), make it watch the socket again, which is readable for ever with nothing: eof_received() is
-# called each time, though the documentation of protocols allows it "at most once". A protocol that passes the end on to
-# another connection calls that one's write_eof() twice.
+# A protocol whose eof_received() returns True keeps its connection half open, to go on writing.
+# The transport has seen the FIN then and has nothing more to read. But pause_reading() and
+# resume_reading(), as flow control calls them at any time (a relay whose other side is slow, for
+# one), make it watch the socket again, which is readable for ever with nothing: eof_received() is
+# called each time, though the documentation of protocols allows it "at most once". A protocol
+# that passes the end on to another connection calls that one's write_eof() twice.
 #
 # Output:
 #   after the FIN: data_received, eof_received

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# asyncio: a forked child that leaves asyncio.run() in the ordinary way makes its parent's loop deaf.
+# asyncio: a forked child that leaves asyncio.run() in the ordinary way makes its parent's loop
+# deaf.
 #
 # Seen with CPython 3.11.7, 3.12.1 and 3.13.0 and uvloop 0.23.0, Linux 6.18.
 #
-# A child of os.fork() has copies of the loop's descriptors, but its epoll instance is the parent's own. What the child stops to
-# watch is watched no longer in the parent either, although there nothing has been closed and nothing raises. So a child that
-# closes its copy of a server takes from the parent the server, whose clients connect and are never accepted. A child that only
-# ends, by sys.exit() in a coroutine, closes the loop, and with it the pipe that wakes the loop for other threads: from then on
-# asyncio.to_thread(), run_in_executor() and with them getaddrinfo() end when a timer happens to wake the loop, and else never,
-# and asyncio.run() itself, which waits for its threads, may not return.
-# With uvloop it is the server that is lost in both cases, and the threads' results come all the same.
-# os._exit() in the child avoids all of it.
+# A child of os.fork() has copies of the loop's descriptors, but its epoll instance is the
+# parent's own. What the child stops to watch is watched no longer in the parent either, although
+# there nothing has been closed and nothing raises. So a child that closes its copy of a server
+# takes from the parent the server, whose clients connect and are never accepted. A child that
+# only ends, by sys.exit() in a coroutine, closes the loop, and with it the pipe that wakes the
+# loop for other threads: from then on asyncio.to_thread(), run_in_executor() and with them
+# getaddrinfo() end when a timer happens to wake the loop, and else never, and asyncio.run()
+# itself, which waits for its threads, may not return. With uvloop it is the server that is lost
+# in both cases, and the threads' results come all the same. os._exit() in the child avoids all of
+# it.
 #
 # Output:
 #   asyncio, sys.exit(): server answers, thread is not heard
@@ -90,8 +93,12 @@ loop, how = sys.argv[1:]
 PYTHON
 
 while IFS=: read -r loop how expected; do
-    seen=$(timeout 20 "$folder/venv/bin/python" -W ignore "$folder/case.py" "$loop" "$how") || seen="no result"
-    [ "$seen" = "$expected" ] || { echo "changed: $loop, $how: $seen instead of $expected" >&2; exit 1; }
+    seen=$(timeout 20 "$folder/venv/bin/python" -W ignore "$folder/case.py" "$loop" "$how") ||
+        seen="no result"
+    if [ "$seen" != "$expected" ]; then
+        echo "changed: $loop, $how: $seen instead of $expected" >&2
+        exit 1
+    fi
     echo "$loop, $how: $seen"
 done <<'CASES'
 asyncio:sys.exit():server answers, thread is not heard

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# asyncio: a time limit on StreamWriter.wait_closed() that runs out once makes every other and later wait_closed() raise CancelledError.
+# asyncio: a time limit on StreamWriter.wait_closed() that runs out once makes every other and
+# later wait_closed() raise CancelledError.
 #
 # Seen with CPython 3.11.7, 3.12.1 and 3.13.0, and the same on uvloop 0.23.0.
 #
-# All calls of wait_closed() await one and the same future. Who is cancelled in there, by asyncio.timeout(), wait_for() or the
-# end of a task group, cancels that future. Others who wait for the same connection are then cancelled too, and so is everybody
-# who asks later, when the connection has long been closed well: "except Exception" does not catch it, and a task that nobody
-# cancelled ends as cancelled (its cancelling() is 0).
+# All calls of wait_closed() await one and the same future. Who is cancelled in there, by
+# asyncio.timeout(), wait_for() or the end of a task group, cancels that future. Others who wait
+# for the same connection are then cancelled too, and so is everybody who asks later, when the
+# connection has long been closed well: "except Exception" does not catch it, and a task that
+# nobody cancelled ends as cancelled (its cancelling() is 0).
 #
 # Output:
 #   who waited with a time limit: TimeoutError

@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# asyncio: write_eof() on a connection that was reset raises OSError, and connection_lost() is not called; write() reports the same reset.
+# asyncio: write_eof() on a connection that was reset raises OSError, and connection_lost() is not
+# called; write() reports the same reset.
 #
-# Seen with CPython 3.11.7, 3.12.1 and 3.13.0, Linux 6.18. On uvloop 0.23.0 write_eof() raises nothing.
+# Seen with CPython 3.11.7, 3.12.1 and 3.13.0, Linux 6.18. On uvloop 0.23.0 write_eof() raises
+# nothing.
 #
-# Transports tell of errors by connection_lost(), and write() raises nothing whatever has become of the connection. A protocol that
-# has paused reading, as a relay does while its other side is slow, cannot see a reset come. If it writes, it hears of it by
-# connection_lost(ConnectionResetError). If it only ends its side, shutdown(2) fails with ENOTCONN, which comes up out of write_eof()
-# and of StreamWriter.write_eof(), and the transport stays open: not closing, connection_lost() still to come.
+# Transports tell of errors by connection_lost(), and write() raises nothing whatever has become
+# of the connection. A protocol that has paused reading, as a relay does while its other side is
+# slow, cannot see a reset come. If it writes, it hears of it by
+# connection_lost(ConnectionResetError). If it only ends its side, shutdown(2) fails with
+# ENOTCONN, which comes up out of write_eof() and of StreamWriter.write_eof(), and the transport
+# stays open: not closing, connection_lost() still to come.
 #
 # Output:
 #   write() after the reset: returned, connection_lost(ConnectionResetError)

@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# JSON text sequences (RFC 7464, the form of qlog's .sqlog files): each of three readers loses records that the RFC lets one read.
+# JSON text sequences (RFC 7464, the form of qlog's .sqlog files): each of three readers loses
+# records that the RFC lets one read.
 #
-# Seen with jsonseq 1.0.0 and rfc7464 17.7.0 (Python 3.11.7), json-text-sequence 4.0.3 (npm, Node.js 20.20).
+# Seen with jsonseq 1.0.0 and rfc7464 17.7.0 (Python 3.11.7), json-text-sequence 4.0.3 (npm,
+# Node.js 20.20).
 #
-# A record is RS (0x1e), a JSON text and a line feed. The text may have line feeds of its own. A parser is to go by RS, and the RFC's
-# grammar for parsers does not ask for the last line feed: an object is whole at its brace, only numbers and words need what follows.
-# - rfc7464 takes the first line feed for the end of the record, and drops indented ones without a word.
-# - rfc7464 and json-text-sequence leave out a last object whose line feed is missing, as when the writer was stopped.
-# - jsonseq looks for RS only where a piece of its input begins: given lines it works, given a file's blocks it raises, though what it
-#   says of itself is that it takes pieces of texts.
+# A record is RS (0x1e), a JSON text and a line feed. The text may have line feeds of its own. A
+# parser is to go by RS, and the RFC's grammar for parsers does not ask for the last line feed: an
+# object is whole at its brace, only numbers and words need what follows.
+# - rfc7464 takes the first line feed for the end of the record, and drops indented ones without a
+#   word.
+# - rfc7464 and json-text-sequence leave out a last object whose line feed is missing, as when the
+#   writer was stopped.
+# - jsonseq looks for RS only where a piece of its input begins: given lines it works, given a
+#   file's blocks it raises, though what it says of itself is that it takes pieces of texts.
 #
 # Output (records of 1, 2, 3 that were read):
 #   first record indented: jsonseq 1 2 3, rfc7464 2 3, json-text-sequence 1 2 3; right 1 2 3
@@ -18,8 +23,10 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-timeout 120 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check jsonseq==1.0.0 rfc7464==17.7.0
-timeout 120 npm install --silent --no-audit --no-fund --prefix "$folder" json-text-sequence@4.0.3 >/dev/null
+timeout 120 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
+    jsonseq==1.0.0 rfc7464==17.7.0
+timeout 120 npm install --silent --no-audit --no-fund --prefix "$folder" \
+    json-text-sequence@4.0.3 >/dev/null
 
 cd "$folder"
 cat > read.mjs <<'JAVASCRIPT'

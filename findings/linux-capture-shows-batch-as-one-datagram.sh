@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Linux: a capture shows a batch of UDP datagrams (UDP_SEGMENT) as one long, well-formed datagram that nobody sent or will receive.
+# Linux: a capture shows a batch of UDP datagrams (UDP_SEGMENT) as one long, well-formed datagram
+# that nobody sent or will receive.
 #
 # Seen with Linux 6.18, CPython 3.11.7; unprivileged, in a network namespace of its own.
 #
-# With UDP_SEGMENT a program hands over many datagrams in one call. The kernel keeps them together as long as it can: over
-# loopback, veth and a bridge up to the receiving socket. What a packet socket sees there (tcpdump, Wireshark, a pcap file) is one
-# IP packet with one UDP header, whose length fields are those of the whole and whose payload is all payloads in a row. Unlike a TCP
-# segment that is too long this is not harmless to read, for the boundaries of datagrams mean something: headers of a
-# protocol above (QUIC, DTLS, DNS) stand in the middle of what a dissector takes for the first one's data, and every count of
-# packets is wrong. Nothing in the frame or in a pcap file tells of it, so it cannot be told from a real datagram of that length.
-# The kernel knows: with PACKET_VNET_HDR a packet socket is told the length of the pieces.
+# With UDP_SEGMENT a program hands over many datagrams in one call. The kernel keeps them together
+# as long as it can: over loopback, veth and a bridge up to the receiving socket. What a packet
+# socket sees there (tcpdump, Wireshark, a pcap file) is one IP packet with one UDP header, whose
+# length fields are those of the whole and whose payload is all payloads in a row. Unlike a TCP
+# segment that is too long this is not harmless to read, for the boundaries of datagrams mean
+# something: headers of a protocol above (QUIC, DTLS, DNS) stand in the middle of what a dissector
+# takes for the first one's data, and every count of packets is wrong. Nothing in the frame or in
+# a pcap file tells of it, so it cannot be told from a real datagram of that length. The kernel
+# knows: with PACKET_VNET_HDR a packet socket is told the length of the pieces.
 #
 # Output:
 #   received: 10 datagrams of 1000 octets and one of 500

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Linux: of the IPv6 control messages and options of a dual-stack UDP socket some hold for IPv4 peers and some do nothing, in silence.
+# Linux: of the IPv6 control messages and options of a dual-stack UDP socket some hold for IPv4
+# peers and some do nothing, in silence.
 #
 # Seen with Linux 6.18, CPython 3.11.7.
 #
-# An AF_INET6 UDP socket with IPV6_V6ONLY off talks to IPv4 peers too, as ::ffff:a.b.c.d. For those IPV6_PKTINFO works both ways: it
-# tells the address that a datagram came to, and sets the one that it leaves from, as mapped addresses. One may think that the other
-# messages do the same. IPV6_TCLASS and IPV6_HOPLIMIT are accepted, and the datagram leaves with the defaults; with
-# IPV6_RECVTCLASS and IPV6_RECVHOPLIMIT nothing is told. ECN over such a socket is lost without any error. What works is IPv4's
-# own: IP_TOS and IP_TTL as control messages on the AF_INET6 socket, even beside an IPV6_PKTINFO, and IP_RECVTOS and IP_RECVTTL.
+# An AF_INET6 UDP socket with IPV6_V6ONLY off talks to IPv4 peers too, as ::ffff:a.b.c.d. For
+# those IPV6_PKTINFO works both ways: it tells the address that a datagram came to, and sets the
+# one that it leaves from, as mapped addresses. One may think that the other messages do the same.
+# IPV6_TCLASS and IPV6_HOPLIMIT are accepted, and the datagram leaves with the defaults; with
+# IPV6_RECVTCLASS and IPV6_RECVHOPLIMIT nothing is told. ECN over such a socket is lost without
+# any error. What works is IPv4's own: IP_TOS and IP_TTL as control messages on the AF_INET6
+# socket, even beside an IPV6_PKTINFO, and IP_RECVTOS and IP_RECVTTL.
 #
 # Output:
 #   received, IPv6's options on: IPV6_PKTINFO ::ffff:127.0.0.5

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Linux: whether a dual-stack UDP socket queues errors about IPv4 peers IP_RECVERR decides, though they come as IPV6_RECVERR messages.
+# Linux: IP_RECVERR decides whether a dual-stack UDP socket queues errors about IPv4 peers, though
+# they come as IPV6_RECVERR messages.
 #
 # Seen with Linux 6.18, CPython 3.11.7.
 #
-# On an AF_INET6 UDP socket with IPV6_V6ONLY off, an ICMP error (here: port unreachable) about a datagram to ::ffff:a.b.c.d is
-# reported in the form of IPv6: a control message of level IPPROTO_IPV6 and type IPV6_RECVERR, with a mapped address. But
-# IPV6_RECVERR, the option of that name, does not ask for it. Only IP_RECVERR does, set on the AF_INET6 socket, where it has
-# no other use. A program that reads its error queue and sets the option that belongs to its family and to the message hears of
-# nothing. For an IPv6 peer it is the other way round: IPV6_RECVERR asks, IP_RECVERR does not.
+# On an AF_INET6 UDP socket with IPV6_V6ONLY off, an ICMP error (here: port unreachable) about a
+# datagram to ::ffff:a.b.c.d is reported in the form of IPv6: a control message of level
+# IPPROTO_IPV6 and type IPV6_RECVERR, with a mapped address. But IPV6_RECVERR, the option of that
+# name, does not ask for it. Only IP_RECVERR does, set on the AF_INET6 socket, where it has no
+# other use. A program that reads its error queue and sets the option that belongs to its family
+# and to the message hears of nothing. For an IPv6 peer it is the other way round: IPV6_RECVERR
+# asks, IP_RECVERR does not.
 #
 # Output:
 #   no option: IPv4 peer: nothing, IPv6 peer: nothing

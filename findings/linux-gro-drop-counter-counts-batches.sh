@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Linux: with UDP_GRO a socket's counter of lost datagrams (SO_RXQ_OVFL) counts batches, and is up to 64 times too low.
+# Linux: with UDP_GRO a socket's counter of lost datagrams (SO_RXQ_OVFL) counts batches, and is up
+# to 64 times too low.
 #
 # Seen with Linux 6.18, CPython 3.11.7.
 #
-# SO_RXQ_OVFL has the kernel say, with what is received, how many datagrams the socket has dropped since its buffer was full. A socket
-# that sets UDP_GRO gets datagrams of one sender joined to one buffer, and if there is no room for that, all are lost and one drop is
-# counted. The counters of the system (RcvbufErrors, and the column of drops in /proc/net/udp) count in the same way. A program that turns
-# UDP_GRO on sees its losses fall to a small part, and may take that for the success of it.
+# SO_RXQ_OVFL has the kernel say, with what is received, how many datagrams the socket has dropped
+# since its buffer was full. A socket that sets UDP_GRO gets datagrams of one sender joined to one
+# buffer, and if there is no room for that, all are lost and one drop is counted. The counters of
+# the system (RcvbufErrors, and the column of drops in /proc/net/udp) count in the same way. A
+# program that turns UDP_GRO on sees its losses fall to a small part, and may take that for the
+# success of it.
 #
 # Output:
-#   without UDP_GRO: sent 201 datagrams, the counter tells of all that are missing
+#   without UDP_GRO: sent 201 datagrams, all that are missing are counted
 #   with UDP_GRO: sent 201 datagrams, one in 20 of those missing is counted
 set -euo pipefail
 timeout 60 python3 - <<'PYTHON'
@@ -52,8 +55,6 @@ for gro, share in ((False, 1), (True, PIECES)):
     missing, counted = missing_and_counted(gro)
     if missing < PIECES or missing != share * counted:
         sys.exit(f"changed: UDP_GRO {gro}: {missing} are missing, {counted} are counted")
-    print(
-        f"{'with' if gro else 'without'} UDP_GRO: sent {BATCHES * PIECES + 1} datagrams, "
-        + (f"one in {share} of those missing is counted" if gro else "the counter tells of all that are missing")
-    )
+    told = f"one in {share} of those missing is counted" if gro else "all that are missing are counted"
+    print(f"with{'' if gro else 'out'} UDP_GRO: sent {BATCHES * PIECES + 1} datagrams, {told}")
 PYTHON

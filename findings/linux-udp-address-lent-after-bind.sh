@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Linux: a bound UDP socket can lend its address, and take it back, with SO_REUSEADDR set and cleared after bind().
+# Linux: a bound UDP socket can lend its address, and take it back, with SO_REUSEADDR set and
+# cleared after bind().
 #
 # Seen with Linux 6.18, CPython 3.11.7.
 #
-# SO_REUSEADDR is taught as an option to set before bind(). For UDP Linux compares the option of both sockets as it is at the moment
-# when the second one binds, and keeps nothing of it. So the owner of an address decides at any time whether others may have
-# it too. While it has the option, a second socket that has it binds the very same address and port, and from then on gets
-# every datagram: the first is deaf and hears of nothing. When either clears its option, nobody else can bind;
-# those who are bound stay. When the later socket is closed, the first hears again.
-# A first socket that is connected is not robbed: it keeps what its peer sends.
+# SO_REUSEADDR is taught as an option to set before bind(). For UDP Linux compares the option of
+# both sockets as it is at the moment when the second one binds, and keeps nothing of it. So the
+# owner of an address decides at any time whether others may have it too. While it has the option,
+# a second socket that has it binds the very same address and port, and from then on gets every
+# datagram: the first is deaf and hears of nothing. When either clears its option, nobody else can
+# bind; those who are bound stay. When the later socket is closed, the first hears again. A first
+# socket that is connected is not robbed: it keeps what its peer sends.
 #
 # Output:
 #   the first without the option: EADDRINUSE
@@ -67,7 +69,10 @@ expect("option set after bind(), the second is bound", second is not None, True)
 for _ in range(4):
     peer.sendto(b"x", address)
 expect("datagrams of the first and the second", (received(first), received(second)), (0, 4))
-print("the first sets it after bind(): the second binds, the first gets 0 of 4 datagrams, the second 4")
+print(
+    "the first sets it after bind(): the second binds, "
+    "the first gets 0 of 4 datagrams, the second 4"
+)
 
 second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, False)
 expect("option cleared by the second", second_at(address), None)

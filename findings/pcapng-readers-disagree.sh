@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# pcapng: three Python readers make different packets of the same valid files, and none of them says that it left something out.
+# pcapng: three Python readers make different packets of the same valid files, and none of them
+# says that it left something out.
 #
-# Seen with dpkt 1.9.8, scapy 2.8.0, python-pcapng 2.1.1, CPython 3.11.7; tshark 4.0.17 reads all four files as they are meant.
+# Seen with dpkt 1.9.8, scapy 2.8.0, python-pcapng 2.1.1, CPython 3.11.7; tshark 4.0.17 reads all
+# four files as they are meant.
 #
-# In pcapng each interface has a link type and a clock of its own, a section may have the other byte order (files may simply be put one
-# behind the other), and a packet may come without a time. Files of one interface, as most are, hide that
-# - dpkt takes link type and clock of the first interface for all: what came in on the second, in nanoseconds, is of the year 55840. It
-#   ends in silence before a section of another byte order, and leaves out Simple Packet Blocks.
-# - scapy stamps a Simple Packet with the time of reading, and if the interface has snaplen 0, which means no limit, with no octets.
-# - scapy and python-pcapng leave out the interface's if_tsoffset: times are wrong by that many seconds.
+# In pcapng each interface has a link type and a clock of its own, a section may have the other
+# byte order (files may simply be put one behind the other), and a packet may come without a time.
+# Files of one interface, as most are, hide that
+# - dpkt takes link type and clock of the first interface for all: what came in on the second, in
+#   nanoseconds, is of the year 55840. It ends in silence before a section of another byte order,
+#   and leaves out Simple Packet Blocks.
+# - scapy stamps a Simple Packet with the time of reading, and if the interface has snaplen 0,
+#   which means no limit, with no octets.
+# - scapy and python-pcapng leave out the interface's if_tsoffset: times are wrong by that many
+#   seconds.
 #
 # Output (seconds and length of the last packet):
 #   second interface in nanoseconds: dpkt 1700000000000 28, scapy 1700000000 28, python-pcapng 1700000000 28; right 1700000000 28

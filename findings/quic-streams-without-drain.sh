@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# aioquic and qh3: the StreamWriter of a QUIC stream is asyncio's own class, but drain() and wait_closed() do not work on it.
+# aioquic and qh3: the StreamWriter of a QUIC stream is asyncio's own class, but drain() and
+# wait_closed() do not work on it.
 #
 # Seen with aioquic 1.7.2, qh3 2.1.0, CPython 3.11.7.
 #
-# create_stream() returns an asyncio.StreamReader and an asyncio.StreamWriter, so one writes the loop that one knows from TCP:
-# write(), await drain(). In aioquic drain() returns at once whatever is unsent, without a turn of the loop: nothing pauses the writer,
-# and a sender that is faster than its path fills its memory. At the other end nothing pauses the reader either: the limit of 64 KiB
-# is no limit, credit is given for what has arrived rather than for what has been read, and it piles up in the reader. QUIC's flow
-# control, which TCP's users rely on here, is at work all the time and holds nobody back. wait_closed() waits for ever,
-# also when the stream and the connection have ended. In qh3, which descends from aioquic, both raise AttributeError.
+# create_stream() returns an asyncio.StreamReader and an asyncio.StreamWriter, so one writes the
+# loop that one knows from TCP: write(), await drain(). In aioquic drain() returns at once
+# whatever is unsent, without a turn of the loop: nothing pauses the writer, and a sender that is
+# faster than its path fills its memory. At the other end nothing pauses the reader either: the
+# limit of 64 KiB is no limit, credit is given for what has arrived rather than for what has been
+# read, and it piles up in the reader. QUIC's flow control, which TCP's users rely on here, is at
+# work all the time and holds nobody back. wait_closed() waits for ever, also when the stream and
+# the connection have ended. In qh3, which descends from aioquic, both raise AttributeError.
 #
 # Output:
 #   aioquic: drain() returned, 20000000 octets in 0 turns of the loop; a reader that nobody reads has over 10 MB; wait_closed() waits on
@@ -17,7 +20,8 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-timeout 180 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check aioquic==1.7.2 qh3==2.1.0
+timeout 180 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
+    aioquic==1.7.2 qh3==2.1.0
 
 cd "$folder"
 timeout 100 venv/bin/python - <<'PYTHON'

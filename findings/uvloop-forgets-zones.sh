@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# uvloop's loop.getaddrinfo() drops the zone of a link-local address, and accepts zones that do not exist.
+# uvloop's loop.getaddrinfo() drops the zone of a link-local address, and accepts zones that do
+# not exist.
 #
 # Seen with uvloop 0.23.0, CPython 3.11.7, Linux 6.18.
 #
-# "fe80::1%lo" is an address together with the link that it is valid on. asyncio's loop gives both, the link as the fourth
-# item of the address (the scope id, what if_nametoindex() says), and raises gaierror for a link that is not there.
-# uvloop looks whether a host is a literal address before it asks the resolver, cuts off what follows "%" for that, and
-# answers with scope id 0. A connect() or sendto() to what it returns is refused with EINVAL or leaves on whichever link a route names, and a zone
-# that was mistyped is found out by nobody.
+# "fe80::1%lo" is an address together with the link that it is valid on. asyncio's loop gives
+# both, the link as the fourth item of the address (the scope id, what if_nametoindex() says), and
+# raises gaierror for a link that is not there. uvloop looks whether a host is a literal address
+# before it asks the resolver, cuts off what follows "%" for that, and answers with scope id 0. A
+# connect() or sendto() to what it returns is refused with EINVAL or leaves on whichever link a
+# route names, and a zone that was mistyped is found out by nobody.
 #
 # Output:
 #   asyncio: fe80::1%lo -> scope id 1, fe80::1%nosuchlink -> gaierror
@@ -40,7 +42,8 @@ async def scope_ids():
 
 
 expected = {
-    "asyncio": f"fe80::1%lo -> scope id {socket.if_nametoindex('lo')}, fe80::1%nosuchlink -> gaierror",
+    "asyncio": f"fe80::1%lo -> scope id {socket.if_nametoindex('lo')}, "
+    "fe80::1%nosuchlink -> gaierror",
     "uvloop": "fe80::1%lo -> scope id 0, fe80::1%nosuchlink -> scope id 0",
 }
 for name, run in (("asyncio", asyncio.run), ("uvloop", uvloop.run)):

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# uvloop: a paused protocol is not resumed at the low-water mark, but when the write() that fills the buffer has left as a whole.
+# uvloop: a paused protocol is not resumed at the low-water mark, but when the write() that fills
+# the buffer has left as a whole.
 #
 # Seen with uvloop 0.23.0, CPython 3.11.7, Linux 6.18.
 #
-# With set_write_buffer_limits(high, low) asyncio calls pause_writing() above high and resume_writing() as soon as no more than low
-# is in the buffer, so that a writer has something under way all the time. uvloop takes the same limits, reports them, and its
-# get_write_buffer_size() falls as octets leave; but it compares that with low only when libuv has finished a request, which is all
-# that was written in one turn of the loop. After one long write() the writer is woken when the buffer is empty: on a path with a
-# round trip or a receiver that reads in bursts nothing is under way until the program has written again.
+# With set_write_buffer_limits(high, low) asyncio calls pause_writing() above high and
+# resume_writing() as soon as no more than low is in the buffer, so that a writer has something
+# under way all the time. uvloop takes the same limits, reports them, and its
+# get_write_buffer_size() falls as octets leave; but it compares that with low only when libuv has
+# finished a request, which is all that was written in one turn of the loop. After one long
+# write() the writer is woken when the buffer is empty: on a path with a round trip or a receiver
+# that reads in bursts nothing is under way until the program has written again.
 # asyncio.StreamWriter.drain() waits for the same call.
 #
 # Output:
