@@ -322,3 +322,20 @@ def test_the_rate_of_pacing() -> None:
 def test_the_threshold_is_a_share(threshold: float) -> None:
     with pytest.raises(ValueError, match="loss_threshold"):
         Bbr(SMSS, 10 * SMSS, loss_threshold=threshold)
+
+
+def test_the_smallest_window_leaves_in_a_round_trip() -> None:
+    """§5.6.2: without SACK duplicates bring no rate, and each may end a round of loss."""
+    path = settled()
+    path.run_until(State.PROBE_CRUISE)
+    bbr = path.bbr
+    bbr._bw_shortterm = 1.0  # after some forty of them
+    ack = Ack()
+    ack.now = path.now
+    ack.delivered = SMSS
+    ack.in_flight = 10 * SMSS
+    ack.total_delivered = path.delivered
+    ack.srtt = RTT
+    bbr.on_ack(ack)
+    assert state(path) is State.PROBE_CRUISE
+    assert bbr.pacing_rate == 4 * SMSS / RTT

@@ -614,12 +614,16 @@ class Bbr(Controller):
         """Pace by the bandwidth; while the pipe is not full, never slower than before (§5.6.2).
 
         It begins with the initial window in a round trip (§5.6.2, BBRInitPacingRate): what a first
-        write of a few octets delivers says nothing about the path.
+        write of a few octets delivers says nothing about the path.  It is never less than the
+        smallest window in a round trip: where acknowledgements carry no sample, as duplicates
+        without SACK, rounds of loss would bring it to nothing, and the next burst be days away.
         """
         if self.pacing_rate is None:
             self.pacing_rate = STARTUP_PACING_GAIN * self._initial_window / (srtt or 0.001)
         bw = self.bw or self._initial_window / (srtt or 0.001)
         rate = GAINS[self.state][0] * bw * PACING_MARGIN
+        if srtt:
+            rate = max(rate, MIN_PIPE_SEGMENTS * self.smss / srtt)
         if self._full_bw_reached or rate > self.pacing_rate:
             self.pacing_rate = rate
 
