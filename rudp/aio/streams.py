@@ -152,8 +152,19 @@ class StreamProtocol(asyncio.StreamReaderProtocol):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._close_waiter: asyncio.Future[None] | None = None
+        self._draining: list[asyncio.Future[None]] | None = None
         super().__init__(reader, connected, loop=loop)
-        self._drain_waiters: list[asyncio.Future[None]] = []  # who awaits drain() is entered here
+
+    @property
+    def _drain_waiters(self) -> "list[asyncio.Future[None]]":
+        """Who awaits ``drain()`` is entered here, made when somebody looks."""
+        if self._draining is None:
+            self._draining = []
+        return self._draining
+
+    @_drain_waiters.setter
+    def _drain_waiters(self, waiters: "list[asyncio.Future[None]]") -> None:
+        """The base class comes with one, of 600 octets; nobody is in it yet."""
 
     @property
     def _closed(self) -> "asyncio.Future[None]":

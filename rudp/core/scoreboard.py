@@ -102,8 +102,9 @@ class SentRun:
         return rest
 
 
+_NONE_LOST: Final = RangeSet()
 _NOTHING: Final[list[SentRun]] = []
-"""What nobody adds to: where nothing is in flight there is no list."""
+"""What nobody adds to: where nothing is in flight, or ever was lost, there is none."""
 
 
 class Scoreboard:
@@ -137,7 +138,7 @@ class Scoreboard:
         self.snd_nxt = iss
         self.runs = _NOTHING
         self.sacked = 0
-        self.lost = RangeSet()
+        self.lost = _NONE_LOST
         self.duplicates = 0
         self._sacked_ranges = 0
         self._sends = 0  # how often something left
@@ -294,8 +295,7 @@ class Scoreboard:
         """The receiver took back what it had SACKed (RFC 2018 §8): all of that is lost."""
         for run in self.runs:
             if run.fate == SACKED:
-                run.fate = LOST
-                self.lost.add(run.seq, run.end)
+                self._lose(run)
         self.sacked = self._sacked_ranges = 0
 
     # -- losses ----------------------------------------------------------------------------------
@@ -303,7 +303,12 @@ class Scoreboard:
     def mark_lost(self, run: SentRun) -> None:
         """Call *run*, one in flight, lost."""
         self._unlink(run)
+        self._lose(run)
+
+    def _lose(self, run: SentRun) -> None:
         run.fate = LOST
+        if self.lost is _NONE_LOST:
+            self.lost = RangeSet()
         self.lost.add(run.seq, run.end)
 
     def mark_range_lost(self, left: int, right: int) -> list[SentRun]:
