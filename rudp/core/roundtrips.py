@@ -64,7 +64,8 @@ class RoundTrips(Rtt):
         if latest is not None:
             self.observe(latest, now)
             self._tail.on_sample()
-        if not acked or (seg_ack <= self._sample_from and self.srtt and not self.backoffs):
+        known = self.srtt is not None  # 0.0 where a loop's clock stands still within a turn
+        if not acked or (seg_ack <= self._sample_from and known and not self.backoffs):
             return latest
         if not resent:
             self.sample(now - acked[0].sent_at)
