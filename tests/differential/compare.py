@@ -122,7 +122,8 @@ class _Comparison:
         if heard == RESET:
             return (
                 (one.deaf and not told)  # "A reset is told at once"
-                or (self.peer.fails() and told in ("", "None"))  # "A callback that fails"
+                # "A callback that fails", whose end may make ours fail as well
+                or (self.peer.fails() and (told in ("", "None") or "eof" in one.calls))
                 or (mine.accepted > self.peer_saw.arrived and told == "None")  # "What is lost"
             )
         # "What has arrived is read before the error"
