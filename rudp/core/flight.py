@@ -186,7 +186,7 @@ class Flight:
         self.pacer = Pacer(window)
         rack = config.loss_detection == "rack"
         self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
-        self.usage = Usage(self.board.snd_nxt)
+        self.usage.note(0, False, self.board.snd_nxt)
         self.rtt.begin(self.board.snd_nxt)
         self._last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:

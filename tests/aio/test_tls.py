@@ -4,6 +4,7 @@ The certificates are made when the tests run; no key is stored.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import hashlib
@@ -12,7 +13,7 @@ import socket
 import ssl
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -454,19 +455,28 @@ async def test_cut_stream_is_told_apart(net: Net) -> None:
             assert p.client.calls == ["made", "data", "lost"]
 
 
-async def test_reader_of_a_cut_stream_raises(real: Net) -> None:
+@contextlib.asynccontextmanager
+async def upgraded(
+    net: Net,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, Upgraded]]:
+    """A client's streams over TLS, and at the server the protocol below TLS, which may cut them."""
     protocols: list[Upgraded] = []
 
     def factory() -> Upgraded:
-        protocols.append(Upgraded(real))
+        protocols.append(Upgraded(net))
         return protocols[-1]
 
-    async with cleared(await real.create_server(factory)) as server:
-        reader, writer = await real.open_connection(
+    async with cleared(await net.create_server(factory)) as server:
+        reader, writer = await net.open_connection(
             *address_of(server), ssl=for_client(), server_hostname=NAME
         )
         (far,) = protocols
         await far.upgrade
+        yield reader, writer, far
+
+
+async def test_reader_of_a_cut_stream_raises(real: Net) -> None:
+    async with upgraded(real) as (reader, writer, far):
         far.plain.write_eof()
         with pytest.raises(ssl.SSLEOFError, match="without close_notify"):
             await reader.read()
@@ -479,18 +489,7 @@ async def test_reader_of_a_cut_stream_raises(real: Net) -> None:
 
 async def test_a_cut_that_is_never_read_is_no_fault_of_the_writer(real: Net) -> None:
     """Who has read all it wanted and closes: the same, whether the FIN has come before or not."""
-    protocols: list[Upgraded] = []
-
-    def factory() -> Upgraded:
-        protocols.append(Upgraded(real))
-        return protocols[-1]
-
-    async with cleared(await real.create_server(factory)) as server:
-        reader, writer = await real.open_connection(
-            *address_of(server), ssl=for_client(), server_hostname=NAME
-        )
-        (far,) = protocols
-        await far.upgrade
+    async with upgraded(real) as (reader, writer, far):
         far.transport.write(b"SPAM")
         assert await reader.readexactly(4) == b"SPAM"
         writer.write(b"thanks")  # which a reset would overtake
