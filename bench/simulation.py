@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.info import ConnectionInfo
-from rudp.core.listener import Listener
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Address
+from rudp.core.demux.listener import Listener
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Address
+from rudp.core.watch.info import ConnectionInfo
 from rudp.sim.link import Link
 
 PORT: Final = 7000

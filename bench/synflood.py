@@ -16,7 +16,7 @@ import time
 from typing import Final
 
 import rudp
-from rudp.core import options, wire
+from rudp.core.segment import options, wire
 
 HOSTS: Final = [f"127.0.1.{n}" for n in range(1, 33)]
 CHUNK: Final = bytes(256 * 1024)

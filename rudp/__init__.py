@@ -18,10 +18,10 @@ from rudp.core.congestion.bbr import Bbr
 from rudp.core.congestion.controller import Ack, Controller, Signal
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
-from rudp.core.info import ConnectionInfo
-from rudp.core.state import State
-from rudp.core.stats import EndpointStats
-from rudp.core.tracer import Tracer
+from rudp.core.terms.state import State
+from rudp.core.watch.info import ConnectionInfo
+from rudp.core.watch.stats import EndpointStats
+from rudp.core.watch.tracer import Tracer
 
 __all__ = [
     "Ack",

@@ -7,24 +7,16 @@ gives the reason for something else.
 """
 
 import dataclasses
-import time
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-if TYPE_CHECKING:
-    from rudp.core.congestion.controller import ControllerFactory
+from rudp.core.congestion.controller import ControllerFactory
+from rudp.core.terms.bounds import WINDOW_MAX
 
 MSS_FLOOR: Final = 88
 """Octets.  A smaller MSS of a peer is raised to this, as Linux does (``TCP_MIN_MSS``)."""
 
 MSS_CEILING: Final = 65_507 - 20
 """Octets.  The largest UDP payload over IPv4, less the fixed header (RFC 9293 §3.7.1, MUST-67)."""
-
-CLOCK_TICK: Final = time.get_clock_info("monotonic").resolution
-"""Seconds by which an event loop's clock moves on: 15.6 ms on Windows before Python 3.13, almost
-nothing elsewhere."""
-
-WINDOW_MAX: Final = 1 << 30
-"""Octets.  The largest window that scaling can announce (RFC 7323 §2.3)."""
 
 CONGESTION: Final = ("newreno", "reno", "cubic", "bbr", "lossy")
 """Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
@@ -129,7 +121,7 @@ class Config:
     send_buffer: int = 48 * 1024 * 1024
     buffers_max: int = 256 * 1024 * 1024
 
-    congestion: "str | ControllerFactory" = "cubic"
+    congestion: str | ControllerFactory = "cubic"
     loss_detection: Literal["rack", "rfc6675"] = "rack"
     tail_loss_probe: bool = True
     prr: bool = True

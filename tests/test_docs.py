@@ -12,7 +12,7 @@ import rudp
 import rudp.sim
 import rudp.trace
 from rudp import cli
-from rudp.core.state import MOVES, Cause, State
+from rudp.core.terms.state import MOVES, Cause, State
 from tests import docs
 
 bash = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")

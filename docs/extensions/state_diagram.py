@@ -1,8 +1,8 @@
 """The directive ``state-diagram``: the picture and the table of TCP's states, from the code.
 
-Arrows and labels come from ``MOVES`` of :mod:`rudp.core.state` when the page is built; only where a
-state stands in the picture is said here.  The arrows that the label "delete TCB" would have, from
-nearly every state, are told in a sentence instead.
+Arrows and labels come from ``MOVES`` of :mod:`rudp.core.terms.state` when the page is built; only
+where a state stands in the picture is said here.  The arrows that the label "delete TCB" would
+have, from nearly every state, are told in a sentence instead.
 """
 
 import math
@@ -13,7 +13,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
-from rudp.core.state import MOVES, Cause, State
+from rudp.core.terms.state import MOVES, Cause, State
 
 PLACES: Final = {
     State.CLOSED: (400, 40),

@@ -17,9 +17,9 @@ from rudp.aio.tls import Tls, secure
 from rudp.aio.transport import Transport
 from rudp.aio.watch import CaptureTo, watching
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.tracer import Tracer
-from rudp.core.transmit import Address
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Address
+from rudp.core.watch.tracer import Tracer
 
 _DEFAULT: Final = Config()
 

@@ -17,15 +17,15 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.counters import Count
-from rudp.core.listener import Listener
-from rudp.core.state import State
-from rudp.core.stats import EndpointStats
-from rudp.core.table import ConnectionTable
-from rudp.core.timers import OFF
-from rudp.core.tracer import Tracer
-from rudp.core.transmit import Address, Path, Transmit
+from rudp.core.demux.listener import Listener
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Address, Path, Transmit
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import State
+from rudp.core.terms.timers import OFF
+from rudp.core.watch.stats import EndpointStats
+from rudp.core.watch.tracer import Tracer
 from rudp.udp.linkmtu import link_payload, loopback_payload
 from rudp.udp.port import Port, granted_receive_buffer, lend_address, receive_drops
 

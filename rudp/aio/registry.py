@@ -19,8 +19,8 @@ from typing import Any
 
 from rudp.aio.endpoint import Endpoint
 from rudp.config import Config
-from rudp.core.addresses import is_ipv6
-from rudp.core.transmit import Address
+from rudp.core.segment.addresses import is_ipv6
+from rudp.core.segment.transmit import Address
 from rudp.udp.linux import LinuxPort, QuietSocket
 from rudp.udp.port import ask_for_buffers, lend_address
 from rudp.udp.portable import PortablePort

@@ -5,8 +5,8 @@ import functools
 import ipaddress
 import socket
 
-from rudp.core.addresses import MAPPED
-from rudp.core.transmit import Address
+from rudp.core.segment.addresses import MAPPED
+from rudp.core.segment.transmit import Address
 
 AddressInfo = tuple[int, Address]
 """Address family and socket address."""

@@ -18,9 +18,9 @@ from rudp.aio.tls import Tls, outermost
 from rudp.aio.transport import Transport
 from rudp.aio.watch import CaptureTo, watching
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.listener import Listener
-from rudp.core.tracer import Tracer
+from rudp.core.demux.listener import Listener
+from rudp.core.life.connection import Connection
+from rudp.core.watch.tracer import Tracer
 
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Errors of one address among several that is left out: IPv6 switched off, for instance."""

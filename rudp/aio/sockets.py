@@ -13,9 +13,10 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from rudp.config import MSS_FLOOR, WINDOW_MAX
-from rudp.core.connection import Connection
-from rudp.core.transmit import Address
+from rudp.config import MSS_FLOOR
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Address
+from rudp.core.terms.bounds import WINDOW_MAX
 
 _LINGER: Final = struct.Struct("ii")
 

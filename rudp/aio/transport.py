@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from rudp.aio.endpoint import LAST_ACK_GRACE, Endpoint
 from rudp.aio.flow import taken_over
 from rudp.aio.sockets import ConnectionSocket
-from rudp.core import tcb
-from rudp.core.addresses import is_link_local
-from rudp.core.connection import Connection
-from rudp.core.info import ConnectionInfo
-from rudp.core.state import State
-from rudp.core.transmit import Address
+from rudp.core.life import tcb
+from rudp.core.life.connection import Connection
+from rudp.core.segment.addresses import is_link_local
+from rudp.core.segment.transmit import Address
+from rudp.core.terms.state import State
+from rudp.core.watch.info import ConnectionInfo
 from rudp.trace import recall
 from rudp.trace.numbers import Numbers
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from rudp.core.tracer import Tracer
+from rudp.core.watch.tracer import Tracer
 from rudp.trace.capture import Capture
 from rudp.trace.tee import Tee
 

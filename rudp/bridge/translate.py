@@ -17,14 +17,14 @@ import struct
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final, NamedTuple
 
-from rudp.core.checksum import (
+from rudp.core.segment.checksum import (
     CHECKSUM_OFFSET,
     PROTOCOL_TCP,
     internet_checksum,
     tcp_checksum,
     tcp_checksum_valid,
 )
-from rudp.core.wire import HEADER_SIZE
+from rudp.core.segment.wire import HEADER_SIZE
 
 IPV4_HEADER_SIZE: Final = 20
 """Octets of an IPv4 header without options, the only kind that has a place in a datagram."""

@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Unpack
 
-from rudp.core.transmit import Address
+from rudp.core.segment.transmit import Address
 from rudp.sim.clock import Clock
 from rudp.sim.link import LinkOptions
 from rudp.sim.paths import Paths

@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final, TypedDict, Unpack
 
-from rudp.core.transmit import CE
+from rudp.core.segment.transmit import CE
 
 UDP_OVERHEAD: Final = 28
 """Octets of IPv4 and UDP header in front of a payload (RFC 791, RFC 768)."""

@@ -17,7 +17,7 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, Unpack, cast
 
-from rudp.core.transmit import Address
+from rudp.core.segment.transmit import Address
 from rudp.sim.clock import Clock
 from rudp.sim.datagram import DatagramNetwork, DatagramTransport
 from rudp.sim.link import LinkOptions

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar, Unpack
 
 from rudp.config import Config
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Address, Path, Transmit
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.sim.clock import Clock
 from rudp.sim.link import LinkOptions
 from rudp.sim.paths import Paths

@@ -13,7 +13,7 @@ import abc
 from collections.abc import Callable
 from typing import Any, Literal, Unpack
 
-from rudp.core.transmit import Address
+from rudp.core.segment.transmit import Address
 from rudp.sim.clock import Clock
 from rudp.sim.link import Link, LinkOptions
 

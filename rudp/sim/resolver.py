@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rudp.core.transmit import Address
+from rudp.core.segment.transmit import Address
 
 AddressInfo = tuple[int, int, int, str, Address]
 

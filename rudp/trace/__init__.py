@@ -8,7 +8,7 @@ through; :class:`Capture` writes a file for Wireshark; :func:`rudp.trace.qlog.sa
 :func:`log_tracer` tells :mod:`logging`.
 """
 
-from rudp.core.why import Why
+from rudp.core.terms.why import Why
 from rudp.trace.capture import Capture
 from rudp.trace.events import Event, Header, Recording
 from rudp.trace.ladder import Ladder

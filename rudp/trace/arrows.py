@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from rudp.core.state import State
+from rudp.core.terms.state import State
 from rudp.trace.events import (
     Event,
     Segment,

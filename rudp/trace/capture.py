@@ -14,18 +14,18 @@ import struct
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
-from rudp.core.checksum import (
+from rudp.core.segment.checksum import (
     CHECKSUM_OFFSET,
     internet_checksum,
     pseudo_header,
     tcp_checksum,
 )
-from rudp.core.counters import Count
-from rudp.core.state import Cause, State
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import Address, Transmit
-from rudp.core.why import Why
-from rudp.core.wire import Run
+from rudp.core.segment.transmit import Address, Transmit
+from rudp.core.segment.wire import Run
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import Cause, State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer, Watched
 from rudp.trace import pcapng
 
 logger = logging.getLogger("rudp.trace")

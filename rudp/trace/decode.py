@@ -17,13 +17,13 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from rudp.core.counters import Count
-from rudp.core.seqnum import from_wire
-from rudp.core.state import MOVES, Cause, State
-from rudp.core.tracer import Nobody, Tracer
-from rudp.core.transmit import Address, Transmit
-from rudp.core.why import Why
-from rudp.core.wire import ACK, FIN, RST, SYN, Run
+from rudp.core.segment.seqnum import from_wire
+from rudp.core.segment.transmit import Address, Transmit
+from rudp.core.segment.wire import ACK, FIN, RST, SYN, Run
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import MOVES, Cause, State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Nobody, Tracer
 from rudp.trace import events, packet, segment
 from rudp.trace.pcapfile import CaptureError, Packet
 from rudp.trace.stream import EventLog

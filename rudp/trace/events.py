@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
-from rudp.core.state import State
-from rudp.core.tracer import Ranges
-from rudp.core.why import Why
+from rudp.core.terms.state import State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Ranges
 
 FORMAT: Final = 1
 """The version of the file's format."""
@@ -101,8 +101,9 @@ class SegmentSent(Event):
 class SegmentReceived(Event):
     """A segment came while the connection was in ``state``.
 
-    ``dropped``: why nothing, or not all, of it was heeded, a :class:`rudp.core.counters.Count`;
-    None if it was accepted.  What it caused follows with the same time.
+    ``dropped``: why nothing, or not all, of it was heeded, a
+    :class:`rudp.core.terms.counters.Count`; None if it was accepted.  What it caused follows with
+    the same time.
     """
 
     kind = "segment_received"
@@ -205,9 +206,9 @@ class WindowAnnounced(Event):
 class Snapshot(Event):
     """Both control blocks, as they are once all of this time's last event is done.
 
-    The fields are those of :class:`rudp.core.tracer.Blocks`, in relative numbers: 0 is the SYN;
-    ``iss`` and ``irs``, 32 bits, are what to add for the wire's.  ``ssthresh`` is None while it is
-    arbitrarily high.  ``timers``: when each expires.
+    The fields are those of :class:`rudp.core.watch.tracer.Blocks`, in relative numbers: 0 is the
+    SYN; ``iss`` and ``irs``, 32 bits, are what to add for the wire's.  ``ssthresh`` is None while
+    it is arbitrarily high.  ``timers``: when each expires.
     """
 
     kind = "snapshot"

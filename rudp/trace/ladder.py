@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from rudp.core.state import State
-from rudp.core.tracer import Tracer
-from rudp.core.why import Why
+from rudp.core.terms.state import State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer
 from rudp.trace import words
 from rudp.trace.events import (
     Event,

@@ -8,8 +8,8 @@ there are.
 import logging
 from typing import Final
 
-from rudp.core.state import State
-from rudp.core.tracer import Tracer
+from rudp.core.terms.state import State
+from rudp.core.watch.tracer import Tracer
 from rudp.trace import words
 from rudp.trace.events import (
     Event,

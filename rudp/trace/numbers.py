@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from rudp.core.seqnum import SEQ_MASK, from_wire
-from rudp.core.wire import ACK, SYN
+from rudp.core.segment.seqnum import SEQ_MASK, from_wire
+from rudp.core.segment.wire import ACK, SYN
 from rudp.trace import segment, words
 from rudp.trace.events import Segment
 

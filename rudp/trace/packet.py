@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from rudp.core.transmit import Address
+from rudp.core.segment.transmit import Address
 
 _TCP: Final = 6
 _UDP: Final = 17

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from rudp.core.why import Why
+from rudp.core.terms.why import Why
 from rudp.trace.events import (
     CongestionChanged,
     Event,

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from rudp.core import wire
-from rudp.core.options import NOP, WINDOW_SCALE, Options
-from rudp.core.recorder import FIRED, MOVED, RECEIVED, SENT, Record
-from rudp.core.seqnum import SEQ_MASK
-from rudp.core.state import State
-from rudp.core.tracer import Nobody
-from rudp.core.transmit import Address
-from rudp.core.transmit import Path as PeerPath
+from rudp.core.segment import wire
+from rudp.core.segment.options import NOP, WINDOW_SCALE, Options
+from rudp.core.segment.seqnum import SEQ_MASK
+from rudp.core.segment.transmit import Address
+from rudp.core.segment.transmit import Path as PeerPath
+from rudp.core.terms.state import State
+from rudp.core.watch.recorder import FIRED, MOVED, RECEIVED, SENT, Record
+from rudp.core.watch.tracer import Nobody
 from rudp.trace import events, segment, words
 from rudp.trace.capture import Capture
 from rudp.trace.numbers import Numbers
@@ -32,8 +32,8 @@ NOTE_EVENTS: Final = 12
 class Flight:
     """What a flight recorder knew when the connection ended.
 
-    *records*: as :class:`rudp.core.recorder.FlightRecorder` keeps them.  *numbers*: what is known
-    of the connection's initial numbers.
+    *records*: as :class:`rudp.core.watch.recorder.FlightRecorder` keeps them.  *numbers*: what is
+    known of the connection's initial numbers.
     """
 
     records: tuple[Record, ...]

@@ -8,12 +8,12 @@ arriving run into the same form.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rudp.core import wire
-from rudp.core.counters import Counters
-from rudp.core.options import Options
-from rudp.core.seqnum import SEQ_MASK
-from rudp.core.transmit import Transmit
-from rudp.core.wire import FIN, PSH, SYN, Run
+from rudp.core.segment import wire
+from rudp.core.segment.options import Options
+from rudp.core.segment.seqnum import SEQ_MASK
+from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.wire import FIN, PSH, SYN, Run
+from rudp.core.terms.counters import Counters
 
 
 class Segment(NamedTuple):

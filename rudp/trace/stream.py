@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from rudp.config import WINDOW_MAX
-from rudp.core.counters import Count
-from rudp.core.seqnum import SEQ_MASK
-from rudp.core.state import Cause, State
-from rudp.core.tracer import Blocks, Ranges, Tracer
-from rudp.core.tracer import Watched as Who
-from rudp.core.transmit import Address, Transmit
-from rudp.core.why import Why
-from rudp.core.wire import Run
+from rudp.core.segment.seqnum import SEQ_MASK
+from rudp.core.segment.transmit import Address, Transmit
+from rudp.core.segment.wire import Run
+from rudp.core.terms.bounds import WINDOW_MAX
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import Cause, State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Blocks, Ranges, Tracer
+from rudp.core.watch.tracer import Watched as Who
 from rudp.trace import events, segment
 from rudp.trace.numbers import Numbers
 

@@ -1,11 +1,11 @@
 """Several watchers of one connection."""
 
-from rudp.core.counters import Count
-from rudp.core.state import Cause, State
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import Address, Transmit
-from rudp.core.why import Why
-from rudp.core.wire import Run
+from rudp.core.segment.transmit import Address, Transmit
+from rudp.core.segment.wire import Run
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import Cause, State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer, Watched
 
 
 class Tee(Tracer):

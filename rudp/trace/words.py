@@ -1,7 +1,7 @@
 """Numbers and headers as people read them."""
 
-from rudp.core.seqnum import to_wire
-from rudp.core.wire import FLAG_NAMES
+from rudp.core.segment.seqnum import to_wire
+from rudp.core.segment.wire import FLAG_NAMES
 from rudp.trace.events import Segment
 
 

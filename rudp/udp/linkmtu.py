@@ -9,8 +9,8 @@ import struct
 import sys
 from typing import Final
 
-from rudp.core.addresses import MAPPED, is_ipv6
-from rudp.core.transmit import Address
+from rudp.core.segment.addresses import MAPPED, is_ipv6
+from rudp.core.segment.transmit import Address
 
 SIOCGIFMTU: Final = 0x8921  # <linux/sockios.h>
 HEADERS: Final = 40 + 8

@@ -17,7 +17,7 @@ import struct
 import sys
 from typing import Any, Final
 
-from rudp.core.transmit import RUN_OCTETS_MAX, Address, Transmit
+from rudp.core.segment.transmit import RUN_OCTETS_MAX, Address, Transmit
 from rudp.udp.fields import IpFields, families, forbid_fragments
 from rudp.udp.port import TRANSIENT, Receiver, arrivals_in, ask_for_buffers
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from rudp.core.transmit import Address, Transmit
+from rudp.core.segment.transmit import Address, Transmit
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 SEND_BUFFER: Final = 1024 * 1024

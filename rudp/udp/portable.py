@@ -10,7 +10,7 @@ from asyncio import trsock
 from collections.abc import Callable
 from typing import Any
 
-from rudp.core.transmit import Address, Transmit
+from rudp.core.segment.transmit import Address, Transmit
 from rudp.udp.fields import IpFields, forbid_fragments
 from rudp.udp.port import TRANSIENT, Receiver, arrivals_in
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import pytest
 
 import rudp
-from rudp.core import wire
-from rudp.core.transmit import CE, ECT_0, Address, Transmit
+from rudp.core.segment import wire
+from rudp.core.segment.transmit import CE, ECT_0, Address, Transmit
 from rudp.udp.linux import LinuxPort
 from rudp.udp.portable import PortablePort
 from tests.aio.kit import HOST, Net, Recorder, address_of, cleared, pair, turns

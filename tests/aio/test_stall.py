@@ -15,7 +15,7 @@ import pytest
 
 import rudp
 from rudp.aio.endpoint import DATAGRAM_TRUESIZE, Endpoint
-from rudp.core.connection import Connection
+from rudp.core.life.connection import Connection
 from tests.aio.kit import HOST, Net, Streams
 from tests.property.test_two_ports import Reader, Turns
 from tests.udp.kit import GRANTED, PEER, RecordingSocket

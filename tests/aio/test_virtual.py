@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import rudp
-from rudp.core import wire
+from rudp.core.segment import wire
 from rudp.sim import VirtualLoop, run
 from tests.aio.kit import (
     HOST,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import rudp
-from rudp.core import wire
+from rudp.core.segment import wire
 from rudp.sim import LinkOptions, VirtualLoop
 from tests.aio.kit import Net
 from tests.differential.script import READING, TASKS, UNREAD_MAX, Character, Script, Step

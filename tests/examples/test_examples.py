@@ -21,8 +21,8 @@ import trustme
 import rudp
 from bench import race
 from rudp import sim
-from rudp.core.counters import Counters
-from rudp.core.wire import ACK, RST, pack_segment, read_segment
+from rudp.core.segment.wire import ACK, RST, pack_segment, read_segment
+from rudp.core.terms.counters import Counters
 from tests.children import PATIENT
 from tests.ports import free_port
 

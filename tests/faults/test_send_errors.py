@@ -14,7 +14,7 @@ import pytest
 
 import rudp
 from rudp.aio.sockets import TCP_USER_TIMEOUT
-from rudp.core.wire import RST
+from rudp.core.segment.wire import RST
 from tests.aio.kit import Recorder, close, echo, feed
 from tests.faults.kit import NO_ROUTE, Faults, Way, closing, to_port
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudp.config import Config
-from rudp.core import wire
-from rudp.core.counters import Count, Counters
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Path
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.segment import wire
+from rudp.core.segment.transmit import Path
+from rudp.core.terms.counters import Count, Counters
 from rudp.sim.network import Network
 
 CLIENT = ("10.0.0.1", 4000)

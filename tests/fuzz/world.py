@@ -17,20 +17,20 @@ from typing import Final
 
 from rudp.bridge.translate import AddressPlan, Datagram, Drop, Translator
 from rudp.config import Config
-from rudp.core import options, wire
-from rudp.core.checksum import internet_checksum, tcp_checksum_valid
-from rudp.core.connection import Connection
-from rudp.core.counters import Count, Counters
-from rudp.core.scoreboard import RANGES_MAX
-from rudp.core.seqnum import SEQ_MASK, from_wire
-from rudp.core.state import MOVES, Cause, State
-from rudp.core.table import REPLIES_MAX, ConnectionTable
-from rudp.core.tcb import AMPLIFICATION
-from rudp.core.timers import OFF
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import RUN_OCTETS_MAX, Address, Path, Transmit
-from rudp.core.why import Why
-from rudp.core.wire import ACK, FIN, RST, SYN, Run
+from rudp.core.demux.table import REPLIES_MAX, ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.life.tcb import AMPLIFICATION
+from rudp.core.loss.scoreboard import RANGES_MAX
+from rudp.core.segment import options, wire
+from rudp.core.segment.checksum import internet_checksum, tcp_checksum_valid
+from rudp.core.segment.seqnum import SEQ_MASK, from_wire
+from rudp.core.segment.transmit import RUN_OCTETS_MAX, Address, Path, Transmit
+from rudp.core.segment.wire import ACK, FIN, RST, SYN, Run
+from rudp.core.terms.counters import Count, Counters
+from rudp.core.terms.state import MOVES, Cause, State
+from rudp.core.terms.timers import OFF
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer, Watched
 
 VICTIM: Final[Address] = ("10.0.0.2", 7000)
 PEER: Final[Address] = ("10.0.0.1", 4000)

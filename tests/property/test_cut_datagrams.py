@@ -10,8 +10,8 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from rudp.config import Config
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Address
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.segment.transmit import Address
 from rudp.sim.network import Network
 
 HERE: Address = ("127.0.0.1", 7000)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from rudp.aio.endpoint import Endpoint
 from rudp.config import Config
-from rudp.core import wire
-from rudp.core.connection import Connection
-from rudp.core.options import encode, encode_syn
+from rudp.core.life.connection import Connection
+from rudp.core.segment import wire
+from rudp.core.segment.options import encode, encode_syn
 from rudp.udp.linux import LinuxPort
 from rudp.udp.portable import PortablePort
 from tests.udp.kit import (

@@ -22,14 +22,14 @@ from hypothesis.stateful import (
 )
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.listener import Listener
-from rudp.core.state import MOVES, Cause, State
-from rudp.core.table import ConnectionTable
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import Transmit
-from rudp.core.why import Why
-from rudp.core.wire import Run
+from rudp.core.demux.listener import Listener
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.wire import Run
+from rudp.core.terms.state import MOVES, Cause, State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer, Watched
 from rudp.sim.network import Network, Node
 
 ADDRESSES = (("10.0.0.1", 5000), ("10.0.0.2", 5000))

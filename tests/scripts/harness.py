@@ -50,14 +50,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rudp.config import Config
-from rudp.core import tcb
-from rudp.core.connection import Connection
-from rudp.core.counters import Count
-from rudp.core.listener import Listener
-from rudp.core.state import MOVES, Cause, State
-from rudp.core.table import ConnectionTable
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import CE, ECT_0, Path
+from rudp.core.demux.listener import Listener
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life import tcb
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import CE, ECT_0, Path
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import MOVES, Cause, State
+from rudp.core.watch.tracer import Tracer, Watched
 
 PEER: Final[Path] = (("192.0.2.1", 4000), "")
 OUR_PORT: Final = 80

@@ -8,12 +8,12 @@ import tracemalloc
 import pytest
 
 from rudp.config import Config
-from rudp.core.counters import Counters
-from rudp.core.receiver import QUICK_ACKS, Receiver
-from rudp.core.scoreboard import RANGES_MAX, Scoreboard
-from rudp.core.table import ConnectionTable
-from rudp.core.timers import Timers
-from rudp.core.wire import read_segment
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.loss.scoreboard import RANGES_MAX, Scoreboard
+from rudp.core.receive.receiver import QUICK_ACKS, Receiver
+from rudp.core.segment.wire import read_segment
+from rudp.core.terms.counters import Counters
+from rudp.core.terms.timers import Timers
 from rudp.sim.network import Network
 from tests.scripts.harness import Play, active, passive
 

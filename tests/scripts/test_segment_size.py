@@ -2,7 +2,7 @@
 
 import pytest
 
-from rudp.core.transmit import Path
+from rudp.core.segment.transmit import Path
 from tests.scripts.harness import Play, active
 
 IPV6: Path = (("2001:db8::1", 4000, 0, 0), "")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rudp.core.counters import Count
-from rudp.core.transmit import Path
-from rudp.core.wire import pack_segment
+from rudp.core.segment.transmit import Path
+from rudp.core.segment.wire import pack_segment
+from rudp.core.terms.counters import Count
 from tests.scripts.harness import Play, active
 
 

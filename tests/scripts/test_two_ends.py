@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rudp.core.connection import Connection
-from rudp.core.state import State
-from rudp.core.table import ConnectionTable
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.terms.state import State
 from rudp.sim.network import Network, Node
 
 A = ("10.0.0.1", 4000)

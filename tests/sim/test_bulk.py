@@ -11,8 +11,8 @@ import random
 import pytest
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.table import ConnectionTable
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
 from rudp.sim.network import Network, Node
 
 CLIENT = ("10.0.0.1", 40_000)

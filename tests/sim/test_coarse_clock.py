@@ -9,11 +9,11 @@ import math
 import pytest
 
 from rudp.config import Config
-from rudp.core import pacing, tailprobe
-from rudp.core import rtt as estimator
-from rudp.core.congestion import bbr
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Path, Transmit
+from rudp.core.congestion import bbr, pacing
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.loss import rtt as estimator
+from rudp.core.loss import tailprobe
+from rudp.core.segment.transmit import Path, Transmit
 from rudp.sim.network import Network
 
 TICK = 1 / 64

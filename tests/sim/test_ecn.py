@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from rudp.config import Config
-from rudp.core.info import ConnectionInfo
+from rudp.core.watch.info import ConnectionInfo
 from rudp.sim.link import Link
 from rudp.sim.network import Network
 

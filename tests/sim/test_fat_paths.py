@@ -8,7 +8,7 @@ import random
 import pytest
 
 from rudp import Config
-from rudp.core.table import ConnectionTable
+from rudp.core.demux.table import ConnectionTable
 from rudp.sim.network import Network
 
 DATAGRAM = 65_000

@@ -10,7 +10,7 @@ import pytest
 
 import rudp
 from rudp import sim
-from rudp.core.wire import SYN
+from rudp.core.segment.wire import SYN
 from rudp.sim.loop import VirtualLoop
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"

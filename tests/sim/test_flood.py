@@ -11,10 +11,10 @@ from typing import Final, Unpack
 import pytest
 
 from rudp.config import Config
-from rudp.core import options, wire
-from rudp.core.connection import Connection
-from rudp.core.counters import Count
-from rudp.core.table import ConnectionTable
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment import options, wire
+from rudp.core.terms.counters import Count
 from rudp.sim.link import UDP_OVERHEAD, Link, LinkOptions
 from rudp.sim.network import Network, Node
 

@@ -6,7 +6,7 @@ Whole connections on a path of 100 ms that carries anything.
 import pytest
 
 from rudp.config import Config
-from rudp.core.connection import Connection
+from rudp.core.life.connection import Connection
 from rudp.sim.network import Network
 
 RTT = 0.1

@@ -18,11 +18,11 @@ from itertools import chain, islice
 import pytest
 
 from rudp.config import Config
-from rudp.core import options, wire
-from rudp.core.counters import Count
-from rudp.core.state import State
-from rudp.core.transmit import Address
-from rudp.core.wire import ACK, FIN, PSH, RST, SYN, URG
+from rudp.core.segment import options, wire
+from rudp.core.segment.transmit import Address
+from rudp.core.segment.wire import ACK, FIN, PSH, RST, SYN, URG
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import State
 from rudp.sim.network import Network
 
 CLIENT = ("10.0.0.1", 4000)

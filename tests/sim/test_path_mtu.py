@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.table import ConnectionTable
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
 from rudp.sim.network import Network
 
 MIB = 1 << 20

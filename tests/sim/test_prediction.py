@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from rudp.config import Config
-from rudp.core import arrival
-from rudp.core.connection import Connection
-from rudp.core.counters import Count
-from rudp.core.prediction import as_predicted
-from rudp.core.receiver import Receiver
-from rudp.core.tcb import Tcb
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import Transmit
-from rudp.core.why import Why
-from rudp.core.wire import Run
+from rudp.core.life import arrival
+from rudp.core.life.connection import Connection
+from rudp.core.life.prediction import as_predicted
+from rudp.core.life.tcb import Tcb
+from rudp.core.receive.receiver import Receiver
+from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.wire import Run
+from rudp.core.terms.counters import Count
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer, Watched
 from rudp.sim.network import Network
 
 CLIENT = ("10.0.0.1", 40_000)

@@ -10,9 +10,9 @@ import pytest
 
 from rudp.aio.endpoint import STANDSTILL
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Path, Transmit
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Path, Transmit
 from rudp.sim.network import Network
 
 SOCKET_OCTETS = 212_992

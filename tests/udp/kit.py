@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from rudp.core.transmit import Address, Transmit
+from rudp.core.segment.transmit import Address, Transmit
 from rudp.udp.linux import SOL_UDP, UDP_SEGMENT, LinuxPort
 from rudp.udp.port import SO_MEMINFO
 from rudp.udp.portable import PortablePort

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rudp.core.transmit import CE, ECT_0, Address, Transmit
+from rudp.core.segment.transmit import CE, ECT_0, Address, Transmit
 from rudp.udp.fields import BOTH, IPV4_ONLY, IPV6_ONLY, families
 from rudp.udp.linux import LinuxPort
 

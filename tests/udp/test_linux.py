@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rudp.core.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
+from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
 from rudp.udp.linux import (
     DATAGRAM_MAX,
     GATHERED_MAX,

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from rudp.config import Config
 from rudp.core.congestion.controller import Ack, Controller, Signal
-from rudp.core.flight import Flight
-from rudp.core.recovery import Phase
-from rudp.core.timers import LossTimer
+from rudp.core.loss.recovery import Phase
+from rudp.core.send.flight import Flight
+from rudp.core.terms.timers import LossTimer
 
 ISS: Final = 1000
 FIRST: Final = ISS + 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rudp import sim
-from rudp.core.state import State
+from rudp.core.terms.state import State
 from rudp.trace import EventLog, Recording, svg
 from rudp.trace.arrows import arrows
 from tests.unit.watched import CLIENT, SERVER, Run, transfer

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from rudp.core.autotune import HEADROOM, TICK, Autotune
+from rudp.core.receive.autotune import HEADROOM, TICK, Autotune
 
 BUFFER = 100_000
 ENOUGH = BUFFER // HEADROOM  # what is read in a round trip and needs no larger buffer

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from rudp.config import WINDOW_MAX
 from rudp.core.congestion.bbr import GAINS, STARTUP_PACING_GAIN, Bbr, State
 from rudp.core.congestion.controller import Ack, Signal
+from rudp.core.terms.bounds import WINDOW_MAX
 
 SMSS = 1000
 RATE = 1e6  # octets a second

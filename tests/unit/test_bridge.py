@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.checksum import internet_checksum, tcp_checksum, tcp_checksum_valid
+from rudp.core.segment.checksum import internet_checksum, tcp_checksum, tcp_checksum_valid
 
 if sys.platform != "linux":
     pytest.skip("a TUN device is a thing of Linux", allow_module_level=True)

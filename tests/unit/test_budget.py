@@ -1,7 +1,7 @@
 """What the connections of one endpoint may hold together."""
 
-from rudp.core.budget import SHARE, Budget
-from rudp.core.reassembly import PIECE_OVERHEAD, Reassembly
+from rudp.core.receive.reassembly import PIECE_OVERHEAD, Reassembly
+from rudp.core.terms.budget import SHARE, Budget
 
 
 def test_each_has_a_share_that_does_not_count() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rudp.core import wire
-from rudp.core.state import State
-from rudp.core.tracer import Nobody
-from rudp.core.transmit import Transmit
-from rudp.core.why import Why
+from rudp.core.segment import wire
+from rudp.core.segment.transmit import Transmit
+from rudp.core.terms.state import State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Nobody
 from rudp.trace import Capture
 
 PORTS = 5000 << 16 | 80

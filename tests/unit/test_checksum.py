@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.checksum import (
+from rudp.core.segment.checksum import (
     CHECKSUM_OFFSET,
     internet_checksum,
     pseudo_header,

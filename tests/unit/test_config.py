@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from rudp.config import CONGESTION, MSS_CEILING, MSS_FLOOR, WINDOW_MAX, Config
+from rudp.config import CONGESTION, MSS_CEILING, MSS_FLOOR, Config
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.congestion.registry import CONTROLLERS, controller_factory
+from rudp.core.terms.bounds import WINDOW_MAX
 
 INF = math.inf
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.config import WINDOW_MAX, Config
+from rudp.config import Config
 from rudp.core.congestion.bbr import LOSSY_THRESHOLD, Bbr
 from rudp.core.congestion.controller import Ack, Controller, ControllerFactory, Signal
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.congestion.registry import CONTROLLERS, controller_factory
+from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.sim.network import Network
 
 RATE = 5e6

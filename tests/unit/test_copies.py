@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from rudp.config import Config
-from rudp.core.counters import Count
-from rudp.core.info import ConnectionInfo
-from rudp.core.pmtu import Payloads
-from rudp.core.state import Cause, State
-from rudp.core.table import ConnectionTable
-from rudp.core.tcb import Opened
-from rudp.core.timers import LossTimer
-from rudp.core.why import Why
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.tcb import Opened
+from rudp.core.send.pmtu import Payloads
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import Cause, State
+from rudp.core.terms.timers import LossTimer
+from rudp.core.terms.why import Why
+from rudp.core.watch.info import ConnectionInfo
 
 
 def snapshot() -> ConnectionInfo:

@@ -1,6 +1,6 @@
 """What is counted, and that the list is closed."""
 
-from rudp.core.counters import Count, Counters
+from rudp.core.terms.counters import Count, Counters
 
 
 def test_what_never_happened_reads_as_zero() -> None:

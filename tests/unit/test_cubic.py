@@ -5,7 +5,6 @@ import math
 
 import pytest
 
-from rudp.config import WINDOW_MAX
 from rudp.core.congestion.controller import Ack, Signal
 from rudp.core.congestion.cubic import ALPHA, BETA, C, Cubic
 from rudp.core.congestion.hystart import (
@@ -17,6 +16,7 @@ from rudp.core.congestion.hystart import (
     N_RTT_SAMPLE,
     HyStart,
 )
+from rudp.core.terms.bounds import WINDOW_MAX
 
 SMSS = 1000
 RTT = 0.1

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from rudp.cli.demo.scenarios import SCENARIOS
 from rudp.cli.demo.stage import Stage
-from rudp.core import wire
-from rudp.core.state import State
-from rudp.core.tracer import Tracer
-from rudp.core.why import Why
+from rudp.core.segment import wire
+from rudp.core.terms.state import State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer
 from rudp.trace import Capture, pcapfile
 from rudp.trace.decode import Conversation, decode
 from rudp.trace.events import Event, SegmentReceived, SegmentSent, StateMoved

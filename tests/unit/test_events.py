@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rudp import sim
-from rudp.core.state import State
+from rudp.core.terms.state import State
 from rudp.trace import EventLog, Recording, Why, events
 from rudp.trace.events import Event, SegmentLost, SegmentReceived, SegmentSent, Snapshot
 from tests.unit.watched import CLIENT, SERVER, Run, transfer

@@ -6,12 +6,12 @@ import random
 import pytest
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.counters import Count
-from rudp.core.state import State
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Path, Transmit
-from rudp.core.wire import pack_segment
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Path, Transmit
+from rudp.core.segment.wire import pack_segment
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import State
 from rudp.sim.network import Network, Node
 
 CLIENT = ("10.0.0.1", 4000)

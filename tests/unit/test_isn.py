@@ -7,10 +7,10 @@ import random
 import pytest
 
 from rudp.config import Config
-from rudp.core.isn import IsnSource
-from rudp.core.ports import DYNAMIC_PORTS
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Path
+from rudp.core.demux.ports import DYNAMIC_PORTS
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.segment.isn import IsnSource
+from rudp.core.segment.transmit import Path
 
 SECRET = bytes(range(16))
 PATH: Path = (("192.0.2.1", 4000), "198.51.100.7")

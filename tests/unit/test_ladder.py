@@ -4,16 +4,16 @@ import pytest
 
 import rudp
 from rudp import sim
-from rudp.core import options, wire
-from rudp.core.connection import Connection
-from rudp.core.counters import Counters
-from rudp.core.listener import Listener
-from rudp.core.state import State
-from rudp.core.table import ConnectionTable
-from rudp.core.tracer import Nobody, Tracer
-from rudp.core.transmit import Transmit
-from rudp.core.why import Why
-from rudp.core.wire import ACK, FIN, SYN, Run
+from rudp.core.demux.listener import Listener
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment import options, wire
+from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.wire import ACK, FIN, SYN, Run
+from rudp.core.terms.counters import Counters
+from rudp.core.terms.state import State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Nobody, Tracer
 from rudp.trace import Ladder, words
 from rudp.trace.events import Segment
 from tests.unit.watched import transfer

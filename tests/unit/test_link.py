@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rudp.core.transmit import CE, ECT_0
+from rudp.core.segment.transmit import CE, ECT_0
 from rudp.sim import Link, link
 
 MANY = 20_000

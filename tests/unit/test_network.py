@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from rudp.core.transmit import Path, Transmit
+from rudp.core.segment.transmit import Path, Transmit
 from rudp.sim import Network, network
 
 A = ("10.0.0.1", 1)

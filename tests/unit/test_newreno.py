@@ -2,9 +2,9 @@
 
 import pytest
 
-from rudp.config import WINDOW_MAX
 from rudp.core.congestion.controller import SSTHRESH_INITIAL, Ack, Signal
 from rudp.core.congestion.newreno import NewReno
+from rudp.core.terms.bounds import WINDOW_MAX
 
 SMSS = 1000
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rudp.core.options import (
+from rudp.core.segment.options import (
     NO_OPTIONS,
     OPTIONS_MAX,
     SACK_BLOCKS_MAX,

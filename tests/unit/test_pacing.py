@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudp.core.congestion.controller import Ack
-from rudp.core.flight import UNLIMITED
-from rudp.core.pacing import BURST_SECONDS, BURST_SEGMENTS, Pacer
-from rudp.core.rate import DeliveryRate
-from rudp.core.scoreboard import Scoreboard
+from rudp.core.congestion.pacing import BURST_SECONDS, BURST_SEGMENTS, Pacer
+from rudp.core.congestion.rate import DeliveryRate
+from rudp.core.loss.scoreboard import Scoreboard
+from rudp.core.send.flight import UNLIMITED
 from tests.unit.flights import RTT, SMSS, Course
 
 RATE = 1e6  # octets a second: a burst is 1000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rudp.core.pmtu import (
+from rudp.core.send.pmtu import (
     CUT_MIN,
     MAX_PROBES,
     RAISE_TIMER,

@@ -5,14 +5,15 @@ import random
 import pytest
 
 from rudp.config import Config
-from rudp.core import options, ports
-from rudp.core.counters import Counters
-from rudp.core.ports import COUNT, LOWEST, LocalPorts
-from rudp.core.state import State
-from rudp.core.table import ConnectionTable
-from rudp.core.timewait import TimeWaitQueue, TimeWaitRecord
-from rudp.core.transmit import Path
-from rudp.core.wire import ACK, FIN, SYN, pack_segment, read_segment, swap_ports
+from rudp.core.demux import ports
+from rudp.core.demux.ports import COUNT, LOWEST, LocalPorts
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.demux.timewait import TimeWaitQueue, TimeWaitRecord
+from rudp.core.segment import options
+from rudp.core.segment.transmit import Path
+from rudp.core.segment.wire import ACK, FIN, SYN, pack_segment, read_segment, swap_ports
+from rudp.core.terms.counters import Counters
+from rudp.core.terms.state import State
 
 PEER: Path = (("192.0.2.1", 4000), "198.51.100.7")
 OTHER: Path = (("192.0.2.2", 4000), "198.51.100.7")

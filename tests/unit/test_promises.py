@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudp.config import Config
-from rudp.core.promises import (
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.receive.promises import (
     DATAGRAM_COST,
     LEAST,
     LOOPBACK_COST,
@@ -17,9 +18,8 @@ from rudp.core.promises import (
     Claim,
     ReceiveBudget,
 )
-from rudp.core.receiver import Receiver, window_shift
-from rudp.core.table import ConnectionTable
-from rudp.core.timers import Timers
+from rudp.core.receive.receiver import Receiver, window_shift
+from rudp.core.terms.timers import Timers
 from tests.unit.test_receiver import IRS, run_of
 
 CAPACITY = 212_992  # octets: what Linux grants where nobody has raised its limit

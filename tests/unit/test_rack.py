@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudp.config import Config
-from rudp.core.rack import DUP_THRESH, REO_WND_PERSIST, Rack
-from rudp.core.recovery import Phase
-from rudp.core.tailprobe import MAX_ACK_DELAY
-from rudp.core.timers import LossTimer
+from rudp.core.loss.rack import DUP_THRESH, REO_WND_PERSIST, Rack
+from rudp.core.loss.recovery import Phase
+from rudp.core.loss.tailprobe import MAX_ACK_DELAY
+from rudp.core.terms.timers import LossTimer
 from tests.unit.flights import FIRST, RTT, SMSS, Course
 
 REO_WND = RTT / 4

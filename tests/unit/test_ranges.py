@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.ranges import RangeSet
+from rudp.core.terms.ranges import RangeSet
 
 TOP = 60
 edges = st.integers(0, TOP)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.reassembly import (
+from rudp.core.receive.reassembly import (
     PIECE_OCTETS,
     PIECE_OVERHEAD,
     PIECES_FREE,

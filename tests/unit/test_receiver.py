@@ -8,11 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rudp.config import Config
-from rudp.core.budget import Memory
-from rudp.core.counters import Counters
-from rudp.core.receiver import PAWS_SLACK, PAWS_VALIDITY, QUICK_ACKS, AckDue, Receiver, window_shift
-from rudp.core.timers import OFF, Timers
-from rudp.core.wire import Run, read_runs
+from rudp.core.receive.receiver import (
+    PAWS_SLACK,
+    PAWS_VALIDITY,
+    QUICK_ACKS,
+    AckDue,
+    Receiver,
+    window_shift,
+)
+from rudp.core.segment.wire import Run, read_runs
+from rudp.core.terms.budget import Memory
+from rudp.core.terms.counters import Counters
+from rudp.core.terms.timers import OFF, Timers
 
 IRS = 0xFFFF_FC18  # 2**32 - 1000: every test crosses the wrap
 NXT = IRS + 1

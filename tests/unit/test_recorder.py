@@ -2,12 +2,12 @@
 
 import pytest
 
-from rudp.core import wire
-from rudp.core.counters import Count, Counters
-from rudp.core.recorder import DROPPED, FIRED, MOVED, RECEIVED, SENT, SIZE, FlightRecorder
-from rudp.core.state import Cause, State
-from rudp.core.timers import DELAYED_ACK, IDLE, PATIENCE, LossTimer
-from rudp.core.why import Why
+from rudp.core.segment import wire
+from rudp.core.terms.counters import Count, Counters
+from rudp.core.terms.state import Cause, State
+from rudp.core.terms.timers import DELAYED_ACK, IDLE, PATIENCE, LossTimer
+from rudp.core.terms.why import Why
+from rudp.core.watch.recorder import DROPPED, FIRED, MOVED, RECEIVED, SENT, SIZE, FlightRecorder
 
 HIGHEST = 0xFFFF_FFFF
 

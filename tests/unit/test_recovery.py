@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.recovery import DUP_THRESH, Phase, Recovery
-from rudp.core.rtt import Rtt
-from rudp.core.scoreboard import SACKED, Scoreboard
+from rudp.core.loss.recovery import DUP_THRESH, Phase, Recovery
+from rudp.core.loss.rtt import Rtt
+from rudp.core.loss.scoreboard import SACKED, Scoreboard
 from tests.unit.flights import SMSS, Course, octets
 
 

@@ -1,8 +1,8 @@
 """Which acknowledgements measure a round trip (RFC 6298 §3)."""
 
-from rudp.core.roundtrips import RoundTrips
-from rudp.core.scoreboard import SentRun
-from rudp.core.tailprobe import TailProbe
+from rudp.core.loss.roundtrips import RoundTrips
+from rudp.core.loss.scoreboard import SentRun
+from rudp.core.loss.tailprobe import TailProbe
 
 
 def measured(estimate: RoundTrips, sent_at: float, now: float, seg_ack: int, nxt: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.rtt import GRANULARITY, MIN_RTT_SPACING, MIN_RTT_WINDOW, RTO_INITIAL, Rtt
+from rudp.core.loss.rtt import GRANULARITY, MIN_RTT_SPACING, MIN_RTT_WINDOW, RTO_INITIAL, Rtt
 
 Form = Literal["linux", "rfc"]
 forms = pytest.mark.parametrize("form", ["linux", "rfc"])

@@ -5,7 +5,7 @@ import dataclasses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rudp.core.scoreboard import IN_FLIGHT, LOST, SACKED, Scoreboard, SentRun
+from rudp.core.loss.scoreboard import IN_FLIGHT, LOST, SACKED, Scoreboard, SentRun
 
 ISS = 0xFFFF_FFC0  # the numbers under test cross the wrap of the wire
 

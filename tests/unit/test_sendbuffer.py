@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.sendbuffer import SMALL, SendBuffer
+from rudp.core.send.sendbuffer import SMALL, SendBuffer
 
 START = 0xFFFF_FFF0  # near the wrap of the wire: the buffer must not care
 

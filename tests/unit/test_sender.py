@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from rudp.config import Config
-from rudp.core.budget import Budget
 from rudp.core.congestion.newreno import NewReno
-from rudp.core.flight import initial_window
-from rudp.core.recovery import Phase
-from rudp.core.sender import R1, SWS_OVERRIDE, Sender
-from rudp.core.timers import OFF, LossTimer, Timers
+from rudp.core.loss.recovery import Phase
+from rudp.core.send.flight import initial_window
+from rudp.core.send.sender import R1, SWS_OVERRIDE, Sender
+from rudp.core.terms.budget import Budget
+from rudp.core.terms.timers import OFF, LossTimer, Timers
 
 ISS = 0xFFFF_FC18  # 2**32 - 1000: every test crosses the wrap
 ONE = ISS + 1  # the first octet of data

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core.seqnum import SEQ_HALF, SEQ_MASK, from_wire, to_wire, wire_after
+from rudp.core.segment.seqnum import SEQ_HALF, SEQ_MASK, from_wire, to_wire, wire_after
 
 numbers = st.integers(0, 1 << 80)
 offsets = st.integers(-SEQ_HALF, SEQ_HALF - 1)

@@ -7,9 +7,9 @@ The peer has answered in time, and what it sent waits in the socket; the process
 import pytest
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.state import State
-from rudp.core.table import ConnectionTable
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.terms.state import State
 from rudp.sim.network import Network, Node
 
 CLIENT = ("10.0.0.1", 4000)

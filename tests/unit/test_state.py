@@ -2,7 +2,7 @@
 
 import pytest
 
-from rudp.core.state import MOVES, Cause, State, after
+from rudp.core.terms.state import MOVES, Cause, State, after
 
 S, C = State, Cause
 

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 import pytest
 
 from rudp.config import Config
-from rudp.core.connection import Connection
-from rudp.core.state import State
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Path
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Path
+from rudp.core.terms.state import State
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 PATH: Path = (("192.0.2.1", 4000), "")

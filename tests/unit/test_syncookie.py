@@ -6,13 +6,13 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from rudp.config import Config
-from rudp.core import options, wire
-from rudp.core.counters import Counters
-from rudp.core.isn import IsnSource
-from rudp.core.syncookie import MSS_TABLE, SynCookies
-from rudp.core.tcb import AMPLIFICATION
-from rudp.core.transmit import Path
-from rudp.core.wire import ACK, CWR, ECE, SYN, Run
+from rudp.core.demux.syncookie import MSS_TABLE, SynCookies
+from rudp.core.life.tcb import AMPLIFICATION
+from rudp.core.segment import options, wire
+from rudp.core.segment.isn import IsnSource
+from rudp.core.segment.transmit import Path
+from rudp.core.segment.wire import ACK, CWR, ECE, SYN, Run
+from rudp.core.terms.counters import Counters
 
 SECRET = bytes(range(32))
 PATH: Path = (("192.0.2.1", 4000), "198.51.100.7")

@@ -5,12 +5,12 @@ import tracemalloc
 import pytest
 
 from rudp.config import Config
-from rudp.core import options
-from rudp.core.counters import Counters
-from rudp.core.timers import OFF
-from rudp.core.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
-from rudp.core.transmit import Path
-from rudp.core.wire import ACK, FIN, RST, SYN, Run, pack_segment, read_segment
+from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
+from rudp.core.segment import options
+from rudp.core.segment.transmit import Path
+from rudp.core.segment.wire import ACK, FIN, RST, SYN, Run, pack_segment, read_segment
+from rudp.core.terms.counters import Counters
+from rudp.core.terms.timers import OFF
 
 PATH: Path = (("192.0.2.1", 4000), "198.51.100.7")
 PORTS = 8080 << 16 | 50_000

@@ -1,12 +1,12 @@
 """What a tracer is told: every segment and move of a connection, its TIME-WAIT record included."""
 
 from rudp import sim
-from rudp.core import wire
-from rudp.core.state import Cause, State
-from rudp.core.tracer import Tracer, Watched
-from rudp.core.transmit import Transmit
-from rudp.core.why import Why
-from rudp.core.wire import ACK, FIN, SYN, Run
+from rudp.core.segment import wire
+from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.wire import ACK, FIN, SYN, Run
+from rudp.core.terms.state import Cause, State
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Tracer, Watched
 
 
 class Notes(Tracer):

@@ -3,13 +3,13 @@
 import errno
 
 from rudp.config import Config
-from rudp.core.connection import TRAIN_RUNS, Connection
-from rudp.core.counters import Count
-from rudp.core.recorder import SENT
-from rudp.core.state import State
-from rudp.core.table import ConnectionTable
-from rudp.core.transmit import Transmit
-from rudp.core.wire import FIN, PSH, RST
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import TRAIN_RUNS, Connection
+from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.wire import FIN, PSH, RST
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import State
+from rudp.core.watch.recorder import SENT
 from rudp.sim.network import Network, Node
 
 CLIENT = ("10.0.0.1", 4000)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rudp.core.usage import PERIOD, Usage
+from rudp.core.congestion.usage import PERIOD, Usage
 from tests.unit.flights import RTT, SMSS, Course
 
 

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.core import wire
-from rudp.core.counters import Count, Counters
-from rudp.core.options import encode
-from rudp.core.transmit import RUN_OCTETS_MAX
-from rudp.core.wire import (
+from rudp.core.segment import wire
+from rudp.core.segment.options import encode
+from rudp.core.segment.transmit import RUN_OCTETS_MAX
+from rudp.core.segment.wire import (
     ACK,
     CWR,
     ECE,
@@ -29,6 +28,7 @@ from rudp.core.wire import (
     read_runs,
     read_segment,
 )
+from rudp.core.terms.counters import Count, Counters
 
 PORTS = 0xC000 << 16 | 0x1F90
 U32 = st.integers(0, 0xFFFF_FFFF)

@@ -4,7 +4,7 @@ from typing import Any
 
 from rudp import sim
 from rudp.config import Config
-from rudp.core.tracer import Tracer
+from rudp.core.watch.tracer import Tracer
 from rudp.trace import EventLog
 from rudp.trace.events import Event
 

@@ -17,8 +17,8 @@ import math
 import random
 from typing import Final
 
-from rudp.config import CLOCK_TICK
 from rudp.core.congestion.controller import Ack, Controller, Signal
+from rudp.core.terms.bounds import CLOCK_TICK
 
 LOSS_THRESHOLD: Final = 0.02
 """Share of what was in flight that may be lost before there was too much of it."""

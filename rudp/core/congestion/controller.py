@@ -12,7 +12,7 @@ import enum
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from rudp.config import WINDOW_MAX
+from rudp.core.terms.bounds import WINDOW_MAX
 
 SSTHRESH_INITIAL: Final = WINDOW_MAX
 """Octets: "arbitrarily high" (RFC 5681 §3.1, CC-3)."""

@@ -8,10 +8,10 @@ in segments here, as the RFC does, and kept as floats.
 
 from typing import Final
 
-from rudp.config import WINDOW_MAX
 from rudp.core.congestion.controller import Ack
 from rudp.core.congestion.hystart import HyStart
 from rudp.core.congestion.newreno import WindowController
+from rudp.core.terms.bounds import WINDOW_MAX
 
 C: Final = 0.4
 """Segments a second, to the third: how steep the curve is (CUB-1)."""

@@ -8,8 +8,8 @@ same code serve connections with and without SACK.
 
 from typing import ClassVar, Final
 
-from rudp.config import WINDOW_MAX
 from rudp.core.congestion.controller import Ack, Controller, Signal
+from rudp.core.terms.bounds import WINDOW_MAX
 
 RESTART_SEGMENTS: Final = 4
 RESTART_OCTETS: Final = 4380

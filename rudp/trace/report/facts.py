@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from rudp.core.state import MOVES, Cause, State
-from rudp.core.why import Why
+from rudp.core.terms.state import MOVES, Cause, State
+from rudp.core.terms.why import Why
 from rudp.trace.events import SegmentSent, StateMoved, TimerFired
 from rudp.trace.report.rows import Connection
 

@@ -1,0 +1,742 @@
+"""Everything behind one UDP socket: who gets a segment, who may send, whose time has come.
+
+A connection is found by six numbers: the peer's UDP address, the local host it sent to, and the
+two TCP ports (W-40).  What matches neither a connection, a TIME-WAIT record nor a listener is
+answered as RFC 9293 §3.10.7.1 says, within limits.  Work is done only for connections that moved:
+a ready set for sending, a heap with lazy entries for deadlines, never a scan.
+"""
+
+import errno
+import heapq
+import os
+import random
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection
+from typing import Final
+
+from rudp.config import Config
+from rudp.core.congestion.controller import Ack
+from rudp.core.demux.listener import Listener, Listeners
+from rudp.core.demux.ports import LocalPorts
+from rudp.core.demux.syncookie import LIFETIME, SynCookies
+from rudp.core.demux.throttle import ResetThrottle
+from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
+from rudp.core.life.connection import Connection
+from rudp.core.life.tcb import Opened
+from rudp.core.receive.promises import Claim, ReceiveBudget
+from rudp.core.segment import options, wire
+from rudp.core.segment.addresses import (
+    BASE_PAYLOAD_IPV4,
+    BASE_PAYLOAD_IPV6,
+    FLOOR_PAYLOAD_IPV4,
+    FLOOR_PAYLOAD_IPV6,
+    OVERHEAD_IPV4,
+    OVERHEAD_IPV6,
+    RECEIVE_PAYLOAD_IPV4,
+    RECEIVE_PAYLOAD_IPV6,
+    host_of,
+    is_ipv6,
+    is_loopback,
+    is_unicast,
+)
+from rudp.core.segment.isn import IsnSource
+from rudp.core.segment.seqnum import SEQ_MASK
+from rudp.core.segment.transmit import CE, Address, Path, Transmit
+from rudp.core.segment.wire import ACK, FIN, RST, SYN, Run, swap_ports
+from rudp.core.send.pmtu import Payloads
+from rudp.core.terms.budget import Memory
+from rudp.core.terms.counters import Count, Counters
+from rudp.core.terms.state import Cause, State
+from rudp.core.terms.timers import OFF
+from rudp.core.terms.why import Why
+from rudp.core.watch.tracer import Nobody, Tracer
+
+REPLIES_MAX: Final = 4096
+"""Answers of no connection that may wait to be sent."""
+
+Key = tuple[Path, int]
+
+
+class ConnectionTable:
+    """All connections, listeners and TIME-WAIT records of one UDP socket.
+
+    *secret*: 16 random octets or more, for ISNs (RFC 6528); *random* draws ports.
+    *loopback_payload*: the largest UDP payload that loopback carries whole, None if that is not
+    known; *link_payload*: asked for that of the link towards an address.  Times are seconds on one
+    monotonic clock.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        secret: bytes,
+        random: random.Random,
+        loopback_payload: int | None = None,
+        link_payload: Callable[[Address], int | None] | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.config = config
+        self.counters = Counters()
+        self.memory = Memory(config.reassembly_max, config.buffers_max)
+        self.tracer = tracer
+        self._isn = IsnSource(secret)
+        self._cookies = SynCookies(secret, self._isn)
+        self._ports = LocalPorts(random)
+        self._loopback_payload = loopback_payload
+        self._link_payload = link_payload
+        self._ecn_capable = False
+        self._promises: ReceiveBudget | None = None
+        self._ack = Ack()  # scratch: one acknowledgement is processed at a time
+        self._entries: dict[Key, Connection] = {}
+        self._time_wait = TimeWaitQueue()
+        self._listeners = Listeners()
+        self._opening: set[Connection] = set()  # active opens under way
+        self._half_open: dict[Connection, Listener] = {}
+        self._ready: OrderedDict[Connection, None] = OrderedDict()
+        self._eventful: dict[Connection, None] = {}
+        self._replies: deque[Transmit] = deque()
+        self._heap: list[tuple[float, int, Connection]] = []
+        self._heap_count = 0
+        self._resets = ResetThrottle(config, random)
+
+    def __repr__(self) -> str:
+        return (
+            f"<ConnectionTable connections={self.connections} time_wait={self.time_wait_records} "
+            f"listeners={self._listeners}>"
+        )
+
+    @property
+    def connections(self) -> int:
+        """The number of connections in any state but TIME-WAIT."""
+        return len(self._entries)
+
+    @property
+    def half_open(self) -> int:
+        """The number of connections that were opened by peers, whose handshake is under way."""
+        return len(self._half_open)
+
+    @property
+    def time_wait_records(self) -> int:
+        """The number of TIME-WAIT records."""
+        return len(self._time_wait)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left: no connection, no record, no listener, nothing to be sent."""
+        return not (
+            self._entries or self._time_wait or self._listeners or self._replies or self._ready
+        )
+
+    def enable_ecn(self) -> None:
+        """The socket can set and read the ECN field of every datagram (ECN-1)."""
+        self._ecn_capable = True
+
+    def limit_promises(self, capacity: int) -> None:
+        """The socket keeps *capacity* octets until they are read, as its system counts them."""
+        self._promises = ReceiveBudget(capacity)
+
+    # -- user calls ------------------------------------------------------------------------------
+
+    def open_active(
+        self,
+        path: Path,
+        remote_port: int,
+        now: float,
+        *,
+        local_port: int | None = None,
+        config: Config | None = None,
+        tracer: Tracer | None = None,
+    ) -> Connection:
+        """OPEN, active, to TCP port *remote_port* behind *path* (ST-2).
+
+        *local_port*: our TCP port, None for a random free one.  Raises :class:`OSError`:
+        EADDRNOTAVAIL for an address nobody can connect to, EADDRINUSE if the port, or every
+        port, is taken.
+        """
+        if not is_unicast(path) or not 0 < remote_port <= 0xFFFF:
+            raise OSError(errno.EADDRNOTAVAIL, f"cannot connect to {path[0]}")
+        iss = None
+        if local_port is None:
+            ports = self._free_port(path, remote_port, now) << 16 | remote_port
+            old = self._time_wait.find(path, ports)
+            if old is not None:
+                iss = old.successor_iss(self._isn.iss(path, ports, now))
+        else:
+            ports = local_port << 16 | remote_port
+            old = None
+            if self._is_taken(path, ports):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        connection = self._new(path, ports, config or self.config, Opened.ACTIVE, iss, tracer, now)
+        if old is not None:
+            self._time_wait.succeed(old, now)
+        self._ports.taken(path, ports, now)
+        connection.open_active(now)
+        self._opening.add(connection)
+        self.touch(connection)
+        return connection
+
+    def listen(
+        self,
+        port: int,
+        *,
+        backlog: int = 100,
+        config: Config | None = None,
+        tracer: Tracer | None = None,
+        shares: bool = False,
+    ) -> Listener:
+        """OPEN, passive, at TCP port *port* (ST-1).
+
+        Raises :class:`OSError` with EADDRINUSE if there is a listener already that is not to
+        share, or this one is not.
+        """
+        config = config or self.config
+        listener = Listener(port, backlog, config, tracer or self.tracer, shares=shares)
+        self._listeners.add(listener)
+        return listener
+
+    def unlisten(self, listener: Listener, now: float) -> None:
+        """Close *listener*: children that nobody has accepted are reset (n6), others live on."""
+        self._listeners.remove(listener)
+        for child in [*listener.half_open, *listener.accepted]:
+            child.abort(now)
+            self._attend(child)
+        listener.accepted.clear()
+
+    def touch(self, connection: Connection) -> None:
+        """Note that *connection* may have something to send or to tell."""
+        self._ready[connection] = None
+
+    # -- what happened ---------------------------------------------------------------------------
+
+    def handle_datagrams(
+        self, data: bytes | memoryview, stride: int, path: Path, now: float, ecn: int = 0
+    ) -> None:
+        """Process one read from the socket: datagrams of *stride* octets, the last may be shorter.
+
+        *ecn*: the two ECN bits of their IP headers.  Everything in it is processed before any
+        acknowledgement goes out (MUST-58, MUST-59).
+        """
+        for run in wire.read_runs(memoryview(data), stride, self.counters):
+            if ecn == CE:
+                run.ce = True
+            connection = self._entries.get((path, run.ports))
+            if connection is not None:
+                if self._half_open and self._must_wait(connection, run, now):
+                    continue
+                connection.handle_segments(run, now)
+                self._attend(connection)
+                state = connection.state
+                if state is State.TIME_WAIT:
+                    self._keep_record(connection, now)
+                elif state is State.CLOSED:
+                    self._remove(connection)  # what follows in this read may open a new one
+                continue
+            record = self._time_wait.find(path, swap_ports(run.ports))
+            if record is not None:
+                self._late(record, run, path, now)
+            else:
+                self._stray(run, path, now)
+
+    def handle_icmp(
+        self, code: int, quote: bytes, path: Path, now: float, *, mtu: int | None = None
+    ) -> None:
+        """An ICMP error, an :mod:`errno` number, came back from *path* (MUST-54).
+
+        *quote*: the beginning of the datagram it is about, ``b""`` if the system does not tell;
+        then it is held against opens under way only (ICMP-1).  *mtu*: the octets of an IP packet
+        that it says would have passed.
+        """
+        if len(quote) < 8:
+            opens = [c for c in self._opening if c.path[0] == path[0]]
+            self._refuse_opens(code, opens, now)
+            return
+        local, remote = quote[0] << 8 | quote[1], quote[2] << 8 | quote[3]
+        connection = self._entries.get((path, remote << 16 | local))
+        if connection is not None:
+            overhead = OVERHEAD_IPV6 if is_ipv6(host_of(path)) else OVERHEAD_IPV4
+            payload = mtu - overhead if mtu else None
+            opening = connection.state is State.SYN_SENT
+            connection.handle_icmp(code, int.from_bytes(quote[4:8], "big"), now, payload=payload)
+            self._attend(connection)
+            if opening and connection.state is State.CLOSED:
+                # It speaks for all that have heard nothing from there: if their SYNs left in one
+                # batch, the system quotes the first alone, and perhaps after that one's end.
+                self._refuse_opens(code, [c for c in self._opening if c.path == path], now)
+        else:
+            self.counters[Count.ICMP_IGNORED] += 1
+
+    def _refuse_opens(self, code: int, opens: list[Connection], now: float) -> None:
+        for opening in opens:
+            opening.handle_icmp(code, None, now)
+            self._attend(opening)
+
+    def handle_send_error(self, code: int, transmit: Transmit, now: float) -> None:
+        """The system refused *transmit* with the :mod:`errno` number *code*: it counts as lost.
+
+        Its datagrams may be those of several connections, each of which has one run of them.
+        """
+        last = link = None
+        if code == errno.EMSGSIZE and self._link_payload is not None:
+            link = self._link_payload(transmit.path[0])  # it may have changed
+        for datagram in transmit.datagrams():
+            self.counters[Count.SEND_DROPPED] += 1
+            ports = int.from_bytes(datagram[:4], "big")
+            if ports == last:
+                continue
+            last = ports
+            connection = self._entries.get((transmit.path, swap_ports(ports)))
+            if connection is not None:
+                seq = int.from_bytes(datagram[4:8], "big")
+                connection.handle_send_error(code, seq, len(datagram), link, now)
+                self._attend(connection)
+
+    def handle_timeouts(self, now: float) -> None:
+        """Do what is due at *now*, for whom it is due."""
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            deadline, _, connection = heapq.heappop(heap)
+            if deadline != connection.scheduled:
+                continue  # an earlier deadline took its place, or the connection is gone
+            connection.scheduled = OFF
+            if connection.next_deadline <= now:
+                connection.handle_timeout(now)
+                self._attend(connection)
+            else:
+                self._schedule(connection)
+        self._time_wait.expire(now)
+
+    def stood_still(self, seconds: float) -> None:
+        """For so long nobody was here to act or listen: that is no lack of progress."""
+        for connection in self._entries.values():
+            connection.stood_still(seconds)
+
+    # -- what to do ------------------------------------------------------------------------------
+
+    @property
+    def next_deadline(self) -> float:
+        """When :meth:`handle_timeouts` should be called next; infinity if never."""
+        deadline = self._heap[0][0] if self._heap else OFF
+        return min(deadline, self._time_wait.next_expiry)
+
+    def poll_transmit(self, now: float, max_segments: int = 64) -> Transmit | None:
+        """Return the next run to be sent, *max_segments* at most; None if there is nothing.
+
+        Connections that have something take turns.
+        """
+        if self._replies:
+            return self._replies.popleft()
+        ready = self._ready
+        while ready:
+            connection, _ = ready.popitem(last=False)
+            transmit = connection.poll_transmit(now, max_segments)
+            if transmit is not None:
+                ready[connection] = None
+                if connection.wants_room:
+                    self._eventful[connection] = None
+                return transmit
+            self._settle(connection, now)
+        return None
+
+    def watch_ready(self) -> None:
+        """Set the deadlines of those that have something to send and are not polled for it.
+
+        While the socket takes nothing, their time goes on all the same.
+        """
+        for connection in self._ready:
+            self._schedule(connection)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether several connections are waiting in :meth:`poll_events`."""
+        return len(self._eventful) > 1
+
+    def poll_events(self) -> Collection[Connection]:
+        """Return the connections to which something happened since the last call.
+
+        That their octets have left does not count, save where ``wants_room`` is set: the user of
+        one that waits for nothing would be told of every run it sends.
+        """
+        eventful = self._eventful
+        if eventful:
+            self._eventful = {}
+        return eventful
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _new(
+        self,
+        path: Path,
+        ports: int,
+        config: Config,
+        opened: Opened,
+        iss: int | None,
+        tracer: Tracer | None,
+        now: float,
+    ) -> Connection:
+        if self.connections >= self.config.connections_max:
+            self.counters[Count.CONNECTION_OVERFLOW] += 1
+            raise OSError(errno.ENOBUFS, "too many connections")
+        connection = Connection(
+            path,
+            ports,
+            config,
+            opened,
+            self._isn,
+            iss,
+            self._payloads(path, config),
+            self.counters,
+            self.memory,
+            tracer or self.tracer,
+            self._ack,
+            now,
+            self._ecn_capable,
+            self._claim(path),
+        )
+        self._entries[_key(connection)] = connection
+        return connection
+
+    def _receive_payload(self, path: Path) -> int:
+        """Return the octets of UDP payload that we announce without asking for the link (W-50)."""
+        host = host_of(path)
+        most = RECEIVE_PAYLOAD_IPV6 if is_ipv6(host) else RECEIVE_PAYLOAD_IPV4
+        return self._loopback(host) or most
+
+    def _loopback(self, host: str) -> int | None:
+        """Return what loopback carries if *host* is this one, and that is known."""
+        return self._loopback_payload if is_loopback(host) else None
+
+    def _claim(self, path: Path) -> Claim | None:
+        """Return the part of a new connection in what the socket holds (BUF-8)."""
+        if self._promises is None:
+            return None
+        return Claim(self._promises, loopback=is_loopback(host_of(path)))
+
+    def _payloads(self, path: Path, config: Config) -> Payloads:
+        """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""
+        host = host_of(path)
+        ipv6 = is_ipv6(host)
+        floor = FLOOR_PAYLOAD_IPV6 if ipv6 else FLOOR_PAYLOAD_IPV4
+        base = BASE_PAYLOAD_IPV6 if ipv6 else BASE_PAYLOAD_IPV4
+        most = self._receive_payload(path)
+        known = self._loopback(host)
+        if known is not None:
+            base = min(base, known)
+            return Payloads(base, floor, known, known, trusted=True)
+        link = self._link_payload(path[0]) if self._link_payload is not None else None
+        ceiling = max(link or most, floor)
+        if not config.mtu_discovery:
+            base = floor if config.mss is None else config.mss + wire.HEADER_SIZE
+        return Payloads(base, floor, ceiling, max(ceiling, most) if link else most)
+
+    def _free_port(self, path: Path, remote_port: int, now: float) -> int:
+        """Return a local port for an active open (RFC 6056, ISN-5).
+
+        If every port is in use, one that only TIME-WAIT remembers is taken over (RFC 6191, TW-7).
+        """
+        ports = self._ports
+        while (port := ports.free(path, remote_port)) is not None:
+            numbers = port << 16 | remote_port
+            if (path, swap_ports(numbers)) in self._entries:  # the peer has opened it
+                ports.taken(path, numbers, now)
+            elif (record := self._time_wait.find(path, numbers)) is not None:
+                ports.taken(path, numbers, now)
+                ports.rests(path, numbers, record.expires)
+            else:
+                return port
+        for port in ports.resting(path, remote_port):
+            numbers = port << 16 | remote_port
+            if (path, swap_ports(numbers)) not in self._entries:
+                record = self._time_wait.find(path, numbers)
+                if record is None or record.may_be_followed(now):
+                    return port
+        raise OSError(errno.EADDRINUSE, "no free port towards this peer")
+
+    def _is_taken(self, path: Path, ports: int) -> bool:
+        """Return whether there is a connection with these numbers, or was not long ago (TW-7)."""
+        return (path, swap_ports(ports)) in self._entries or (
+            self._time_wait.find(path, ports) is not None
+        )
+
+    def _attend(self, connection: Connection) -> None:
+        """Something happened to *connection*: let it send, tell its user, watch its birth."""
+        self._ready[connection] = None
+        self._eventful[connection] = None
+        if self._half_open and connection in self._half_open:
+            self._child_moved(connection)
+
+    def _child_moved(self, child: Connection) -> None:
+        """A half-open child may have grown up or died."""
+        if child.state is State.SYN_RECEIVED:
+            return
+        listener = self._half_open.pop(child)
+        listener.half_open.discard(child)
+        if child.state is not State.CLOSED:
+            listener.accepted.append(child)
+            if self._time_wait:  # until now its SYN might have been an old duplicate (TW-6)
+                self._time_wait.forget(child.path, child.ports)
+
+    def _settle(self, connection: Connection, now: float) -> None:
+        """*connection* has nothing more to send: set its deadline, or bury it."""
+        state = connection.state
+        if state is State.CLOSED:
+            if self._remove(connection):
+                self._eventful[connection] = None  # it may have died of its last word
+        elif state is not State.TIME_WAIT:
+            self._schedule(connection)
+            if self._opening and state is not State.SYN_SENT:
+                self._opening.discard(connection)
+
+    def _remove(self, connection: Connection) -> bool:
+        """Take *connection* out of the table; return whether it was still in."""
+        connection.scheduled = OFF
+        self._opening.discard(connection)
+        key = _key(connection)
+        if self._entries.get(key) is not connection:
+            return False
+        del self._entries[key]
+        self._ports.freed(connection.path, connection.ports)
+        return True
+
+    def _keep_record(self, connection: Connection, now: float) -> None:
+        """Let a record stand for *connection*, which has nothing left to say but its last ACK."""
+        if not self._remove(connection):
+            return
+        config = connection.config
+        record = TimeWaitRecord(
+            connection.path,
+            connection.ports,
+            connection.time_wait_facts,
+            2 * config.msl,
+            config.rfc1337,
+            now,
+            connection.tracer,
+        )
+        if len(self._time_wait) >= self.config.time_wait_max:
+            self.counters[Count.TIME_WAIT_OVERFLOW] += 1
+            self._time_wait.forget_oldest(now)
+        self._time_wait.keep(record)
+        self._ports.rests(record.path, record.ports, record.expires)
+
+    def _schedule(self, connection: Connection) -> None:
+        """Make sure that the heap wakes us for *connection* in time.
+
+        A deadline that moved to later needs nothing: the entry that is there finds out.
+        """
+        deadline = connection.next_deadline
+        if deadline >= connection.scheduled:
+            return
+        connection.scheduled = deadline
+        self._heap_count += 1
+        heapq.heappush(self._heap, (deadline, self._heap_count, connection))
+        if len(self._heap) > 2 * len(self._entries) + 64:
+            # One entry each: a deadline that went to earlier and came back stands here twice.
+            live = {entry[2]: entry for entry in self._heap if entry[0] == entry[2].scheduled}
+            self._heap = list(live.values())
+            heapq.heapify(self._heap)
+
+    def _late(self, record: TimeWaitRecord, run: Run, path: Path, now: float) -> None:
+        """A segment for a connection in TIME-WAIT."""
+        tracer = record.tracer
+        if tracer is not None:
+            tracer.run_received(record, run, now)
+        reaction = record.react(run, now)
+        listener = self._listeners.find(run.ports)
+        if reaction is Reaction.REOPEN and listener is None:
+            reaction = record.challenge(now)
+        if tracer is not None:
+            dropped = Count.TIME_WAIT_DROPPED if reaction is Reaction.DROP else None
+            tracer.run_processed(record, run, dropped, now)
+        if reaction is Reaction.REOPEN and listener is not None:
+            self._accept_syn(listener, run, path, now, record)
+        elif reaction is Reaction.DELETE:
+            self._time_wait.forget(path, record.ports)
+            if tracer is not None:
+                tracer.state_moved(record, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now)
+        elif reaction is Reaction.DROP:
+            self.counters[Count.TIME_WAIT_DROPPED] += run.segments
+        else:
+            if reaction is Reaction.RESTART:
+                self._time_wait.keep(record)
+            else:
+                self._time_wait.update(record)
+            reply = self._reply(path, record.acknowledgment(now))
+            why = Why.TIME_WAIT_ACK
+            if reaction is Reaction.CHALLENGE:
+                self.counters[Count.CHALLENGE_ACK] += 1
+                why = Why.CHALLENGE_ACK
+            if tracer is not None and reply is not None:
+                tracer.run_sent(record, reply, why, now)
+
+    def _stray(self, run: Run, path: Path, now: float) -> None:
+        """A segment that belongs to no connection: LISTEN or CLOSED (§3.10.7.1, §3.10.7.2)."""
+        flags = run.flags
+        listener = self._listeners.find(run.ports)
+        if flags & RST:
+            reason = Count.RST_IGNORED
+        elif not is_unicast(path):  # MUST-57, MUST-63: whatever it is, it gets no answer
+            reason = Count.BAD_SOURCE
+        elif listener is None or flags & ACK:
+            if listener is not None and self._take_cookie(listener, run, path, now):
+                return
+            reason = Count.NO_CONNECTION
+        elif not flags & SYN or flags & FIN:
+            reason = Count.LISTEN_DROPPED
+        else:
+            self._accept_syn(listener, run, path, now, None)
+            return
+        self._drop(listener, run, path, reason, now)
+        if reason is Count.NO_CONNECTION:
+            self._refuse(listener, run, path, now)
+
+    def _drop(
+        self, listener: Listener | None, run: Run, path: Path, reason: Count, now: float
+    ) -> None:
+        """Count a *run* that reached no connection, at most *listener*."""
+        self.counters[reason] += run.segments
+        tracer = self.tracer if listener is None else listener.tracer
+        if tracer is not None:
+            state = State.CLOSED if listener is None else State.LISTEN
+            nobody = Nobody(path, swap_ports(run.ports), state)
+            tracer.run_received(nobody, run, now)
+            tracer.run_processed(nobody, run, reason, now)
+
+    def _accept_syn(
+        self,
+        listener: Listener,
+        syn: Run,
+        path: Path,
+        now: float,
+        predecessor: TimeWaitRecord | None,
+    ) -> None:
+        """Make a half-open child for *syn*, if there is room (ST-12).
+
+        *predecessor*: the TIME-WAIT record of its ports, which is kept until the child is
+        established, in case that it dies before (TW-6).
+        """
+        if listener.is_full:
+            self._drop(listener, syn, path, Count.ACCEPT_OVERFLOW, now)
+            return
+        if len(listener.half_open) >= listener.config.half_open_max:
+            if predecessor is None and listener.config.syn_cookies:
+                self._send_cookie(listener, syn, path, now)
+            else:
+                self._drop(listener, syn, path, Count.HALF_OPEN_OVERFLOW, now)
+            return
+        ports = swap_ports(syn.ports)
+        iss = None
+        if predecessor is not None:
+            iss = predecessor.successor_iss(self._isn.iss(path, ports, now))
+        elif now < listener.cookies_until:
+            # This may be a SYN that was sent again and crossed a cookie: an ACK of either will do.
+            iss = self._cookies.iss(syn, path, listener.config, now)
+        try:
+            child = self._new(
+                path, ports, listener.config, Opened.PASSIVE, iss, listener.tracer, now
+            )
+        except OSError:
+            return  # counted there
+        if predecessor is not None and predecessor.tracer is not None:
+            predecessor.tracer.state_moved(
+                predecessor, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now
+            )
+        child.open_passive(syn, now)
+        listener.half_open.add(child)
+        self._half_open[child] = listener
+        self.touch(child)
+
+    def _must_wait(self, child: Connection, run: Run, now: float) -> bool:
+        """Return whether *run* would complete a handshake for which there is no room yet (SYNC-9).
+
+        It is dropped: the peer believes that it is established, and will say so again.
+        """
+        listener = self._half_open.get(child)
+        if listener is None or not listener.is_full or run.flags & (ACK | RST) != ACK:
+            return False
+        self._drop(listener, run, child.path, Count.ACCEPT_OVERFLOW, now)
+        return True
+
+    def _send_cookie(self, listener: Listener, syn: Run, path: Path, now: float) -> None:
+        """Answer *syn*, and forget it."""
+        config = listener.config
+        mss = self._receive_payload(path) - wire.HEADER_SIZE
+        if config.mss is not None:
+            mss = min(mss, config.mss)
+        self.counters[Count.HALF_OPEN_OVERFLOW] += 1
+        segment = self._cookies.syn_ack(syn, path, config, mss, self._ecn_capable, now)
+        reply = self._reply(path, segment)
+        if reply is not None:
+            self.counters[Count.COOKIE_SENT] += 1
+            listener.cookies_until = now + LIFETIME
+        if listener.tracer is not None:
+            nobody = Nobody(path, swap_ports(syn.ports), State.LISTEN)
+            listener.tracer.run_received(nobody, syn, now)
+            listener.tracer.run_processed(nobody, syn, None, now)
+            if reply is not None:
+                listener.tracer.run_sent(nobody, reply, Why.SYN_COOKIE, now)
+
+    def _take_cookie(self, listener: Listener, run: Run, path: Path, now: float) -> bool:
+        """Make a connection if *run* brings a cookie back; return whether it does (ST-11)."""
+        if now >= listener.cookies_until or run.flags & SYN:
+            return False
+        syn = self._cookies.syn_of(run, path, now)
+        if syn is None:
+            self.counters[Count.COOKIE_INVALID] += 1
+            return False
+        if listener.is_full:
+            self._drop(listener, run, path, Count.ACCEPT_OVERFLOW, now)
+            return True
+        try:
+            child = self._new(
+                path,
+                swap_ports(run.ports),
+                listener.config,
+                Opened.PASSIVE,
+                (run.ack - 1) & SEQ_MASK,
+                listener.tracer,
+                now,
+            )
+        except OSError:
+            return True  # counted there
+        self.counters[Count.COOKIE_ACCEPTED] += 1
+        child.open_with_cookie(syn, now)
+        child.handle_segments(run, now)
+        listener.accepted.append(child)
+        self._attend(child)
+        return True
+
+    def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:
+        """Answer *run* with a RST, unless there were too many (ST-9, ST-11)."""
+        if not self._resets.allows(path, run.ports, now):
+            self.counters[Count.RST_THROTTLED] += 1
+            return
+        self.counters[Count.RST_SENT] += 1
+        tsval = run.options.tsval
+        opts = b"" if tsval is None else options.encode((0, tsval))
+        ports = swap_ports(run.ports)
+        if run.flags & ACK:
+            segment = wire.pack_segment(ports, run.ack, 0, RST, 0, opts)
+        else:
+            length = run.length + bool(run.flags & SYN) + bool(run.flags & FIN)
+            ack = (run.seq + length) & SEQ_MASK
+            segment = wire.pack_segment(ports, 0, ack, RST | ACK, 0, opts)
+        reply = self._reply(path, segment)
+        tracer = self.tracer if listener is None else listener.tracer
+        if tracer is not None and reply is not None:
+            state = State.CLOSED if listener is None else State.LISTEN
+            tracer.run_sent(Nobody(path, ports, state), reply, Why.RST_NO_CONNECTION, now)
+
+    def _reply(self, path: Path, segment: bytes) -> Transmit | None:
+        if len(self._replies) >= REPLIES_MAX:
+            self.counters[Count.SEND_DROPPED] += 1
+            return None
+        size = len(segment)
+        config = self.config
+        reply = Transmit(path, [segment], size, size, config.dscp, config.ttl)
+        self._replies.append(reply)
+        return reply
+
+
+def _key(connection: Connection) -> Key:
+    """Return where segments find *connection*: its path and the ports as they will read them."""
+    return connection.path, swap_ports(connection.ports)

@@ -1,0 +1,71 @@
+"""STATUS: what one connection knows of itself, as a snapshot (RFC 9293 §3.10.6)."""
+
+from rudp.core.life.tcb import Tcb
+from rudp.core.terms.state import State
+from rudp.core.watch.info import ConnectionInfo
+
+
+def status(tcb: Tcb) -> ConnectionInfo:
+    """Return a snapshot of the connection whose variables are *tcb*."""
+    sender, receiver = tcb.sender, tcb.receiver
+    flight = sender.flight
+    rtt = flight.rtt
+    return ConnectionInfo(
+        state=tcb.state,
+        state_since=tcb.history[-1],
+        state_times=_times(tcb),
+        mss=sender.smss,
+        pmtu=tcb.pmtu.plpmtu,
+        peer_mss=tcb.peer_mss,
+        srtt=rtt.srtt,
+        rttvar=rtt.rttvar if rtt.srtt is not None else None,
+        min_rtt=rtt.min_rtt,
+        rto=rtt.rto,
+        cwnd=flight.window,
+        ssthresh=flight.controller.ssthresh,
+        snd_wnd=sender.snd_wnd,
+        rcv_wnd=receiver.rcv_wnd if receiver is not None else 0,
+        receive_buffer=receiver.receive_buffer
+        if receiver is not None
+        else tcb.config.receive_buffer,
+        rcv_rtt=receiver.autotune.rtt if receiver is not None else None,
+        in_flight=flight.board.in_flight,
+        unacked=sender.flight_size,
+        unsent=sender.unsent,
+        unread=receiver.ready_octets if receiver is not None else 0,
+        lost=flight.board.lost.octets,
+        lost_total=flight.rate.lost,
+        resent=flight.octets_resent,
+        dsacks=flight.dsacks,
+        undone=flight.undone,
+        reordering_seen=flight.reordering_seen,
+        delivery_rate=flight.rate.rate,
+        pacing_rate=flight.pacing_rate(),
+        bytes_sent=min(max(sender.snd_nxt - sender.iss - 1, 0), sender.buffer.end - sender.iss - 1),
+        bytes_acked=max(sender.snd_una - sender.iss - 1 - sender.fin_acked, 0),
+        bytes_received=(
+            receiver.rcv_nxt - receiver.irs - 1 - receiver.fin_received if receiver else 0
+        ),
+        segments_in=tcb.segments_in,
+        segments_out=tcb.segments_out,
+        backoffs=rtt.backoffs,
+        sack=receiver is not None and receiver.sack,
+        timestamps=tcb.timestamps,
+        window_scaling=tcb.scaling,
+        snd_shift=tcb.snd_shift,
+        rcv_shift=receiver.shift if receiver is not None else 0,
+        congestion=type(flight.controller).__name__,
+        ecn=tcb.ecn,
+        ce_received=receiver.ce_received if receiver is not None else 0,
+        ece_received=flight.ece_received,
+        soft_error=tcb.soft_error,
+    )
+
+
+def _times(tcb: Tcb) -> dict[State, float]:
+    """Return how long the connection was in each state that it has left."""
+    states, since = tcb.history[::2], tcb.history[1::2]
+    times: dict[State, float] = {}
+    for state, came, left in zip(states, since, since[1:], strict=False):
+        times[state] = times.get(state, 0.0) + left - came
+    return times

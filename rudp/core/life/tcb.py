@@ -1,0 +1,696 @@
+"""The transmission control block: all that one connection remembers (RFC 9293 §3.3.1).
+
+It owns the state, the two halves and what the handshake settled.  It knows how to move along the
+state diagram, to negotiate options and to die; the procedures that decide when are
+:mod:`rudp.core.life.arrival` for segments and :mod:`rudp.core.life.connection` for the user and
+the clock.
+"""
+
+import enum
+import errno
+import os
+from typing import Any, Final
+
+from rudp.config import MSS_FLOOR, Config
+from rudp.core.congestion.controller import Ack
+from rudp.core.congestion.pacing import LONG_AGO
+from rudp.core.receive.promises import START, Claim
+from rudp.core.receive.receiver import Receiver, largest_buffer, window_shift
+from rudp.core.segment import options, wire
+from rudp.core.segment.addresses import host_of, is_ipv6
+from rudp.core.segment.isn import timestamp
+from rudp.core.segment.seqnum import SEQ_HALF, SEQ_MASK, to_wire
+from rudp.core.segment.transmit import Path
+from rudp.core.segment.wire import Run
+from rudp.core.send.pmtu import PathMtu, Payloads
+from rudp.core.send.sender import Sender
+from rudp.core.terms.budget import Memory
+from rudp.core.terms.counters import Count, Counters
+from rudp.core.terms.state import Cause, State, after
+from rudp.core.terms.timers import OFF, PATIENCE, Timers
+from rudp.core.terms.why import Why
+from rudp.core.watch.recorder import FlightRecorder
+from rudp.core.watch.tracer import Blocks, Tracer
+
+ESTABLISHED: Final = 1
+READABLE: Final = 2
+WRITABLE: Final = 4
+EOF: Final = 8
+ACKED_FIN: Final = 16
+CLOSED: Final = 32
+SOFT_ERROR: Final = 64
+URGENT: Final = 128
+
+DEFAULT_MSS_IPV4: Final = 536
+DEFAULT_MSS_IPV6: Final = 1220
+"""Octets, where the peer's SYN names no MSS (RFC 9293 MUST-15)."""
+
+TIMESTAMP_OCTETS: Final = 12
+"""What the timestamps option takes of every data segment, padding included."""
+
+CHALLENGES: Final = 10
+CHALLENGE_PERIOD: Final = 5.0
+"""At most 10 challenge ACKs in 5 seconds, counted for each connection alone (RFC 5961 §7)."""
+
+INVALID_PERIOD: Final = 0.5
+"""Seconds between answers to segments outside the window that carry nothing (CHAL-4)."""
+
+AMPLIFICATION: Final = 6
+"""Octets we send for each octet received, until the peer has proved its address: a SYN and its
+SYN,ACK are of one size, so it pays for six, as many as Linux sends (UDP-21, FAIL-4)."""
+
+FIRST_RTO: Final = 1.0
+"""Seconds until a SYN goes again, and an ACK of SYN,ACK that may be lost (RFC 6298 §2.1)."""
+
+SYN_MAX_RTO: Final = 60.0
+"""Seconds: the longest wait for the answer to a SYN."""
+
+
+UNREACHABLE: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNREFUSED",  # port
+        "EHOSTUNREACH",  # host, or a filter on the way; what ran out of hops
+        "ENETUNREACH",  # net
+        "ENOPROTOOPT",  # protocol
+        "EACCES",  # prohibited, in IPv6
+        "EHOSTDOWN",  # host unknown
+        "ENONET",  # host isolated
+    )
+    if hasattr(errno, name)
+)
+"""What Linux makes of the codes of ICMP's "destination unreachable" (ICMP-3, ICMP-4)."""
+
+
+_SILENT_ABORT: Final = frozenset(
+    {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
+)  # n7 and n13: no RST, unless data or FIN were never sent and the peer would wait for them
+
+
+class Opened(enum.Enum):
+    """How a connection began; it must be remembered until it is established (MUST-11)."""
+
+    ACTIVE = "by our OPEN"
+    PASSIVE = "by the peer's SYN"
+
+
+class Tcb:
+    """One connection's variables.
+
+    ``path`` and ``ports`` (local << 16 | remote) say who the peer is.  ``pmtu`` knows the
+    largest UDP payload we send to it, ``mms_r`` is the largest we are ready to receive.
+    ``tracer``: who watches it; ``recorder``: who remembers the latest events, None for nobody.
+    ``ecn``: our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we
+    would like that.
+    """
+
+    __slots__ = (
+        "_ack_at",
+        "_ack_repeats",
+        "_challenge_count",
+        "_challenge_since",
+        "_invalid_answered",
+        "_moved_at",
+        "_moved_to",
+        "claim",
+        "config",
+        "counters",
+        "credit",
+        "dropped",
+        "ecn",
+        "ecn_capable",
+        "error",
+        "events",
+        "history",
+        "ipv6",
+        "keepalive",
+        "keepalive_count",
+        "keepalive_due",
+        "keepalive_idle",
+        "keepalive_interval",
+        "keepalive_probes",
+        "last_heard",
+        "last_word",
+        "memory",
+        "mms_r",
+        "obstacle",
+        "obstacle_at",
+        "offers_ecn",
+        "opened",
+        "path",
+        "peer_mss",
+        "pmtu",
+        "ports",
+        "probe_due",
+        "reading",
+        "receiver",
+        "recorder",
+        "reset",
+        "scaling",
+        "segments_in",
+        "segments_out",
+        "sender",
+        "snd_shift",
+        "soft_error",
+        "state",
+        "syn_due",
+        "syn_hurried",
+        "syn_transmissions",
+        "timers",
+        "timestamps",
+        "tracer",
+        "ts_offset",
+        "ts_start",
+        "was_let_go",
+    )
+
+    def __init__(
+        self,
+        path: Path,
+        ports: int,
+        config: Config,
+        opened: Opened,
+        iss: int,
+        ts_offset: int,
+        payloads: Payloads,
+        counters: Counters,
+        memory: Memory,
+        tracer: Tracer | None,
+        ack: Ack,
+        now: float,
+    ) -> None:
+        self.path = path
+        self.ports = ports
+        self.config = config
+        self.opened = opened
+        self.counters = counters
+        self.memory = memory
+        self.tracer = tracer
+        events = config.flight_recorder
+        self.recorder = FlightRecorder(events, now) if events else None
+        self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
+        self.mms_r = payloads.receive
+        self.ipv6 = is_ipv6(host_of(path))
+        self.state = State.CLOSED
+        self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
+        self.timers = Timers()
+        self.sender = Sender(iss, config, self.timers, ack, memory.buffers)
+        self.receiver: Receiver | None = None  # made from the peer's SYN
+        self.error: OSError | None = None
+        self.soft_error: OSError | None = None
+        self.obstacle: OSError | None = None  # what kept a datagram from its way last, and when
+        self.obstacle_at = now
+        self.events = 0
+        self.reading = True  # False once the user will take no more octets
+        self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
+        self.last_word: Why | None = None  # a RST that has to let what was written go first
+        self.was_let_go = False  # the user has aborted, and does not ask what arrives
+        self.syn_due: Why | None = None  # our SYN is to be sent
+        self.syn_hurried = False  # it went again without waiting for its time-out, in this one
+        self.dropped: Count | None = None  # why the segment at hand, or part of it, was
+        self.syn_transmissions = 0
+        self.credit: int | None = None  # octets we may still send to an address not proved yet
+        self.peer_mss = default_mss(path)
+        self.claim: Claim | None = None  # where many share a socket whose buffer is known
+        self.ecn = False
+        self.ecn_capable = False
+        self.offers_ecn = False
+        self.scaling = False
+        self.snd_shift = 0
+        self.timestamps = False
+        self.ts_offset = ts_offset
+        self.ts_start = self.ts_clock(now)
+        self.last_heard = now
+        self.keepalive = bool(config.keepalive)
+        every = None if isinstance(config.keepalive, bool) else config.keepalive
+        self.keepalive_idle = config.keepalive_idle if every is None else every
+        self.keepalive_interval = config.keepalive_interval if every is None else every
+        self.keepalive_count = config.keepalive_count
+        self.keepalive_probes = 0
+        self.keepalive_due = False  # a keep-alive probe is to be sent
+        self.probe_due = False  # and one of a shut window
+        self.segments_in = 0
+        self.segments_out = 0
+        self._challenge_since = LONG_AGO
+        self._challenge_count = 0
+        self._invalid_answered = LONG_AGO
+        self._ack_at = OFF  # when our ACK of SYN,ACK goes again: nobody acknowledges it
+        self._ack_repeats = 0
+        self._moved_to = 0  # SND.UNA + RCV.NXT when they were looked at last, and
+        self._moved_at = now  # the latest such moment at which they had moved
+
+    # -- the state diagram -----------------------------------------------------------------------
+
+    def move(self, cause: Cause, now: float) -> None:
+        """Go along the arrow *cause*; leaving SYN-RECEIVED for good proves the peer's address."""
+        before = self.state
+        self.state = after(before, cause)
+        if self.state is before:
+            return
+        self.history += self.state, now
+        if self.recorder is not None:
+            self.recorder.moved(before, self.state, cause, now)
+        if self.tracer is not None:
+            self.tracer.state_moved(self, before, self.state, cause, now)
+
+    def fired(self, timer: str, now: float) -> None:
+        """Let those who watch know that a timer expired."""
+        if self.recorder is not None:
+            self.recorder.fired(self.state, timer, now)
+        if self.tracer is not None:
+            self.tracer.timer_fired(self, timer, now)
+
+    def owe_last_word(self, why: Why, now: float) -> None:
+        """A RST is due once what was written has gone; if the peer takes none of it, all the same.
+
+        A peer that writes and does not read would otherwise wait for us, and we for it, for ever.
+        """
+        self.last_word = why
+        self._moved_to = self.sender.snd_una
+        self.timers.idle = now + self.config.fin_wait2_timeout
+
+    def say_last_word(self, why: Why, now: float) -> bool:
+        """Reset, if what goes before it has been sent (an abort) or has arrived; return whether."""
+        abort = why is Why.RST_ABORT
+        due = not self.sender.unsent if abort else self.sender.data_acked
+        if due:
+            self.kill(why, aborted() if abort else None, now)
+        return due
+
+    def watch_last_word(self, now: float) -> None:
+        """Reset if nothing was acknowledged for the time that FIN-WAIT-2 may last, else wait on."""
+        assert self.last_word is not None
+        if self.sender.snd_una != self._moved_to:
+            self.owe_last_word(self.last_word, now)
+        else:
+            self.owe_reset(self.last_word)
+            self.die(aborted(), now)
+
+    def report(self, error: OSError) -> None:
+        """Tell the user of trouble that does not end the connection (RFC 9293 §3.9.1.8)."""
+        self.soft_error = error
+        self.events |= SOFT_ERROR
+
+    def hinder(self, code: int, now: float) -> None:
+        """A datagram did not get through, by word of our system or a router; *code*: errno."""
+        self.obstacle = OSError(code, os.strerror(code))
+        self.obstacle_at = now
+        self.report(self.obstacle)
+
+    def timed_out(self) -> TimeoutError:
+        """Return the error of a connection that made no progress for too long.
+
+        What is known to have stood in the way since the peer was heard last is its cause, as Linux
+        raises that instead.
+        """
+        error = timed_out()
+        if self.obstacle_at >= self.last_heard:
+            error.__cause__ = self.obstacle
+        return error
+
+    def die(self, error: OSError | None, now: float) -> None:
+        """Delete the connection: stop the timers and tell the user why."""
+        if self.state is State.CLOSED:
+            return
+        self.move(Cause.DELETE, now)
+        self.bury(error)
+
+    def kill(self, why: Why, error: OSError | None, now: float) -> None:
+        """Die of *error*, and let the peer know why."""
+        self.reading = False
+        if self.receiver is not None:
+            self.receiver.discard()
+        if self.state not in _SILENT_ABORT or (self.sender.has_work and self.syn_acked):
+            self.owe_reset(why)
+        self.die(error, now)
+
+    def bury(self, error: OSError | None) -> None:
+        """Leave nothing running behind a connection that has reached CLOSED."""
+        self.error = self.error or error
+        self.timers.stop()
+        self.sender.end()
+        if self.receiver is not None:
+            self.receiver.queue.clear()
+            self.receiver.end()
+        self.events |= CLOSED
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the user has closed: a FIN, or a RST, is sent or follows what is queued."""
+        return self.sender.fin_seq is not None or self.last_word is not None
+
+    @property
+    def has_left(self) -> bool:
+        """Whether all that was written has been sent once, and our FIN if there is to be one."""
+        sender = self.sender
+        if self.last_word is not None or self.state is State.CLOSED:
+            return not sender.unsent
+        return sender.fin_seq is not None and sender.snd_nxt > sender.fin_seq
+
+    @property
+    def syn_acked(self) -> bool:
+        """Whether the peer has acknowledged our SYN."""
+        return self.sender.snd_una > self.sender.iss
+
+    # -- negotiation -----------------------------------------------------------------------------
+
+    def meet(self, irs: int, offer: options.Options, now: float) -> Receiver:
+        """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
+        config = self.config
+        self._forget_receiver()
+        receiver = self.receiver = Receiver(irs, config, self.timers, self.memory, self.claim)
+        default = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
+        self.peer_mss = default if offer.mss is None else max(offer.mss, MSS_FLOOR)
+        scale = offer.window_scale if config.window_scaling else None
+        self.scaling = scale is not None
+        self.snd_shift = min(scale or 0, 14)
+        if self.scaling:
+            receiver.shift = window_shift(largest_buffer(config))
+        receiver.sack = config.sack and offer.sack_permitted
+        self.timestamps = config.timestamps and offer.tsval is not None
+        if self.timestamps:
+            receiver.ts_recent = offer.tsval
+            receiver.ts_recent_at = now
+        receiver.rmss_max = self._data_octets(self.announced_mss)
+        receiver.rmss = min(receiver.rmss, receiver.rmss_max)
+        return receiver
+
+    def take_syn(self, syn: Run, now: float) -> Receiver:
+        """Take *syn* in LISTEN; return the receiving half that begins with it (ST-12)."""
+        self.segments_in = 1
+        receiver = self.meet(syn.seq, syn.options, now)
+        self.agree_on_ecn(receiver, syn.flags)
+        self.move(Cause.RCV_SYN, now)
+        self.sender.snd_wl1 = receiver.irs
+        return receiver
+
+    def take_syn_of_cookie(self, syn: Run, now: float) -> None:
+        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie."""
+        self.take_syn(syn, now).syn_window_field()
+        self.syn_transmissions = 1
+        for _ in range(2):  # nobody knows when it left: like one sent twice, it gives no RTT
+            self.sender.syn_sent(now)
+
+    @property
+    def first_window(self) -> int:
+        """SEG.WND of our SYN before the peer's has come: never scaled (RFC 7323 §2.2)."""
+        most = 0xFFFF if self.claim is None else START
+        return min(self.config.receive_buffer, most)
+
+    def forget_peer(self, now: float) -> None:
+        """Go back to SYN-SENT: the SYN that crossed ours was not the peer's, or is no more."""
+        self._forget_receiver()
+        self.syn_due = Why.RETRANSMIT_SYN_DOUBT
+        self.move(Cause.RCV_RST, now)
+
+    def _forget_receiver(self) -> None:
+        """Undo what began with a SYN that was not the peer's, if one came before."""
+        if self.receiver is not None:
+            self.receiver.discard()
+            self.receiver.end()
+            self.receiver = None
+            self.timers.ack = OFF
+
+    def enable_ecn(self) -> None:
+        """The socket gives access to the bits in the IP header: offer ECN, if we are to (ECN-1)."""
+        self.ecn_capable = True
+        self.offers_ecn = self.config.ecn == "on" and self.opened is Opened.ACTIVE
+
+    def agree_on_ecn(self, receiver: Receiver, flags: int) -> None:
+        """Settle with the *flags* of the peer's SYN whether ECN is used (RFC 3168 §6.1.1, ECN-2).
+
+        A SYN offers it with ECE and CWR, SYN,ACK accepts with ECE alone; old stacks reflect both.
+        If we have offered and taken it back, the peer may not have seen the latter: its marks
+        are echoed, but our own data goes without.
+        """
+        active = self.opened is Opened.ACTIVE
+        wish = "on" if active else self.config.ecn
+        agreement = wire.ECE if flags & wire.ACK else wire.ECE | wire.CWR
+        receiver.ecn = (
+            self.ecn_capable
+            and self.config.ecn == wish != "off"
+            and flags & (wire.ECE | wire.CWR) == agreement
+        )
+        self.ecn = receiver.ecn and (self.offers_ecn or not active)
+
+    def establish(
+        self, window: int, seg_seq: int, seg_ack: int, echo: int | None, now: float
+    ) -> None:
+        """Our SYN is acknowledged: the peer's first window counts, and data may flow (s5)."""
+        sender = self.sender
+        sender.snd_wnd = sender.max_snd_wnd = window
+        sender.snd_wl1 = seg_seq
+        sender.snd_wl2 = seg_ack
+        assert self.receiver is not None
+        sender.established(
+            self._data_octets(self.segment_limit),
+            announced=self._data_octets(min(self.peer_mss, self.announced_mss)),
+            sack=self.receiver.sack,
+            timestamps=self.timestamps,
+            syn_transmissions=self.syn_transmissions,
+            ecn=self.ecn,
+            echo=echo,
+            now=now,
+        )
+        ceiling = min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE
+        self.pmtu.limit(ceiling)
+        sender.flight.pmtu = self.pmtu
+        self.credit = None
+        self.last_heard = now
+        self.watch_progress(now)
+        self.start_keepalive()
+        self.events |= ESTABLISHED | WRITABLE
+
+    def stood_still(self, seconds: float) -> None:
+        """Leave *seconds* that are over out of the time without progress or an answer.
+
+        A keep-alive probe that was out meanwhile may have been answered, and does not count.
+        """
+        self.sender.stood_still(seconds)
+        self._moved_at += seconds
+        if not self.syn_acked:
+            self.timers.patience += seconds
+        if self.keepalive_probes:
+            self.keepalive_probes -= 1
+
+    def follow_pmtu(self) -> None:
+        """Use segments of the size that the path carries, as far as that is known now (PMTU-11)."""
+        smss = self._data_octets(self.segment_limit)
+        if smss != self.sender.smss:
+            self.sender.resize(smss)
+
+    @property
+    def announced_mss(self) -> int:
+        """The value of our MSS option: what we can receive, less the fixed header (W-50, W-51)."""
+        mss = self.mms_r - wire.HEADER_SIZE
+        return mss if self.config.mss is None else min(mss, self.config.mss)
+
+    @property
+    def segment_limit(self) -> int:
+        """Octets of options and data in a segment we send: min(SendMSS + 20, MMS_S) - 20 (W-53)."""
+        limit = min(self.peer_mss, self.pmtu.plpmtu - wire.HEADER_SIZE)
+        return limit if self.config.mss is None else min(limit, self.config.mss)
+
+    def _data_octets(self, limit: int) -> int:
+        return limit - TIMESTAMP_OCTETS if self.timestamps else limit
+
+    def start_keepalive(self) -> None:
+        """Set the keep-alive deadline, if the user wants one (RFC 9293 §3.8.4)."""
+        if self.keepalive and self.syn_acked and self.state is not State.CLOSED:
+            self.timers.idle = self.last_heard + self.keepalive_idle
+        elif self.reading:
+            self.timers.idle = OFF
+        self.keepalive_probes = 0
+
+    def watch_progress(self, now: float) -> None:
+        """Die if nothing was received or acknowledged for too long, else set when to look again.
+
+        An open that is still under way has had its time.  Looking now and then costs less than
+        noting the time of every segment would.  One that is through may have to say so again.
+        """
+        if not self.syn_acked:
+            self.fired(PATIENCE, now)
+            self.die(self.timed_out(), now)
+            return
+        patience = self.config.idle_timeout
+        due = self.timers.patience <= now
+        if self._repeat_ack(now) or (due and patience is not None):
+            self.fired(PATIENCE, now)
+        self.timers.patience = self._ack_at
+        if patience is None:
+            return
+        assert self.receiver is not None
+        here = self.sender.snd_una + self.receiver.rcv_nxt
+        if here != self._moved_to:
+            self._moved_to = here
+            self._moved_at = now
+        if now >= self._moved_at + patience:
+            self.counters[Count.IDLE_TIMEOUT] += 1
+            self.owe_reset(Why.RST_IDLE)
+            self.die(self.timed_out(), now)
+        else:
+            look = min(now + patience / 4, self._moved_at + patience)
+            self.timers.patience = min(look, self._ack_at)
+
+    def await_word(self, now: float) -> None:
+        """All that the peer has from us is the ACK of its SYN,ACK, or not even that."""
+        self._ack_at = now + FIRST_RTO
+
+    def _repeat_ack(self, now: float) -> bool:
+        """Send the ACK of SYN,ACK again if its time has come and neither side has said anything.
+
+        If it is lost, and the peer has kept nothing of us (RFC 4987) or repeats its SYN,ACK no
+        more, it cannot speak and we do not: both would wait for ever (as in RFC 9002 §6.2.2.1).
+        It goes again when a SYN would, and the last ones find out whether the peer has given up.
+        Return whether it goes now.
+        """
+        if self._ack_at == OFF:
+            return False
+        sender, receiver = self.sender, self.receiver
+        assert receiver is not None
+        if (
+            self.state is not State.ESTABLISHED
+            or sender.snd_nxt > sender.iss + 1
+            or receiver.rcv_nxt > receiver.irs + 1
+            or self.last_heard > self.history[-1]
+        ):
+            self._ack_at = OFF
+        elif self._ack_at <= now:
+            self._ack_repeats += 1
+            receiver.ack_now(Why.ACK_OF_SYN_AGAIN)
+            more = self._ack_repeats < self.config.syn_retries
+            wait = min(FIRST_RTO * 2**self._ack_repeats, SYN_MAX_RTO)
+            self._ack_at = now + wait if more else OFF
+            return True
+        return False
+
+    # -- timestamps ------------------------------------------------------------------------------
+
+    def ts_clock(self, now: float) -> int:
+        """Return TSval at *now*: milliseconds plus the connection's offset, 32 bits (TS-1)."""
+        return timestamp(now, self.ts_offset)
+
+    def echo(self, run: Run, now: float) -> int | None:
+        """Return the time in ms of our clock that *run* echoes; None if we never said so (M-13)."""
+        if not self.timestamps or not run.flags & wire.ACK:
+            return None
+        ms = int(now * 1000)
+        clock = ms + self.ts_offset  # ts_clock(), but for the bits that the masks take off below
+        ticks = (clock - run.options.tsecr) & SEQ_MASK
+        if ticks >= SEQ_HALF or ticks > (clock - self.ts_start) & SEQ_MASK:
+            return None
+        return ms - ticks
+
+    # -- what a tracer may see -------------------------------------------------------------------
+
+    def drop(self, reason: Count, segments: int = 1) -> None:
+        """Count the *segments* at hand as dropped for *reason*, all or part of them."""
+        self.counters[reason] += segments
+        self.dropped = reason
+
+    def blocks(self) -> Blocks:
+        """Return a copy of what a tracer may see of both halves."""
+        sender, receiver = self.sender, self.receiver
+        flight, board = sender.flight, sender.board
+        rtt = flight.rtt
+        return Blocks(
+            iss=sender.iss,
+            snd_una=board.snd_una,
+            snd_nxt=board.snd_nxt,
+            snd_wnd=sender.snd_wnd,
+            unsent=sender.unsent,
+            sacked=tuple(board.sacked_ranges()),
+            lost=tuple(board.lost),
+            why_lost=flight.why_lost,
+            irs=receiver.irs if receiver is not None else 0,
+            rcv_nxt=receiver.rcv_nxt if receiver is not None else 0,
+            rcv_wnd=receiver.rcv_wnd if receiver is not None else 0,
+            unread=receiver.ready_octets if receiver is not None else 0,
+            held=tuple(receiver.queue.held) if receiver is not None else (),
+            mss=sender.smss,
+            cwnd=flight.window,
+            ssthresh=flight.controller.ssthresh,
+            in_flight=board.in_flight,
+            pacing_rate=flight.pacing_rate(),
+            recovery=flight.recovery.phase.value,
+            srtt=rtt.srtt,
+            rttvar=rtt.rttvar if rtt.srtt is not None else None,
+            min_rtt=rtt.min_rtt,
+            rto=rtt.rto,
+            backoffs=rtt.backoffs,
+            timers=self.timers.running(),
+        )
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def answer(self, empty: bool, now: float) -> None:
+        """Owe an ACK to an unacceptable segment; one without content gets it only now and then.
+
+        Without the throttle two sides that disagree would acknowledge each other for ever (CHAL-4).
+        """
+        if empty:
+            if now - self._invalid_answered < INVALID_PERIOD:
+                self.counters[Count.ACK_THROTTLED] += 1
+                return
+            self._invalid_answered = now
+        if self.receiver is not None:
+            self.receiver.ack_now(Why.ACK_UNACCEPTABLE)
+
+    def challenge(self, now: float) -> None:
+        """Owe a challenge ACK (RFC 5961 §3.2, §4.2), within this connection's own budget."""
+        self.dropped = Count.CHALLENGE_ACK
+        if now - self._challenge_since >= CHALLENGE_PERIOD:
+            self._challenge_since = now
+            self._challenge_count = 0
+        if self._challenge_count >= CHALLENGES:
+            self.counters[Count.ACK_THROTTLED] += 1
+            return
+        self._challenge_count += 1
+        self.counters[Count.CHALLENGE_ACK] += 1
+        if self.receiver is not None:
+            self.receiver.ack_now(Why.CHALLENGE_ACK)
+
+    def owe_reset(self, why: Why) -> None:
+        """A RST is due with the exact number that the peer will accept (RFC 5961 §3).
+
+        It follows all that was sent.  But what answers a segment that nobody reads bears the number
+        which the peer has acknowledged, as from a closed connection (RFC 9293 §3.10.7.1): our FIN
+        may be lost, and a number beyond it would only be challenged.  If it is not, the peer's ACK
+        of it is on its way, and earns the next one.
+        """
+        if self.receiver is None:
+            return
+        if why is Why.RST_NOBODY_READS:
+            self.reset = to_wire(self.sender.snd_una), 0, wire.RST, why
+        else:
+            numbers = to_wire(self.sender.ack_seq), to_wire(self.receiver.rcv_nxt)
+            self.reset = *numbers, wire.RST | wire.ACK, why
+
+    def refuse_ack(self, seg_ack: int) -> None:
+        """Owe a RST that bears the number of an impossible acknowledgement."""
+        self.reset = seg_ack & SEQ_MASK, 0, wire.RST, Why.RST_ACK_UNACCEPTABLE
+
+
+def default_mss(path: Path) -> int:
+    """Return the MSS of a peer whose SYN names none, octets."""
+    return DEFAULT_MSS_IPV6 if is_ipv6(host_of(path)) else DEFAULT_MSS_IPV4
+
+
+def reset_by_peer() -> ConnectionResetError:
+    """Return the error of a connection that the peer has reset."""
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+
+def refused() -> ConnectionRefusedError:
+    """Return the error of an open that nobody listened to."""
+    return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
+def timed_out() -> TimeoutError:
+    """Return the error of a connection that made no progress for too long."""
+    return TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+def aborted() -> ConnectionAbortedError:
+    """Return the error of a connection that we gave up ourselves."""
+    return ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))

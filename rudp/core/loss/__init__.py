@@ -1,0 +1,1 @@
+"""What is outstanding, and what of it is lost."""

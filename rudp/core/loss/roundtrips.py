@@ -1,0 +1,81 @@
+"""Which acknowledgements measure a round trip, and what they make of the estimate (RFC 6298 §3).
+
+SRTT takes one sample per round trip, so that the plain gains hold (RTO-4): that of the octets sent
+first, an acknowledgement's delay included.  What was sent twice needs an echo, and one of the copy
+sent last (RTO-7).  That of an earlier copy would measure our own time-out if not the data but its
+acknowledgement was lost.
+"""
+
+from typing import Literal
+
+from rudp.core.loss.rtt import GRANULARITY, Rtt
+from rudp.core.loss.scoreboard import SentRun
+from rudp.core.loss.tailprobe import TailProbe
+
+
+class RoundTrips(Rtt):
+    """The estimate, fed by acknowledgements; it tells *tail* of each measurement.
+
+    *floor*, *ceiling* and *form* are those of :class:`Rtt`; *iss*: our initial sequence number.
+    """
+
+    __slots__ = ("_sample_from", "_tail")
+
+    def __init__(
+        self,
+        floor: float,
+        ceiling: float,
+        form: Literal["linux", "rfc"],
+        tail: TailProbe,
+        iss: int,
+    ) -> None:
+        super().__init__(floor, ceiling, form)
+        self._tail = tail
+        self._sample_from = iss  # an ACK above this may give the next sample
+
+    def begin(self, snd_nxt: int) -> None:
+        """Take the next sample from what is sent from now on, which begins at *snd_nxt*.
+
+        So it is after the handshake, and when we have stood still: what waits in the socket says
+        how long we did.
+        """
+        self._sample_from = snd_nxt
+
+    def measure(
+        self,
+        seg_ack: int,
+        snd_nxt: int,
+        acked: list[SentRun],
+        resent: bool,
+        sacked: list[SentRun],
+        echo: int | None,
+        now: float,
+    ) -> float | None:
+        """Take what round trips an acknowledgement shows; return that of what was sent last.
+
+        *acked*: the runs it acknowledges, *resent*: some of them more than once; *sacked*: those
+        that it SACKs for the first time.  None if there is no sound measurement.
+        """
+        latest = None
+        if acked and not resent:
+            latest = now - acked[-1].sent_at
+        elif sacked and sacked[-1].transmissions == 1:
+            latest = now - sacked[-1].sent_at
+        if latest is not None:
+            self.observe(latest, now)
+            self._tail.on_sample()
+        known = self.srtt is not None  # 0.0 where a loop's clock stands still within a turn
+        if not acked or (seg_ack <= self._sample_from and known and not self.backoffs):
+            return latest
+        if not resent:
+            self.sample(now - acked[0].sent_at)
+        elif echo is not None:
+            r = int(now * 1000) / 1000 - echo / 1000
+            if r > now - acked[0].sent_at + GRANULARITY:
+                return latest
+            self.sample(r)
+            self._tail.on_sample()
+        else:
+            return latest
+        self._sample_from = snd_nxt
+        return latest

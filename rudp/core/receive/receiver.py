@@ -1,0 +1,612 @@
+"""RCV.*: everything about octets coming in (RFC 9293 §3.3.1, §3.8.6).
+
+Octets in order wait in a list for the reader, octets ahead of their time in the reassembly queue.
+The window promises only what the buffer can hold, and a promise is never taken back: the right
+edge moves in steps worth a segment (silly-window avoidance) and never to the left.  An
+acknowledgement is due at once, after a short delay, or not at all; several reasons make one.
+"""
+
+import enum
+from typing import Final
+
+from rudp.config import Config
+from rudp.core.receive.autotune import Autotune
+from rudp.core.receive.promises import Claim
+from rudp.core.receive.reassembly import NOTHING_HELD, Reassembly
+from rudp.core.segment.seqnum import SEQ_MASK, to_wire, wire_after
+from rudp.core.segment.wire import RUN_SEGMENTS_MAX, Run
+from rudp.core.terms.bounds import WINDOW_MAX
+from rudp.core.terms.budget import Memory
+from rudp.core.terms.timers import OFF, Timers
+from rudp.core.terms.why import Why
+
+QUICK_ACKS: Final = 16
+"""Full-sized segments that are acknowledged at once, while the peer is in slow start (DACK-5)."""
+
+IDLE: Final = 1.0
+"""Seconds without data after which the peer may be in slow start again (RFC 5681 §4.1): the RTO
+that RFC 6298 asks for at least."""
+
+RMSS_INITIAL: Final = 536
+"""Octets: what counts as a full-sized segment before a larger one was seen.  What we announced
+says little: path or peer may allow less, and ACKs must not wait for segments that large."""
+
+PAWS_VALIDITY: Final = 24 * 86_400.0
+"""Seconds after which TS.Recent says nothing any more (RFC 7323 §5.5)."""
+
+PAWS_SLACK: Final = 250
+"""Ticks of the peer's clock by which data in the window may be older than TS.Recent and still only
+be late: a retransmission that fills a gap moves TS.Recent beyond originals that it overtook."""
+
+SLACK: Final = 2
+"""The reassembly queue may cost this many receive buffers, overhead included.  Segments of usual
+size stay far below it; what exceeds it is an attack with tiny fragments."""
+
+PIECE_OCTETS: Final = 512
+"""Pieces that wait for the reader are joined when they are smaller than this on average: a peer
+that sends single octets must not make the window cost many times what it promises (BUF-2)."""
+
+LARGE_PIECE: Final = 32 * 1024
+"""Octets.  Joining a piece of this size with the next would take longer than handing it over."""
+
+DUPLICATES_MAX: Final = 8
+"""Duplicate ranges that wait to be reported.  Each takes an acknowledgement of its own; what a
+single batch brings beyond this goes unreported, as if those acknowledgements had been lost."""
+
+PIECES_MIN: Final = 64
+"""Pieces that are left alone, whatever their size."""
+
+
+_NO_DUPLICATES: Final[list[tuple[int, int]]] = []
+_NOTHING: Final[list[bytes | memoryview]] = []
+"""What nobody adds to: an idle connection has no lists of its own."""
+
+
+class AckDue(enum.Enum):
+    """Whether the peer is owed an acknowledgement."""
+
+    NO = "nothing to acknowledge"
+    LATER = "may wait for company"
+    NOW = "at once"
+
+
+def window_shift(receive_buffer: int) -> int:
+    """Return the window scale that lets 16 bits announce *receive_buffer* (WS-1), 0 to 14."""
+    return min(max(receive_buffer.bit_length() - 16, 0), 14)
+
+
+def largest_buffer(config: Config) -> int:
+    """Return the size in octets to which a receive buffer may grow (BUF-3)."""
+    return max(config.receive_buffer, config.receive_buffer_max)
+
+
+class Receiver:
+    """The receiving half of a connection; it begins when the peer's SYN arrived.
+
+    *memory*: what it shares with other connections, None if there is no such bound.
+
+    ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.
+    ``receive_buffer`` grows with what is read, up to ``receive_buffer_max``, as ``autotune`` finds
+    it worth while.
+    ``ecn``: the peer may send ECN-capable segments; ``ce_received``: how many of them came with a
+    mark; ``echoing``: ECE is due on every acknowledgement.
+    """
+
+    __slots__ = (
+        "_claim",
+        "_config",
+        "_counted",
+        "_duplicates",
+        "_edge_shown",
+        "_last_data",
+        "_looked_at",
+        "_memory",
+        "_promised",
+        "_quick_acks",
+        "_ready",
+        "_timers",
+        "_unacked_octets",
+        "_worth_asking",
+        "ack_due",
+        "ack_why",
+        "autotune",
+        "ce_received",
+        "delivered",
+        "duplicate_acks",
+        "echoing",
+        "ecn",
+        "fin_seq",
+        "irs",
+        "last_ack_sent",
+        "queue",
+        "rcv_nxt",
+        "rcv_up",
+        "ready_octets",
+        "receive_buffer",
+        "receive_buffer_max",
+        "rmss",
+        "rmss_max",
+        "sack",
+        "shift",
+        "ts_recent",
+        "ts_recent_at",
+    )
+
+    _looked_at: int  # RCV.NXT when the window was looked at last
+    _worth_asking: int  # reading may open the window if no more is left of it
+
+    def __init__(
+        self,
+        irs: int,
+        config: Config,
+        timers: Timers,
+        memory: Memory | None = None,
+        claim: Claim | None = None,
+    ) -> None:
+        self._claim = claim
+        self._memory = memory
+        self._counted = 0  # octets of the buffer, as the shared memory knows them
+        self._config = config
+        self._timers = timers
+        self.irs = irs
+        self.rcv_nxt = irs + 1
+        self.rcv_up = irs + 1
+        self.receive_buffer = config.receive_buffer
+        self.receive_buffer_max = largest_buffer(config)
+        self.autotune = Autotune(config.receive_buffer)
+        self.queue = NOTHING_HELD
+        self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
+        self.sack = False
+        self.ecn = False
+        self.echoing = False
+        self.ce_received = 0
+        self._duplicates = _NO_DUPLICATES  # octets that came again, to be reported
+        self.rmss = RMSS_INITIAL
+        self.rmss_max = RMSS_INITIAL
+        self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
+        self.delivered = 0  # octets handed to the reader
+        self.ready_octets = 0
+        self._ready = _NOTHING
+        self._promised = irs + 1  # the right edge that was granted
+        self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
+        self._ask_again()
+        self.ack_due = AckDue.NO
+        self.ack_why = Why.ACK_OF_SYN  # the latest reason for one at once
+        self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due
+        self.last_ack_sent = irs + 1
+        self._unacked_octets = 0
+        self._quick_acks = QUICK_ACKS
+        self._last_data = 0.0
+        self.ts_recent: int | None = None
+        self.ts_recent_at = 0.0
+
+    # -- the window ------------------------------------------------------------------------------
+
+    @property
+    def rcv_wnd(self) -> int:
+        """RCV.WND: octets from RCV.NXT to the highest right edge ever shown."""
+        return self._edge_shown - self.rcv_nxt
+
+    @property
+    def right_edge(self) -> int:
+        """The sequence number after the last octet the peer may send."""
+        return self._edge_shown
+
+    def _grant(self) -> int:
+        """Return the right edge that the buffer allows now, or the old one if it is not worth it.
+
+        Clark's rule (RFC 9293 §3.8.6.2.2): the edge moves by a segment or half the buffer.
+        """
+        room = self.receive_buffer - self.ready_octets
+        most = self._most
+        self._worth_asking = most - most // 4
+        edge = self.rcv_nxt + (0 if room < 0 else min(room, most))
+        gain = edge - self._promised
+        worth = gain >= self.rmss or gain >= most // 2
+        return edge if worth else self._promised
+
+    @property
+    def _most(self) -> int:
+        """Octets that may be promised at most: what buffer, window field and socket hold."""
+        most = min(self.receive_buffer, 0xFFFF << self.shift)
+        if self._claim is None:
+            return most
+        # A grant may be rounded down to what the field can say.
+        segment = self.rmss_max + (1 << self.shift)
+        return min(most, self._claim.most(segment, self.rcv_nxt - self.irs))
+
+    def window_field(self) -> int:
+        """Return SEG.WND for a segment sent now, and remember what it promises.
+
+        New space is rounded down to what the shift can express; a promise that stands is rounded
+        up, so that the right edge never moves to the left (SHLD-14, SWS-5).
+        """
+        shift = self.shift
+        nxt = self.rcv_nxt
+        if nxt - self._looked_at >= self.rmss:  # else nothing worth a segment has been used up
+            self._looked_at = nxt
+            edge = self._grant()
+            if edge > self._promised:
+                field = min((edge - nxt) >> shift, 0xFFFF)
+                self._promised = max(self._promised, nxt + (field << shift))
+                if self._claim is not None and self.fin_seq is None:
+                    self._claim.granted(self._promised - nxt)
+        field = (self._promised - nxt + (1 << shift) - 1) >> shift
+        if field > 0xFFFF:
+            field = 0xFFFF
+        shown = nxt + (field << shift)
+        if shown > self._edge_shown:
+            self._edge_shown = shown
+        return field
+
+    def _ask_again(self) -> None:
+        """Something has changed: the window is looked at anew when next it is shown, or read."""
+        self._looked_at = self.irs - WINDOW_MAX
+        self._worth_asking = WINDOW_MAX
+
+    def syn_window_field(self) -> int:
+        """Return SEG.WND for a SYN: never scaled (RFC 7323 §2.2)."""
+        field = min(self._most, 0xFFFF)
+        self._promised = max(self._promised, self.rcv_nxt + field)
+        self._edge_shown = max(self._edge_shown, self._promised)
+        return field
+
+    def is_acceptable(self, seq: int, length: int) -> bool:
+        """Return whether a segment lies in the window: the four cases of RFC 9293 §3.4, Table 5."""
+        nxt = self.rcv_nxt
+        edge = self._edge_shown
+        if not length:
+            return nxt <= seq < edge or seq == nxt
+        return edge > nxt and seq < edge and seq + length > nxt
+
+    def just_missed_by(self, seq: int) -> bool:
+        """Whether *seq* lies outside the window, but where an honest peer may believe that it ends.
+
+        It knows the window in units of its scale, and the answer to a probe of a shut window may
+        still be on its way: its SEG.SEQ is too small by less than a unit, or by the octet of the
+        probe.  If it has filled the window, its SEG.SEQ is the edge itself (decision 27).
+        """
+        return self.rcv_nxt - (1 << self.shift) <= seq < self.rcv_nxt or seq == self._edge_shown
+
+    def resize(self, receive_buffer: int) -> None:
+        """Keep up to *receive_buffer* octets from now on; what was promised stays promised.
+
+        Who chooses a size has it: it does not grow by itself any more.
+        """
+        self.receive_buffer_max = receive_buffer
+        self._keep(receive_buffer)
+
+    def _keep(self, receive_buffer: int) -> None:
+        self.receive_buffer = receive_buffer
+        self._ask_again()
+        if self.queue is not NOTHING_HELD:
+            self.queue.limit = self.queue_limit
+
+    @property
+    def queue_limit(self) -> int:
+        """What the reassembly queue may cost, in octets, overhead included."""
+        return SLACK * max(self.receive_buffer, self.rcv_wnd)
+
+    def _grow(self, now: float) -> None:
+        """Make the buffer as large as the reader is quick (BUF-3)."""
+        if self.ts_recent is None:
+            self.autotune.on_window(self.rcv_nxt, self._edge_shown, now)
+        wanted = self.autotune.wanted(self.delivered, now)
+        if wanted > self.receive_buffer:
+            self._keep(self._count_buffer(min(wanted, self.receive_buffer_max)))
+
+    def _count_buffer(self, octets: int) -> int:
+        """Return how many of *octets* the buffer may have of the memory that others use as well."""
+        if self._memory is not None:
+            memory = self._memory.buffers
+            if not memory.change(self._counted, octets):
+                return max(min(octets, memory.share), self.receive_buffer)
+            self._counted = octets
+        return octets
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def accept(self, seq: int, run: Run, now: float) -> bool:
+        """Take the data of *run*, an acceptable one that begins at *seq*.
+
+        Return False if some of it found no room in the reassembly queue.
+        """
+        nxt = self.rcv_nxt
+        held = self.queue.held
+        stop = seq + run.length
+        if stop > self._edge_shown:
+            stop = self._edge_shown
+        if self.fin_seq is not None:
+            stop = min(stop, self.fin_seq)
+        if seq < nxt or held.octets:
+            self.note_duplicates(seq, stop, run.segments)
+        if stop <= nxt or stop <= seq:
+            # A duplicate: our acknowledgement may have been lost.  Or it lies beyond the FIN.
+            self.ack_now(Why.ACK_DUPLICATE, run.segments)
+            return True
+        if seq > nxt:
+            if self.queue is NOTHING_HELD:
+                budget = None if self._memory is None else self._memory.reassembly
+                self.queue = Reassembly(self.queue_limit, budget)
+            kept = self.queue.insert(seq, run.octets(0, stop - seq))
+            self.ack_now(Why.ACK_OUT_OF_ORDER, run.segments)
+            return kept
+        self._take(run, nxt - seq, stop - seq)
+        if held.octets:
+            for piece in self.queue.take(stop):
+                if self.fin_seq is not None:
+                    piece = piece[: self.fin_seq - self.rcv_nxt]  # nothing follows a FIN (M-17)
+                self._ready.append(piece)
+                self.rcv_nxt += len(piece)
+                self.ready_octets += len(piece)
+            self.ack_now(Why.ACK_GAP_FILLED)  # all or in part (RFC 5681 §4.2)
+        elif seq < nxt and self._duplicates:
+            self.ack_now(Why.ACK_DUPLICATE)  # the peer may be waiting for what it need not resend
+        self._taken(stop - nxt, now)
+        return True
+
+    def takes(self, run: Run) -> bool:
+        """Whether *run* holds the octets that are next, all within the window, and nothing waits.
+
+        Then :meth:`take` may take it, and does what :meth:`accept` would.
+        """
+        return (
+            run.seq == self.rcv_nxt & SEQ_MASK
+            and run.length <= self._edge_shown - self.rcv_nxt
+            and not self.queue.held.octets
+            and self.fin_seq is None
+        )
+
+    def take(self, run: Run, now: float) -> None:
+        """Take the data of *run*, of which :meth:`takes` approves."""
+        length = run.length
+        self._take(run, 0, length)
+        self._taken(length, now)
+
+    def _take(self, run: Run, start: int, stop: int) -> None:
+        """RCV.NXT moves over the octets from offset *start* up to *stop* of *run*."""
+        if run.length > self.rmss and run.segment_octets > self.rmss:
+            self.rmss = min(run.segment_octets, self.rmss_max)
+        data = run.octets(start, stop)
+        if self.ready_octets:
+            self._ready.append(data)
+        else:
+            self._ready = [data]
+        self.rcv_nxt += stop - start
+        self.ready_octets += stop - start
+
+    def _taken(self, octets: int, now: float) -> None:
+        """*octets*, and what waited for them, are in order: acknowledge, and see to the window."""
+        pieces = len(self._ready)
+        if pieces > PIECES_MIN and pieces > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
+            self._ready = [b"".join(self._ready)]
+        self._count(octets, now)
+        if self._claim is not None:
+            self._claim.arrived(self._promised - self.rcv_nxt, self.autotune.min_rtt, now)
+        if self.receive_buffer < self.receive_buffer_max:
+            self._grow(now)
+
+    def note_duplicates(self, left: int, right: int, segments: int) -> None:
+        """``[left, right)`` has arrived: report those parts that were here already (RFC 2883 §4).
+
+        One part for each of its *segments*, since none gets two acknowledgements (DACK-3).  What
+        follows on from the part before, as in a run that was read piece by piece, is one with it.
+        """
+        if not self.sack or not self._config.dsack:
+            return
+        nxt = self.rcv_nxt
+        parts = self.queue.held.overlaps(max(left, nxt), right)
+        if left < nxt:
+            parts.insert(0, (left, min(right, nxt)))
+        if not self._duplicates:
+            self._duplicates = []
+        found = self._duplicates
+        for part in parts[:segments]:
+            if found and found[-1][1] == part[0]:
+                found[-1] = found[-1][0], part[1]
+            elif len(found) < DUPLICATES_MAX:
+                found.append(part)
+
+    def _count(self, octets: int, now: float) -> None:
+        """Decide when in-order data is acknowledged (RFC 5681 §4.2)."""
+        self._unacked_octets += octets
+        if now - self._last_data > IDLE:
+            self._quick_acks = QUICK_ACKS
+        self._last_data = now
+        if self.ack_due is AckDue.NOW:
+            return
+        # Every second full-sized segment (SHLD-19), and a smaller one that follows a full-sized:
+        # only a peer with a single segment in flight makes allowance for a delay (RFC 8985 §7.2).
+        if self._unacked_octets > self.rmss:
+            self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_EVERY_SECOND
+        elif octets >= min(self.rmss, RMSS_INITIAL) and self._quick_acks:
+            self._quick_acks -= 1
+            self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_QUICK
+        else:
+            self.ack_due = AckDue.LATER
+            if self._timers.ack == OFF:
+                self._timers.ack = now + self._config.delayed_ack
+
+    def read(self, most: int | None = None) -> bytes:
+        """Return the octets that are in order, and make room for more.
+
+        All of them, or *most* at the most; with *most* also less, as a large piece comes by itself.
+        """
+        ready = self._ready
+        if not ready:
+            return b""
+        if most is not None and len(ready) > 1 and LARGE_PIECE <= len(ready[0]) <= most:
+            data = bytes(ready.pop(0))
+        elif most is not None and most < self.ready_octets:
+            data = self._first(most)
+        else:
+            data = bytes(ready[0]) if len(ready) == 1 else b"".join(ready)
+            self._ready = _NOTHING
+        self.delivered += len(data)
+        self.ready_octets -= len(data)
+        # As long as most of the window is left, nothing would be worth an update.
+        used = self._promised - self.rcv_nxt <= self._worth_asking
+        if used and self.fin_seq is None and self._opens_window():
+            self.ack_now(Why.WINDOW_UPDATE)
+            self._ask_again()
+        return data
+
+    def _first(self, size: int) -> bytes:
+        """Take the first *size* octets, fewer than there are."""
+        ready = self._ready
+        taken = []
+        while size >= len(ready[0]):
+            size -= len(ready[0])
+            taken.append(ready.pop(0))
+        rest = memoryview(ready[0])
+        taken.append(rest[:size])
+        ready[0] = rest[size:]
+        return b"".join(taken)
+
+    def _opens_window(self) -> bool:
+        """Return whether reading freed enough for a window update of its own (SWS-4)."""
+        edge = self._grant()
+        if edge <= self._promised:
+            return False
+        left = self._promised - self.rcv_nxt
+        most = self._most
+        # Two segments may be more than the buffer can ever free while part of the promise stands.
+        worth = max(min(2 * self.rmss, most // 2), most // 4)
+        return left <= 0 or edge - self._promised >= worth
+
+    def end(self) -> None:
+        """No data will come any more: leave the socket, and shared memory, to the others."""
+        self._count_buffer(0)
+        if self._claim is not None:
+            self._claim.release()
+
+    def discard(self) -> None:
+        """Throw away what nobody will read."""
+        self._ready = _NOTHING
+        self.ready_octets = 0
+        self.queue.clear()
+        self.end()
+
+    @property
+    def fin_received(self) -> bool:
+        """Whether the peer's FIN, and all before it, has arrived."""
+        return self.fin_seq is not None and self.rcv_nxt > self.fin_seq
+
+    def note_fin(self, seq: int) -> None:
+        """Remember that the peer's FIN has the number *seq*; the first one seen counts."""
+        if self.fin_seq is None and seq >= self.rcv_nxt:
+            self.fin_seq = seq
+
+    def take_fin(self) -> bool:
+        """Move RCV.NXT over the FIN if it is next; return whether it was."""
+        if self.fin_seq != self.rcv_nxt:
+            return False
+        self.rcv_nxt += 1
+        self.end()
+        self.ack_now(Why.FIN_RECEIVED)
+        return True
+
+    def note_marks(self, marked: int, reduced: bool) -> None:
+        """Data has arrived, *marked* segments of it with CE; *reduced*: with CWR (ECN-4).
+
+        The echo goes on until CWR says that it was heard, for an acknowledgement may be lost.  The
+        peer hears of a change at once (DACK-2): its window may be so small that it would wait.
+        """
+        echoing = marked > 0 or (self.echoing and not reduced)
+        self.ce_received += marked
+        if echoing is not self.echoing:
+            self.echoing = echoing
+            self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_ECN_ECHO
+
+    # -- acknowledgements ------------------------------------------------------------------------
+
+    def ack_now(self, why: Why, segments: int = 1) -> None:
+        """An acknowledgement is due at once, for the reason *why*.
+
+        Without SACK a sender counts duplicates, so each of *segments* deserves its own (DACK-4).
+        """
+        if not self.sack and len(self.queue):
+            copies = segments if self.ack_due is AckDue.NOW else segments - 1
+            self.duplicate_acks = min(self.duplicate_acks + copies, RUN_SEGMENTS_MAX)
+        self.ack_due = AckDue.NOW
+        self.ack_why = why
+
+    def ack_sent(self) -> None:
+        """A segment with ACK left: nothing is owed any more (DACK-6, DACK-7)."""
+        self.last_ack_sent = self.rcv_nxt
+        self._unacked_octets = 0
+        self._timers.ack = OFF
+        if self._duplicates:
+            self._duplicates.pop(0)  # it was reported
+        if self.duplicate_acks:
+            self.duplicate_acks -= 1
+        elif not self._duplicates:
+            self.ack_due = AckDue.NO
+
+    def on_ack_timeout(self) -> None:
+        """The delayed acknowledgement has waited long enough."""
+        self._timers.ack = OFF
+        if self.ack_due is AckDue.LATER:
+            self.ack_due = AckDue.NOW
+            self.ack_why = Why.ACK_DELAYED
+
+    @property
+    def has_sack_news(self) -> bool:
+        """Whether the next acknowledgement should carry SACK blocks (SACK-1, SACK-4)."""
+        return self.sack and (self.queue.held.octets > 0 or self.has_duplicate)
+
+    @property
+    def has_duplicate(self) -> bool:
+        """Whether the next acknowledgement reports a duplicate; no other may say the same."""
+        return bool(self._duplicates)
+
+    def sack_blocks(self, most: int) -> list[tuple[int, int]]:
+        """Return the SACK blocks for the next acknowledgement, as 32-bit numbers.
+
+        A duplicate is the first of them; if it lies within what waits in the queue, that block
+        comes second (RFC 2883 §4).
+        """
+        blocks = self.queue.sack_blocks(most)
+        if self._duplicates:
+            duplicate = self._duplicates[0]
+            around = self.queue.held.range_at(duplicate[0])
+            first = [duplicate] if around is None else [duplicate, around]
+            blocks = first + [block for block in blocks if block != around]
+        return [(to_wire(left), to_wire(right)) for left, right in blocks[:most]]
+
+    # -- timestamps ------------------------------------------------------------------------------
+
+    def may_be_late(self, seq: int, length: int) -> bool:
+        """Return whether data at *seq* belongs into the window and was overtaken by other data."""
+        held = self.queue.held.octets
+        return length > 0 and held > 0 and self.rcv_nxt <= seq < self._edge_shown
+
+    def is_old(self, tsval: int, late: bool, now: float) -> bool:
+        """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1).
+
+        *late*: the segment may have been overtaken; then a little older is not old (decision 20).
+        """
+        if self.ts_recent is None or not wire_after(self.ts_recent, tsval):
+            return False
+        if late and (self.ts_recent - tsval) & SEQ_MASK <= PAWS_SLACK:
+            return False
+        return now - self.ts_recent_at < PAWS_VALIDITY
+
+    def note_echo(self, echo: int, now: float) -> None:
+        """Data echoes the time *echo*, in ms of our clock."""
+        self.autotune.on_echo(echo, now)
+
+    def note_timestamp(self, tsval: int, seq: int, now: float) -> None:
+        """Update TS.Recent from an acceptable segment at *seq* (RFC 7323 §4.3, TS-3)."""
+        if seq > self.last_ack_sent:
+            return
+        if (
+            self.ts_recent is None
+            or not wire_after(self.ts_recent, tsval)
+            or now - self.ts_recent_at >= PAWS_VALIDITY
+        ):
+            self.ts_recent = tsval & SEQ_MASK
+            self.ts_recent_at = now

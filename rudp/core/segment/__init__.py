@@ -1,0 +1,1 @@
+"""What a datagram holds: numbers, header, options."""

@@ -1,0 +1,747 @@
+"""What is in the network, what became of it, and how much more may go (ACKP-2 to ACKP-9).
+
+The sender asks here how much room there is and tells what it sent; acknowledgements and time-outs
+come here to be made sense of.  The parts each answer one question and do not know each other: the
+scoreboard what is outstanding, the round-trip estimator how long to wait, recovery what is lost,
+undo and F-RTO whether that was a mistake, PRR and the controller how large the window is, the pacer
+when the next burst may leave.  This class asks them in the right order.
+"""
+
+from typing import Final
+
+from rudp.config import Config
+from rudp.core.congestion.controller import Ack, Controller, Signal
+from rudp.core.congestion.newreno import NewReno
+from rudp.core.congestion.pacing import (
+    AVOIDANCE_GAIN,
+    BURST_SEGMENTS,
+    LONG_AGO,
+    SLOW_START_GAIN,
+    WINDOW_BURST_SEGMENTS,
+    Pacer,
+)
+from rudp.core.congestion.prr import Prr
+from rudp.core.congestion.rate import DeliveryRate
+from rudp.core.congestion.registry import controller_factory
+from rudp.core.congestion.usage import Usage
+from rudp.core.loss.frto import NEW_SEGMENTS, Frto, Outcome
+from rudp.core.loss.recovery import Phase, Recovery
+from rudp.core.loss.roundtrips import RoundTrips
+from rudp.core.loss.scoreboard import Scoreboard, SentRun
+from rudp.core.loss.tailprobe import TailProbe
+from rudp.core.loss.undo import Proof, Undo
+from rudp.core.segment.wire import HEADER_SIZE, STAMPED_SIZE
+from rudp.core.send.pmtu import MAX_PROBES, PAUSE_MAX, PathMtu
+from rudp.core.terms.bounds import WINDOW_MAX
+from rudp.core.terms.timers import LossTimer
+from rudp.core.terms.why import Why
+
+INITIAL_WINDOW_SEGMENTS: Final = 10
+INITIAL_WINDOW_OCTETS: Final = 14_600
+"""RFC 6928: IW = min(10 * SMSS, max(2 * SMSS, 14600))."""
+
+UNLIMITED: Final = 1 << 62
+"""Octets: more than any window."""
+
+
+def initial_window(smss: int) -> int:
+    """Return IW in octets (RFC 6928 §2, CC-1)."""
+    return min(INITIAL_WINDOW_SEGMENTS * smss, max(2 * smss, INITIAL_WINDOW_OCTETS))
+
+
+class Flight:
+    """Loss recovery and congestion control of one connection.
+
+    Numbers are growing ints, sizes octets, times seconds; an *echo* is the time in milliseconds of
+    our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
+    lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
+    reductions that turned out to be needless.  ``ece_received``: acknowledgements that echoed a
+    mark of a router; ``cwr_due``: the next new data says that the window was reduced.  *ack*: what
+    is written anew at each acknowledgement; connections may share it.
+    """
+
+    __slots__ = (
+        "_ack",
+        "_burst",
+        "_config",
+        "_echoed",
+        "_full_losses",
+        "_held_until",
+        "_holds",
+        "_last_sent",
+        "_pace",
+        "_prr",
+        "_reduced_until",
+        "_rto_from",
+        "_syn_sent_at",
+        "_timed_out_at",
+        "_timestamps",
+        "board",
+        "controller",
+        "cwr_due",
+        "dsacks",
+        "ece_received",
+        "ecn",
+        "extra_new",
+        "frto",
+        "octets_resent",
+        "pacer",
+        "pmtu",
+        "pmtu_moved",
+        "rate",
+        "recovery",
+        "resend_now",
+        "rtt",
+        "smss",
+        "tail",
+        "tail_due",
+        "undo",
+        "undone",
+        "usage",
+        "why_lost",
+    )
+
+    def __init__(self, iss: int, config: Config, ack: Ack | None = None) -> None:
+        self._config = config
+        self.smss = 536
+        self.board = Scoreboard(iss)
+        self.rate = DeliveryRate()
+        self.recovery = Recovery(iss, sack=False)
+        self.tail = TailProbe()
+        self.rtt = RoundTrips(config.min_rto, config.max_rto, config.rto_form, self.tail, iss)
+        self.undo: Undo | None = None  # the latest reduction, and whether it was for nothing
+        self.frto: Frto | None = None  # the same of a time-out, while that is open
+        self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
+        self.pacer = Pacer(0)
+        self.pmtu: PathMtu | None = None  # told what became of its probes
+        self.pmtu_moved = False  # the last acknowledgement, or its absence, changed the size
+        self.resend_now = False
+        self.tail_due = False  # a tail-loss probe is to be sent
+        self.extra_new = 0  # segments of new data that F-RTO may send beyond the window
+        self.octets_resent = 0
+        self.dsacks = 0
+        self.undone = 0
+        self.why_lost = Why.RETRANSMIT_RTO  # what was called lost last, was for this reason
+        self.ecn = False
+        self.cwr_due = False
+        self.ece_received = 0
+        self._echoed = False  # the acknowledgement at hand echoes a mark
+        self._reduced_until = iss  # SND.NXT when a mark was answered last
+        self._held_until = LONG_AGO  # nothing leaves before, after a mark at the smallest window
+        self._holds = 0  # such marks in a row
+        self._ack = Ack() if ack is None else ack
+        self._pace: float | None = None  # the pacing rate when we asked last, and
+        self._burst = 0  # the octets that may leave at once at that rate
+        self._prr: Prr | None = None  # what leads the window through fast recovery
+        self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
+        self._full_losses = 0  # acknowledgements in a row that show full segments lost, none here
+        self._syn_sent_at = 0.0
+        self._last_sent = 0.0
+        self._rto_from = 0.0  # when the retransmission timer was started last
+        self._timed_out_at = -1  # SND.UNA when the RTO expired last
+        self.usage = Usage(iss)
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def syn_sent(self, iss: int, now: float) -> None:
+        """The SYN goes out, for the first time or again."""
+        self._syn_sent_at = now
+        if self.board.snd_nxt == iss:
+            self.board.on_sent(iss, iss + 1, now)
+        else:
+            self.board.on_resent(iss, iss + 1, now)
+
+    def syn_acked(self, echo: int | None, now: float) -> None:
+        """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
+        nxt = self.board.snd_nxt
+        runs, resent = self.board.acknowledge(nxt)
+        self.rtt.measure(nxt, nxt, runs, resent, [], echo, now)
+
+    def established(
+        self,
+        smss: int,
+        *,
+        announced: int = 0,
+        sack: bool,
+        timestamps: bool,
+        syn_transmissions: int,
+        ecn: bool = False,
+        echo: int | None,
+        now: float,
+    ) -> None:
+        """The handshake is over: set up for data segments of *smss* octets.
+
+        *announced*: what it would be if only the two ends counted; the initial window has as many
+        octets as if the path carried that, in whole segments.  If *echo* is older than the SYN that
+        was sent last, the time-outs were for nothing (UNDO-9).
+        """
+        config = self._config
+        self.smss = smss
+        self._timestamps = timestamps
+        self.ecn = ecn
+        spurious = echo is not None and echo < int(self._syn_sent_at * 1000)
+        troubled = syn_transmissions > 2 and not spurious  # CC-2
+        octets = initial_window(max(smss, announced))
+        window = smss if troubled else -(-octets // smss) * smss
+        self.controller = controller_factory(config.congestion)(smss, window)
+        self.pacer = Pacer(window)
+        rack = config.loss_detection == "rack"
+        self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
+        self.usage.note(0, False, self.board.snd_nxt)
+        self.rtt.begin(self.board.snd_nxt)
+        self._last_sent = now
+        if syn_transmissions > 1 and self.rtt.srtt is None:
+            self.rtt.syn_was_lost()
+
+    def resize(self, smss: int) -> None:
+        """Use segments of *smss* octets from now on."""
+        self.smss = smss
+        self.controller.resize(smss)
+
+    # -- how much may go -------------------------------------------------------------------------
+
+    @property
+    def window(self) -> int:
+        """Octets that may be in flight: cwnd, or what PRR makes of it in fast recovery (CC-7)."""
+        return self.controller.cwnd if self._prr is None else self._prr.cwnd
+
+    @property
+    def holds_lost(self) -> bool:
+        """Whether lost octets wait because F-RTO tries new ones first."""
+        return self.extra_new > 0 or (self.frto is not None and not self.resend_now)
+
+    @property
+    def reordering_seen(self) -> bool:
+        """Whether segments have arrived later than their successors (RACK-5)."""
+        return self.recovery.rack is not None and self.recovery.rack.reordering_seen
+
+    def pacing_rate(self) -> float | None:
+        """Return octets a second, None for no pacing (PACE-1)."""
+        if not self._config.pacing:
+            return None
+        controller = self.controller
+        if controller.pacing_rate:
+            return controller.pacing_rate
+        spread = self.rtt.spread
+        if not spread:
+            return None
+        slow_start = controller.cwnd < controller.ssthresh
+        return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / spread
+
+    def paced_room(self, now: float) -> int:
+        """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
+        if now < self._held_until:
+            return 0
+        rate = self._pace = self.pacing_rate()
+        if rate is None:
+            return UNLIMITED
+        # What may leave at once, whatever the pace (PACE-2).
+        chosen = self.controller.pacing_rate
+        self._burst = (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * self.smss
+        return self.pacer.room(rate, self._burst, now)
+
+    @property
+    def silent_until(self) -> float:
+        """When pacing, or a mark at the smallest window, lets something go again."""
+        held, paced = self._held_until, self.pacer.next_at
+        return held if held > paced else paced
+
+    @property
+    def may_probe(self) -> bool:
+        """Whether nothing is being repaired, so that the loss of a probe could be told (PMTU-4)."""
+        recovery, board = self.recovery, self.board
+        calm = recovery.phase is Phase.OPEN and not board.lost.octets and not board.sacked
+        return calm and recovery.sack  # without SACK the loss of one costs a round trip, or the RTO
+
+    @property
+    def probe_pause(self) -> float:
+        """Seconds to leave a path alone after a size has failed: some round trips (PMTU-12)."""
+        segments = max(self.controller.cwnd // self.smss, 1)
+        return (self.rtt.spread or 1.0) * min(segments, PAUSE_MAX)
+
+    def mark_probe(self) -> None:
+        """The run that was sent last tries a larger segment size."""
+        self.board.runs[-1].is_probe = True
+
+    def refused(self, seq: int, now: float) -> None:
+        """The system did not take what was sent from *seq* on: it is lost, and no sign of it."""
+        left = max(seq, self.board.snd_una)
+        if left < self.board.snd_nxt:
+            self.board.mark_range_lost(left, self.board.snd_nxt)
+            self.why_lost = Why.RETRANSMIT_REFUSED
+            self.resend_now = True
+
+    def limited_by_cwnd(self) -> None:
+        """There was more to send than cwnd let go (CC-6)."""
+        self.usage.note(self.board.in_flight, True, self.board.snd_nxt)
+
+    def ran_dry(self) -> None:
+        """There is nothing to send, though the network may take more."""
+        in_flight = self.board.in_flight
+        if in_flight < self.window:
+            self.rate.on_app_limited(in_flight)
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def before_new(self, now: float) -> None:
+        """New data is about to leave with nothing in flight: has it been quiet for long? (CC-8)"""
+        idle = now - self._last_sent if self._config.slow_start_after_idle else 0.0
+        self.controller.on_restart(idle, self.rtt.rto, now)
+
+    def on_sent(self, seq: int, end: int, now: float, mss: int = 0) -> bool:
+        """Record that ``[seq, end)`` left in segments of *mss* (0: SMSS); is it new?"""
+        board = self.board
+        new = seq == board.snd_nxt
+        if new:
+            if seq == board.snd_una:
+                self._rto_from = now
+            run = board.on_sent(seq, end, now, mss or self.smss)
+            in_flight = board.in_flight
+            self.rate.on_sent(run, in_flight, now)
+            if self.extra_new:
+                self.extra_new -= 1
+        else:
+            resent = board.on_resent(seq, end, now)
+            in_flight = board.in_flight
+            for run in resent:
+                self.rate.on_sent(run, in_flight, now)
+            self.octets_resent += end - seq
+            if seq == board.snd_una and self.recovery.sack:
+                self._rto_from = now  # its acknowledgement is a round trip away again
+            if not self.tail_due and self.undo is not None:
+                self.undo.on_resent(seq, end, now)
+            self.resend_now = False
+        if self.tail_due:
+            self.tail_due = False
+            self.tail.on_sent(board.snd_nxt, is_retrans=not new)
+            self._rto_from = now  # TLP-5
+        if self._prr is not None:
+            self._prr.on_sent(end - seq)
+        self._last_sent = now
+        if self._pace is not None:
+            self.pacer.on_sent(end - seq, self._pace, self._burst, now)
+        limited = in_flight + self.smss > self.controller.cwnd
+        self.usage.on_sent(in_flight, limited, board.snd_una, board.snd_nxt, now)
+        return new
+
+    # -- acknowledgements ------------------------------------------------------------------------
+
+    def on_ack(
+        self,
+        seg_ack: int,
+        sack_blocks: list[tuple[int, int]],
+        dsack: tuple[int, int] | None,
+        echo: int | None,
+        duplicate: bool,
+        can_try: bool,
+        now: float,
+    ) -> None:
+        """Enter an acceptable acknowledgement, SND.UNA <= *seg_ack* <= SND.NXT.
+
+        *sack_blocks*: valid blocks above *seg_ack*.  *dsack*: octets reported to have come twice.
+        *duplicate*: a duplicate in the sense of RFC 5681 §2.  *can_try*: there is new data, and
+        room for it in the peer's window.
+        """
+        board, recovery, ack = self.board, self.recovery, self._ack
+        una = board.snd_una
+        flight_size = board.snd_nxt - una
+        ack.prior_in_flight = board.in_flight
+        acked = seg_ack - una
+        had_sacked = board.sacked
+        runs: list[SentRun] = []
+        resent = False
+        if acked:
+            runs, resent = board.acknowledge(seg_ack)
+        sacked = board.sack(sack_blocks) if sack_blocks else []
+        self.pmtu_moved = False
+        if board.torn:
+            self._give_up_torn(now)
+        if self.pmtu is not None and self.pmtu.probing is not None:
+            self.pmtu_moved = any(run.is_probe for run in runs + sacked)
+            if self.pmtu_moved:
+                self.pmtu.on_probe_delivered()
+        ack.rtt = self.rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, echo, now)
+        if sacked:
+            runs += sacked
+        if self._full_losses and any(run.end - run.seq >= self.smss for run in runs):
+            self._full_losses = 0
+
+        min_rtt = self.rtt.min_rtt
+        already = self.rate.delivered
+        self.rate.sample(runs, ack, min_rtt, now)
+        ack.delivered = self.rate.delivered - already
+        if runs and recovery.rack is not None:
+            recovery.rack.on_delivered(runs, echo, seg_ack, min_rtt, now)
+        repaired = self.tail.is_out and self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
+        if dsack is not None:
+            self.dsacks += 1
+            if recovery.rack is not None:
+                recovery.rack.on_dsack(una, board.snd_nxt)
+        undo = self.undo
+        if (
+            undo is not None
+            and (dsack is not None or undo.awaits_echo or self.frto is not None)
+            and self._config.undo
+        ):
+            proof = self._was_needless(undo, una, dsack, echo, duplicate, can_try, runs, now)
+            if proof is not None:
+                self._undo(undo, proof, acked, echo, now)
+
+        phase = recovery.phase
+        if phase is not Phase.OPEN and seg_ack >= recovery.recover:
+            # After a time-out there is nothing to leave: slow start goes on as it is.
+            self._recovered(now)
+        lost: list[SentRun] = []
+        rack = recovery.rack
+        # RACK has an opinion only if something arrived out of the order in which it was sent.
+        if rack is None or had_sacked or sacked or resent or rack.deadline is not None:
+            lost = recovery.on_ack(board, acked, sacked, duplicate, self.smss, self.rtt, now)
+        ack.lost = 0
+        if lost:
+            ack.lost = self._count_lost(lost, now)
+            self.why_lost = recovery.verdict
+        if lost and recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
+            if acked and self.controller.uses_prr:
+                flight_size += self._growth_before(min(acked, ack.delivered), now)
+            self._enter_recovery(flight_size, ack.delivered, now)
+        elif acked and recovery.phase is Phase.FAST and not recovery.sack:
+            self.resend_now = True  # a partial acknowledgement names the next hole (NR-5)
+        elif repaired and recovery.phase is Phase.OPEN:
+            # The probe was the retransmission; its loss is answered as any other (TLP-6).
+            self.controller.on_congestion(Signal.LOSS, self._used(flight_size, now), now)
+            self.controller.on_recovered(WINDOW_MAX, now)
+            self.cwr_due = self.ecn
+
+        if self._prr is not None and ack.delivered:
+            self._prr.on_ack(ack.delivered, board.in_flight, bool(acked) and not lost)
+        if ack.delivered or lost:
+            fast = phase is Phase.FAST or recovery.phase is Phase.FAST
+            # What is only SACKed grows nothing while it may be the sign of a loss, and an echo
+            # is the opposite of a reason to grow (RFC 3168 §6.1.2).
+            grows = not fast and (acked or self.reordering_seen) and not self._echoed
+            if grows or not self.controller.uses_prr:
+                self._tell_controller(now)
+        if not self._echoed:
+            self._holds = 0
+        self._echoed = False
+        if board.snd_una == board.snd_nxt:
+            self.tail_due = False
+        elif acked and not recovery.is_impatient:
+            self._rto_from = now  # RTO-10
+
+    def _tell_controller(self, now: float) -> None:
+        """Let the window grow, or whatever the controller makes of it."""
+        ack, board, rtt = self._ack, self.board, self.rtt
+        ack.now = now
+        ack.in_flight = board.in_flight
+        ack.in_recovery = self.recovery.phase is Phase.FAST
+        ack.snd_una = board.snd_una
+        ack.snd_nxt = board.snd_nxt
+        ack.srtt = rtt.srtt
+        ack.min_rtt = rtt.min_rtt
+        controller = self.controller
+        cwnd = controller.cwnd
+        usage = self.usage
+        ack.cwnd_limited = usage.cwnd_limited or (
+            cwnd < controller.ssthresh and cwnd < 2 * usage.most
+        )
+        controller.on_ack(ack)
+
+    def _growth_before(self, acked: int, now: float) -> int:
+        """Grow the window by *acked* octets below the first hole; return by how much it grew.
+
+        One acknowledgement covers a batch.  If each segment had its own, those of the segments
+        before the hole would have come before anything showed the loss, and as much more would
+        have been sent.  In the first flights that makes half of what the reduction leaves.
+        """
+        cwnd = self.controller.cwnd
+        delivered, self._ack.delivered = self._ack.delivered, acked
+        self._tell_controller(now)
+        self._ack.delivered = delivered
+        return max(self.controller.cwnd - cwnd, 0)
+
+    # -- episodes of recovery --------------------------------------------------------------------
+
+    def _count_lost(self, lost: list[SentRun], now: float) -> int:
+        """Tell the controller of the runs *lost*; return their octets."""
+        octets = 0
+        for run in lost:
+            size = run.end - run.seq
+            octets += size
+            if run.is_probe and self.pmtu is not None:
+                self.pmtu.on_probe_lost(self.probe_pause, now)
+                continue  # it says nothing about congestion (PMTU-6)
+            self.rate.lost += size
+            self.controller.on_range_lost(
+                size, run.tx_in_flight, self.rate.lost - run.lost_before, run.app_limited, now
+            )
+        smss = self.smss
+        if any(run.end - run.seq >= smss <= run.mss and not run.is_probe for run in lost):
+            self._full_segments_lost(now)
+        return octets
+
+    def _full_segments_lost(self, now: float) -> None:
+        """Smaller ones have arrived, or nobody would know: does the path take this size (PMTU-9)?
+
+        Where losses are plain, some full segment arrives before this has happened three times.
+        """
+        self._full_losses += 1
+        if self._full_losses >= MAX_PROBES and not (self.pmtu is not None and self.pmtu.trusted):
+            self.suspect_size(now)
+
+    def _give_up_torn(self, now: float) -> None:
+        """Segments have arrived in part: something on the way cuts datagrams (decision 30).
+
+        The rest is lost, and that is no sign of congestion.  What has arrived of a datagram shows
+        how much passes.  Where the size is one that any path carries it takes more to believe it:
+        something sent later must have arrived, for a peer may acknowledge in slices.
+        """
+        board, pmtu = self.board, self.pmtu
+        torn, board.torn = board.torn, ()
+        if pmtu is None:
+            return
+        header = STAMPED_SIZE if self._timestamps else HEADER_SIZE
+        sent = max(right - begin for begin, _, right in torn)
+        later = board.sacked or self.recovery.phase is not Phase.OPEN
+        if sent + header <= pmtu.base and not later:
+            return
+        for _, left, right in torn:
+            board.mark_range_lost(left, right)
+        self.why_lost = Why.RETRANSMIT_CUT
+        self.resend_now = True
+        pmtu.on_cut(min(left - begin for begin, left, _ in torn) + header, self.probe_pause, now)
+        self.pmtu_moved = True
+
+    def suspect_size(self, now: float) -> None:
+        """Segments of this size seem to fall into a black hole: try smaller ones (PMTU-9)."""
+        self._full_losses = 0
+        if self.pmtu is not None and self.pmtu.on_black_hole(self.probe_pause, now):
+            self.pmtu_moved = True
+
+    def _enter_recovery(self, flight_size: int, delivered: int, now: float) -> None:
+        """A loss was found: reduce, and send again what is missing (RACK-12, PRR-1, NR-3)."""
+        board, controller = self.board, self.controller
+        self.recovery.enter(board)
+        self.tail.reset()
+        if board.snd_una < self._reduced_until:
+            self._keep_reduction()  # a mark was answered already in this window of data
+        else:
+            self.undo = Undo(board.snd_una, by_timeout=False)
+            controller.on_congestion(Signal.LOSS, self._used(flight_size, now), now)
+        self.cwr_due = self.ecn
+        if controller.uses_prr and self.recovery.sack and self._config.prr:
+            recover_fs = board.flight_size - board.sacked + delivered
+            self._prr = Prr(controller.ssthresh, recover_fs, self.smss)
+        self.resend_now = True
+
+    def _used(self, flight_size: int, now: float) -> int:
+        """Return the octets from which to reduce (CC-9).
+
+        That is FlightSize, if as much is in flight as there ever is.  If it is less than a few
+        seconds ago, this is not where the network's limit lies; then it is cwnd, which slow start
+        may have made twice as large as what was used (CC-6).  Limited transmit went beyond cwnd
+        and is not counted (RFC 5681 §3.2, step 2).
+        """
+        controller = self.controller
+        used = max(2 * self.usage.recent(now) - flight_size, flight_size)
+        return min(used, max(controller.cwnd, controller.earned))
+
+    def _recovered(self, now: float) -> None:
+        """What was outstanding when the episode began is acknowledged: it is over."""
+        fast = self.recovery.phase is Phase.FAST
+        self.recovery.leave(self.board)
+        self.frto = None
+        self.extra_new = 0
+        if not fast:
+            return
+        self._prr = None
+        # Without SACK much may be sent at once; what is in flight is the measure (NR-6).
+        most = WINDOW_MAX
+        if not self.recovery.sack:
+            most = max(self.board.flight_size, self.smss) + self.smss
+        self.controller.on_recovered(most, now)
+
+    def _was_needless(
+        self,
+        undo: Undo,
+        una: int,
+        dsack: tuple[int, int] | None,
+        echo: int | None,
+        duplicate: bool,
+        can_try: bool,
+        runs: list[SentRun],
+        now: float,
+    ) -> Proof | None:
+        """Return what shows that the latest reduction was for nothing (UNDO-2, 3, 6).
+
+        *una*: SND.UNA before this acknowledgement.
+        """
+        board = self.board
+        advanced = board.snd_una > una
+        reported = dsack is not None and undo.on_dsack(*dsack)
+        all_acked = board.snd_una == board.snd_nxt
+        proof = undo.on_advance(una, echo, all_acked, dsack) if advanced else None
+        if proof is not None:
+            return proof
+        if self.frto is not None:
+            highest = runs[-1].end if runs else 0
+            idle = duplicate and not self.recovery.sack
+            outcome = self.frto.on_ack(board.snd_una, advanced, idle, highest, can_try)
+            if outcome is Outcome.TRY_NEW:
+                self.extra_new = NEW_SEGMENTS
+            elif outcome is Outcome.GENUINE:
+                self.frto = None
+                self.extra_new = 0
+                self.why_lost = Why.RETRANSMIT_RTO
+                self.recovery.settle_timeout(board, self.rtt, now)
+            elif outcome is Outcome.SPURIOUS:
+                return Proof.LATE
+        return Proof.TWICE if reported else None
+
+    def _undo(self, undo: Undo, proof: Proof, acked: int, echo: int | None, now: float) -> None:
+        """Take the latest reduction back (UNDO-7, RFC 4015 §3.2).
+
+        The window too, at once: pacing sees to it that no burst follows, and without it only what
+        left the network now may be sent in one.  But the round trip is measured anew only where
+        the original was late (UNDO-8).
+        """
+        board = self.board
+        undo.forget()
+        self.undone += 1
+        if self.recovery.phase is not Phase.OPEN:
+            self.recovery.leave(board)
+            board.forget_losses()
+        self._prr = None
+        self.resend_now = False
+        self.frto = None
+        self.extra_new = 0
+        most = WINDOW_MAX
+        if not undo.by_timeout:
+            if self.recovery.rack is not None:
+                self.recovery.rack.reordering_seen = True  # what else can have made it late
+        else:
+            if not self._config.pacing:
+                burst = max(min(acked, initial_window(self.smss)), self.smss)
+                most = board.flight_size + burst
+            if proof is Proof.TWICE:
+                self.rtt.was_answered(now - undo.last_resent)
+            else:
+                self.rtt.was_spurious()
+                if echo is not None:
+                    self.rtt.sample(now - echo / 1000)
+        self.controller.on_undo(most, now)
+
+    def _keep_reduction(self) -> None:
+        """The latest reduction stands, whatever is found out about it."""
+        if self.undo is not None:
+            self.undo.forget()
+
+    # -- marks -----------------------------------------------------------------------------------
+
+    def on_echo(self, seg_ack: int, now: float) -> None:
+        """A router has marked what we sent: do as after a loss, but nothing is missing (ECN-5).
+
+        Once for each window of data, and not in a recovery, which is an answer already.  A window
+        of one segment cannot be halved: then nothing leaves for an RTO, and for twice as long
+        each time the next segment is marked too (ECN-8, RFC 9438 §4.6).
+        """
+        board, controller = self.board, self.controller
+        self.ece_received += 1
+        self._echoed = True
+        if seg_ack < self._reduced_until or self.recovery.phase is not Phase.OPEN:
+            return
+        self._reduced_until = board.snd_nxt
+        self.cwr_due = True
+        self._keep_reduction()
+        if controller.cwnd <= self.smss:
+            wait = min(self.rtt.rto * (1 << min(self._holds, 16)), self._config.max_rto)
+            self._held_until = now + wait
+            self._holds += 1
+        controller.on_congestion(Signal.ECN, self._used(board.flight_size, now), now)
+
+    def take_cwr(self) -> bool:
+        """Return whether new data that leaves now has to carry CWR, and see it as sent (ECN-6)."""
+        due, self.cwr_due = self.cwr_due, False
+        return due
+
+    # -- time-outs -------------------------------------------------------------------------------
+
+    def loss_deadline(self, now: float) -> tuple[LossTimer, float]:
+        """Return which of RTO, PTO and reordering timer runs, and when it expires (RFC 8985 §8)."""
+        recovery, board = self.recovery, self.board
+        rto = self._rto_from + self.rtt.rto
+        reordering = recovery.deadline
+        if reordering is not None and reordering < rto:
+            return LossTimer.REORDERING, reordering
+        if (
+            recovery.sack
+            and recovery.phase is Phase.OPEN
+            and not board.sacked
+            and self.tail.may_probe
+            and not self.tail_due
+            and self._config.tail_loss_probe
+        ):
+            alone = board.snd_nxt - board.snd_una <= self.smss
+            pto = now + self.tail.pto(self.rtt.srtt, alone)
+            return LossTimer.PTO, pto if pto < rto else rto  # never later, but in its place
+        return LossTimer.RTO, rto
+
+    def on_reordering_timeout(self, now: float) -> None:
+        """What might have been late is lost (RACK-10)."""
+        board = self.board
+        self.pmtu_moved = False
+        lost = self.recovery.on_reordering_timeout(board, self.rtt, now)
+        if lost:
+            self.why_lost = Why.RETRANSMIT_REORDERING
+            self._count_lost(lost, now)
+            if self.recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
+                self._enter_recovery(board.flight_size, 0, now)
+
+    def on_probe_timeout(self, now: float) -> None:
+        """It has been quiet for two round trips: a probe is due, and then the RTO (TLP-5)."""
+        self.tail_due = True
+        self._rto_from = now
+
+    def on_retransmission_timeout(self, window_open: bool, now: float) -> None:
+        """The RTO expired: back off, and send the first segment again (RFC 6298 §5).
+
+        With the peer's window shut it is a window probe that was lost, and no sign of congestion.
+        """
+        board, recovery = self.board, self.recovery
+        una = board.snd_una
+        repeated = self._timed_out_at == una
+        question = False
+        if window_open:
+            # F-RTO is for a time-out that comes out of the blue, or again for the same segment.
+            blue = recovery.phase is Phase.OPEN or repeated
+            question = self._config.undo and not self._timestamps and blue
+            if not repeated:
+                self.undo = Undo(una, by_timeout=True)
+            flight_size = board.flight_size
+            flight_size = max(flight_size, self._used(flight_size, now))
+            self.controller.on_timeout(flight_size, not repeated, now)
+            self.cwr_due = self.ecn
+            self._timed_out_at = una
+        self.pmtu_moved = False
+        if self.pmtu is not None:
+            self.pmtu.on_probe_lost(self.probe_pause, now)
+        if self._full_losses:
+            self._full_segments_lost(now)
+        self.why_lost = Why.RETRANSMIT_RTO
+        recovery.on_timeout(board, self.smss, self.rtt, question, now)
+        end = min(una + self.smss, board.snd_nxt)
+        self.frto = Frto(end, board.snd_nxt) if question else None
+        self._prr = None
+        self.tail.reset()
+        self.tail_due = False
+        self.extra_new = 0
+        self.rtt.back_off()
+        self.resend_now = True
+        self._rto_from = now
+
+    def send_again(self, now: float) -> None:
+        """The peer had no room for what is outstanding, and has some now (ZWP-5)."""
+        self.board.mark_range_lost(self.board.snd_una, self.board.snd_nxt)
+        self.why_lost = Why.RETRANSMIT_WINDOW_OPENED
+        self.resend_now = True
+        self._rto_from = now

@@ -1,0 +1,1 @@
+"""The words of the protocol: states, deadlines, and the reasons why something is done."""

@@ -1,0 +1,1 @@
+"""What a watcher is told, and what may be asked."""

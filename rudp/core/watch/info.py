@@ -1,0 +1,99 @@
+"""A snapshot of one connection, in the manner of Linux's ``struct tcp_info``."""
+
+import dataclasses
+
+from rudp.core.terms.state import State
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """What STATUS returns (RFC 9293 §3.10.6).  Sizes are octets, times seconds."""
+
+    state: State
+    """One of the eleven of RFC 9293 §3.3.2."""
+    state_since: float
+    """Time of the loop's clock at which it came into this state."""
+    state_times: dict[State, float]
+    """Seconds it spent in each state that it has left (RFC 9293 §3.3.2, Figure 5)."""
+    mss: int
+    """Octets of data in a full segment we send, options beside it (Eff.snd.MSS, §3.7.1)."""
+    pmtu: int
+    """Octets of UDP payload that the path is known to carry (PLPMTU, RFC 8899 §2)."""
+    peer_mss: int
+    """Octets in the peer's MSS option, or the default without one (RFC 9293 §3.7.1)."""
+    srtt: float | None
+    """Seconds: the smoothed round-trip time (RFC 6298 §2), None before the first sample."""
+    rttvar: float | None
+    """Seconds: the variation of the round-trip time (RFC 6298 §2), None before a sample."""
+    min_rtt: float | None
+    """Seconds: the smallest round trip of the last 300 s (RFC 8985 §6.2), None before a sample."""
+    rto: float
+    """Seconds: the retransmission time-out, back-off included (RFC 6298 §2, §5.5)."""
+    cwnd: int
+    """Octets of the congestion window, in fast recovery as PRR leads it (RFC 5681, RFC 9937)."""
+    ssthresh: int
+    """Octets of the slow-start threshold; 2**30 is arbitrarily high (RFC 5681 §3.1)."""
+    snd_wnd: int
+    """Octets that the peer lets us have outstanding: SND.WND (RFC 9293 §3.3.1)."""
+    rcv_wnd: int
+    """Octets that we let the peer have outstanding: RCV.WND (RFC 9293 §3.3.1)."""
+    receive_buffer: int
+    """Octets kept for a reader that is not reading (RCV.BUFF, RFC 9293 §3.8.6.2.2)."""
+    rcv_rtt: float | None
+    """Seconds: the round trip as incoming data shows it, None before a measurement."""
+    in_flight: int
+    """Octets believed to be in the network: RFC 6675's pipe."""
+    unacked: int
+    """Octets sent and not acknowledged, SYN and FIN counted: FlightSize (RFC 5681 §2)."""
+    unsent: int
+    """Octets of data that were never sent."""
+    unread: int
+    """Octets of data in order that the user has not received."""
+    lost: int
+    """Octets called lost and not resent yet (RFC 6675 §4, RFC 8985 §6.2)."""
+    lost_total: int
+    """Octets ever called lost, path MTU probes aside."""
+    resent: int
+    """Octets sent more than once, in all (RFC 4898: tcpEStatsPerfOctetsRetrans)."""
+    dsacks: int
+    """Reports of octets that arrived twice (RFC 2883)."""
+    undone: int
+    """Reductions of the window that turned out to be needless (RFC 4015)."""
+    reordering_seen: bool
+    """Whether segments have arrived later than their successors (RFC 8985 §6.2)."""
+    delivery_rate: float | None
+    """Octets a second: the latest sample that the application did not limit; None before one."""
+    pacing_rate: float | None
+    """Octets a second, None if sending is not paced (or not yet)."""
+    bytes_sent: int
+    """Octets of data sent, each counted once."""
+    bytes_acked: int
+    """Octets of data that the peer has acknowledged (RFC 4898: tcpEStatsAppThruOctetsAcked)."""
+    bytes_received: int
+    """Octets of data received in order (RFC 4898: tcpEStatsAppThruOctetsReceived)."""
+    segments_in: int
+    """Segments received (RFC 4898: tcpEStatsPerfSegsIn)."""
+    segments_out: int
+    """Segments sent, those sent again counted again (RFC 4898: tcpEStatsPerfSegsOut)."""
+    backoffs: int
+    """Retransmission time-outs in a row (RFC 6298 §5.5)."""
+    sack: bool
+    """Whether both sides agreed on selective acknowledgements (RFC 2018)."""
+    timestamps: bool
+    """Whether both sides agreed on timestamps (RFC 7323 §3)."""
+    window_scaling: bool
+    """Whether both sides agreed on window scaling (RFC 7323 §2)."""
+    snd_shift: int
+    """Bits by which the peer's window field is shifted: Snd.Wind.Shift (RFC 7323 §2.3)."""
+    rcv_shift: int
+    """Bits by which ours is: Rcv.Wind.Shift (RFC 7323 §2.3)."""
+    congestion: str
+    """Name of the class of the congestion controller."""
+    ecn: bool
+    """Whether our data is sent as ECN-capable (RFC 3168 §6.1)."""
+    ce_received: int
+    """Segments that came with a router's mark (RFC 3168 §5)."""
+    ece_received: int
+    """Acknowledgements that echoed such a mark (RFC 3168 §6.1.2)."""
+    soft_error: OSError | None
+    """The latest trouble that did not end the connection (RFC 9293 §3.9.1.8)."""
