@@ -97,7 +97,7 @@ class Simulation:
         ends = []
         for which, link in enumerate((self.forward, self.backward)):
             chance = random.Random(f"{self._seed} {number} {which}")
-            table = ConnectionTable(config, secret=chance.randbytes(32), random=chance)
+            table = ConnectionTable(config, secret=chance.randbytes(32), chance=chance)
             ends.append(_End(flow, table, addresses[1 - which], link))
         sender, receiver = ends
         sender.other, receiver.other = receiver, sender

@@ -124,7 +124,7 @@ class Endpoint:
         self._table = ConnectionTable(
             config,
             secret=secret,
-            random=chance,
+            chance=chance,
             loopback_payload=loopback_payload() if real else None,
             link_payload=link_payload if real else None,
         )

@@ -121,7 +121,7 @@ class Network(Paths):
         """
         chance = random.Random(f"{self.seed} table {address}")
         secret = chance.randbytes(32)
-        table = ConnectionTable(config or Config(), secret=secret, random=chance)
+        table = ConnectionTable(config or Config(), secret=secret, chance=chance)
         table.enable_ecn()
         return self.attach(address, table)
 

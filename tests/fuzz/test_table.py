@@ -26,7 +26,7 @@ PORT = 7000
 
 def table(seed: int = 0) -> ConnectionTable:
     chance = random.Random(seed)
-    return ConnectionTable(Config(), secret=chance.randbytes(32), random=chance)
+    return ConnectionTable(Config(), secret=chance.randbytes(32), chance=chance)
 
 
 def odd_segment(chance: random.Random, ports: int) -> bytes:

@@ -677,7 +677,7 @@ def try_program(program: bytes) -> World:
 
 def _table(seed: int, tracer: Ledger | None) -> ConnectionTable:
     chance = random.Random(seed)
-    table = ConnectionTable(CONFIG, secret=chance.randbytes(32), random=chance, tracer=tracer)
+    table = ConnectionTable(CONFIG, secret=chance.randbytes(32), chance=chance, tracer=tracer)
     table.enable_ecn()
     return table
 

@@ -65,7 +65,7 @@ def test_no_cut_gives_a_shorter_stream_with_a_clean_end(
         table = ConnectionTable(
             config,
             secret=bytes(16),
-            random=random.Random(n),
+            chance=random.Random(n),
             loopback_payload=LOOPBACK if link is None else None,
             link_payload=lambda _: link,
         )

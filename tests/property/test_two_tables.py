@@ -120,7 +120,7 @@ class TwoTables(RuleBasedStateMachine):
         for address in ADDRESSES:
             chance = random.Random(f"{seed} {address}")
             table = ConnectionTable(
-                config, secret=chance.randbytes(32), random=chance, tracer=Watch()
+                config, secret=chance.randbytes(32), chance=chance, tracer=Watch()
             )
             self.nodes.append(self.network.attach(address, table))
             self.listeners.append(table.listen(PORT))

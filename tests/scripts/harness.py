@@ -655,7 +655,7 @@ class Play:
         return Flow(path, port, 500_000, 1_000_000)
 
     def _new_table(self) -> ConnectionTable:
-        table = ConnectionTable(self.config, secret=SECRET, random=random.Random(1))
+        table = ConnectionTable(self.config, secret=SECRET, chance=random.Random(1))
         table.enable_ecn()
         return table
 

@@ -164,7 +164,7 @@ def test_SWS_4_a_segment_nearly_as_large_as_the_buffer() -> None:
     config = Config(receive_buffer=65_536)
     network = Network(delay=0.0001)
     tables = [
-        ConnectionTable(config, secret=bytes(16), random=random.Random(n), loopback_payload=65_488)
+        ConnectionTable(config, secret=bytes(16), chance=random.Random(n), loopback_payload=65_488)
         for n in range(2)
     ]
     a = network.attach(("127.0.0.1", 1), tables[0])

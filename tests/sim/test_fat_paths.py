@@ -23,7 +23,7 @@ def goodput(rate: float, rtt: float, config: Config) -> float:
     here, there = ("127.0.0.1", 7), ("127.0.0.2", 7)
     a, b = (
         ConnectionTable(
-            config, secret=bytes(16), random=random.Random(name), loopback_payload=DATAGRAM
+            config, secret=bytes(16), chance=random.Random(name), loopback_payload=DATAGRAM
         )
         for name in "ab"
     )

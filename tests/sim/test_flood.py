@@ -187,7 +187,7 @@ def test_SYNC_1_others_hardly_feel_it() -> None:
 @pytest.mark.slow
 def test_SYNC_1_memory_stays_flat() -> None:
     """BUF-6: once as many are half open as may be, nothing of a SYN remains."""
-    table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(1))
+    table = ConnectionTable(Config(), secret=bytes(32), chance=random.Random(1))
     table.listen(PORT)
     flood = Flood()
 

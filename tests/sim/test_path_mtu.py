@@ -127,7 +127,7 @@ def test_PMTU_4_a_probe_may_be_larger_than_a_paced_burst() -> None:
     tables = []
     for n, address in enumerate((("10.0.0.1", 7000), ("10.0.0.2", 7000))):
         table = ConnectionTable(
-            Config(), secret=bytes(16), random=random.Random(n), link_payload=lambda _: 8972
+            Config(), secret=bytes(16), chance=random.Random(n), link_payload=lambda _: 8972
         )
         tables.append(network.attach(address, table))
     a, b = tables
@@ -147,7 +147,7 @@ def local(
     tables = []
     for n, address in enumerate((("127.0.0.1", 7000), ("127.0.0.2", 7000))):
         table = ConnectionTable(
-            config, secret=bytes(16), random=random.Random(n), loopback_payload=LOOPBACK
+            config, secret=bytes(16), chance=random.Random(n), loopback_payload=LOOPBACK
         )
         tables.append(network.attach(address, table).table)
     listener = tables[1].listen(7000)

@@ -24,7 +24,7 @@ from rudp.core.watch.info import ConnectionInfo
 
 def snapshot() -> ConnectionInfo:
     """Return what STATUS tells of an open that was refused."""
-    table = ConnectionTable(Config(), secret=bytes(16), random=random.Random(1))
+    table = ConnectionTable(Config(), secret=bytes(16), chance=random.Random(1))
     connection = table.open_active((("10.0.0.1", 1), ""), 80, 0.0)
     connection.handle_timeout(0.0)
     return connection.info()

@@ -101,7 +101,7 @@ def test_UDP_19_each_connection_hears_of_a_refused_send() -> None:
 
 def opening(count: int, path: Path = (SERVER, "")) -> tuple[ConnectionTable, list[Connection]]:
     """Return a table with *count* opens whose SYNs have left."""
-    table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(1))
+    table = ConnectionTable(Config(), secret=bytes(32), chance=random.Random(1))
     opens = [table.open_active(path, 7000, 0.0) for _ in range(count)]
     while table.poll_transmit(0.0) is not None:
         pass
@@ -182,7 +182,7 @@ def test_ICMP_2_a_forged_error_speaks_for_nobody(name: str) -> None:
 
 def test_a_firewall_of_our_own_does_not_end_an_open() -> None:
     """EPERM: the SYN goes again, as Linux has it, and the time-out says what stood in the way."""
-    table = ConnectionTable(Config(syn_retries=1), secret=bytes(32), random=random.Random(1))
+    table = ConnectionTable(Config(syn_retries=1), secret=bytes(32), chance=random.Random(1))
     connection = table.open_active((SERVER, ""), 7000, 0.0)
     for now in (0.0, 1.0):
         table.handle_timeouts(now)
@@ -199,7 +199,7 @@ def test_a_firewall_of_our_own_does_not_end_an_open() -> None:
 def test_no_route_for_the_first_syn_ends_an_open_and_later_it_is_lost() -> None:
     """As connect() fails at once, and a kernel's retransmission waits for the route to return."""
     for first in (True, False):
-        table = ConnectionTable(Config(syn_retries=1), secret=bytes(32), random=random.Random(1))
+        table = ConnectionTable(Config(syn_retries=1), secret=bytes(32), chance=random.Random(1))
         connection = table.open_active((SERVER, ""), 7000, 0.0)
         syn = table.poll_transmit(0.0)
         now = 0.0

@@ -141,7 +141,7 @@ def test_a_short_key_is_refused(size: int) -> None:
 
 def test_ports_of_active_opens() -> None:
     """ISN-5, W-42, DEF-47: dynamic ones, each used once, and no order between them."""
-    table = ConnectionTable(Config(), secret=SECRET, random=random.Random(1))
+    table = ConnectionTable(Config(), secret=SECRET, chance=random.Random(1))
     chosen = [table.open_active(PATH, 80, 0.0).ports >> 16 for _ in range(500)]
     assert len(set(chosen)) == 500
     assert set(chosen) <= set(DYNAMIC_PORTS) == set(range(49_152, 65_536))
@@ -155,7 +155,7 @@ def test_a_port_in_use_is_passed_over() -> None:
         def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
             return len(DYNAMIC_PORTS) - 2
 
-    table = ConnectionTable(Config(), secret=SECRET, random=Fixed())
+    table = ConnectionTable(Config(), secret=SECRET, chance=Fixed())
     chosen = [table.open_active(PATH, 80, 0.0).ports >> 16 for _ in range(4)]
     assert chosen == [65_534, 65_535, 49_152, 49_153]
     other: Path = (("192.0.2.9", 4000), "198.51.100.7")

@@ -47,7 +47,7 @@ def test_ISN_5_all_ports_that_are_not_reserved() -> None:
 
 def test_a_port_is_found_without_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 6056 §3.3: the work for an open does not grow with the ports in use."""
-    table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(2))
+    table = ConnectionTable(Config(), secret=bytes(32), chance=random.Random(2))
     looks = 0
     find = TimeWaitQueue.find
 
@@ -121,7 +121,7 @@ def time_wait(table: ConnectionTable, *, timestamps: bool) -> int:
 @pytest.mark.parametrize("timestamps", [True, False])
 def test_TW_7_a_port_in_time_wait_is_taken_over_when_none_is_free(timestamps: bool) -> None:
     """RFC 6191: a second after it began, with numbers above those of the old connection."""
-    table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(4))
+    table = ConnectionTable(Config(), secret=bytes(32), chance=random.Random(4))
     old = time_wait(table, timestamps=timestamps)
     record = table._time_wait.find(PEER, old)
     assert record is not None
@@ -138,7 +138,7 @@ def test_TW_7_a_port_in_time_wait_is_taken_over_when_none_is_free(timestamps: bo
 
 
 def test_a_port_whose_time_wait_is_over_is_free() -> None:
-    table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(5))
+    table = ConnectionTable(Config(), secret=bytes(32), chance=random.Random(5))
     old = time_wait(table, timestamps=True)
     table.handle_timeouts(241.0)
     assert table.time_wait_records == 0
@@ -150,7 +150,7 @@ def test_a_port_whose_time_wait_is_over_is_free() -> None:
 
 def test_a_port_that_the_peer_holds_is_passed_over() -> None:
     """A connection that was opened from there, to the same two ports: nobody could tell them."""
-    table = ConnectionTable(Config(), secret=bytes(32), random=random.Random(6))
+    table = ConnectionTable(Config(), secret=bytes(32), chance=random.Random(6))
     table.listen(5000)
     syn = pack_segment(80 << 16 | 5000, 100, 0, SYN, 1000, b"")
     table.handle_datagrams(syn, len(syn), PEER, 0.0)

@@ -215,7 +215,7 @@ def test_SHLD_14_no_edge_ever_moves_back(plan: list[tuple[int, int, bool]], capa
 def test_a_table_charges_what_its_connections_promise() -> None:
     """SYN, SYN,ACK and all that follows: what a SYN says is the promise that holds."""
     chance = random.Random(1)
-    table = ConnectionTable(Config(), secret=bytes(16), random=chance)
+    table = ConnectionTable(Config(), secret=bytes(16), chance=chance)
     table.limit_promises(CAPACITY)
     table.open_active((("127.0.0.1", 1), ""), 80, 0.0)
     syn = table.poll_transmit(0.0)

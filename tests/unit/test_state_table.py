@@ -221,7 +221,7 @@ class Bench:
         self.table = ConnectionTable(
             Config(timestamps=False, sack=False, window_scaling=False),
             secret=bytes(16),
-            random=random.Random(0),
+            chance=random.Random(0),
         )
         self.now = 0.0
         self.iss = 0

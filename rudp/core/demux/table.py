@@ -15,37 +15,27 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.congestion.controller import Ack
 from rudp.core.demux.listener import Listener, Listeners
 from rudp.core.demux.ports import LocalPorts
 from rudp.core.demux.syncookie import LIFETIME, SynCookies
 from rudp.core.demux.throttle import ResetThrottle
 from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.life.connection import Connection
-from rudp.core.life.tcb import Opened
-from rudp.core.receive.promises import Claim, ReceiveBudget
+from rudp.core.life.surroundings import Surroundings
+from rudp.core.life.tcb import Opened, Tcb
+from rudp.core.receive.promises import ReceiveBudget
 from rudp.core.segment import options, wire
 from rudp.core.segment.addresses import (
-    BASE_PAYLOAD_IPV4,
-    BASE_PAYLOAD_IPV6,
-    FLOOR_PAYLOAD_IPV4,
-    FLOOR_PAYLOAD_IPV6,
     OVERHEAD_IPV4,
     OVERHEAD_IPV6,
-    RECEIVE_PAYLOAD_IPV4,
-    RECEIVE_PAYLOAD_IPV6,
     host_of,
     is_ipv6,
-    is_loopback,
     is_unicast,
 )
-from rudp.core.segment.isn import IsnSource
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import CE, Address, Path, Transmit
 from rudp.core.segment.wire import ACK, FIN, RST, SYN, Run, swap_ports
-from rudp.core.send.pmtu import Payloads
-from rudp.core.terms.budget import Memory
-from rudp.core.terms.counters import Count, Counters
+from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF
 from rudp.core.terms.why import Why
@@ -60,7 +50,7 @@ Key = tuple[Path, int]
 class ConnectionTable:
     """All connections, listeners and TIME-WAIT records of one UDP socket.
 
-    *secret*: 16 random octets or more, for ISNs (RFC 6528); *random* draws ports.
+    *secret*: 16 random octets or more, for ISNs (RFC 6528); *chance* draws ports.
     *loopback_payload*: the largest UDP payload that loopback carries whole, None if that is not
     known; *link_payload*: asked for that of the link towards an address.  Times are seconds on one
     monotonic clock.
@@ -71,23 +61,19 @@ class ConnectionTable:
         config: Config,
         *,
         secret: bytes,
-        random: random.Random,
+        chance: random.Random,
         loopback_payload: int | None = None,
         link_payload: Callable[[Address], int | None] | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self.config = config
-        self.counters = Counters()
-        self.memory = Memory(config.reassembly_max, config.buffers_max)
+        self._around = Surroundings(config, secret, loopback_payload, link_payload)
+        self.counters = self._around.counters
+        self.memory = self._around.memory
         self.tracer = tracer
-        self._isn = IsnSource(secret)
+        self._isn = self._around.isn
         self._cookies = SynCookies(secret, self._isn)
-        self._ports = LocalPorts(random)
-        self._loopback_payload = loopback_payload
-        self._link_payload = link_payload
-        self._ecn_capable = False
-        self._promises: ReceiveBudget | None = None
-        self._ack = Ack()  # scratch: one acknowledgement is processed at a time
+        self._ports = LocalPorts(chance)
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
         self._listeners = Listeners()
@@ -98,7 +84,7 @@ class ConnectionTable:
         self._replies: deque[Transmit] = deque()
         self._heap: list[tuple[float, int, Connection]] = []
         self._heap_count = 0
-        self._resets = ResetThrottle(config, random)
+        self._resets = ResetThrottle(config, chance)
 
     def __repr__(self) -> str:
         return (
@@ -130,11 +116,11 @@ class ConnectionTable:
 
     def enable_ecn(self) -> None:
         """The socket can set and read the ECN field of every datagram (ECN-1)."""
-        self._ecn_capable = True
+        self._around.ecn_capable = True
 
     def limit_promises(self, capacity: int) -> None:
         """The socket keeps *capacity* octets until they are read, as its system counts them."""
-        self._promises = ReceiveBudget(capacity)
+        self._around.promises = ReceiveBudget(capacity)
 
     # -- user calls ------------------------------------------------------------------------------
 
@@ -196,7 +182,7 @@ class ConnectionTable:
         return listener
 
     def unlisten(self, listener: Listener, now: float) -> None:
-        """Close *listener*: children that nobody has accepted are reset (n6), others live on."""
+        """Close *listener*: children that nobody has accepted are reset, others live on."""
         self._listeners.remove(listener)
         for child in [*listener.half_open, *listener.accepted]:
             child.abort(now)
@@ -276,9 +262,8 @@ class ConnectionTable:
 
         Its datagrams may be those of several connections, each of which has one run of them.
         """
-        last = link = None
-        if code == errno.EMSGSIZE and self._link_payload is not None:
-            link = self._link_payload(transmit.path[0])  # it may have changed
+        last = None
+        link = self._around.link(transmit.path) if code == errno.EMSGSIZE else None  # it may change
         for datagram in transmit.datagrams():
             self.counters[Count.SEND_DROPPED] += 1
             ports = int.from_bytes(datagram[:4], "big")
@@ -378,56 +363,10 @@ class ConnectionTable:
             self.counters[Count.CONNECTION_OVERFLOW] += 1
             raise OSError(errno.ENOBUFS, "too many connections")
         connection = Connection(
-            path,
-            ports,
-            config,
-            opened,
-            self._isn,
-            iss,
-            self._payloads(path, config),
-            self.counters,
-            self.memory,
-            tracer or self.tracer,
-            self._ack,
-            now,
-            self._ecn_capable,
-            self._claim(path),
+            Tcb(self._around, path, ports, config, opened, tracer or self.tracer, now, iss)
         )
         self._entries[_key(connection)] = connection
         return connection
-
-    def _receive_payload(self, path: Path) -> int:
-        """Return the octets of UDP payload that we announce without asking for the link (W-50)."""
-        host = host_of(path)
-        most = RECEIVE_PAYLOAD_IPV6 if is_ipv6(host) else RECEIVE_PAYLOAD_IPV4
-        return self._loopback(host) or most
-
-    def _loopback(self, host: str) -> int | None:
-        """Return what loopback carries if *host* is this one, and that is known."""
-        return self._loopback_payload if is_loopback(host) else None
-
-    def _claim(self, path: Path) -> Claim | None:
-        """Return the part of a new connection in what the socket holds (BUF-8)."""
-        if self._promises is None:
-            return None
-        return Claim(self._promises, loopback=is_loopback(host_of(path)))
-
-    def _payloads(self, path: Path, config: Config) -> Payloads:
-        """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""
-        host = host_of(path)
-        ipv6 = is_ipv6(host)
-        floor = FLOOR_PAYLOAD_IPV6 if ipv6 else FLOOR_PAYLOAD_IPV4
-        base = BASE_PAYLOAD_IPV6 if ipv6 else BASE_PAYLOAD_IPV4
-        most = self._receive_payload(path)
-        known = self._loopback(host)
-        if known is not None:
-            base = min(base, known)
-            return Payloads(base, floor, known, known, trusted=True)
-        link = self._link_payload(path[0]) if self._link_payload is not None else None
-        ceiling = max(link or most, floor)
-        if not config.mtu_discovery:
-            base = floor if config.mss is None else config.mss + wire.HEADER_SIZE
-        return Payloads(base, floor, ceiling, max(ceiling, most) if link else most)
 
     def _free_port(self, path: Path, remote_port: int, now: float) -> int:
         """Return a local port for an active open (RFC 6056, ISN-5).
@@ -659,11 +598,11 @@ class ConnectionTable:
     def _send_cookie(self, listener: Listener, syn: Run, path: Path, now: float) -> None:
         """Answer *syn*, and forget it."""
         config = listener.config
-        mss = self._receive_payload(path) - wire.HEADER_SIZE
+        mss = self._around.receive_payload(path) - wire.HEADER_SIZE
         if config.mss is not None:
             mss = min(mss, config.mss)
         self.counters[Count.HALF_OPEN_OVERFLOW] += 1
-        segment = self._cookies.syn_ack(syn, path, config, mss, self._ecn_capable, now)
+        segment = self._cookies.syn_ack(syn, path, config, mss, self._around.ecn_capable, now)
         reply = self._reply(path, segment)
         if reply is not None:
             self.counters[Count.COOKIE_SENT] += 1

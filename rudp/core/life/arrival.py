@@ -368,7 +368,7 @@ def _sack_news(
         elif n == 0 and max(seg_ack - sender.max_snd_wnd, sender.iss) < left < right <= seg_ack:
             dsack = left, right
         elif not left < right <= seg_ack:
-            tcb.counters[Count.SACK_INVALID] += 1
+            tcb.count(Count.SACK_INVALID)
     if len(blocks) > 1 and len(blocks) == len(wire_blocks):
         (left, right), (around_left, around_right) = blocks[:2]
         if around_left <= left and right <= around_right:

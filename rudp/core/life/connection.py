@@ -10,7 +10,6 @@ import os
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.congestion.controller import Ack
 from rudp.core.life import parting
 from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.expiry import timers_expire
@@ -24,17 +23,13 @@ from rudp.core.life.tcb import (
     Tcb,
     reset_by_peer,
 )
-from rudp.core.receive.promises import Claim
 from rudp.core.receive.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.segment import options, wire
-from rudp.core.segment.isn import IsnSource
 from rudp.core.segment.seqnum import from_wire, to_wire
 from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Path, Transmit
 from rudp.core.segment.wire import ACK, CWR, ECE, FIN, PSH, SYN, URG, Run
-from rudp.core.send.pmtu import Payloads
 from rudp.core.send.sender import PROBE_BACKING
-from rudp.core.terms.budget import Memory
-from rudp.core.terms.counters import Count, Counters
+from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF
 from rudp.core.terms.why import Why
@@ -55,8 +50,9 @@ _NOTHING: Final[list[Transmit]] = []
 class Connection:
     """A connection between ``path[0]`` and us, in one of the eleven states.
 
-    Made by :class:`rudp.core.demux.table.ConnectionTable`.  ``tracer``: who watches it.  Numbers,
-    sizes and times as everywhere in the core: growing ints, octets, seconds on the caller's clock.
+    Made by :class:`rudp.core.demux.table.ConnectionTable`, of the variables that are its own.
+    Numbers, sizes and times as everywhere in the core: growing ints, octets, seconds on the
+    caller's clock.
     """
 
     __slots__ = (
@@ -64,41 +60,15 @@ class Connection:
         "_train",
         "dscp",
         "scheduled",
-        "tracer",
         "ttl",
         "wants_room",
     )
 
-    def __init__(
-        self,
-        path: Path,
-        ports: int,
-        config: Config,
-        opened: Opened,
-        isn: IsnSource,
-        iss: int | None,
-        payloads: Payloads,
-        counters: Counters,
-        memory: Memory,
-        tracer: Tracer | None,
-        ack: Ack,
-        now: float,
-        ecn_capable: bool,
-        claim: Claim | None = None,
-    ) -> None:
-        if iss is None:
-            iss = isn.iss(path, ports, now)
-        offset = isn.timestamp_offset(path, ports)
-        self.tracer = tracer
-        self._tcb = Tcb(
-            path, ports, config, opened, iss, offset, payloads, counters, memory, tracer, ack, now
-        )
-        self._tcb.claim = claim
-        if ecn_capable:
-            self._tcb.enable_ecn()
+    def __init__(self, tcb: Tcb) -> None:
+        self._tcb = tcb
         self._train = _NOTHING  # what follows the run that was polled last, the last of it first
-        self.dscp = config.dscp
-        self.ttl = config.ttl
+        self.dscp = tcb.config.dscp
+        self.ttl = tcb.config.ttl
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
         self.wants_room = False  # the user's: whether it is to be told each time octets have left
 
@@ -140,6 +110,11 @@ class Connection:
     def opened(self) -> Opened:
         """Whether we opened the connection or the peer."""
         return self._tcb.opened
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Who watches it, None for nobody."""
+        return self._tcb.tracer
 
     @property
     def recorder(self) -> FlightRecorder | None:
@@ -441,7 +416,7 @@ class Connection:
         if quoted_seq is not None:
             offset = (quoted_seq - sender.snd_una) & 0xFFFF_FFFF
             if offset >= sender.flight_size:
-                tcb.counters[Count.ICMP_IGNORED] += 1
+                tcb.count(Count.ICMP_IGNORED)
                 return
         if code == errno.EMSGSIZE:
             if quoted_seq is not None and payload is not None:
@@ -489,7 +464,7 @@ class Connection:
         if reset is not None:
             seq, ack, flags, why = reset
             tcb.reset = None
-            tcb.counters[Count.RST_SENT] += 1
+            tcb.count(Count.RST_SENT)
             opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
             return self._segment(seq, ack, flags, 0, opts, why, now)
         if tcb.state is State.CLOSED:
@@ -695,7 +670,7 @@ class Connection:
         )
         size = wire.HEADER_SIZE + len(opts)
         if tcb.credit is not None and tcb.credit < size:
-            tcb.counters[Count.AMPLIFICATION_LIMIT] += 1
+            tcb.count(Count.AMPLIFICATION_LIMIT)
             return None
         tcb.syn_transmissions += 1
         tcb.sender.syn_sent(now)

@@ -12,9 +12,9 @@ import os
 from typing import Any, Final
 
 from rudp.config import MSS_FLOOR, Config
-from rudp.core.congestion.controller import Ack
 from rudp.core.congestion.pacing import LONG_AGO
-from rudp.core.receive.promises import START, Claim
+from rudp.core.life.surroundings import Surroundings
+from rudp.core.receive.promises import START
 from rudp.core.receive.receiver import Receiver, largest_buffer, window_shift
 from rudp.core.segment import options, wire
 from rudp.core.segment.addresses import host_of, is_ipv6
@@ -22,10 +22,9 @@ from rudp.core.segment.isn import timestamp
 from rudp.core.segment.seqnum import SEQ_HALF, SEQ_MASK, to_wire
 from rudp.core.segment.transmit import Path
 from rudp.core.segment.wire import Run
-from rudp.core.send.pmtu import PathMtu, Payloads
+from rudp.core.send.pmtu import PathMtu
 from rudp.core.send.sender import Sender
-from rudp.core.terms.budget import Memory
-from rudp.core.terms.counters import Count, Counters
+from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State, after
 from rudp.core.terms.timers import OFF, PATIENCE, Timers
 from rudp.core.terms.why import Why
@@ -97,8 +96,9 @@ class Opened(enum.Enum):
 class Tcb:
     """One connection's variables.
 
-    ``path`` and ``ports`` (local << 16 | remote) say who the peer is.  ``pmtu`` knows the
-    largest UDP payload we send to it, ``mms_r`` is the largest we are ready to receive.
+    ``around``: what it shares with the others of its table.  ``path`` and ``ports`` (local << 16 |
+    remote) say who the peer is.  ``pmtu`` knows the largest UDP payload we send to it, ``mms_r`` is
+    the largest we are ready to receive.  *iss*: where its numbers begin, None to choose.
     ``tracer``: who watches it; ``recorder``: who remembers the latest events, None for nobody.
     ``ecn``: our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we
     would like that.
@@ -112,17 +112,14 @@ class Tcb:
         "_invalid_answered",
         "_moved_at",
         "_moved_to",
-        "claim",
+        "around",
         "config",
-        "counters",
         "credit",
         "dropped",
         "ecn",
-        "ecn_capable",
         "error",
         "events",
         "history",
-        "ipv6",
         "keepalive",
         "keepalive_count",
         "keepalive_due",
@@ -131,7 +128,6 @@ class Tcb:
         "keepalive_probes",
         "last_heard",
         "last_word",
-        "memory",
         "mms_r",
         "obstacle",
         "obstacle_at",
@@ -166,35 +162,32 @@ class Tcb:
 
     def __init__(
         self,
+        around: Surroundings,
         path: Path,
         ports: int,
         config: Config,
         opened: Opened,
-        iss: int,
-        ts_offset: int,
-        payloads: Payloads,
-        counters: Counters,
-        memory: Memory,
         tracer: Tracer | None,
-        ack: Ack,
         now: float,
+        iss: int | None = None,
     ) -> None:
+        self.around = around
         self.path = path
         self.ports = ports
         self.config = config
         self.opened = opened
-        self.counters = counters
-        self.memory = memory
         self.tracer = tracer
         events = config.flight_recorder
         self.recorder = FlightRecorder(events, now) if events else None
+        payloads = around.payloads(path, config)
         self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
         self.mms_r = payloads.receive
-        self.ipv6 = is_ipv6(host_of(path))
         self.state = State.CLOSED
         self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
-        self.sender = Sender(iss, config, self.timers, ack, memory.buffers)
+        if iss is None:
+            iss = around.isn.iss(path, ports, now)
+        self.sender = Sender(iss, config, self.timers, around.ack, around.memory.buffers)
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
@@ -211,14 +204,12 @@ class Tcb:
         self.syn_transmissions = 0
         self.credit: int | None = None  # octets we may still send to an address not proved yet
         self.peer_mss = default_mss(path)
-        self.claim: Claim | None = None  # where many share a socket whose buffer is known
         self.ecn = False
-        self.ecn_capable = False
-        self.offers_ecn = False
+        self.offers_ecn = around.ecn_capable and config.ecn == "on" and opened is Opened.ACTIVE
         self.scaling = False
         self.snd_shift = 0
         self.timestamps = False
-        self.ts_offset = ts_offset
+        self.ts_offset = around.isn.timestamp_offset(path, ports)
         self.ts_start = self.ts_clock(now)
         self.last_heard = now
         self.keepalive = bool(config.keepalive)
@@ -358,9 +349,10 @@ class Tcb:
         """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
         config = self.config
         self._forget_receiver()
-        receiver = self.receiver = Receiver(irs, config, self.timers, self.memory, self.claim)
-        default = DEFAULT_MSS_IPV6 if self.ipv6 else DEFAULT_MSS_IPV4
-        self.peer_mss = default if offer.mss is None else max(offer.mss, MSS_FLOOR)
+        around = self.around
+        claim = around.claim(self.path)
+        receiver = self.receiver = Receiver(irs, config, self.timers, around.memory, claim)
+        self.peer_mss = default_mss(self.path) if offer.mss is None else max(offer.mss, MSS_FLOOR)
         scale = offer.window_scale if config.window_scaling else None
         self.scaling = scale is not None
         self.snd_shift = min(scale or 0, 14)
@@ -394,7 +386,7 @@ class Tcb:
     @property
     def first_window(self) -> int:
         """SEG.WND of our SYN before the peer's has come: never scaled (RFC 7323 §2.2)."""
-        most = 0xFFFF if self.claim is None else START
+        most = 0xFFFF if self.around.promises is None else START
         return min(self.config.receive_buffer, most)
 
     def forget_peer(self, now: float) -> None:
@@ -411,11 +403,6 @@ class Tcb:
             self.receiver = None
             self.timers.ack = OFF
 
-    def enable_ecn(self) -> None:
-        """The socket gives access to the bits in the IP header: offer ECN, if we are to (ECN-1)."""
-        self.ecn_capable = True
-        self.offers_ecn = self.config.ecn == "on" and self.opened is Opened.ACTIVE
-
     def agree_on_ecn(self, receiver: Receiver, flags: int) -> None:
         """Settle with the *flags* of the peer's SYN whether ECN is used (RFC 3168 §6.1.1, ECN-2).
 
@@ -427,7 +414,7 @@ class Tcb:
         wish = "on" if active else self.config.ecn
         agreement = wire.ECE if flags & wire.ACK else wire.ECE | wire.CWR
         receiver.ecn = (
-            self.ecn_capable
+            self.around.ecn_capable
             and self.config.ecn == wish != "off"
             and flags & (wire.ECE | wire.CWR) == agreement
         )
@@ -525,7 +512,7 @@ class Tcb:
             self._moved_to = here
             self._moved_at = now
         if now >= self._moved_at + patience:
-            self.counters[Count.IDLE_TIMEOUT] += 1
+            self.count(Count.IDLE_TIMEOUT)
             self.owe_reset(Why.RST_IDLE)
             self.die(self.timed_out(), now)
         else:
@@ -583,9 +570,13 @@ class Tcb:
 
     # -- what a tracer may see -------------------------------------------------------------------
 
+    def count(self, what: Count, times: int = 1) -> None:
+        """Count *what* happened in the counters that all connections share."""
+        self.around.counters[what] += times
+
     def drop(self, reason: Count, segments: int = 1) -> None:
         """Count the *segments* at hand as dropped for *reason*, all or part of them."""
-        self.counters[reason] += segments
+        self.count(reason, segments)
         self.dropped = reason
 
     def blocks(self) -> Blocks:
@@ -630,7 +621,7 @@ class Tcb:
         """
         if empty:
             if now - self._invalid_answered < INVALID_PERIOD:
-                self.counters[Count.ACK_THROTTLED] += 1
+                self.count(Count.ACK_THROTTLED)
                 return
             self._invalid_answered = now
         if self.receiver is not None:
@@ -643,10 +634,10 @@ class Tcb:
             self._challenge_since = now
             self._challenge_count = 0
         if self._challenge_count >= CHALLENGES:
-            self.counters[Count.ACK_THROTTLED] += 1
+            self.count(Count.ACK_THROTTLED)
             return
         self._challenge_count += 1
-        self.counters[Count.CHALLENGE_ACK] += 1
+        self.count(Count.CHALLENGE_ACK)
         if self.receiver is not None:
             self.receiver.ack_now(Why.CHALLENGE_ACK)
 

@@ -1,0 +1,98 @@
+"""What the connections of one table share, and what one finds where it begins.
+
+There is one such object for each UDP socket.  A connection gets it when it is made and keeps it, so
+what is the same for all is kept once: who counts, who chooses numbers, whose memory it is, what the
+socket can do, and how large the datagrams on the way to a peer may be.
+"""
+
+from collections.abc import Callable
+
+from rudp.config import Config
+from rudp.core.congestion.controller import Ack
+from rudp.core.receive.promises import Claim, ReceiveBudget
+from rudp.core.segment import wire
+from rudp.core.segment.addresses import (
+    BASE_PAYLOAD_IPV4,
+    BASE_PAYLOAD_IPV6,
+    FLOOR_PAYLOAD_IPV4,
+    FLOOR_PAYLOAD_IPV6,
+    RECEIVE_PAYLOAD_IPV4,
+    RECEIVE_PAYLOAD_IPV6,
+    host_of,
+    is_ipv6,
+    is_loopback,
+)
+from rudp.core.segment.isn import IsnSource
+from rudp.core.segment.transmit import Address, Path
+from rudp.core.send.pmtu import Payloads
+from rudp.core.terms.budget import Memory
+from rudp.core.terms.counters import Counters
+
+
+class Surroundings:
+    """What is the same for all connections of one UDP socket.
+
+    ``counters``, ``memory``: theirs together; ``isn`` gives them their first numbers.  ``ack``:
+    scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the socket can set and
+    read the ECN field.  ``promises``: what the socket holds for them, None where that is not known.
+    *config* says how much memory there is; *secret*, *loopback_payload* and *link_payload*: see
+    :class:`rudp.core.demux.table.ConnectionTable`.
+    """
+
+    __slots__ = (
+        "ack", "counters", "ecn_capable", "isn", "link_payload", "loopback_payload", "memory",
+        "promises",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: Config,
+        secret: bytes,
+        loopback_payload: int | None = None,
+        link_payload: Callable[[Address], int | None] | None = None,
+    ) -> None:
+        self.counters = Counters()
+        self.memory = Memory(config.reassembly_max, config.buffers_max)
+        self.isn = IsnSource(secret)
+        self.ack = Ack()
+        self.ecn_capable = False
+        self.promises: ReceiveBudget | None = None
+        self.loopback_payload = loopback_payload
+        self.link_payload = link_payload
+
+    def claim(self, path: Path) -> Claim | None:
+        """Return the part of a new connection in what the socket holds (BUF-8)."""
+        if self.promises is None:
+            return None
+        return Claim(self.promises, loopback=is_loopback(host_of(path)))
+
+    def receive_payload(self, path: Path) -> int:
+        """Return the octets of UDP payload that we announce without asking for the link (W-50)."""
+        host = host_of(path)
+        most = RECEIVE_PAYLOAD_IPV6 if is_ipv6(host) else RECEIVE_PAYLOAD_IPV4
+        return self._loopback(host) or most
+
+    def link(self, path: Path) -> int | None:
+        """Return the UDP payload of the link towards *path*, octets, None if it is not known."""
+        return None if self.link_payload is None else self.link_payload(path[0])
+
+    def payloads(self, path: Path, config: Config) -> Payloads:
+        """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""
+        host = host_of(path)
+        ipv6 = is_ipv6(host)
+        floor = FLOOR_PAYLOAD_IPV6 if ipv6 else FLOOR_PAYLOAD_IPV4
+        base = BASE_PAYLOAD_IPV6 if ipv6 else BASE_PAYLOAD_IPV4
+        most = self.receive_payload(path)
+        known = self._loopback(host)
+        if known is not None:
+            base = min(base, known)
+            return Payloads(base, floor, known, known, trusted=True)
+        link = self.link(path)
+        ceiling = max(link or most, floor)
+        if not config.mtu_discovery:
+            base = floor if config.mss is None else config.mss + wire.HEADER_SIZE
+        return Payloads(base, floor, ceiling, max(ceiling, most) if link else most)
+
+    def _loopback(self, host: str) -> int | None:
+        """Return what loopback carries if *host* is this one, and that is known."""
+        return self.loopback_payload if is_loopback(host) else None
