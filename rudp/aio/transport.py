@@ -8,12 +8,12 @@ octets in the core, whose window then closes by itself.
 
 import asyncio
 import logging
-from asyncio import constants, transports
+from asyncio import constants
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from rudp.aio.endpoint import LAST_ACK_GRACE, Endpoint
-from rudp.aio.flow import taken_over
+from rudp.aio.flow import WriteFlow
 from rudp.aio.sockets import ConnectionSocket
 from rudp.core.life import tcb
 from rudp.core.life.connection import Connection
@@ -39,6 +39,15 @@ _SETTLED: Final = tcb.ACKED_FIN | tcb.CLOSED
 WRITE_WARNINGS = 4
 """Writes after the end that are ignored in silence, as asyncio does."""
 
+_OPENING: Final = 0
+_OPENED: Final = 1
+_STARTED: Final = 2
+_FAREWELL: Final = 3
+_CLOSING: Final = 4
+_LOST: Final = 5
+_ABORTED: Final = 6
+"""The stages of a transport, in their order: see :class:`Transport`."""
+
 
 class TransportOwner(Protocol):
     """A server, as its transports know it."""
@@ -50,7 +59,7 @@ class TransportOwner(Protocol):
         """*transport* is closed."""
 
 
-class Transport(transports._FlowControlMixin, asyncio.Transport):
+class Transport(WriteFlow, asyncio.Transport):
     """A reliable byte stream over UDP, with the whole contract of asyncio's TCP transports.
 
     Besides the standard names, ``get_extra_info`` knows ``tcp_info`` (a :class:`ConnectionInfo`),
@@ -58,37 +67,41 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     socket has seen.  A protocol may have two more callbacks:
     ``error_received(exc)`` hears of trouble that does not end the connection (RFC 9293 §3.9.1.8),
     ``urgent_received(octets)`` of urgent data ahead (§3.8.5).
+
+    A transport goes through stages, never back, though it may leave some out::
+
+        OPENING     the handshake is under way
+           |
+        OPENED      it is over; connection_made is on its way, or has just run
+           |
+        STARTED     data may come, and its end
+           |   \\
+           |   FAREWELL  closed, but a paused writer is still to be resumed, and may write
+           |   /
+        CLOSING     closed: FIN, or a RST, is sent or follows what is buffered
+           |   \\
+        LOST   ABORTED  connection_lost is on its way or has run; ABORTED: we have cut it
+
+    Three things are no stages, for they may be so in several: whether the user has ended the half
+    that he writes (``write_eof``), has paused the one that he reads, and was told of its end.
     """
-
-    _loop: asyncio.AbstractEventLoop
-    _protocol_paused: bool
-    if TYPE_CHECKING:  # the mixin's, which the type stubs leave out
-        _high_water: int
-        _low_water: int
-
-        def _maybe_resume_protocol(self) -> None: ...
 
     # The dict is for the attributes that programs assign, as they do with asyncio's transports
     # (mock.patch.object(transport, "write")); one that nobody uses costs 32 octets.
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "_aborted",
-        "_close_deferred",
-        "_closing",
         "_connection",
         "_deliveries",
         "_endpoint",
         "_eof_delivered",
         "_eof_written",
-        "_lost",
-        "_opened",
         "_paused",
         "_protocol",
         "_pumping",
         "_server",
         "_sock",
-        "_started",
+        "_stage",
         "_waiter",
         "_writes_ignored",
     )
@@ -113,15 +126,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         self._waiter = waiter
         self._server = server
         self._sock: ConnectionSocket | None = None  # made when somebody asks for it
-        self._opened = False  # the handshake is over and connection_made is on its way
-        self._started = False  # connection_made has run, data may follow
+        self._stage = _OPENING
         self._paused = False
-        self._closing = False
-        self._aborted = False
-        self._close_deferred = False
         self._eof_written = False
         self._eof_delivered = False
-        self._lost = False
         self._writes_ignored = 0
         self._deliveries: list[asyncio.Future[None]] | None = None  # who waits for delivery()
         self._pumping: asyncio.Handle | None = None
@@ -129,7 +137,8 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             server.attach(self)
 
     def __repr__(self) -> str:
-        state = "closed" if self._lost else "closing" if self._closing else "open"
+        stage = self._stage
+        state = "closed" if stage >= _LOST else "closing" if stage >= _FAREWELL else "open"
         return (
             f"<rudp.Transport {state} {self._connection.state} "
             f"{self._sockname} -> {self._peername}>"
@@ -142,10 +151,11 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def pump(self) -> None:
         """Act on what happened to the connection; called by the endpoint."""
-        events = self._connection.poll_events()
-        if not self._lost:
+        connection = self._connection
+        events = connection.poll_events()
+        if self._stage < _LOST:
             self._serve(events)
-            if self._closing and self._has_parted:
+            if self._stage == _CLOSING and connection.has_left:
                 self._pump_soon()  # connection_lost comes from there, in a turn of its own
         if events & _SETTLED:
             self._settle()
@@ -153,7 +163,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def _serve(self, events: int) -> None:
         """Act on *events*: let the protocol have its callbacks."""
         connection = self._connection
-        if self._started:
+        if self._stage >= _STARTED:
             if events & _TO_TELL:
                 if events & tcb.SOFT_ERROR:
                     self._tell("error_received", connection.soft_error)
@@ -163,7 +173,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                 self._read()
             if connection.wants_room:
                 self._drain()
-        elif events & tcb.ESTABLISHED and not self._opened:
+        elif events & tcb.ESTABLISHED and self._stage == _OPENING:
             self._open()
         if connection.state is State.CLOSED:
             self._wind_up(connection.error)
@@ -171,8 +181,10 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     def _wind_up(self, error: OSError | None) -> None:
         """The connection is gone: let the protocol have what has arrived, then tell it."""
         connection = self._connection
-        if self._closing or not self._opened:
-            if error is not None or not self._opened:
+        if self._stage == _OPENING:
+            self._ended(error)
+        elif self._stage >= _FAREWELL:
+            if error is not None:
                 self._ended(error)
             # else all is well, and pump() or _pump_now() tell
         elif connection.readable_octets or (connection.fin_received and not self._eof_delivered):
@@ -183,19 +195,13 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         # else both halves are closed in order, and the protocol has not closed yet
 
     @property
-    def _has_parted(self) -> bool:
-        """Whether a transport that is closing has sent all that it had, FIN included."""
-        closing = self._closing and not self._close_deferred and not self._lost
-        return closing and self._connection.has_left
-
-    @property
     def _is_settled(self) -> bool:
         """Whether it is known what became of the octets that were written."""
         return self._connection.fin_acked or self._connection.state is State.CLOSED
 
     def _settle(self) -> None:
         """Tell those who wait for it; what is left of the connection needs no transport."""
-        if self._lost:
+        if self._stage >= _LOST:
             self._endpoint.drop(self._connection)
         waiters, self._deliveries = self._deliveries, None
         for waiter in waiters or ():
@@ -223,7 +229,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             raise error
 
     def _open(self) -> None:
-        self._opened = True
+        self._stage = _OPENED
         self._loop.call_soon(self._made)
 
     def _made(self) -> None:
@@ -245,7 +251,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         Its ``connection_made`` has run when this returns.  Raises :class:`OSError` if the
         connection is lost already, and the protocol then hears nothing.
         """
-        if self._lost:
+        if self._stage >= _LOST:
             raise self._connection.error or tcb.aborted()
         self._protocol = protocol
         self._waiter = waiter = self._loop.create_future()
@@ -257,8 +263,9 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         self._loop.call_soon(self._start)
 
     def _start(self) -> None:
-        self._started = True
-        if not self._lost:
+        if self._stage == _OPENED:
+            self._stage = _STARTED
+        if self._stage < _LOST:
             self._catch_up()
 
     def _catch_up(self) -> None:
@@ -330,34 +337,23 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             self._maybe_resume_protocol()
         if self._protocol_paused:
             return
-        self._connection.wants_room = self._closing  # and wants to know when all has left
-        if self._connection.held_back:
-            self._loop.call_soon(self._send_rest)
-        if self._close_deferred:
-            self._close_deferred = False
+        closing = self._stage >= _FAREWELL
+        self._connection.wants_room = closing  # and wants to know when all has left
+        if self._stage == _FAREWELL:
+            self._stage = _CLOSING
             self._connection.close(self._loop.time())
-            self._touch()
-
-    def _send_rest(self) -> None:
-        """A writer that was resumed has had its turn: what it left must not wait for more.
-
-        In bulk, where writers are paused and resumed all the time, every third run would be a
-        small one if a rest never waited.
-        """
-        if not self._protocol_paused and self._connection.held_back:
-            self._connection.held_back = 0
             self._touch()
 
     def lose(self, error: OSError) -> None:
         """There is no connection any more.  Called by the endpoint."""
         self._ended(error)
 
-    def _ended(self, error: BaseException | None) -> None:
+    def _ended(self, error: BaseException | None, stage: int = _LOST) -> None:
         """The connection is over: tell the protocol once, soon."""
-        if self._lost:
+        before = self._stage
+        if before >= _LOST:
             return
-        self._lost = True
-        self._closing = True
+        self._stage = stage
         if self._is_settled:
             self._settle()
         if error is not None and error is self._connection.error:
@@ -368,7 +364,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
                 self._waiter.set_exception(error or tcb.aborted())
             self._waiter = None
             self._forget()
-        elif self._opened:
+        elif before >= _OPENED:
             self._loop.call_soon(self._call_connection_lost, error)
         else:
             self._forget()
@@ -420,16 +416,15 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         self._cut(error, broken=error is not None)
 
     def _cut(self, error: BaseException | None, *, broken: bool) -> None:
-        if self._lost:
+        if self._stage >= _LOST:
             return
-        self._closing = self._aborted = True
-        if not self._opened or (self._sock is not None and self._sock.aborts_on_close):
+        if self._stage == _OPENING or (self._sock is not None and self._sock.aborts_on_close):
             self._connection.abort(self._loop.time())
         else:
             self._connection.let_go(self._loop.time(), broken=broken)
         self._connection.wants_room = False
         self._touch()
-        self._ended(error)
+        self._ended(error, _ABORTED)
 
     # -- asyncio.BaseTransport -------------------------------------------------------------------
 
@@ -465,7 +460,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
     @property
     def was_aborted(self) -> bool:
         """Whether it was not closed, but cut by us."""
-        return self._aborted
+        return self._stage == _ABORTED
 
     @property
     def error(self) -> OSError | None:
@@ -478,7 +473,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Return whether the transport is closed or about to be."""
-        return self._closing
+        return self._stage >= _FAREWELL
 
     def close(self) -> None:
         """Send what is buffered, then FIN; ``connection_lost(None)`` follows when all has left.
@@ -487,16 +482,16 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         If octets are left unread, a RST takes the place of FIN, after the peer has all that was
         written; if ``SO_LINGER`` says so, at once.
         """
-        if self._closing:
+        if self._stage >= _FAREWELL:
             return
-        self._closing = True
-        if self._sock is not None and self._sock.aborts_on_close:
-            self._force_close(None)
+        if self._stage == _OPENING or (self._sock is not None and self._sock.aborts_on_close):
+            self._force_close(None)  # of one that is OPENING nobody has been told
             return
         if self._protocol_paused:
             # resume_writing may still write (a TLS layer's farewell): FIN has to wait for it.
-            self._close_deferred = True
+            self._stage = _FAREWELL
         else:
+            self._stage = _CLOSING
             self._connection.close(self._loop.time())
         self._connection.wants_room = True
         self._touch()
@@ -522,9 +517,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         It begins unpaused, and one that was paused is told to resume (:mod:`rudp.aio.flow`).
         """
         if self._protocol_paused and self._protocol is not None:
-            self._protocol_paused = taken_over(self._loop, self._protocol, protocol)
-            if self._connection.held_back:
-                self._loop.call_soon(self._send_rest)
+            self._hand_over(self._protocol, protocol)
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
@@ -535,7 +528,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def is_reading(self) -> bool:
         """Return whether data is delivered: neither paused nor closing."""
-        return not self._paused and not self._closing
+        return self._stage < _FAREWELL and not self._paused
 
     def pause_reading(self) -> None:
         """Deliver nothing until ``resume_reading``.  Idempotent."""
@@ -546,20 +539,20 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if not self._paused:
             return
         self._paused = False
-        if not self._closing:
+        if self._stage < _FAREWELL:
             self._pump_soon()
 
     def _pump_soon(self) -> None:
-        if self._pumping is None and not self._lost:
+        if self._pumping is None and self._stage < _LOST:
             self._pumping = self._loop.call_soon(self._pump_now)
 
     def _pump_now(self) -> None:
         self._pumping = None
-        if self._lost:
+        if self._stage >= _LOST:
             return
         self._catch_up()
-        if self._has_parted:
-            self._lost = True
+        if self._stage == _CLOSING and self._connection.has_left:
+            self._stage = _LOST
             if self._is_settled:
                 self._settle()
             self._call_connection_lost(None)
@@ -576,7 +569,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
             raise RuntimeError("Cannot call write() after write_eof()")
         if not data:
             return
-        if self._lost or (self._closing and not self._close_deferred):
+        if self._stage >= _CLOSING:
             self._ignore_write()
             return
         connection = self._connection
@@ -594,18 +587,6 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
         if waiting > 0 and waiting > min(connection.room, AT_ONCE):
             self._maybe_pause_protocol()
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set the high-water and low-water marks, as asyncio's transports do."""
-        super().set_write_buffer_limits(high, low)
-        if self._protocol_paused:  # the rest that waited for the old marks may go now
-            self._touch()
-
-    def _maybe_pause_protocol(self) -> None:
-        super()._maybe_pause_protocol()  # type: ignore[misc]
-        if self._protocol_paused:
-            self._connection.wants_room = True
-            self._connection.held_back = self._low_water  # at which the writer is resumed
-
     def _ignore_write(self) -> None:
         if self._writes_ignored >= WRITE_WARNINGS:
             logger.warning("%r: write to a closed connection", self)
@@ -620,7 +601,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
         New applications should not use it (SHLD-13); the data stays in the stream.
         """
-        if self._lost or self._closing or self._eof_written:
+        if self._stage >= _FAREWELL or self._eof_written:
             raise RuntimeError("Cannot call write_urgent() on a closed transport")
         self._connection.send(bytes(data), urgent=True)
         self._touch()
@@ -628,7 +609,7 @@ class Transport(transports._FlowControlMixin, asyncio.Transport):
 
     def write_eof(self) -> None:
         """Send FIN after what is buffered; reading goes on.  Idempotent."""
-        if self._closing or self._eof_written:
+        if self._stage >= _FAREWELL or self._eof_written:
             return
         self._eof_written = True
         self._connection.shutdown(self._loop.time())
