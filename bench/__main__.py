@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             name,
             chosen(given.peers or workload.peers, given.loops),
             rounds=given.rounds or (1 if given.quick else workload.rounds),
-            quick=given.quick,
+            amount=workload.quick if given.quick else workload.amount,
             options=options,
             tell=progress,
         )

@@ -6,6 +6,7 @@ Both ends being processes, each can be on a CPU and in a network namespace of it
 import asyncio
 import resource
 import sys
+import time
 import traceback
 from typing import Final
 
@@ -18,6 +19,10 @@ from bench.workloads import WORKLOADS
 LIMIT: Final = 120.0
 """Seconds that one sample may take."""
 
+CPU: Final = "CPU s"
+"""Name of a figure that all samples have: the CPU time of both processes, from the first
+connection to the last."""
+
 
 async def drive(plan: Plan, server: Child) -> None:
     """Measure what is asked for."""
@@ -28,7 +33,10 @@ async def drive(plan: Plan, server: Child) -> None:
         client.ask(service=workload.service)
         async with asyncio.timeout(LIMIT):
             try:
-                return await workload.measure(client, order["amount"])
+                before = client.ask()["cpu"] + time.process_time()
+                figures = await workload.measure(client, order["amount"])
+                used = client.ask()["cpu"] + time.process_time() - before
+                return {CPU: used} | figures
             except Exception as error:  # of a peer, which may raise whatever it likes
                 traceback.print_exc()
                 first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error

@@ -1,5 +1,6 @@
 """The octets of a bulk transfer: a random block, again and again, that a reader can verify."""
 
+import functools
 import random
 from typing import Final
 
@@ -14,10 +15,13 @@ CHUNK: Final = 64 * 1024
 _random = random.Random(9293)
 _PARTS: Final = [_random.randbytes(4096) for _ in range(256)]
 BLOCK: Final = b"".join(_PARTS)
-CHUNKS: Final = [BLOCK[at : at + CHUNK] for at in range(0, len(BLOCK), CHUNK)]
-"""What is written, over and over."""
-
 _PATTERN: Final = b"".join(_PARTS + _PARTS[: READ // 4096])
+
+
+@functools.cache
+def chunks(size: int = CHUNK) -> list[bytes]:
+    """Return what is written, over and over, in writes of *size* octets."""
+    return [BLOCK[at : at + size] for at in range(0, len(BLOCK), size)]
 
 
 def fits(data: bytes, at: int) -> bool:

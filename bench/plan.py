@@ -13,7 +13,8 @@ from bench.peers.base import Peer
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
     """*host*: the server's address; *prefix*: the words that put it into its namespace; *cpus*:
-    those of client and server, None for any; *options*: as in :meth:`bench.peers.Variant.peer`.
+    those of client and server, None for any; *tls*: whether connections have TLS; *options*: as in
+    :meth:`bench.peers.Variant.peer`.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Plan:
     host: str = "127.0.0.1"
     prefix: tuple[str, ...] = ()
     cpus: tuple[int | None, int | None] = (None, None)
+    tls: bool = False
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -32,7 +34,9 @@ class Plan:
         return json.dumps(dataclasses.asdict(self))
 
     def peer(self) -> Peer:
-        return Variant(self.name, self.loop).peer(**self.options)
+        made = Variant(self.name, self.loop).peer(**self.options)
+        made.tls = self.tls
+        return made
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         if self.loop == "uvloop":

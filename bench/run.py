@@ -7,6 +7,7 @@ because a connection's age is part of its speed.
 
 import contextlib
 import datetime
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -27,16 +28,16 @@ def run(
     variants: Sequence[Variant],
     *,
     rounds: int,
-    quick: bool,
+    amount: int,
     options: dict[str, Any],
     tell: Callable[[str], None],
 ) -> Result:
     """Return the samples of a workload, by variant, and why something was left out.
 
-    *options*: as in :meth:`bench.peers.Variant.peer`, for rudp.  *tell* hears of each sample.
+    *amount*: how much of the workload's unit is done; *options*: as in
+    :meth:`bench.peers.Variant.peer`, for rudp.  *tell* hears of each sample.
     """
     workload = WORKLOADS[name]
-    amount = workload.quick if quick else workload.amount
     result: Result = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_average": os.getloadavg()[0],
@@ -47,7 +48,10 @@ def run(
         "samples": {},
         "skipped": {},
     }
-    if workload.path == "veth" and (reason := no_namespaces()) is not None:
+    reason = no_namespaces() if workload.path == "veth" else None
+    if workload.tls and importlib.util.find_spec("trustme") is None:
+        reason = "trustme is not installed"
+    if reason is not None:
         result["skipped"]["*"] = reason
         return result
     present = []
@@ -87,7 +91,10 @@ def _plans(
 ) -> tuple[dict[Variant, Plan], list[str]]:
     """Return a plan for each variant, and the words that put clients into their namespace."""
     client_cpu, server_cpu = cpus.sides()
-    where: dict[str, Any] = {"cpus": (server_cpu if workload.one_core else client_cpu, server_cpu)}
+    where: dict[str, Any] = {
+        "cpus": (server_cpu if workload.one_core else client_cpu, server_cpu),
+        "tls": workload.tls,
+    }
     prefix: list[str] = []
     if workload.path == "veth":
         pair = stack.enter_context(VethPair())

@@ -14,20 +14,28 @@ from bench import cpus
 from bench.child import Answer, obey
 from bench.counters import receive_buffer_errors
 from bench.pattern import READ, fits
+from bench.peers.base import Handler
 from bench.plan import Plan
 
 PAGE: Final = 4096
 
 
-async def sink(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Verify all that comes, and answer how many octets were right."""
+async def sink(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, octets: int | None = None
+) -> None:
+    """Verify all that comes, or the next *octets*, and answer how many were right."""
     received = 0
-    while data := await reader.read(READ):
+    while received != octets and (data := await reader.read(READ)):
         if not fits(data, received):
             received = -1
             break
         received += len(data)
     writer.write(f"{received}\n".encode())
+
+
+async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Do as :func:`sink` after a line that says how many octets come: TLS has no end by halves."""
+    await sink(reader, writer, int(await reader.readline()))
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,17 +50,17 @@ async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.write(await reader.readexactly(1))
 
 
-SERVICES: Final = {"sink": sink, "echo": echo, "once": once}
+SERVICES: Final[dict[str, Handler]] = {"sink": sink, "counted": counted, "echo": echo, "once": once}
 
 
 async def serve(plan: Plan) -> None:
     """Listen, and obey."""
-    service = sink
+    service = "sink"
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
-                await service(reader, writer)
+                await SERVICES[service](reader, writer)
         finally:
             writer.close()
 
@@ -60,7 +68,7 @@ async def serve(plan: Plan) -> None:
         """Change the ``service``; tell the port, CPU seconds, datagrams that found a socket's
         buffer full, and octets of ``memory`` if asked."""
         nonlocal service
-        service = SERVICES[order.get("service", service.__name__)]
+        service = order.get("service", service)
         return {"port": port, "cpu": time.process_time(), "overflows": receive_buffer_errors()} | (
             {"memory": memory()} if order.get("memory") else {}
         )

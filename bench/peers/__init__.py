@@ -49,14 +49,28 @@ PEERS: Final = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Build:
+    """rudp as its processes find it in *folder*, where a bench is too, with *environment*.
+
+    *name*: that of no peer.
+    """
+
+    name: str
+    folder: Path
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+
+
+@dataclasses.dataclass(frozen=True)
 class Variant:
-    """One peer on one loop."""
+    """One peer on one loop; of rudp perhaps a certain *build*, whose name then stands for it."""
 
     name: str
     loop: str
+    build: "Build | None" = None
 
     def __str__(self) -> str:
-        return self.name if self.loop == "asyncio" else f"{self.name}/{self.loop}"
+        name = self.name if self.build is None else self.build.name
+        return name if self.loop == "asyncio" else f"{name}/{self.loop}"
 
     @property
     def baseline(self) -> "Variant":
@@ -69,15 +83,17 @@ class Variant:
 
     @property
     def folder(self) -> Path | None:
-        return PEERS[self.name].folder
+        return PEERS[self.name].folder if self.build is None else self.build.folder
 
     @property
     def environment(self) -> Mapping[str, str]:
-        return PEERS[self.name].environment
+        more = {} if self.build is None else self.build.environment
+        return {**PEERS[self.name].environment, **more}
 
     def missing(self) -> str | None:
         """Return why it cannot run here, or None."""
-        if self.folder is not None and not compiled.built(self.folder):
+        folder = PEERS[self.name].folder
+        if folder is not None and not compiled.built(folder):
             return "not built for this Python; python -m bench.compiled"
         for package in (PEERS[self.name].needs, None if self.loop == "asyncio" else self.loop):
             if package is not None and importlib.util.find_spec(package) is None:

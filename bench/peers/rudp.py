@@ -13,9 +13,13 @@ class Peer(base.Peer):
         self._config = rudp.Config(**options)
 
     async def listen(self, handler: base.Handler, host: str) -> int:
-        self._server = await rudp.start_server(handler, host, 0, config=self._config, backlog=1024)
+        self._server = await rudp.start_server(
+            handler, host, 0, config=self._config, backlog=1024, **self.serving()
+        )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def open(self, host: str, port: int) -> base.Connection:
-        return base.over(await rudp.open_connection(host, port, config=self._config))
+        return base.over(
+            await rudp.open_connection(host, port, config=self._config, **self.opening())
+        )

@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.client import Client
 from bench.peers import PEERS
-from bench.workloads import bulk, echo, fanin, idle, opening, pingpong, scale
+from bench.workloads import bulk, closing, echo, fanin, idle, opening, pingpong, scale
 
 MIB: Final = 1 << 20
 
@@ -23,7 +23,7 @@ class Workload:
     *figures*: those of the tables, and whether more is better; *amount*: how much of *unit* is
     done, and *quick*, when it need only be seen to work; *rounds*: samples of each variant;
     *peers*: unless others are asked for; *path*: ``loopback`` or ``veth``; *one_core*: both
-    processes share a CPU; *fresh*: each sample has new processes.
+    processes share a CPU; *fresh*: each sample has new processes; *tls*: connections have TLS.
     """
 
     about: str
@@ -38,6 +38,7 @@ class Workload:
     path: str = "loopback"
     one_core: bool = False
     fresh: bool = False
+    tls: bool = False
 
 
 WORKLOADS: Final = {
@@ -50,6 +51,27 @@ WORKLOADS: Final = {
         quick=2 * MIB,
         unit="octets",
         peers=(*ALL, "rudp-portable"),
+    ),
+    "bulk-256k": Workload(
+        about="bulk over loopback in writes of 256 KiB",
+        measure=bulk.large,
+        service="sink",
+        figures=bulk.FIGURES,
+        amount=128 * MIB,
+        quick=2 * MIB,
+        unit="octets",
+        peers=CORE,
+    ),
+    "bulk-tls": Workload(
+        about="bulk over loopback, TLS 1.3",
+        measure=bulk.over_tls,
+        service="counted",
+        figures=bulk.FIGURES,
+        amount=128 * MIB,
+        quick=2 * MIB,
+        unit="octets",
+        peers=CORE,
+        tls=True,
     ),
     "bulk-veth": Workload(
         about="bulk over a veth pair, MTU 1500",
@@ -122,6 +144,18 @@ WORKLOADS: Final = {
         quick=200,
         unit="connections",
         rounds=3,
+        peers=CORE,
+        fresh=True,
+    ),
+    "close-2000": Workload(
+        about="2,000 connections closed at once",
+        measure=closing.measure,
+        service="echo",
+        figures=closing.FIGURES,
+        amount=2000,
+        quick=50,
+        unit="connections",
+        rounds=5,
         peers=CORE,
         fresh=True,
     ),

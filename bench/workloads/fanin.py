@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from bench.client import Client
-from bench.pattern import CHUNK, CHUNKS
+from bench.pattern import CHUNK, chunks
 from bench.race import jain
 
 SECONDS: Final = 2.0
@@ -16,13 +16,14 @@ FIGURES: Final = {"Jain's index": True, "MB/s": True}
 async def measure(client: Client, connections: int) -> dict[str, float]:
     """Send on all *connections* for :data:`SECONDS`; what was on its way by then arrives too."""
     opened = [await client.open() for _ in range(connections)]
+    parts = chunks()
     began = time.perf_counter()
 
     async def send(which: int) -> int:
         reader, writer, close = opened[which]
         sent = 0
         while time.perf_counter() - began < SECONDS:
-            writer.write(CHUNKS[sent // CHUNK % len(CHUNKS)])
+            writer.write(parts[sent // CHUNK % len(parts)])
             sent += CHUNK
             await writer.drain()
         writer.write_eof()

@@ -14,6 +14,7 @@ import pytest
 import rudp
 from bench import __main__ as command
 from bench import compiled, memory, plot, report
+from bench.driver import CPU
 from bench.link import no_namespaces
 from bench.pattern import BLOCK, READ, fits
 from bench.peers import Variant
@@ -35,7 +36,7 @@ def results(out: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_quick_run_measures_every_variant(tmp_path: Path) -> None:
-    names = "bulk,pingpong,open,open-32,echo"
+    names = "bulk,bulk-256k,pingpong,open,open-32,echo"
     networks = ["tcp", "rudp", "rudp-portable"]
     how = ["--loops", "asyncio", "--peers", ",".join(networks)]
     found = results(tmp_path, "--only", names, *how)
@@ -51,12 +52,23 @@ def test_quick_run_measures_every_variant(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["idle-2000", "active", "growth", "fan-in", "time-wait"])
+@pytest.mark.parametrize(
+    "name", ["idle-2000", "close-2000", "active", "growth", "fan-in", "time-wait"]
+)
 def test_quick_run_of_a_workload_of_scale(tmp_path: Path, name: str) -> None:
     how = ["--only", name, "--peers", "rudp", "--loops", "asyncio"]
     result = results(tmp_path, *how)["workloads"][name]
     assert list(result["samples"]) == ["rudp"], result["skipped"]
     assert set(WORKLOADS[name].figures) <= set(result["samples"]["rudp"][0])
+
+
+@pytest.mark.slow
+def test_quick_run_over_tls(tmp_path: Path) -> None:
+    pytest.importorskip("trustme")
+    how = ["--only", "bulk-tls", "--peers", "tcp,rudp", "--loops", "asyncio"]
+    result = results(tmp_path, *how)["workloads"]["bulk-tls"]
+    assert list(result["samples"]) == ["tcp", "rudp"], result["skipped"]
+    assert all(mine[0][CPU] > 0 for mine in result["samples"].values())
 
 
 @pytest.mark.slow
