@@ -367,7 +367,7 @@ class World:
             kept = receiver.ready_octets + receiver.queue.held.octets
             assert receiver.rcv_nxt <= receiver.right_edge + 1  # a FIN needs no room
             assert kept <= CONFIG.receive_buffer_max + receiver.rcv_wnd + 65_536
-            assert len(receiver._ready) <= 64 + kept // 512 + 65
+            assert len(receiver.ready) <= 64 + kept // 512 + 65
         if sender.flight_size and tcb.state is not State.CLOSED:
             assert connection.next_deadline < OFF, "octets are outstanding and nothing will happen"
 

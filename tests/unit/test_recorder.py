@@ -54,7 +54,7 @@ def test_only_the_latest_are_kept(most: int) -> None:
         first = max(0, n + 1 - most)
         assert [record.seq for record in kept] == list(range(first, n + 1))
         assert [record.time for record in kept] == [seq * 0.25 for seq in range(first, n + 1)]
-    assert len(recorder._ring) == most * SIZE
+    assert len(recorder.ring) == most * SIZE
 
 
 def test_every_reason_cause_and_timer_can_be_told() -> None:

@@ -21,22 +21,22 @@ class DeliveryRate:
     latest sample that was not, octets a second, None before the first.
     """
 
-    __slots__ = ("_delivered_at", "_first_sent_at", "app_limited", "delivered", "lost", "rate")
+    __slots__ = ("app_limited", "delivered", "delivered_at", "first_sent_at", "lost", "rate")
 
     def __init__(self) -> None:
         self.delivered = 0
         self.lost = 0
         self.app_limited = 0
         self.rate: float | None = None
-        self._delivered_at = 0.0
-        self._first_sent_at = 0.0
+        self.delivered_at = 0.0
+        self.first_sent_at = 0.0
 
     def on_sent(self, run: SentRun, in_flight: int, now: float) -> None:
         """Stamp *run*, which leaves now; *in_flight*: octets in flight, *run* included."""
         if in_flight <= run.end - run.seq:  # a new flight begins: what went before says nothing
-            self._first_sent_at = self._delivered_at = now
-        run.first_sent_at = self._first_sent_at
-        run.delivered_at = self._delivered_at
+            self.first_sent_at = self.delivered_at = now
+        run.first_sent_at = self.first_sent_at
+        run.delivered_at = self.delivered_at
         run.delivered = self.delivered
         run.app_limited = self.app_limited > 0
         run.tx_in_flight = in_flight
@@ -69,14 +69,14 @@ class DeliveryRate:
             ack.prior_delivered = ack.rate_delivered = ack.rate_lost = ack.tx_in_flight = 0
             ack.rate_app_limited = False
             return
-        self._delivered_at = now
+        self.delivered_at = now
         if delivered > self.app_limited:
             self.app_limited = 0
         interval = now - newest.delivered_at
         send_elapsed = newest.sent_at - newest.first_sent_at
         if send_elapsed > interval:
             interval = send_elapsed
-        self._first_sent_at = newest.sent_at
+        self.first_sent_at = newest.sent_at
         got = delivered - newest.delivered
         ack.prior_delivered = newest.delivered
         ack.rate_delivered = got

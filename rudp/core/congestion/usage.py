@@ -24,38 +24,38 @@ class Usage:
     most that was in flight in the same time.
     """
 
-    __slots__ = ("_before", "_end", "_peak", "_until", "cwnd_limited", "most")
+    __slots__ = ("before", "cwnd_limited", "end", "most", "peak", "until")
 
     def __init__(self, una: int) -> None:
         self.cwnd_limited = False
         self.most = 0
-        self._end = una  # SND.NXT when these two were noted
-        self._peak = 0  # the most that was in flight in this period
-        self._before = 0  # and in the one before
-        self._until = 0.0  # when this period ends
+        self.end = una  # SND.NXT when these two were noted
+        self.peak = 0  # the most that was in flight in this period
+        self.before = 0  # and in the one before
+        self.until = 0.0  # when this period ends
 
     def on_sent(self, in_flight: int, limited: bool, una: int, nxt: int, now: float) -> None:
         """Something left, and *in_flight* octets are in the network; *limited*: cwnd is full."""
-        if now >= self._until:
+        if now >= self.until:
             self._turn(now)
-        if in_flight > self._peak:
-            self._peak = in_flight
-        if limited or una >= self._end or (in_flight > self.most and not self.cwnd_limited):
+        if in_flight > self.peak:
+            self.peak = in_flight
+        if limited or una >= self.end or (in_flight > self.most and not self.cwnd_limited):
             self.note(in_flight, limited, nxt)
 
     def note(self, in_flight: int, limited: bool, nxt: int) -> None:
         """Remember this for a round trip."""
         self.cwnd_limited = limited
         self.most = in_flight
-        self._end = nxt
+        self.end = nxt
 
     def recent(self, now: float) -> int:
         """Return the most octets that were in flight at once in the last seconds."""
-        if now >= self._until:
+        if now >= self.until:
             self._turn(now)
-        return self._peak if self._peak > self._before else self._before
+        return self.peak if self.peak > self.before else self.before
 
     def _turn(self, now: float) -> None:
-        self._before = self._peak if now < self._until + PERIOD else 0
-        self._peak = 0
-        self._until = now + PERIOD
+        self.before = self.peak if now < self.until + PERIOD else 0
+        self.peak = 0
+        self.until = now + PERIOD

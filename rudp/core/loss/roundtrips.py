@@ -19,7 +19,7 @@ class RoundTrips(Rtt):
     *floor*, *ceiling* and *form* are those of :class:`Rtt`; *iss*: our initial sequence number.
     """
 
-    __slots__ = ("_sample_from", "_tail")
+    __slots__ = ("_tail", "sample_from")
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class RoundTrips(Rtt):
     ) -> None:
         super().__init__(floor, ceiling, form)
         self._tail = tail
-        self._sample_from = iss  # an ACK above this may give the next sample
+        self.sample_from = iss  # an ACK above this may give the next sample
 
     def begin(self, snd_nxt: int) -> None:
         """Take the next sample from what is sent from now on, which begins at *snd_nxt*.
@@ -39,7 +39,7 @@ class RoundTrips(Rtt):
         So it is after the handshake, and when we have stood still: what waits in the socket says
         how long we did.
         """
-        self._sample_from = snd_nxt
+        self.sample_from = snd_nxt
 
     def measure(
         self,
@@ -65,7 +65,7 @@ class RoundTrips(Rtt):
             self.observe(latest, now)
             self._tail.on_sample()
         known = self.srtt is not None  # 0.0 where a loop's clock stands still within a turn
-        if not acked or (seg_ack <= self._sample_from and known and not self.backoffs):
+        if not acked or (seg_ack <= self.sample_from and known and not self.backoffs):
             return latest
         if not resent:
             self.sample(now - acked[0].sent_at)
@@ -77,5 +77,5 @@ class RoundTrips(Rtt):
             self._tail.on_sample()
         else:
             return latest
-        self._sample_from = snd_nxt
+        self.sample_from = snd_nxt
         return latest

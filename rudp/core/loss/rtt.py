@@ -42,9 +42,9 @@ class Rtt:
         "_floor",
         "_form",
         "_former",
-        "_minima",
         "_spurious",
         "backoffs",
+        "minima",
         "rto",
         "rttvar",
         "srtt",
@@ -60,7 +60,7 @@ class Rtt:
         self.backoffs = 0
         # Candidates for the minimum, each later and larger than the one before; and after each
         # its time.  A list, or pairs, would take twice as much.
-        self._minima: tuple[float, ...] = ()
+        self.minima: tuple[float, ...] = ()
         self._spurious = False  # the timer expired for nothing, and no sample has come since
         # SRTT, RTTVAR and RTO before a sample was believed, until the next shows whether it lasts;
         # an RTO without end where there was no sample before.
@@ -69,7 +69,7 @@ class Rtt:
     @property
     def min_rtt(self) -> float | None:
         """The smallest round trip of the last 300 seconds, None before the first."""
-        return self._minima[0] if self._minima else None
+        return self.minima[0] if self.minima else None
 
     @property
     def spread(self) -> float | None:
@@ -81,9 +81,9 @@ class Rtt:
         limit, and acknowledgements set the pace.
         """
         srtt = self.srtt
-        if srtt is None or not self._minima:
+        if srtt is None or not self.minima:
             return srtt
-        bound = QUEUE_GAIN * self._minima[0] + QUEUE_SECONDS
+        bound = QUEUE_GAIN * self.minima[0] + QUEUE_SECONDS
         return srtt if srtt < bound else bound
 
     def observe(self, r: float, now: float) -> None:
@@ -93,7 +93,7 @@ class Rtt:
         """
         if r < 0.0:
             return
-        minima = self._minima
+        minima = self.minima
         first, end = 0, len(minima)
         if (
             end
@@ -109,7 +109,7 @@ class Rtt:
         minima = minima[first:end]
         if not minima or now - minima[-1] >= MIN_RTT_SPACING:
             minima += r, now
-        self._minima = minima
+        self.minima = minima
 
     def sample(self, r: float) -> None:
         """Take the measurement *r*, seconds; this also ends any back-off (RFC 6298 §5).
@@ -131,7 +131,7 @@ class Rtt:
             self._former = None
         elif self._spurious:  # the delay has grown suddenly: believe the sample (UNDO-8)
             if self._former is None:
-                self._former = srtt, self.rttvar, self._timeout(srtt, self.rttvar)
+                self._former = srtt, self.rttvar, self.timeout(srtt, self.rttvar)
             self.srtt = max(srtt + 2 * GRANULARITY, r)
             self.rttvar = max(self.rttvar, r / 2)
         else:
@@ -145,9 +145,9 @@ class Rtt:
             self.srtt = srtt + error / 8
         self._spurious = False
         self.backoffs = 0
-        self.rto = self._timeout(self.srtt, self.rttvar)
+        self.rto = self.timeout(self.srtt, self.rttvar)
 
-    def _timeout(self, srtt: float, rttvar: float) -> float:
+    def timeout(self, srtt: float, rttvar: float) -> float:
         """Return the RTO that follows from *srtt* and *rttvar* (RTO-2, RTO-5, RTO-6)."""
         variance = 4 * rttvar
         if self._form == "linux":
@@ -168,7 +168,7 @@ class Rtt:
         than it was, so the back-off is over.
         """
         if self.backoffs and self.srtt is not None:
-            rto = self._timeout(self.srtt, self.rttvar)
+            rto = self.timeout(self.srtt, self.rttvar)
             if r < rto:
                 self.rto = rto
                 self.backoffs = 0

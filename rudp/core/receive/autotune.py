@@ -27,23 +27,23 @@ class Autotune:
     """
 
     __slots__ = (
-        "_echo",
         "_edge",
         "_edge_at",
         "_most_read",
         "_read_before",
-        "_since",
+        "echo",
         "min_rtt",
         "rtt",
+        "since",
     )
 
     def __init__(self, receive_buffer: int) -> None:
         self.rtt: float | None = None
         self.min_rtt: float | None = None
-        self._echo: int | None = None  # the echo that was measured last
+        self.echo: int | None = None  # the echo that was measured last
         self._edge: int | None = None  # what lies beyond it was granted after _edge_at
         self._edge_at = 0.0
-        self._since = 0.0  # when the current measurement of reading began
+        self.since = 0.0  # when the current measurement of reading began
         self._read_before = 0  # octets read in all, then
         self._most_read = receive_buffer // HEADROOM  # in any one round trip
 
@@ -53,9 +53,9 @@ class Autotune:
         Only the first data that echoes it was not held up by its predecessors.  The peer may have
         had nothing to send for a while, so what is shorter is believed at once.
         """
-        if echo == self._echo:
+        if echo == self.echo:
             return
-        self._echo = echo
+        self.echo = echo
         rtt = max(int(now * 1000) / 1000 - echo / 1000, TICK)
         if self.rtt is None or rtt < self.rtt:
             self.rtt = rtt
@@ -79,12 +79,12 @@ class Autotune:
 
     def wanted(self, octets_read: int, now: float) -> int:
         """Return the size worth having, 0 for no opinion.  *octets_read*: in all, up to *now*."""
-        if self.rtt is None or now - self._since < self.rtt:
+        if self.rtt is None or now - self.since < self.rtt:
             return 0
         # A reader that took a whole buffer at once after a long rest is no quick reader.
-        read = int((octets_read - self._read_before) * self.rtt / (now - self._since))
+        read = int((octets_read - self._read_before) * self.rtt / (now - self.since))
         self._read_before = octets_read
-        self._since = now
+        self.since = now
         if read <= self._most_read:
             return 0
         growth = read - self._most_read

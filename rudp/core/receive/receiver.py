@@ -88,29 +88,23 @@ class Receiver:
     ``rmss`` is the largest segment seen, up to ``rmss_max``, which we announced.
     ``receive_buffer`` grows with what is read, up to ``receive_buffer_max``, as ``autotune`` finds
     it worth while.
+    ``right_edge``: the sequence number after the last octet the peer may send; ``promised``: the
+    right edge that was granted, which the field may have been rounded up from.
     ``ecn``: the peer may send ECN-capable segments; ``ce_received``: how many of them came with a
     mark; ``echoing``: ECE is due on every acknowledgement.
     """
 
     __slots__ = (
-        "_claim",
         "_config",
         "_counted",
         "_duplicates",
-        "_edge_shown",
-        "_last_data",
-        "_looked_at",
         "_memory",
-        "_promised",
-        "_quick_acks",
-        "_ready",
         "_timers",
-        "_unacked_octets",
-        "_worth_asking",
         "ack_due",
         "ack_why",
         "autotune",
         "ce_received",
+        "claim",
         "delivered",
         "duplicate_acks",
         "echoing",
@@ -118,22 +112,30 @@ class Receiver:
         "fin_seq",
         "irs",
         "last_ack_sent",
+        "last_data",
+        "looked_at",
+        "promised",
         "queue",
+        "quick_acks",
         "rcv_nxt",
         "rcv_up",
+        "ready",
         "ready_octets",
         "receive_buffer",
         "receive_buffer_max",
+        "right_edge",
         "rmss",
         "rmss_max",
         "sack",
         "shift",
         "ts_recent",
         "ts_recent_at",
+        "unacked_octets",
+        "worth_asking",
     )
 
-    _looked_at: int  # RCV.NXT when the window was looked at last
-    _worth_asking: int  # reading may open the window if no more is left of it
+    looked_at: int  # RCV.NXT when the window was looked at last
+    worth_asking: int  # reading may open the window if no more is left of it
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class Receiver:
         memory: Memory | None = None,
         claim: Claim | None = None,
     ) -> None:
-        self._claim = claim
+        self.claim = claim
         self._memory = memory
         self._counted = 0  # octets of the buffer, as the shared memory knows them
         self._config = config
@@ -166,17 +168,17 @@ class Receiver:
         self.fin_seq: int | None = None  # where the peer's FIN stands, once it is known
         self.delivered = 0  # octets handed to the reader
         self.ready_octets = 0
-        self._ready = _NOTHING
-        self._promised = irs + 1  # the right edge that was granted
-        self._edge_shown = irs + 1  # the same, rounded up to what the scaled field could say
+        self.ready = _NOTHING
+        self.promised = irs + 1  # the right edge that was granted
+        self.right_edge = irs + 1  # the same, rounded up to what the scaled field could say
         self._ask_again()
         self.ack_due = AckDue.NO
         self.ack_why = Why.ACK_OF_SYN  # the latest reason for one at once
         self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due
         self.last_ack_sent = irs + 1
-        self._unacked_octets = 0
-        self._quick_acks = QUICK_ACKS
-        self._last_data = 0.0
+        self.unacked_octets = 0
+        self.quick_acks = QUICK_ACKS
+        self.last_data = 0.0
         self.ts_recent: int | None = None
         self.ts_recent_at = 0.0
 
@@ -185,12 +187,7 @@ class Receiver:
     @property
     def rcv_wnd(self) -> int:
         """RCV.WND: octets from RCV.NXT to the highest right edge ever shown."""
-        return self._edge_shown - self.rcv_nxt
-
-    @property
-    def right_edge(self) -> int:
-        """The sequence number after the last octet the peer may send."""
-        return self._edge_shown
+        return self.right_edge - self.rcv_nxt
 
     def _grant(self) -> int:
         """Return the right edge that the buffer allows now, or the old one if it is not worth it.
@@ -199,21 +196,21 @@ class Receiver:
         """
         room = self.receive_buffer - self.ready_octets
         most = self._most
-        self._worth_asking = most - most // 4
+        self.worth_asking = most - most // 4
         edge = self.rcv_nxt + (0 if room < 0 else min(room, most))
-        gain = edge - self._promised
+        gain = edge - self.promised
         worth = gain >= self.rmss or gain >= most // 2
-        return edge if worth else self._promised
+        return edge if worth else self.promised
 
     @property
     def _most(self) -> int:
         """Octets that may be promised at most: what buffer, window field and socket hold."""
         most = min(self.receive_buffer, 0xFFFF << self.shift)
-        if self._claim is None:
+        if self.claim is None:
             return most
         # A grant may be rounded down to what the field can say.
         segment = self.rmss_max + (1 << self.shift)
-        return min(most, self._claim.most(segment, self.rcv_nxt - self.irs))
+        return min(most, self.claim.most(segment, self.rcv_nxt - self.irs))
 
     def window_field(self) -> int:
         """Return SEG.WND for a segment sent now, and remember what it promises.
@@ -223,38 +220,38 @@ class Receiver:
         """
         shift = self.shift
         nxt = self.rcv_nxt
-        if nxt - self._looked_at >= self.rmss:  # else nothing worth a segment has been used up
-            self._looked_at = nxt
+        if nxt - self.looked_at >= self.rmss:  # else nothing worth a segment has been used up
+            self.looked_at = nxt
             edge = self._grant()
-            if edge > self._promised:
+            if edge > self.promised:
                 field = min((edge - nxt) >> shift, 0xFFFF)
-                self._promised = max(self._promised, nxt + (field << shift))
-                if self._claim is not None and self.fin_seq is None:
-                    self._claim.granted(self._promised - nxt)
-        field = (self._promised - nxt + (1 << shift) - 1) >> shift
+                self.promised = max(self.promised, nxt + (field << shift))
+                if self.claim is not None and self.fin_seq is None:
+                    self.claim.granted(self.promised - nxt)
+        field = (self.promised - nxt + (1 << shift) - 1) >> shift
         if field > 0xFFFF:
             field = 0xFFFF
         shown = nxt + (field << shift)
-        if shown > self._edge_shown:
-            self._edge_shown = shown
+        if shown > self.right_edge:
+            self.right_edge = shown
         return field
 
     def _ask_again(self) -> None:
         """Something has changed: the window is looked at anew when next it is shown, or read."""
-        self._looked_at = self.irs - WINDOW_MAX
-        self._worth_asking = WINDOW_MAX
+        self.looked_at = self.irs - WINDOW_MAX
+        self.worth_asking = WINDOW_MAX
 
     def syn_window_field(self) -> int:
         """Return SEG.WND for a SYN: never scaled (RFC 7323 §2.2)."""
         field = min(self._most, 0xFFFF)
-        self._promised = max(self._promised, self.rcv_nxt + field)
-        self._edge_shown = max(self._edge_shown, self._promised)
+        self.promised = max(self.promised, self.rcv_nxt + field)
+        self.right_edge = max(self.right_edge, self.promised)
         return field
 
     def is_acceptable(self, seq: int, length: int) -> bool:
         """Return whether a segment lies in the window: the four cases of RFC 9293 §3.4, Table 5."""
         nxt = self.rcv_nxt
-        edge = self._edge_shown
+        edge = self.right_edge
         if not length:
             return nxt <= seq < edge or seq == nxt
         return edge > nxt and seq < edge and seq + length > nxt
@@ -266,7 +263,7 @@ class Receiver:
         still be on its way: its SEG.SEQ is too small by less than a unit, or by the octet of the
         probe.  If it has filled the window, its SEG.SEQ is the edge itself (decision 27).
         """
-        return self.rcv_nxt - (1 << self.shift) <= seq < self.rcv_nxt or seq == self._edge_shown
+        return self.rcv_nxt - (1 << self.shift) <= seq < self.rcv_nxt or seq == self.right_edge
 
     def resize(self, receive_buffer: int) -> None:
         """Keep up to *receive_buffer* octets from now on; what was promised stays promised.
@@ -290,7 +287,7 @@ class Receiver:
     def _grow(self, now: float) -> None:
         """Make the buffer as large as the reader is quick (BUF-3)."""
         if self.ts_recent is None:
-            self.autotune.on_window(self.rcv_nxt, self._edge_shown, now)
+            self.autotune.on_window(self.rcv_nxt, self.right_edge, now)
         wanted = self.autotune.wanted(self.delivered, now)
         if wanted > self.receive_buffer:
             self._keep(self._count_buffer(min(wanted, self.receive_buffer_max)))
@@ -314,8 +311,8 @@ class Receiver:
         nxt = self.rcv_nxt
         held = self.queue.held
         stop = seq + run.length
-        if stop > self._edge_shown:
-            stop = self._edge_shown
+        if stop > self.right_edge:
+            stop = self.right_edge
         if self.fin_seq is not None:
             stop = min(stop, self.fin_seq)
         if seq < nxt or held.octets:
@@ -336,7 +333,7 @@ class Receiver:
             for piece in self.queue.take(stop):
                 if self.fin_seq is not None:
                     piece = piece[: self.fin_seq - self.rcv_nxt]  # nothing follows a FIN (M-17)
-                self._ready.append(piece)
+                self.ready.append(piece)
                 self.rcv_nxt += len(piece)
                 self.ready_octets += len(piece)
             self.ack_now(Why.ACK_GAP_FILLED)  # all or in part (RFC 5681 §4.2)
@@ -352,7 +349,7 @@ class Receiver:
         """
         return (
             run.seq == self.rcv_nxt & SEQ_MASK
-            and run.length <= self._edge_shown - self.rcv_nxt
+            and run.length <= self.right_edge - self.rcv_nxt
             and not self.queue.held.octets
             and self.fin_seq is None
         )
@@ -369,20 +366,20 @@ class Receiver:
             self.rmss = min(run.segment_octets, self.rmss_max)
         data = run.octets(start, stop)
         if self.ready_octets:
-            self._ready.append(data)
+            self.ready.append(data)
         else:
-            self._ready = [data]
+            self.ready = [data]
         self.rcv_nxt += stop - start
         self.ready_octets += stop - start
 
     def _taken(self, octets: int, now: float) -> None:
         """*octets*, and what waited for them, are in order: acknowledge, and see to the window."""
-        pieces = len(self._ready)
+        pieces = len(self.ready)
         if pieces > PIECES_MIN and pieces > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
-            self._ready = [b"".join(self._ready)]
+            self.ready = [b"".join(self.ready)]
         self._count(octets, now)
-        if self._claim is not None:
-            self._claim.arrived(self._promised - self.rcv_nxt, self.autotune.min_rtt, now)
+        if self.claim is not None:
+            self.claim.arrived(self.promised - self.rcv_nxt, self.autotune.min_rtt, now)
         if self.receive_buffer < self.receive_buffer_max:
             self._grow(now)
 
@@ -409,19 +406,19 @@ class Receiver:
 
     def _count(self, octets: int, now: float) -> None:
         """Decide when in-order data is acknowledged (RFC 5681 §4.2)."""
-        self._unacked_octets += octets
-        if now - self._last_data > IDLE:
-            self._quick_acks = QUICK_ACKS
-        self._last_data = now
+        self.unacked_octets += octets
+        if now - self.last_data > IDLE:
+            self.quick_acks = QUICK_ACKS
+        self.last_data = now
         if self.ack_due is AckDue.NOW:
             return
         # Every second full-sized segment (SHLD-19), and a smaller one that follows a full-sized:
         # only a peer with a single segment in flight makes allowance for a delay (RFC 8985 §7.2).
-        if self._unacked_octets > self.rmss:
+        if self.unacked_octets > self.rmss:
             self.ack_due = AckDue.NOW
             self.ack_why = Why.ACK_EVERY_SECOND
-        elif octets >= min(self.rmss, RMSS_INITIAL) and self._quick_acks:
-            self._quick_acks -= 1
+        elif octets >= min(self.rmss, RMSS_INITIAL) and self.quick_acks:
+            self.quick_acks -= 1
             self.ack_due = AckDue.NOW
             self.ack_why = Why.ACK_QUICK
         else:
@@ -434,7 +431,7 @@ class Receiver:
 
         All of them, or *most* at the most; with *most* also less, as a large piece comes by itself.
         """
-        ready = self._ready
+        ready = self.ready
         if not ready:
             return b""
         if most is not None and len(ready) > 1 and LARGE_PIECE <= len(ready[0]) <= most:
@@ -443,11 +440,11 @@ class Receiver:
             data = self._first(most)
         else:
             data = bytes(ready[0]) if len(ready) == 1 else b"".join(ready)
-            self._ready = _NOTHING
+            self.ready = _NOTHING
         self.delivered += len(data)
         self.ready_octets -= len(data)
         # As long as most of the window is left, nothing would be worth an update.
-        used = self._promised - self.rcv_nxt <= self._worth_asking
+        used = self.promised - self.rcv_nxt <= self.worth_asking
         if used and self.fin_seq is None and self._opens_window():
             self.ack_now(Why.WINDOW_UPDATE)
             self._ask_again()
@@ -455,7 +452,7 @@ class Receiver:
 
     def _first(self, size: int) -> bytes:
         """Take the first *size* octets, fewer than there are."""
-        ready = self._ready
+        ready = self.ready
         taken = []
         while size >= len(ready[0]):
             size -= len(ready[0])
@@ -468,23 +465,23 @@ class Receiver:
     def _opens_window(self) -> bool:
         """Return whether reading freed enough for a window update of its own (SWS-4)."""
         edge = self._grant()
-        if edge <= self._promised:
+        if edge <= self.promised:
             return False
-        left = self._promised - self.rcv_nxt
+        left = self.promised - self.rcv_nxt
         most = self._most
         # Two segments may be more than the buffer can ever free while part of the promise stands.
         worth = max(min(2 * self.rmss, most // 2), most // 4)
-        return left <= 0 or edge - self._promised >= worth
+        return left <= 0 or edge - self.promised >= worth
 
     def end(self) -> None:
         """No data will come any more: leave the socket, and shared memory, to the others."""
         self._count_buffer(0)
-        if self._claim is not None:
-            self._claim.release()
+        if self.claim is not None:
+            self.claim.release()
 
     def discard(self) -> None:
         """Throw away what nobody will read."""
-        self._ready = _NOTHING
+        self.ready = _NOTHING
         self.ready_octets = 0
         self.queue.clear()
         self.end()
@@ -537,7 +534,7 @@ class Receiver:
     def ack_sent(self) -> None:
         """A segment with ACK left: nothing is owed any more (DACK-6, DACK-7)."""
         self.last_ack_sent = self.rcv_nxt
-        self._unacked_octets = 0
+        self.unacked_octets = 0
         self._timers.ack = OFF
         if self._duplicates:
             self._duplicates.pop(0)  # it was reported
@@ -582,7 +579,7 @@ class Receiver:
     def may_be_late(self, seq: int, length: int) -> bool:
         """Return whether data at *seq* belongs into the window and was overtaken by other data."""
         held = self.queue.held.octets
-        return length > 0 and held > 0 and self.rcv_nxt <= seq < self._edge_shown
+        return length > 0 and held > 0 and self.rcv_nxt <= seq < self.right_edge
 
     def is_old(self, tsval: int, late: bool, now: float) -> bool:
         """Return whether *tsval* is older than TS.Recent: the PAWS test (RFC 7323 §5.3, R1).

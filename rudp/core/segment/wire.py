@@ -49,7 +49,7 @@ RUN_SEGMENTS_MAX: Final = 64
 # Ports in one word; acknowledgment number, offset, flags and window in another.  Two segments of
 # a run differ in nothing but the sequence number between them, and perhaps in PSH.
 _HEADER: Final = struct.Struct("!IIQI")
-_STAMPED: Final = struct.Struct("!IIQIIII")  # followed by timestamps and nothing else (RFC 7323 A)
+STAMPED: Final = struct.Struct("!IIQIIII")  # followed by timestamps and nothing else (RFC 7323 A)
 _BEGINNING: Final = struct.Struct("!II")  # ports and sequence number
 _LONERS: Final = ~ACK & 0xFF  # a segment with one of these flags is not continued by another
 
@@ -189,7 +189,7 @@ def read_segment(datagram: memoryview, counters: Counters) -> Run | None:
     """Return the one segment in *datagram*, or None after counting why there is none."""
     size = len(datagram)
     if size >= STAMPED_SIZE:
-        ports, seq, word, tail, layout, tsval, tsecr = _STAMPED.unpack_from(datagram)
+        ports, seq, word, tail, layout, tsval, tsecr = STAMPED.unpack_from(datagram)
         stamped = layout == options.TIMESTAMPS_ALONE and word >> 28 & 0xF == STAMPED_SIZE // 4
         if stamped and ports >> 16 and ports & 0xFFFF:
             stamps = options.Options(tsval, tsecr)

@@ -68,11 +68,8 @@ class Flight:
         "_full_losses",
         "_held_until",
         "_holds",
-        "_last_sent",
-        "_pace",
         "_prr",
         "_reduced_until",
-        "_rto_from",
         "_syn_sent_at",
         "_timed_out_at",
         "_timestamps",
@@ -84,13 +81,16 @@ class Flight:
         "ecn",
         "extra_new",
         "frto",
+        "last_sent",
         "octets_resent",
+        "pace",
         "pacer",
         "pmtu",
         "pmtu_moved",
         "rate",
         "recovery",
         "resend_now",
+        "rto_from",
         "rtt",
         "smss",
         "tail",
@@ -130,14 +130,14 @@ class Flight:
         self._held_until = LONG_AGO  # nothing leaves before, after a mark at the smallest window
         self._holds = 0  # such marks in a row
         self._ack = Ack() if ack is None else ack
-        self._pace: float | None = None  # the pacing rate when we asked last, and
+        self.pace: float | None = None  # the pacing rate when we asked last, and
         self._burst = 0  # the octets that may leave at once at that rate
         self._prr: Prr | None = None  # what leads the window through fast recovery
         self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
         self._full_losses = 0  # acknowledgements in a row that show full segments lost, none here
         self._syn_sent_at = 0.0
-        self._last_sent = 0.0
-        self._rto_from = 0.0  # when the retransmission timer was started last
+        self.last_sent = 0.0
+        self.rto_from = 0.0  # when the retransmission timer was started last
         self._timed_out_at = -1  # SND.UNA when the RTO expired last
         self.usage = Usage(iss)
 
@@ -189,7 +189,7 @@ class Flight:
         self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
         self.usage.note(0, False, self.board.snd_nxt)
         self.rtt.begin(self.board.snd_nxt)
-        self._last_sent = now
+        self.last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:
             self.rtt.syn_was_lost()
 
@@ -232,7 +232,7 @@ class Flight:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
         if now < self._held_until:
             return 0
-        rate = self._pace = self.pacing_rate()
+        rate = self.pace = self.pacing_rate()
         if rate is None:
             return UNLIMITED
         # What may leave at once, whatever the pace (PACE-2).
@@ -285,7 +285,7 @@ class Flight:
 
     def before_new(self, now: float) -> None:
         """New data is about to leave with nothing in flight: has it been quiet for long? (CC-8)"""
-        idle = now - self._last_sent if self._config.slow_start_after_idle else 0.0
+        idle = now - self.last_sent if self._config.slow_start_after_idle else 0.0
         self.controller.on_restart(idle, self.rtt.rto, now)
 
     def on_sent(self, seq: int, end: int, now: float, mss: int = 0) -> bool:
@@ -294,7 +294,7 @@ class Flight:
         new = seq == board.snd_nxt
         if new:
             if seq == board.snd_una:
-                self._rto_from = now
+                self.rto_from = now
             run = board.on_sent(seq, end, now, mss or self.smss)
             in_flight = board.in_flight
             self.rate.on_sent(run, in_flight, now)
@@ -307,19 +307,19 @@ class Flight:
                 self.rate.on_sent(run, in_flight, now)
             self.octets_resent += end - seq
             if seq == board.snd_una and self.recovery.sack:
-                self._rto_from = now  # its acknowledgement is a round trip away again
+                self.rto_from = now  # its acknowledgement is a round trip away again
             if not self.tail_due and self.undo is not None:
                 self.undo.on_resent(seq, end, now)
             self.resend_now = False
         if self.tail_due:
             self.tail_due = False
             self.tail.on_sent(board.snd_nxt, is_retrans=not new)
-            self._rto_from = now  # TLP-5
+            self.rto_from = now  # TLP-5
         if self._prr is not None:
             self._prr.on_sent(end - seq)
-        self._last_sent = now
-        if self._pace is not None:
-            self.pacer.on_sent(end - seq, self._pace, self._burst, now)
+        self.last_sent = now
+        if self.pace is not None:
+            self.pacer.on_sent(end - seq, self.pace, self._burst, now)
         limited = in_flight + self.smss > self.controller.cwnd
         self.usage.on_sent(in_flight, limited, board.snd_una, board.snd_nxt, now)
         return new
@@ -427,7 +427,7 @@ class Flight:
         if board.snd_una == board.snd_nxt:
             self.tail_due = False
         elif acked and not recovery.is_impatient:
-            self._rto_from = now  # RTO-10
+            self.rto_from = now  # RTO-10
 
     def _tell_controller(self, now: float) -> None:
         """Let the window grow, or whatever the controller makes of it."""
@@ -669,7 +669,7 @@ class Flight:
     def loss_deadline(self, now: float) -> tuple[LossTimer, float]:
         """Return which of RTO, PTO and reordering timer runs, and when it expires (RFC 8985 §8)."""
         recovery, board = self.recovery, self.board
-        rto = self._rto_from + self.rtt.rto
+        rto = self.rto_from + self.rtt.rto
         reordering = recovery.deadline
         if reordering is not None and reordering < rto:
             return LossTimer.REORDERING, reordering
@@ -700,7 +700,7 @@ class Flight:
     def on_probe_timeout(self, now: float) -> None:
         """It has been quiet for two round trips: a probe is due, and then the RTO (TLP-5)."""
         self.tail_due = True
-        self._rto_from = now
+        self.rto_from = now
 
     def on_retransmission_timeout(self, window_open: bool, now: float) -> None:
         """The RTO expired: back off, and send the first segment again (RFC 6298 §5).
@@ -737,11 +737,11 @@ class Flight:
         self.extra_new = 0
         self.rtt.back_off()
         self.resend_now = True
-        self._rto_from = now
+        self.rto_from = now
 
     def send_again(self, now: float) -> None:
         """The peer had no room for what is outstanding, and has some now (ZWP-5)."""
         self.board.mark_range_lost(self.board.snd_una, self.board.snd_nxt)
         self.why_lost = Why.RETRANSMIT_WINDOW_OPENED
         self.resend_now = True
-        self._rto_from = now
+        self.rto_from = now

@@ -25,10 +25,10 @@ FIRED: Final = 5
 
 # Seconds since the event before (seven digits of them, in half the room), the numbers, octets of
 # data in all and in the first segment, window, kind << 4 | state, flags, and what is told besides.
-_RECORD: Final = struct.Struct("<fIIIHHBBB")
-_pack_into: Final = _RECORD.pack_into
+RECORD: Final = struct.Struct("<fIIIHHBBB")
+_pack_into: Final = RECORD.pack_into
 
-SIZE: Final = _RECORD.size
+SIZE: Final = RECORD.size
 """Octets of an event."""
 
 GROWTH: Final = 4
@@ -69,13 +69,13 @@ class Record(NamedTuple):
 class FlightRecorder:
     """Keeps the last *most* events of a connection that begins at *now*."""
 
-    __slots__ = ("_at", "_latest", "_limit", "_ring")
+    __slots__ = ("_limit", "at", "latest", "ring")
 
     def __init__(self, most: int, now: float) -> None:
         self._limit = most * SIZE
-        self._ring = bytearray()
-        self._at = 0  # where the next one goes
-        self._latest = now
+        self.ring = bytearray()
+        self.at = 0  # where the next one goes
+        self.latest = now
 
     def sent(
         self,
@@ -90,29 +90,29 @@ class FlightRecorder:
         now: float,
     ) -> None:
         """A run leaves: *length* octets of data, *room* in a full segment; numbers of 32 bits."""
-        at = self._at
-        if at == len(self._ring):
-            at = self._turn()
+        at = self.at
+        if at == len(self.ring):
+            at = self.turn()
         _pack_into(
-            self._ring, at, now - self._latest, seq, ack, length, room, window,
+            self.ring, at, now - self.latest, seq, ack, length, room, window,
             SENT << 4 | state, flags, why.number,
         )  # fmt: skip
-        self._at = at + SIZE
-        self._latest = now
+        self.at = at + SIZE
+        self.latest = now
 
     def received(self, state: State, run: Run, now: float) -> None:
         """*run* came."""
-        at = self._at
-        if at == len(self._ring):
-            at = self._turn()
+        at = self.at
+        if at == len(self.ring):
+            at = self.turn()
         length = run.length
         room = length if run.segments == 1 else run.segment_octets
         _pack_into(
-            self._ring, at, now - self._latest, run.seq, run.ack, length, room & 0xFFFF, run.window,
+            self.ring, at, now - self.latest, run.seq, run.ack, length, room & 0xFFFF, run.window,
             RECEIVED << 4 | state, run.flags, 0,
         )  # fmt: skip
-        self._at = at + SIZE
-        self._latest = now
+        self.at = at + SIZE
+        self.latest = now
 
     def dropped(self, reason: Count, now: float) -> None:
         """Of what came last nothing, or not all, was heeded."""
@@ -127,30 +127,28 @@ class FlightRecorder:
         self._keep(FIRED, state, 0, _TIMERS.index(timer), now)
 
     def _keep(self, kind: int, state: State, flags: int, code: int, now: float) -> None:
-        at = self._at
-        if at == len(self._ring):
-            at = self._turn()
-        _pack_into(
-            self._ring, at, now - self._latest, 0, 0, 0, 0, 0, kind << 4 | state, flags, code
-        )
-        self._at = at + SIZE
-        self._latest = now
+        at = self.at
+        if at == len(self.ring):
+            at = self.turn()
+        _pack_into(self.ring, at, now - self.latest, 0, 0, 0, 0, 0, kind << 4 | state, flags, code)
+        self.at = at + SIZE
+        self.latest = now
 
-    def _turn(self) -> int:
+    def turn(self) -> int:
         """The ring has come to its end: let it grow, or begin again; return where."""
-        at = len(self._ring)
+        at = len(self.ring)
         if at == self._limit:
             return 0
         # Not in place: a bytearray that grows takes more than it is asked for.
-        self._ring = self._ring + bytes(min(GROWTH * SIZE, self._limit - at))
+        self.ring = self.ring + bytes(min(GROWTH * SIZE, self._limit - at))
         return at
 
     def records(self) -> tuple[Record, ...]:
         """Return the events, oldest first."""
-        at = self._at
-        time = self._latest
+        at = self.at
+        time = self.latest
         found = []
-        for fields in reversed([*_RECORD.iter_unpack(self._ring[at:] + self._ring[:at])]):
+        for fields in reversed([*RECORD.iter_unpack(self.ring[at:] + self.ring[:at])]):
             if fields[6]:  # else nothing was written there yet
                 found.append(_record(time, fields))
                 time -= fields[0]
