@@ -1,8 +1,8 @@
-"""rudp with its core compiled by mypyc, in a folder of its own: ``python -m bench.compiled``.
+"""rudp with all compiled that can be, in a folder of its own: ``python -m bench.compiled``.
 
-The package is built as a wheel, as it would be for a release, from a copy, as mypyc leaves what it
-makes beside the sources.  It is unpacked beside a link to the bench, so that a process that starts
-in that folder measures the compiled one.  Needs a C compiler, and minutes.
+The package is built as a wheel, as it is for a release.  It is unpacked beside a link to the bench,
+so that a process that starts in that folder measures the compiled one.  Needs a C compiler, and a
+minute or more.
 """
 
 import os
@@ -25,14 +25,10 @@ def build(folder: Path = FOLDER) -> None:
     Raises :class:`subprocess.CalledProcessError` when it cannot be built.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary, "copy")
-        shutil.copytree(ROOT / "rudp", copy / "rudp", ignore=shutil.ignore_patterns("*.so"))
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, copy)
         subprocess.run(
-            [sys.executable, "-m", "pip", "wheel", str(copy), "--no-deps", "-w", temporary],
+            [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "-w", temporary],
             check=True,
-            env=os.environ | {"HATCH_BUILD_HOOKS_ENABLE": "1"},
+            env=os.environ | {"RUDP_COMPILE": "1"},
         )
         (wheel,) = Path(temporary).glob("*.whl")
         shutil.rmtree(folder, ignore_errors=True)

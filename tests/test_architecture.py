@@ -203,6 +203,7 @@ def test_module_needs_the_standard_library_alone(module: str) -> None:
         found.target
         for found in imports(parse(modules()[module]))
         if found.target not in modules()
+        and not found.typing_only
         and found.target.partition(".")[0] not in sys.stdlib_module_names
     }
     optional = EXTRAS.get(module.partition(".")[0], set())

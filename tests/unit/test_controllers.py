@@ -57,6 +57,51 @@ class Vegas(Controller):
         self.cwnd = self.smss
 
 
+class Heard:
+    """Counts what a controller is told; it and what derives from it are ordinary Python."""
+
+    acks = 0
+    reductions = 0
+
+
+class OwnReno(Heard, NewReno):
+    beta = 0.25
+
+    def on_ack(self, ack: Ack) -> None:
+        self.acks += 1
+        super().on_ack(ack)
+
+    def _reduced(self, flight_size: int) -> int:
+        self.reductions += 1
+        return super()._reduced(flight_size) // 2
+
+
+class OwnCubic(Heard, Cubic):
+    def __init__(self, smss: int, initial_window: int) -> None:
+        super().__init__(smss, initial_window, hystart=False)
+        self.name = "mine"
+
+    def on_ack(self, ack: Ack) -> None:
+        self.acks += 1
+        super().on_ack(ack)
+
+    def _reduced(self, flight_size: int) -> int:
+        self.reductions += 1
+        return super()._reduced(flight_size)
+
+
+class OwnBbr(Heard, Bbr):
+    def on_ack(self, ack: Ack) -> None:
+        self.acks += 1
+        super().on_ack(ack)
+        assert self.pacing_rate is not None
+        self.pacing_rate = int(self.pacing_rate)  # a whole number is a float, too
+
+    def on_congestion(self, signal: Signal, flight_size: int, now: float) -> None:
+        self.reductions += 1
+        super().on_congestion(signal, flight_size, now)
+
+
 def shares(
     *controllers: str | ControllerFactory, loss: float = 0.0, seconds: float = 12.0
 ) -> list[float]:
@@ -98,6 +143,30 @@ TOLERANT = functools.partial(Bbr, loss_threshold=0.2)
 def test_the_path_is_used(controller: str | ControllerFactory) -> None:
     """CC-12, TRAP-10: alone on a path that loses nothing but what its queue refuses."""
     assert shares(controller, seconds=6.0)[0] > 0.85
+
+
+@pytest.mark.parametrize("kind", [OwnReno, OwnCubic, OwnBbr])
+def test_what_derives_from_a_controller_is_asked_in_its_place(
+    kind: type[OwnReno | OwnCubic | OwnBbr],
+) -> None:
+    """The core calls what a program wrote, whether or not the core is compiled."""
+    made: list[OwnReno | OwnCubic | OwnBbr] = []
+
+    def make(smss: int, initial_window: int) -> Controller:
+        made.append(kind(smss, initial_window))
+        return made[-1]
+
+    assert shares(make, loss=0.01, seconds=3.0)[0] > 0.1
+    assert made[0].acks > 100
+    assert made[0].reductions > 2
+
+
+def test_what_a_class_derived_from_newreno_says_of_itself_counts() -> None:
+    own = OwnReno(1000, 100_000)
+    own.on_restart(idle=2.0, rto=1.0, now=0.0)
+    own.cwnd = 40_000  # less than was earned: the share beta of it is left
+    own.on_congestion(Signal.LOSS, 100_000, 1.0)
+    assert (own.cwnd, own.ssthresh) == (10_000, 25_000)
 
 
 @pytest.mark.parametrize(

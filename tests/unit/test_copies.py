@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rudp.config import Config
+from rudp.core.congestion.controller import Signal
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.tcb import Opened
 from rudp.core.send.pmtu import Payloads
@@ -20,6 +21,7 @@ from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import LossTimer
 from rudp.core.terms.why import Why
 from rudp.core.watch.info import ConnectionInfo
+from rudp.core.watch.recorder import Record
 
 
 def snapshot() -> ConnectionInfo:
@@ -35,7 +37,8 @@ HANDED_OUT: list[Any] = [
     Config(mss=1400),
     Config.rfc(),
     Payloads(1200, 548, 1472, 1472),
-    *(next(iter(kind)) for kind in (State, Cause, Count, Opened, LossTimer, Why)),
+    *(next(iter(kind)) for kind in (State, Cause, Count, Opened, LossTimer, Why, Signal)),
+    Record(1, 0.5, State.ESTABLISHED, why=Why.NEW_DATA),
 ]
 COPIES: list[Callable[[Any], Any]] = [
     copy.copy,

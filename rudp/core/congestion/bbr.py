@@ -19,6 +19,7 @@ from typing import Final
 
 from rudp.core.congestion.controller import Ack, Controller, Signal
 from rudp.core.terms.bounds import CLOCK_TICK
+from rudp.core.terms.native import mypyc_attr
 
 LOSS_THRESHOLD: Final = 0.02
 """Share of what was in flight that may be lost before there was too much of it."""
@@ -90,6 +91,7 @@ class _Acks(enum.Enum):
     STOPPING = "the end of a probe"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Bbr(Controller):
     """*loss_threshold*: 0 to 1, exclusive; the draft says 0.02.
 
@@ -393,12 +395,12 @@ class Bbr(Controller):
             if too_much and ranges >= STARTUP_LOSSES:
                 self._full_bw_reached = True
                 bdp = int(self._bdp(self.max_bw, 1.0))
-                self._inflight_longterm = max(bdp, self._inflight_latest)
+                self._inflight_longterm = float(max(bdp, self._inflight_latest))
         elif self.state not in _PROBING and (marked or lost > self._tolerated * passed):
             if self._bw_shortterm == math.inf:
                 self._bw_shortterm = self.max_bw or math.inf  # no rate is known yet
             if self._inflight_shortterm == math.inf:
-                self._inflight_shortterm = self.cwnd
+                self._inflight_shortterm = float(self.cwnd)
             self._bw_shortterm = max(self._bw_latest, BETA * self._bw_shortterm)
             self._inflight_shortterm = max(self._inflight_latest, BETA * self._inflight_shortterm)
 
@@ -562,7 +564,8 @@ class Bbr(Controller):
         """The probe went too far: there is the long-term bound (§5.5.10.2)."""
         self._probe_samples = False
         if not app_limited:
-            self._inflight_longterm = max(tx_in_flight, int(BETA * self._target_inflight()))
+            target = int(BETA * self._target_inflight())
+            self._inflight_longterm = float(max(tx_in_flight, target))
         if self.state is State.PROBE_UP:
             self._begin_down(now)
 

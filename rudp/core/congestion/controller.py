@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from rudp.core.terms.bounds import WINDOW_MAX
+from rudp.core.terms.native import mypyc_attr
 
 SSTHRESH_INITIAL: Final = WINDOW_MAX
 """Octets: "arbitrarily high" (RFC 5681 §3.1, CC-3)."""
@@ -96,6 +97,7 @@ class Ack:
         self.total_lost = 0
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Controller:
     """The congestion control of one connection; all sizes in octets, all times in seconds.
 

@@ -12,6 +12,7 @@ from rudp.core.congestion.controller import Ack
 from rudp.core.congestion.hystart import HyStart
 from rudp.core.congestion.newreno import WindowController
 from rudp.core.terms.bounds import WINDOW_MAX
+from rudp.core.terms.native import mypyc_attr
 
 C: Final = 0.4
 """Segments a second, to the third: how steep the curve is (CUB-1)."""
@@ -25,6 +26,7 @@ ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)
 _State = tuple[float, float, float, float, float | None, bool]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Cubic(WindowController):
     """The default controller.  *hystart*: leave the first slow start by RFC 9406.
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 
 from rudp.core.congestion.controller import Ack, Controller, Signal
 from rudp.core.terms.bounds import WINDOW_MAX
+from rudp.core.terms.native import mypyc_attr
 
 RESTART_SEGMENTS: Final = 4
 RESTART_OCTETS: Final = 4380
@@ -17,6 +18,7 @@ RESTART_OCTETS: Final = 4380
 which the larger one was too much (RFC 6928 §4)."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class WindowController(Controller):
     """What all controllers share that know nothing but a window: restart, ECN, loss window, undo.
 
@@ -91,6 +93,7 @@ class WindowController(Controller):
             self.cwnd = self._untried = min(self.cwnd, self._restart_window)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class NewReno(WindowController):
     """The standard controller, and the yardstick for all others.
 

@@ -148,7 +148,9 @@ class FlightRecorder:
         at = self.at
         time = self.latest
         found = []
-        for fields in reversed([*RECORD.iter_unpack(self.ring[at:] + self.ring[:at])]):
+        latest_first = list(RECORD.iter_unpack(self.ring[at:] + self.ring[:at]))
+        latest_first.reverse()
+        for fields in latest_first:
             if fields[6]:  # else nothing was written there yet
                 found.append(_record(time, fields))
                 time -= fields[0]

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
+from rudp.core.terms.native import mypyc_attr
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
 
@@ -89,6 +90,7 @@ class Nobody:
         """There are none."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Tracer:
     """Derive from this and say what is to be done when something happens; here nothing is.
 
