@@ -377,8 +377,8 @@ class Transport(WriteFlow, asyncio.Transport):
             records = connection.recorder.records()
             local = (self._sockname[0], *self._endpoint.sockname[1:])
             numbers = Numbers(*connection.initial_numbers)
-            flight = recall.Flight(records, connection.path, connection.ports, local, numbers)
-            recall.annotate(error, flight)
+            ending = recall.Ending(records, connection.path, connection.ports, local, numbers)
+            recall.annotate(error, ending)
 
     def _call_connection_lost(self, error: BaseException | None) -> None:
         protocol = self._protocol

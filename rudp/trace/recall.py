@@ -29,7 +29,7 @@ NOTE_EVENTS: Final = 12
 
 
 @dataclasses.dataclass(frozen=True)
-class Flight:
+class Ending:
     """What a flight recorder knew when the connection ended.
 
     *records*: as :class:`rudp.core.watch.recorder.FlightRecorder` keeps them.  *numbers*: what is
@@ -123,11 +123,11 @@ class Flight:
 _NAME: Final = "connection"
 
 
-def annotate(error: BaseException, flight: Flight) -> None:
-    """Let *error* carry *flight*: as a note, and as its method ``save``."""
-    if flight.records:
-        error.add_note(flight.tell())
-    error.save = flight.save  # type: ignore[attr-defined]
+def annotate(error: BaseException, ending: Ending) -> None:
+    """Let *error* carry *ending*: as a note, and as its method ``save``."""
+    if ending.records:
+        error.add_note(ending.tell())
+    error.save = ending.save  # type: ignore[attr-defined]
 
 
 def _in_words(event: events.Event) -> str:
@@ -142,31 +142,31 @@ def _in_words(event: events.Event) -> str:
     return f"the {event.timer} timer fired"
 
 
-def _save_jsonl(flight: Flight, path: Path) -> None:
-    flight.recording().save(path)
+def _save_jsonl(ending: Ending, path: Path) -> None:
+    ending.recording().save(path)
 
 
-def _save_html(flight: Flight, path: Path) -> None:
+def _save_html(ending: Ending, path: Path) -> None:
     from rudp.trace import report  # importing rudp need not wait for it
 
-    host, port = flight.path[0][:2]
-    report.save(path, flight.recording(), title=f"The end of the connection to {host}:{port}")
+    host, port = ending.path[0][:2]
+    report.save(path, ending.recording(), title=f"The end of the connection to {host}:{port}")
 
 
-def _save_pcapng(flight: Flight, path: Path) -> None:
-    capture = Capture(path, name=_NAME, local=flight.local)
-    for n, record in enumerate(flight.records):
+def _save_pcapng(ending: Ending, path: Path) -> None:
+    capture = Capture(path, name=_NAME, local=ending.local)
+    for n, record in enumerate(ending.records):
         kind, now, state = record[:3]
         if kind not in (SENT, RECEIVED):
             continue
-        who = Nobody(flight.path, flight.ports, state)
+        who = Nobody(ending.path, ending.ports, state)
         comment = ""
         if record.why is not None:
             comment = f"{record.why.name}: {record.why.sentence}"
-        elif dropped := flight._verdict(n):
+        elif dropped := ending._verdict(n):
             comment = f"dropped: {dropped}"
-        ports = flight.ports if kind == SENT else wire.swap_ports(flight.ports)
-        for each in flight._segments(record):
+        ports = ending.ports if kind == SENT else wire.swap_ports(ending.ports)
+        for each in ending._segments(record):
             opts = b""
             if each.options.window_scale is not None:
                 opts = bytes((NOP, WINDOW_SCALE, 3, each.options.window_scale))
@@ -178,9 +178,9 @@ def _save_pcapng(flight: Flight, path: Path) -> None:
     capture.flush()
 
 
-WRITERS: Final[dict[str, Callable[[Flight, Path], None]]] = {
+WRITERS: Final[dict[str, Callable[[Ending, Path], None]]] = {
     ".html": _save_html,
     ".jsonl": _save_jsonl,
     ".pcapng": _save_pcapng,
 }
-"""What :meth:`Flight.save` can write, by the suffix of the file."""
+"""What :meth:`Ending.save` can write, by the suffix of the file."""

@@ -62,7 +62,7 @@ class _Point:
 
 
 @dataclasses.dataclass(slots=True)
-class _Flight:
+class _Passage:
     """An arrow between two points; one of them is None where nobody watched."""
 
     arrow: Arrow
@@ -101,7 +101,7 @@ class _Picture:
         for event in ours:
             if event.time <= self.until:
                 self.note(event, starts, arrivals)
-        self.flights = [self.flight(arrow) for arrow in shown]
+        self.passages = [self.passage(arrow) for arrow in shown]
         self.mark_repeats()
         self.breaks: list[tuple[float, float, float]] = []
         self.height = self.lay_out()
@@ -128,42 +128,42 @@ class _Picture:
         elif isinstance(event, WindowAnnounced) and not event.rcv_wnd:
             self.notes.append((self.point(event), "window shut", "dim"))
 
-    def flight(self, arrow: Arrow) -> _Flight:
+    def passage(self, arrow: Arrow) -> _Passage:
         sent, received = arrow.sent, arrow.received
         side = self.sides[sent.connection] if sent else 1 - self.sides[received.connection]  # type: ignore[union-attr]
         start = self.ends.get(id(sent)) if sent else None
         end = self.ends.get(id(received)) if received else None
-        return _Flight(arrow, side, False, start, end)
+        return _Passage(arrow, side, False, start, end)
 
-    def fall(self, flight: _Flight) -> float:
-        """Return how far *flight*, which did not arrive, would have fallen: as its neighbour."""
-        assert flight.start is not None
-        here = flight.start.y
+    def fall(self, passage: _Passage) -> float:
+        """Return how far *passage*, which did not arrive, would have fallen: as its neighbour."""
+        assert passage.start is not None
+        here = passage.start.y
         falls = [
             (abs(other.start.y - here), other.end.y - other.start.y)
-            for other in self.flights
-            if other.start and other.end and other.side == flight.side
+            for other in self.passages
+            if other.start and other.end and other.side == passage.side
         ]
         return min(falls, default=(0.0, SLANT))[1]
 
     def mark_repeats(self) -> None:
         """Find what was sent again."""
         highest = [-1, -1]
-        for flight in self.flights:
-            segment = flight.arrow.segment
-            if not segment.space or flight.arrow.sent is None:
+        for passage in self.passages:
+            segment = passage.arrow.segment
+            if not segment.space or passage.arrow.sent is None:
                 continue
-            flight.again = segment.seq < highest[flight.side]
-            highest[flight.side] = max(highest[flight.side], segment.seq + segment.space)
+            passage.again = segment.seq < highest[passage.side]
+            highest[passage.side] = max(highest[passage.side], segment.seq + segment.space)
 
     # -- heights ---------------------------------------------------------------------------------
 
     def lay_out(self) -> float:
         """Give every point its height: later is lower, and two at one side keep their distance."""
         delays = sorted(
-            flight.end.time - flight.start.time
-            for flight in self.flights
-            if flight.start and flight.end and flight.end.time > flight.start.time
+            passage.end.time - passage.start.time
+            for passage in self.passages
+            if passage.start and passage.end and passage.end.time > passage.start.time
         )
         scale = SLANT / delays[len(delays) // 2] if delays else SLANT / 0.01
         order = sorted(range(len(self.points)), key=lambda n: (self.points[n].time, n))
@@ -198,7 +198,7 @@ class _Picture:
         bottom = self.height - ROW
         parts += [_line(x, TOP - 20, x, bottom, "life") for x in (LEFT, RIGHT)]
         parts += [self.broken(*each) for each in self.breaks]
-        parts += [self.one(flight) for flight in self.flights]
+        parts += [self.one(passage) for passage in self.passages]
         parts += [self.aside(*note) for note in self.notes]
         parts += self.times()
         if self.more:
@@ -228,24 +228,24 @@ class _Picture:
         x, anchor = (LEFT - 10, "end") if point.side == 0 else (RIGHT + 10, "start")
         return _text(x, point.y + 4, text, style, anchor, tip)
 
-    def one(self, flight: _Flight) -> str:
-        arrow, side = flight.arrow, flight.side
+    def one(self, passage: _Passage) -> str:
+        arrow, side = passage.arrow, passage.side
         x1, x2 = (LEFT, RIGHT) if side == 0 else (RIGHT, LEFT)
-        start, end = flight.start, flight.end
+        start, end = passage.start, passage.end
         y1 = start.y if start else end.y - SLANT if end else TOP
-        y2 = end.y if end else y1 + self.fall(flight)
+        y2 = end.y if end else y1 + self.fall(passage)
         if not start:  # nobody saw it leave: it comes out of the middle
             x1, y1 = (x1 + x2) / 2, (y1 + y2) / 2
         if not end:
             x2, y2 = x1 + (x2 - x1) * 0.6, y1 + (y2 - y1) * 0.6
-        style = _style(arrow.segment, again=flight.again)
+        style = _style(arrow.segment, again=passage.again)
         tip = ""
         if arrow.sent is not None:
             why = arrow.sent.why
             tip = f"{why.name}: {why.sentence} ({why.section})"
         shapes = [_line(x1, y1, x2, y2, f"arrow {style}")]
         shapes.append(_head(x2, y2, x1, y1, style) if end else _cross(x2, y2))
-        label = words.segment(arrow.segment) + (" again" if flight.again else "")
+        label = words.segment(arrow.segment) + (" again" if passage.again else "")
         # Nearer to the sender, so that those of two arrows that cross keep apart.
         across = RIGHT - LEFT if side == 0 else LEFT - RIGHT
         middle = x1 + across * 0.34 if start else (x1 + x2) / 2

@@ -66,7 +66,7 @@ class Course:
         self.flight.syn_sent(ISS, -RTT)
         self.flight.syn_acked(None, 0.0)
         self.flight.established(
-            SMSS, sack=sack, timestamps=timestamps, syn_transmissions=1, echo=None, now=0.0
+            SMSS, sack=sack, timestamps=timestamps, syn_transmissions=1, tsecr=None, now=0.0
         )
         self.board = self.flight.board
         if segments:

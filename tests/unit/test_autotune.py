@@ -14,7 +14,7 @@ RTT = 0.125
 def measured(rtt: float = RTT) -> Autotune:
     """Return one that knows the round trip, at time 0."""
     tune = Autotune(BUFFER)
-    tune.on_echo(0, rtt)
+    tune.on_tsecr(0, rtt)
     assert tune.rtt == pytest.approx(rtt)
     return tune
 
@@ -86,24 +86,24 @@ def test_BUF_3_never_more_than_four_times_what_was_read(steps: list[tuple[int, f
 def test_BUF_3_an_echo_counts_once() -> None:
     """The data that follows was held up by its predecessors, not by the path."""
     tune = Autotune(BUFFER)
-    tune.on_echo(1000, 1.1)
+    tune.on_tsecr(1000, 1.1)
     for late in (1.2, 1.5, 9.0):
-        tune.on_echo(1000, late)
+        tune.on_tsecr(1000, late)
     assert tune.rtt == pytest.approx(0.1)
 
 
 def test_BUF_3_a_shorter_round_trip_is_believed_at_once_a_longer_one_slowly() -> None:
     tune = Autotune(BUFFER)
-    tune.on_echo(0, 2.0)  # the peer had nothing to send
-    tune.on_echo(2000, 2.1)
+    tune.on_tsecr(0, 2.0)  # the peer had nothing to send
+    tune.on_tsecr(2000, 2.1)
     assert tune.rtt == pytest.approx(0.1)
-    tune.on_echo(3000, 3.9)
+    tune.on_tsecr(3000, 3.9)
     assert tune.rtt == pytest.approx(0.2)
 
 
 def test_BUF_3_no_round_trip_is_shorter_than_the_clock_can_show() -> None:
     tune = Autotune(BUFFER)
-    tune.on_echo(500, 0.5)
+    tune.on_tsecr(500, 0.5)
     assert tune.rtt == TICK
     assert tune.wanted(1 << 20, TICK) > 0
 

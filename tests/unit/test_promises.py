@@ -15,8 +15,8 @@ from rudp.core.receive.promises import (
     READ_GAP,
     REST,
     START,
-    Claim,
-    ReceiveBudget,
+    SocketBuffer,
+    Stake,
 )
 from rudp.core.receive.receiver import Receiver, window_shift
 from rudp.core.terms.timers import Timers
@@ -27,122 +27,122 @@ SEGMENT = 65_456
 MANY = 1 << 30
 
 
-def receiving(budget: ReceiveBudget, promised: int, now: float, *, loopback: bool = True) -> Claim:
-    """Return the claim of a connection that used all at *now* and may send *promised* more."""
-    claim = Claim(budget, loopback=loopback)
-    claim.granted(max(promised, START))
-    claim.arrived(0, None, now)
-    claim.granted(promised)
-    return claim
+def receiving(buffer: SocketBuffer, promised: int, now: float, *, loopback: bool = True) -> Stake:
+    """Return the stake of a connection that used all at *now* and may send *promised* more."""
+    stake = Stake(buffer, loopback=loopback)
+    stake.granted(max(promised, START))
+    stake.arrived(0, None, now)
+    stake.granted(promised)
+    return stake
 
 
-def talking(budget: ReceiveBudget, now: float, *, loopback: bool = True) -> Claim:
-    """Return the claim of a connection that got 100 octets at *now* and may send many more."""
-    claim = Claim(budget, loopback=loopback)
-    claim.arrived(START - 100, None, now)
-    return claim
+def talking(buffer: SocketBuffer, now: float, *, loopback: bool = True) -> Stake:
+    """Return the stake of a connection that got 100 octets at *now* and may send many more."""
+    stake = Stake(buffer, loopback=loopback)
+    stake.arrived(START - 100, None, now)
+    return stake
 
 
 def test_before_data_comes_an_initial_window_is_promised() -> None:
     """BUF-8: ten segments (RFC 6928), whoever else receives."""
-    budget = ReceiveBudget(CAPACITY)
-    assert Claim(budget, loopback=True).most(SEGMENT, 0) == START
-    receiving(budget, CAPACITY, 0.0)
-    assert Claim(budget, loopback=False).most(1448, 0) == START
+    buffer = SocketBuffer(CAPACITY)
+    assert Stake(buffer, loopback=True).most(SEGMENT, 0) == START
+    receiving(buffer, CAPACITY, 0.0)
+    assert Stake(buffer, loopback=False).most(1448, 0) == START
 
 
 def test_a_single_connection_has_all_of_it_step_by_step() -> None:
     """BUF-8: twice what came, until the socket is full; three datagrams of loopback fit."""
-    claim = receiving(ReceiveBudget(CAPACITY), 0, 0.0)
-    assert claim.most(SEGMENT, START) == 3 * START
-    assert claim.most(SEGMENT, MANY) == int(CAPACITY / LOOPBACK_COST) > 3 * SEGMENT
+    stake = receiving(SocketBuffer(CAPACITY), 0, 0.0)
+    assert stake.most(SEGMENT, START) == 3 * START
+    assert stake.most(SEGMENT, MANY) == int(CAPACITY / LOOPBACK_COST) > 3 * SEGMENT
 
 
 def test_small_datagrams_cost_twice_their_octets() -> None:
-    claim = receiving(ReceiveBudget(CAPACITY), 0, 0.0, loopback=False)
-    assert claim.most(1448, MANY) == CAPACITY // DATAGRAM_COST
+    stake = receiving(SocketBuffer(CAPACITY), 0, 0.0, loopback=False)
+    assert stake.most(1448, MANY) == CAPACITY // DATAGRAM_COST
 
 
 def test_what_is_spread_over_a_round_trip_costs_what_comes_between_two_reads() -> None:
     """BUF-3: 100 Mbit/s over 200 ms get all that they may use out of the smallest socket."""
-    claim = receiving(ReceiveBudget(CAPACITY), 0, 0.0, loopback=False)
-    claim.arrived(0, READ_GAP / 2, 0.0)
-    assert claim.most(1448, MANY) == CAPACITY // 2
-    claim.arrived(0, 0.2, 0.0)
-    assert claim.most(1448, MANY) > 6 << 20
-    near = Claim(ReceiveBudget(CAPACITY), loopback=True)
+    stake = receiving(SocketBuffer(CAPACITY), 0, 0.0, loopback=False)
+    stake.arrived(0, READ_GAP / 2, 0.0)
+    assert stake.most(1448, MANY) == CAPACITY // 2
+    stake.arrived(0, 0.2, 0.0)
+    assert stake.most(1448, MANY) > 6 << 20
+    near = Stake(SocketBuffer(CAPACITY), loopback=True)
     near.arrived(0, 0.2, 0.0)  # a loaded host, not a long path
     assert near.most(SEGMENT, MANY) < CAPACITY
 
 
 def test_several_that_take_much_have_equal_shares_of_one_half() -> None:
     """The other half is for those who begin."""
-    budget = ReceiveBudget(8 << 20)
+    buffer = SocketBuffer(8 << 20)
     share = int((4 << 20) / 50 / LOOPBACK_COST)
-    claims = [receiving(budget, share, 0.0) for _ in range(50)]
-    for claim in claims:
-        assert 0 <= claim.most(0, MANY) - share <= 2
+    stakes = [receiving(buffer, share, 0.0) for _ in range(50)]
+    for stake in stakes:
+        assert 0 <= stake.most(0, MANY) - share <= 2
 
 
 def test_who_talks_takes_nothing() -> None:
     """What 1,000 may send and do not is lent to the one that sends: three quarters of all."""
-    budget = ReceiveBudget(8 << 20)
-    bulk = receiving(budget, 0, 0.0, loopback=False)
+    buffer = SocketBuffer(8 << 20)
+    bulk = receiving(buffer, 0, 0.0, loopback=False)
     bulk.arrived(0, 0.1, 0.0)
     alone = bulk.most(1448, MANY)
-    talkers = [talking(budget, 0.0, loopback=False) for _ in range(1000)]
+    talkers = [talking(buffer, 0.0, loopback=False) for _ in range(1000)]
     assert alone * 0.74 < bulk.most(1448, MANY) <= alone * 0.75
     assert {talker.charge for talker in talkers} == {0.0}
 
 
 def test_what_can_come_at_once_waits_before_the_others() -> None:
     """An echo beside a transfer over a short path waits for a bounded queue, or an equal share."""
-    budget = ReceiveBudget(8 << 20)
-    bulk = receiving(budget, 0, 0.0)
-    talking(budget, 0.0)
+    buffer = SocketBuffer(8 << 20)
+    bulk = receiving(buffer, 0, 0.0)
+    talking(buffer, 0.0)
     assert bulk.most(SEGMENT, MANY) == int((2 << 20) / LOOPBACK_COST)
     for _ in range(100):
-        talking(budget, 0.0)
+        talking(buffer, 0.0)
     assert bulk.most(SEGMENT, MANY) == int(QUEUE / LOOPBACK_COST)
 
 
 def test_what_some_take_is_not_lent() -> None:
     """Ten that take a little each leave what they may double; two that take much share a half."""
-    budget = ReceiveBudget(8 << 20)
-    small = [receiving(budget, 10_000, 0.0, loopback=False) for _ in range(10)]
-    first = receiving(budget, 0, 0.0, loopback=False)
+    buffer = SocketBuffer(8 << 20)
+    small = [receiving(buffer, 10_000, 0.0, loopback=False) for _ in range(10)]
+    first = receiving(buffer, 0, 0.0, loopback=False)
     first.arrived(0, 2 * READ_GAP, 0.0)
-    taken = sum(claim.charge for claim in small)
+    taken = sum(stake.charge for stake in small)
     assert taken == 10 * 10_000 * DATAGRAM_COST
     assert first.most(1448, MANY) == int((6 << 20) - 2 * taken)
-    second = receiving(budget, 2 << 20, 0.0, loopback=False)
+    second = receiving(buffer, 2 << 20, 0.0, loopback=False)
     second.granted(2 << 20)
     assert first.most(1448, MANY) == int(((4 << 20) - taken) / 2)
 
 
 def test_a_claim_fades_with_what_comes() -> None:
     """Who used all of a window and now uses little of it leaves the rest within half a second."""
-    budget = ReceiveBudget(8 << 20)
-    claim = receiving(budget, 1 << 20, 0.0)
-    claim.arrived(0, None, 0.0)
-    claim.granted(1 << 20)
-    assert claim.charge == (1 << 20) * LOOPBACK_COST
+    buffer = SocketBuffer(8 << 20)
+    stake = receiving(buffer, 1 << 20, 0.0)
+    stake.arrived(0, None, 0.0)
+    stake.granted(1 << 20)
+    assert stake.charge == (1 << 20) * LOOPBACK_COST
     left = 1 << 20
     for n in range(1, 10):
         left -= 100
-        claim.arrived(left, None, n * REST / 2)
-    assert claim.charge < LOOPBACK_COST * (1 << 20) / 2
+        stake.arrived(left, None, n * REST / 2)
+    assert stake.charge < LOOPBACK_COST * (1 << 20) / 2
     for n in range(10, 40):
         left -= 100
-        claim.arrived(left, None, n * REST / 2)
-    assert claim.charge == 0.0
+        stake.arrived(left, None, n * REST / 2)
+    assert stake.charge == 0.0
 
 
 def test_what_others_were_promised_is_not_promised_again() -> None:
     """A share counts only as far as it is free."""
-    budget = ReceiveBudget(CAPACITY)
-    first = receiving(budget, 180_000, 0.0)
-    second = receiving(budget, 0, 0.0)
+    buffer = SocketBuffer(CAPACITY)
+    first = receiving(buffer, 180_000, 0.0)
+    second = receiving(buffer, 0, 0.0)
     assert second.most(0, MANY) == int(CAPACITY / LOOPBACK_COST) - 180_000
     first.arrived(0, None, 0.0)  # they have come
     assert second.most(0, MANY) == int(CAPACITY * 3 / 4 / LOOPBACK_COST)
@@ -150,34 +150,34 @@ def test_what_others_were_promised_is_not_promised_again() -> None:
 
 def test_a_window_that_a_peer_can_use_is_never_refused() -> None:
     """SWS-2, SWS-3: else the peer would wait for the override of silly-window avoidance."""
-    budget = ReceiveBudget(CAPACITY)
-    claims = [receiving(budget, LEAST, 0.0) for _ in range(100)]
-    assert claims[0].most(SEGMENT, MANY) == LEAST
-    claims[0].granted(100_000)
-    assert claims[0].most(SEGMENT, MANY) == 50_000
-    claims[0].granted(200_000)
-    assert claims[0].most(SEGMENT, MANY) == SEGMENT
-    assert claims[0].most(1448, MANY) == LEAST
+    buffer = SocketBuffer(CAPACITY)
+    stakes = [receiving(buffer, LEAST, 0.0) for _ in range(100)]
+    assert stakes[0].most(SEGMENT, MANY) == LEAST
+    stakes[0].granted(100_000)
+    assert stakes[0].most(SEGMENT, MANY) == 50_000
+    stakes[0].granted(200_000)
+    assert stakes[0].most(SEGMENT, MANY) == SEGMENT
+    assert stakes[0].most(1448, MANY) == LEAST
 
 
 def test_who_rests_leaves_its_share_to_others() -> None:
     """The promise stands; that it will be used at once is not to be expected."""
-    budget = ReceiveBudget(CAPACITY)
-    idle = receiving(budget, 150_000, 0.0)
-    claim = receiving(budget, 0, REST)
-    assert claim.most(0, MANY) < CAPACITY // 2
-    claim.arrived(0, None, 1.5 * REST + 0.001)
-    assert claim.most(0, MANY) == int(CAPACITY / LOOPBACK_COST)
+    buffer = SocketBuffer(CAPACITY)
+    idle = receiving(buffer, 150_000, 0.0)
+    stake = receiving(buffer, 0, REST)
+    assert stake.most(0, MANY) < CAPACITY // 2
+    stake.arrived(0, None, 1.5 * REST + 0.001)
+    assert stake.most(0, MANY) == int(CAPACITY / LOOPBACK_COST)
     assert idle.charge == 0
     idle.arrived(100_000, None, 1.5 * REST + 0.001)
-    assert claim.most(0, MANY) < CAPACITY * 3 // 4
+    assert stake.most(0, MANY) < CAPACITY * 3 // 4
 
 
 def test_an_end_leaves_all() -> None:
-    budget = ReceiveBudget(CAPACITY)
-    claim, other = receiving(budget, 100_000, 0.0), receiving(budget, 1, 0.0)
-    claim.release()
-    claim.release()
+    buffer = SocketBuffer(CAPACITY)
+    stake, other = receiving(buffer, 100_000, 0.0), receiving(buffer, 1, 0.0)
+    stake.release()
+    stake.release()
     assert other.most(0, MANY) == int(CAPACITY / LOOPBACK_COST)
 
 
@@ -187,14 +187,14 @@ def test_an_end_leaves_all() -> None:
 )
 def test_SHLD_14_no_edge_ever_moves_back(plan: list[tuple[int, int, bool]], capacity: int) -> None:
     """BUF-8: connections come and go in one socket, and every promise stands."""
-    budget = ReceiveBudget(capacity)
+    buffer = SocketBuffer(capacity)
     receivers: list[Receiver] = []
     config = Config()
     for n, (which, size, read) in enumerate(plan):
         now = n / 50
         while which >= len(receivers):
-            claim = Claim(budget, loopback=which % 2 == 0)
-            receiver = Receiver(IRS, config, Timers(), claim=claim)
+            stake = Stake(buffer, loopback=which % 2 == 0)
+            receiver = Receiver(IRS, config, Timers(), stake=stake)
             receiver.shift = window_shift(config.receive_buffer_max)
             receiver.syn_window_field()
             receivers.append(receiver)

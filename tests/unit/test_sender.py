@@ -51,7 +51,7 @@ class Half:
             sack=sack,
             timestamps=False,
             syn_transmissions=syn_transmissions,
-            echo=None,
+            tsecr=None,
             now=0.0,
         )
         self.window = window
@@ -847,7 +847,7 @@ def test_a_lost_syn_makes_the_first_rto_three_seconds() -> None:
     assert sender.flight.rtt.rto == 2.0
     sender.syn_sent(1.0)
     sender.on_ack(ONE, [], None, None, False, 1.1)
-    sender.established(SMSS, sack=False, timestamps=False, syn_transmissions=2, echo=None, now=1.1)
+    sender.established(SMSS, sack=False, timestamps=False, syn_transmissions=2, tsecr=None, now=1.1)
     assert sender.flight.rtt.rto == 3.0
     sender.snd_wnd = sender.max_snd_wnd = 10_000
     sender.buffer.append(bytes(10))

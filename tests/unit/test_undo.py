@@ -293,5 +293,5 @@ def test_a_syn_that_was_only_slow(echo: int, segments: int) -> None:
     course = Course(congestion="newreno")
     flight = course.flight
     flight.syn_sent(1000, 3.0)
-    flight.established(SMSS, sack=True, timestamps=True, syn_transmissions=3, echo=echo, now=3.1)
+    flight.established(SMSS, sack=True, timestamps=True, syn_transmissions=3, tsecr=echo, now=3.1)
     assert flight.window == segments * SMSS

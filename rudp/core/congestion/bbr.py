@@ -9,7 +9,7 @@ probing, when losses exceed a share of what was in flight, and short-term ones i
 Left out: the packet conservation of the first round of recovery, for which pacing at the model's
 rate stands; the marking of samples in ProbeRTT as limited by the application, in place of which
 they are not asked whether the pipe is full; and DCTCP-style marks, as ECN is RFC 3168's here: an
-echo counts as a loss in its round.  Rates are octets a second.
+ECE counts as a loss in its round.  Rates are octets a second.
 """
 
 import enum

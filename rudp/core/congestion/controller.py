@@ -23,7 +23,7 @@ class Signal(enum.Enum):
     """What made the network ask for less."""
 
     LOSS = "octets were lost"
-    ECN = "the peer echoes a mark (RFC 3168)"
+    ECN = "a mark of a router came back as ECE (RFC 3168)"
 
 
 class Ack:

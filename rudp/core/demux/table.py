@@ -23,7 +23,7 @@ from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.life.connection import Connection
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.life.tcb import Opened, Tcb
-from rudp.core.receive.promises import ReceiveBudget
+from rudp.core.receive.promises import SocketBuffer
 from rudp.core.segment import options, wire
 from rudp.core.segment.addresses import (
     OVERHEAD_IPV4,
@@ -120,7 +120,7 @@ class ConnectionTable:
 
     def limit_promises(self, capacity: int) -> None:
         """The socket keeps *capacity* octets until they are read, as its system counts them."""
-        self._around.promises = ReceiveBudget(capacity)
+        self._around.socket_buffer = SocketBuffer(capacity)
 
     # -- user calls ------------------------------------------------------------------------------
 

@@ -95,14 +95,14 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     tcb.agree_on_ecn(receiver, flags)
     tcb.last_heard = now
     if flags & ACK:
-        echo = tcb.echo(run, now)
-        sender.on_ack(seg_ack, [], None, echo, False, now)
+        tsecr = tcb.tsecr(run, now)
+        sender.on_ack(seg_ack, [], None, tsecr, False, now)
         tcb.syn_due = None
         known = tcb.state is State.SYN_RECEIVED
         tcb.move(Cause.RCV_ACK_OF_SYN if known else Cause.RCV_SYN_ACK, now)
         tcb.await_word(now)
         # The window of a SYN is not scaled.
-        tcb.establish(run.window, receiver.irs, seg_ack, echo, now)
+        tcb.establish(run.window, receiver.irs, seg_ack, tsecr, now)
         receiver.syn_window_field()
         receiver.ack_now(Why.ACK_OF_SYN)
         _data_and_fin(tcb, receiver, run, receiver.irs + 1, now)
@@ -266,18 +266,18 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     una, nxt = sender.snd_una, sender.snd_nxt
     seg_ack = from_wire(run.ack, una)
     window = run.window << tcb.snd_shift if not run.flags & SYN else run.window
-    echo = tcb.echo(run, now)
+    tsecr = tcb.tsecr(run, now)
 
     if una == sender.iss:  # SYN-RECEIVED, or FIN-WAIT-1 after CLOSE in SYN-RECEIVED
         if not una < seg_ack <= nxt:
             tcb.drop(Count.ACK_UNACCEPTABLE)
             tcb.refuse_ack(run.ack)
             return False
-        sender.on_ack(seg_ack, [], None, echo, False, now)
+        sender.on_ack(seg_ack, [], None, tsecr, False, now)
         if tcb.state is State.SYN_RECEIVED:
             tcb.move(Cause.RCV_ACK_OF_SYN, now)
         tcb.syn_due = None
-        tcb.establish(window, seq, seg_ack, echo, now)
+        tcb.establish(window, seq, seg_ack, tsecr, now)
         if tcb.receiver is not None and tcb.receiver.ready_octets:
             tcb.events |= READABLE
         return True
@@ -286,8 +286,8 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         tcb.drop(Count.ACK_UNACCEPTABLE, run.segments)
         tcb.answer(not run.length and not run.flags & FIN, now)
         return False
-    if echo is not None and run.length and tcb.receiver is not None:
-        tcb.receiver.note_echo(echo, now)
+    if tsecr is not None and run.length and tcb.receiver is not None:
+        tcb.receiver.note_tsecr(tsecr, now)
     if seg_ack < una:
         _overtaken(tcb, run, now)
         return True  # old news, but its data may be new
@@ -305,8 +305,8 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     )
     had_acked_fin = sender.fin_acked
     if tcb.ecn and run.flags & ECE:
-        sender.on_echo(seg_ack, now)
-    acked = sender.on_ack(seg_ack, blocks, dsack, echo, duplicate, now)
+        sender.on_ece(seg_ack, now)
+    acked = sender.on_ack(seg_ack, blocks, dsack, tsecr, duplicate, now)
     if sender.flight.pmtu_moved:
         tcb.follow_pmtu()
     if sender.update_window(seq, seg_ack, window, now) or acked:

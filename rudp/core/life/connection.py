@@ -582,7 +582,7 @@ class Connection:
         ect = ect and length > 0
         if ect and sender.flight.take_cwr():
             flags |= CWR
-        if receiver.echoing:
+        if receiver.ece_due:
             flags |= ECE
         window = receiver.window_field()
         receiver.ack_sent()
@@ -644,7 +644,7 @@ class Connection:
         opts = self._options(receiver, now)
         window = receiver.window_field()
         receiver.ack_sent()
-        flags = ACK | ECE if receiver.echoing else ACK
+        flags = ACK | ECE if receiver.ece_due else ACK
         return self._segment(seq, to_wire(receiver.rcv_nxt), flags, window, opts, why, now)
 
     def _syn(self, why: Why, now: float) -> Transmit | None:

@@ -43,11 +43,11 @@ def as_predicted(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> bool:
     tcb.last_heard = now
     tcb.keepalive_probes = 0
     seq, seg_ack = receiver.rcv_nxt, una + acked
-    echo = tcb.echo(run, now)
-    if run.length and echo is not None:
-        receiver.note_echo(echo, now)
+    tsecr = tcb.tsecr(run, now)
+    if run.length and tsecr is not None:
+        receiver.note_tsecr(tsecr, now)
     if outstanding:
-        sender.on_ack(seg_ack, _NO_BLOCKS, None, echo, False, now)
+        sender.on_ack(seg_ack, _NO_BLOCKS, None, tsecr, False, now)
         if sender.flight.pmtu_moved:
             tcb.follow_pmtu()
     if sender.update_window(seq, seg_ack, run.window << tcb.snd_shift, now) or acked:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rudp.config import Config
 from rudp.core.congestion.controller import Ack
-from rudp.core.receive.promises import Claim, ReceiveBudget
+from rudp.core.receive.promises import SocketBuffer, Stake
 from rudp.core.segment import wire
 from rudp.core.segment.addresses import (
     BASE_PAYLOAD_IPV4,
@@ -34,14 +34,14 @@ class Surroundings:
 
     ``counters``, ``memory``: theirs together; ``isn`` gives them their first numbers.  ``ack``:
     scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the socket can set and
-    read the ECN field.  ``promises``: what the socket holds for them, None where that is not known.
+    read the ECN field.  ``socket_buffer``: what the socket holds, None where that is unknown.
     *config* says how much memory there is; *secret*, *loopback_payload* and *link_payload*: see
     :class:`rudp.core.demux.table.ConnectionTable`.
     """
 
     __slots__ = (
         "ack", "counters", "ecn_capable", "isn", "link_payload", "loopback_payload", "memory",
-        "promises",
+        "socket_buffer",
     )  # fmt: skip
 
     def __init__(
@@ -56,15 +56,15 @@ class Surroundings:
         self.isn = IsnSource(secret)
         self.ack = Ack()
         self.ecn_capable = False
-        self.promises: ReceiveBudget | None = None
+        self.socket_buffer: SocketBuffer | None = None
         self.loopback_payload = loopback_payload
         self.link_payload = link_payload
 
-    def claim(self, path: Path) -> Claim | None:
+    def stake(self, path: Path) -> Stake | None:
         """Return the part of a new connection in what the socket holds (BUF-8)."""
-        if self.promises is None:
+        if self.socket_buffer is None:
             return None
-        return Claim(self.promises, loopback=is_loopback(host_of(path)))
+        return Stake(self.socket_buffer, loopback=is_loopback(host_of(path)))
 
     def receive_payload(self, path: Path) -> int:
         """Return the octets of UDP payload that we announce without asking for the link (W-50)."""

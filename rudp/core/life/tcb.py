@@ -350,8 +350,8 @@ class Tcb:
         config = self.config
         self._forget_receiver()
         around = self.around
-        claim = around.claim(self.path)
-        receiver = self.receiver = Receiver(irs, config, self.timers, around.memory, claim)
+        stake = around.stake(self.path)
+        receiver = self.receiver = Receiver(irs, config, self.timers, around.memory, stake)
         self.peer_mss = default_mss(self.path) if offer.mss is None else max(offer.mss, MSS_FLOOR)
         scale = offer.window_scale if config.window_scaling else None
         self.scaling = scale is not None
@@ -386,7 +386,7 @@ class Tcb:
     @property
     def first_window(self) -> int:
         """SEG.WND of our SYN before the peer's has come: never scaled (RFC 7323 §2.2)."""
-        most = 0xFFFF if self.around.promises is None else START
+        most = 0xFFFF if self.around.socket_buffer is None else START
         return min(self.config.receive_buffer, most)
 
     def forget_peer(self, now: float) -> None:
@@ -408,7 +408,7 @@ class Tcb:
 
         A SYN offers it with ECE and CWR, SYN,ACK accepts with ECE alone; old stacks reflect both.
         If we have offered and taken it back, the peer may not have seen the latter: its marks
-        are echoed, but our own data goes without.
+        are answered, but our own data goes without.
         """
         active = self.opened is Opened.ACTIVE
         wish = "on" if active else self.config.ecn
@@ -421,7 +421,7 @@ class Tcb:
         self.ecn = receiver.ecn and (self.offers_ecn or not active)
 
     def establish(
-        self, window: int, seg_seq: int, seg_ack: int, echo: int | None, now: float
+        self, window: int, seg_seq: int, seg_ack: int, tsecr: int | None, now: float
     ) -> None:
         """Our SYN is acknowledged: the peer's first window counts, and data may flow (s5)."""
         sender = self.sender
@@ -436,7 +436,7 @@ class Tcb:
             timestamps=self.timestamps,
             syn_transmissions=self.syn_transmissions,
             ecn=self.ecn,
-            echo=echo,
+            tsecr=tsecr,
             now=now,
         )
         ceiling = min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE
@@ -557,7 +557,7 @@ class Tcb:
         """Return TSval at *now*: milliseconds plus the connection's offset, 32 bits (TS-1)."""
         return timestamp(now, self.ts_offset)
 
-    def echo(self, run: Run, now: float) -> int | None:
+    def tsecr(self, run: Run, now: float) -> int | None:
         """Return the time in ms of our clock that *run* echoes; None if we never said so (M-13)."""
         if not self.timestamps or not run.flags & wire.ACK:
             return None

@@ -59,14 +59,14 @@ class Rack:
     def on_delivered(
         self,
         runs: Iterable[SentRun],
-        echo: int | None,
+        tsecr: int | None,
         snd_una: int,
         min_rtt: float | None,
         now: float,
     ) -> None:
         """Enter *runs*, delivered now, in ascending order (§6.2, steps 1 to 3).
 
-        *echo*: the time in milliseconds of our clock that the peer echoes, None without timestamps.
+        *tsecr*: the time in ms of our clock that the peer echoes, None without timestamps.
         It is that of what arrived in order, below *snd_una*: above a hole it is always old, and of
         what is SACKed there only the time tells which copy came.
         """
@@ -78,7 +78,7 @@ class Rack:
                 self.reordering_seen = True
             if run.transmissions > 1 and (
                 # It answers an earlier copy, by the echo or because no answer is so quick.
-                (echo is not None and run.seq < snd_una and echo < int(run.sent_at * 1000))
+                (tsecr is not None and run.seq < snd_una and tsecr < int(run.sent_at * 1000))
                 or (min_rtt is not None and rtt < min_rtt)
             ):
                 continue

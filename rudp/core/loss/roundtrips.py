@@ -48,7 +48,7 @@ class RoundTrips(Rtt):
         acked: list[SentRun],
         resent: bool,
         sacked: list[SentRun],
-        echo: int | None,
+        tsecr: int | None,
         now: float,
     ) -> float | None:
         """Take what round trips an acknowledgement shows; return that of what was sent last.
@@ -69,8 +69,8 @@ class RoundTrips(Rtt):
             return latest
         if not resent:
             self.sample(now - acked[0].sent_at)
-        elif echo is not None:
-            r = int(now * 1000) / 1000 - echo / 1000
+        elif tsecr is not None:
+            r = int(now * 1000) / 1000 - tsecr / 1000
             if r > now - acked[0].sent_at + GRANULARITY:
                 return latest
             self.sample(r)

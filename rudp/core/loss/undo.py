@@ -48,7 +48,7 @@ class Undo:
         self._dsack_seen = False
 
     @property
-    def awaits_echo(self) -> bool:
+    def awaits_tsecr(self) -> bool:
         """Whether an acknowledgement that advances may prove by its echo what was for nothing."""
         return self._first_resent is not None
 
@@ -74,19 +74,19 @@ class Undo:
         return not self._resent
 
     def on_advance(
-        self, una: int, echo: int | None, all_acked: bool, dsack: tuple[int, int] | None
+        self, una: int, tsecr: int | None, all_acked: bool, dsack: tuple[int, int] | None
     ) -> Proof | None:
         """Return what an acknowledgement that moved SND.UNA on from *una* proves.
 
         Only the first one that answers the first retransmission can (UNDO-2): it filled the gap
-        at *una*, so what it echoes came with that segment.  *echo*: the time in ms of our clock.
+        at *una*, so what it echoes came with that segment.  *tsecr*: the time in ms of our clock.
         With everything acknowledged it may be that the originals arrived but all their
         acknowledgements were lost; that alone is no proof.
         """
         if una < self._first_seq:
             return None
         first, self._first_resent = self._first_resent, None
-        if not self._open or first is None or echo is None or echo >= first:
+        if not self._open or first is None or tsecr is None or tsecr >= first:
             return None
         if dsack is not None:
             return Proof.TWICE if dsack[0] <= self._first_seq < dsack[1] else None

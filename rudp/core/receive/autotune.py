@@ -31,32 +31,32 @@ class Autotune:
         "_edge_at",
         "_most_read",
         "_read_before",
-        "echo",
         "min_rtt",
         "rtt",
         "since",
+        "tsecr",
     )
 
     def __init__(self, receive_buffer: int) -> None:
         self.rtt: float | None = None
         self.min_rtt: float | None = None
-        self.echo: int | None = None  # the echo that was measured last
+        self.tsecr: int | None = None  # the echo that was measured last
         self._edge: int | None = None  # what lies beyond it was granted after _edge_at
         self._edge_at = 0.0
         self.since = 0.0  # when the current measurement of reading began
         self._read_before = 0  # octets read in all, then
         self._most_read = receive_buffer // HEADROOM  # in any one round trip
 
-    def on_echo(self, echo: int, now: float) -> None:
-        """Data echoes the time *echo*, in ms of our clock: when we sent what it answers.
+    def on_tsecr(self, tsecr: int, now: float) -> None:
+        """Data echoes the time *tsecr*, in ms of our clock: when we sent what it answers.
 
         Only the first data that echoes it was not held up by its predecessors.  The peer may have
         had nothing to send for a while, so what is shorter is believed at once.
         """
-        if echo == self.echo:
+        if tsecr == self.tsecr:
             return
-        self.echo = echo
-        rtt = max(int(now * 1000) / 1000 - echo / 1000, TICK)
+        self.tsecr = tsecr
+        rtt = max(int(now * 1000) / 1000 - tsecr / 1000, TICK)
         if self.rtt is None or rtt < self.rtt:
             self.rtt = rtt
         else:

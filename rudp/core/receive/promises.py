@@ -40,90 +40,90 @@ QUEUE: Final = 256 * 1024
 """Octets of the buffer that are lent where all can come at once: the others wait behind them."""
 
 
-class ReceiveBudget:
+class SocketBuffer:
     """The buffer of one socket: *capacity* octets as the kernel counts them.
 
-    Large is a claim that is charged more than an equal share of half of it.
+    Large is a stake that is charged more than an equal share of half of it.
     """
 
-    __slots__ = ("_capacity", "_charged", "_claims", "_half", "_large", "_large_charged", "_takers")
+    __slots__ = ("_capacity", "_charged", "_half", "_large", "_large_charged", "_stakes", "_takers")
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._half = capacity / 2
         self._charged = 0.0
-        self._takers = 0  # claims that are charged anything
+        self._takers = 0  # stakes that are charged anything
         self._large = 0
         self._large_charged = 0.0
-        self._claims: OrderedDict[Claim, None] = OrderedDict()  # the one that rests longest first
+        self._stakes: OrderedDict[Stake, None] = OrderedDict()  # the one that rests longest first
 
-    def room(self, claim: "Claim", queue: float) -> float:
-        """Return how much of the buffer *claim* may take, as far as that is free.
+    def room(self, stake: "Stake", queue: float) -> float:
+        """Return how much of the buffer *stake* may take, as far as that is free.
 
         Who receives alone may have all of it.  Else half of it is shared, for more may begin, with
         what was promised to them before they came to be counted.  Three quarters are lent to the
         only one that needs much, less twice what the others take.  *queue*: so much is lent at most
         beyond an equal share.
         """
-        free = self._capacity - self._charged + claim.charge
-        receivers = len(self._claims)
-        if claim not in self._claims:
+        free = self._capacity - self._charged + stake.charge
+        receivers = len(self._stakes)
+        if stake not in self._stakes:
             receivers += 1
         if receivers == 1:
             return free
         half = self._half
-        large = self._large - claim.large
+        large = self._large - stake.large
         small = self._charged - self._large_charged
-        if not claim.large:
-            small -= claim.charge
+        if not stake.large:
+            small -= stake.charge
         lent = (half - small) / (large + 1) if large else 1.5 * half - 2 * small
-        takers = self._takers - (claim.charge > 0.0) + 1
+        takers = self._takers - (stake.charge > 0.0) + 1
         return min(max(half / receivers, min(max(half / takers, lent), queue)), free)
 
-    def charge(self, claim: "Claim", amount: float, now: float) -> None:
-        """Let *claim*, whose data came at *now* last, take *amount* of the buffer."""
-        if amount != claim.charge:
-            self._put(claim, amount)
-        claims = self._claims
-        claims[claim] = None
-        claims.move_to_end(claim)
-        while (first := next(iter(claims))).last_data < now - REST:
+    def charge(self, stake: "Stake", amount: float, now: float) -> None:
+        """Let *stake*, whose data came at *now* last, take *amount* of the buffer."""
+        if amount != stake.charge:
+            self._put(stake, amount)
+        stakes = self._stakes
+        stakes[stake] = None
+        stakes.move_to_end(stake)
+        while (first := next(iter(stakes))).last_data < now - REST:
             self.leave(first)
 
-    def leave(self, claim: "Claim") -> None:
-        """*claim* takes nothing any more."""
-        if claim.charge:
-            self._put(claim, 0.0)
-        self._claims.pop(claim, None)
+    def leave(self, stake: "Stake") -> None:
+        """*stake* takes nothing any more."""
+        if stake.charge:
+            self._put(stake, 0.0)
+        self._stakes.pop(stake, None)
 
-    def _put(self, claim: "Claim", amount: float) -> None:
-        """Let *claim* be charged *amount*, which is not what it was."""
-        before = claim.charge
+    def _put(self, stake: "Stake", amount: float) -> None:
+        """Let *stake* be charged *amount*, which is not what it was."""
+        before = stake.charge
         self._charged += amount - before
         if not before:
             self._takers += 1
         elif not amount:
             self._takers -= 1
-        if claim.large:
+        if stake.large:
             self._large -= 1
             self._large_charged -= before
-        claim.charge = amount
-        claim.large = amount * self._takers > self._half
-        if claim.large:
+        stake.charge = amount
+        stake.large = amount * self._takers > self._half
+        if stake.large:
             self._large += 1
             self._large_charged += amount
 
 
-class Claim:
-    """One connection's part of a budget.  *loopback*: all that is sent arrives at once.
+class Stake:
+    """What one connection may take of a *buffer*.  *loopback*: all that is sent arrives at once.
 
-    ``charge`` and ``large`` are the budget's; ``last_data``: when it was charged for data last, in
+    ``charge`` and ``large`` are the buffer's; ``last_data``: when it was charged for data last, in
     seconds, which is no longer than half of :data:`REST` before data came last.
     """
 
     __slots__ = (
         "_at_once",
-        "_budget",
+        "_buffer",
         "_burst",
         "_cost",
         "_gap_at",
@@ -136,8 +136,8 @@ class Claim:
         "last_data",
     )
 
-    def __init__(self, budget: ReceiveBudget, *, loopback: bool) -> None:
-        self._budget = budget
+    def __init__(self, buffer: SocketBuffer, *, loopback: bool) -> None:
+        self._buffer = buffer
         self._loopback = loopback
         self._cost = LOOPBACK_COST if loopback else DATAGRAM_COST
         self._at_once = 1.0  # the part of what is promised that may come between two reads
@@ -164,7 +164,7 @@ class Claim:
             return START
         least = max(LEAST, min(segment, (self._widest + 1) // 2))
         queue = QUEUE if self._at_once == 1.0 else float("inf")
-        at_once = min(self._budget.room(self, queue) / self._cost, START + 2 * received)
+        at_once = min(self._buffer.room(self, queue) / self._cost, START + 2 * received)
         return max(int(at_once / self._at_once), least)
 
     def arrived(self, promised: int, rtt: float | None, now: float) -> None:
@@ -190,14 +190,14 @@ class Claim:
         if 0.75 * charge <= amount <= charge and now - self.last_data < REST / 2:
             return  # what was charged a moment ago will do
         self.last_data = now
-        self._budget.charge(self, amount, now)
+        self._buffer.charge(self, amount, now)
 
     def granted(self, promised: int) -> None:
         """*promised* octets may come from now on."""
         self._widest = max(self._widest, promised)
         self._promised = promised
         if self.last_data >= 0.0:
-            self._budget.charge(self, self._amount(promised), self.last_data)
+            self._buffer.charge(self, self._amount(promised), self.last_data)
 
     def _amount(self, promised: int) -> float:
         """Return what they may take of the buffer: as much as twice what has come at once."""
@@ -209,4 +209,4 @@ class Claim:
 
     def release(self) -> None:
         """Nothing will come any more."""
-        self._budget.leave(self)
+        self._buffer.leave(self)

@@ -11,7 +11,7 @@ from typing import Final
 
 from rudp.config import Config
 from rudp.core.receive.autotune import Autotune
-from rudp.core.receive.promises import Claim
+from rudp.core.receive.promises import Stake
 from rudp.core.receive.reassembly import NOTHING_HELD, Reassembly
 from rudp.core.segment.seqnum import SEQ_MASK, to_wire, wire_after
 from rudp.core.segment.wire import RUN_SEGMENTS_MAX, Run
@@ -91,7 +91,7 @@ class Receiver:
     ``right_edge``: the sequence number after the last octet the peer may send; ``promised``: the
     right edge that was granted, which the field may have been rounded up from.
     ``ecn``: the peer may send ECN-capable segments; ``ce_received``: how many of them came with a
-    mark; ``echoing``: ECE is due on every acknowledgement.
+    mark; ``ece_due``: ECE is due on every acknowledgement.
     """
 
     __slots__ = (
@@ -104,10 +104,9 @@ class Receiver:
         "ack_why",
         "autotune",
         "ce_received",
-        "claim",
         "delivered",
         "duplicate_acks",
-        "echoing",
+        "ece_due",
         "ecn",
         "fin_seq",
         "irs",
@@ -128,6 +127,7 @@ class Receiver:
         "rmss_max",
         "sack",
         "shift",
+        "stake",
         "ts_recent",
         "ts_recent_at",
         "unacked_octets",
@@ -143,9 +143,9 @@ class Receiver:
         config: Config,
         timers: Timers,
         memory: Memory | None = None,
-        claim: Claim | None = None,
+        stake: Stake | None = None,
     ) -> None:
-        self.claim = claim
+        self.stake = stake
         self._memory = memory
         self._counted = 0  # octets of the buffer, as the shared memory knows them
         self._config = config
@@ -160,7 +160,7 @@ class Receiver:
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
         self.ecn = False
-        self.echoing = False
+        self.ece_due = False
         self.ce_received = 0
         self._duplicates = _NO_DUPLICATES  # octets that came again, to be reported
         self.rmss = RMSS_INITIAL
@@ -206,11 +206,11 @@ class Receiver:
     def _most(self) -> int:
         """Octets that may be promised at most: what buffer, window field and socket hold."""
         most = min(self.receive_buffer, 0xFFFF << self.shift)
-        if self.claim is None:
+        if self.stake is None:
             return most
         # A grant may be rounded down to what the field can say.
         segment = self.rmss_max + (1 << self.shift)
-        return min(most, self.claim.most(segment, self.rcv_nxt - self.irs))
+        return min(most, self.stake.most(segment, self.rcv_nxt - self.irs))
 
     def window_field(self) -> int:
         """Return SEG.WND for a segment sent now, and remember what it promises.
@@ -226,8 +226,8 @@ class Receiver:
             if edge > self.promised:
                 field = min((edge - nxt) >> shift, 0xFFFF)
                 self.promised = max(self.promised, nxt + (field << shift))
-                if self.claim is not None and self.fin_seq is None:
-                    self.claim.granted(self.promised - nxt)
+                if self.stake is not None and self.fin_seq is None:
+                    self.stake.granted(self.promised - nxt)
         field = (self.promised - nxt + (1 << shift) - 1) >> shift
         if field > 0xFFFF:
             field = 0xFFFF
@@ -378,8 +378,8 @@ class Receiver:
         if pieces > PIECES_MIN and pieces > PIECES_MIN + self.ready_octets // PIECE_OCTETS:
             self.ready = [b"".join(self.ready)]
         self._count(octets, now)
-        if self.claim is not None:
-            self.claim.arrived(self.promised - self.rcv_nxt, self.autotune.min_rtt, now)
+        if self.stake is not None:
+            self.stake.arrived(self.promised - self.rcv_nxt, self.autotune.min_rtt, now)
         if self.receive_buffer < self.receive_buffer_max:
             self._grow(now)
 
@@ -476,8 +476,8 @@ class Receiver:
     def end(self) -> None:
         """No data will come any more: leave the socket, and shared memory, to the others."""
         self._count_buffer(0)
-        if self.claim is not None:
-            self.claim.release()
+        if self.stake is not None:
+            self.stake.release()
 
     def discard(self) -> None:
         """Throw away what nobody will read."""
@@ -508,13 +508,13 @@ class Receiver:
     def note_marks(self, marked: int, reduced: bool) -> None:
         """Data has arrived, *marked* segments of it with CE; *reduced*: with CWR (ECN-4).
 
-        The echo goes on until CWR says that it was heard, for an acknowledgement may be lost.  The
+        ECE goes on until CWR says that it was heard, for an acknowledgement may be lost.  The
         peer hears of a change at once (DACK-2): its window may be so small that it would wait.
         """
-        echoing = marked > 0 or (self.echoing and not reduced)
+        ece_due = marked > 0 or (self.ece_due and not reduced)
         self.ce_received += marked
-        if echoing is not self.echoing:
-            self.echoing = echoing
+        if ece_due is not self.ece_due:
+            self.ece_due = ece_due
             self.ack_due = AckDue.NOW
             self.ack_why = Why.ACK_ECN_ECHO
 
@@ -592,9 +592,9 @@ class Receiver:
             return False
         return now - self.ts_recent_at < PAWS_VALIDITY
 
-    def note_echo(self, echo: int, now: float) -> None:
-        """Data echoes the time *echo*, in ms of our clock."""
-        self.autotune.on_echo(echo, now)
+    def note_tsecr(self, tsecr: int, now: float) -> None:
+        """Data echoes the time *tsecr*, in ms of our clock."""
+        self.autotune.on_tsecr(tsecr, now)
 
     def note_timestamp(self, tsval: int, seq: int, now: float) -> None:
         """Update TS.Recent from an acceptable segment at *seq* (RFC 7323 §4.3, TS-3)."""

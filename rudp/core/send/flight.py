@@ -52,19 +52,19 @@ def initial_window(smss: int) -> int:
 class Flight:
     """Loss recovery and congestion control of one connection.
 
-    Numbers are growing ints, sizes octets, times seconds; an *echo* is the time in milliseconds of
+    Numbers are growing ints, sizes octets, times seconds; *tsecr* is the time in milliseconds of
     our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
     lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
-    reductions that turned out to be needless.  ``ece_received``: acknowledgements that echoed a
-    mark of a router; ``cwr_due``: the next new data says that the window was reduced.  *ack*: what
-    is written anew at each acknowledgement; connections may share it.
+    reductions that turned out to be needless.  ``ece_received``: acknowledgements with ECE, which
+    tell of a router's mark; ``cwr_due``: the next new data says that the window was reduced.
+    *ack*: what is written anew at each acknowledgement; connections may share it.
     """
 
     __slots__ = (
         "_ack",
         "_burst",
         "_config",
-        "_echoed",
+        "_ece",
         "_full_losses",
         "_held_until",
         "_holds",
@@ -125,7 +125,7 @@ class Flight:
         self.ecn = False
         self.cwr_due = False
         self.ece_received = 0
-        self._echoed = False  # the acknowledgement at hand echoes a mark
+        self._ece = False  # the acknowledgement at hand bears it
         self._reduced_until = iss  # SND.NXT when a mark was answered last
         self._held_until = LONG_AGO  # nothing leaves before, after a mark at the smallest window
         self._holds = 0  # such marks in a row
@@ -133,7 +133,7 @@ class Flight:
         self.pace: float | None = None  # the pacing rate when we asked last, and
         self._burst = 0  # the octets that may leave at once at that rate
         self._prr: Prr | None = None  # what leads the window through fast recovery
-        self._timestamps = False  # both SYNs had them, so an echo tells which copy is answered
+        self._timestamps = False  # both SYNs had them, so TSecr tells which copy is answered
         self._full_losses = 0  # acknowledgements in a row that show full segments lost, none here
         self._syn_sent_at = 0.0
         self.last_sent = 0.0
@@ -151,11 +151,11 @@ class Flight:
         else:
             self.board.on_resent(iss, iss + 1, now)
 
-    def syn_acked(self, echo: int | None, now: float) -> None:
+    def syn_acked(self, tsecr: int | None, now: float) -> None:
         """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
         nxt = self.board.snd_nxt
         runs, resent = self.board.acknowledge(nxt)
-        self.rtt.measure(nxt, nxt, runs, resent, [], echo, now)
+        self.rtt.measure(nxt, nxt, runs, resent, [], tsecr, now)
 
     def established(
         self,
@@ -166,20 +166,20 @@ class Flight:
         timestamps: bool,
         syn_transmissions: int,
         ecn: bool = False,
-        echo: int | None,
+        tsecr: int | None,
         now: float,
     ) -> None:
         """The handshake is over: set up for data segments of *smss* octets.
 
         *announced*: what it would be if only the two ends counted; the initial window has as many
-        octets as if the path carried that, in whole segments.  If *echo* is older than the SYN that
-        was sent last, the time-outs were for nothing (UNDO-9).
+        octets as if the path carried that, in whole segments.  If *tsecr* is older than the SYN
+        that was sent last, the time-outs were for nothing (UNDO-9).
         """
         config = self._config
         self.smss = smss
         self._timestamps = timestamps
         self.ecn = ecn
-        spurious = echo is not None and echo < int(self._syn_sent_at * 1000)
+        spurious = tsecr is not None and tsecr < int(self._syn_sent_at * 1000)
         troubled = syn_transmissions > 2 and not spurious  # CC-2
         octets = initial_window(max(smss, announced))
         window = smss if troubled else -(-octets // smss) * smss
@@ -331,7 +331,7 @@ class Flight:
         seg_ack: int,
         sack_blocks: list[tuple[int, int]],
         dsack: tuple[int, int] | None,
-        echo: int | None,
+        tsecr: int | None,
         duplicate: bool,
         can_try: bool,
         now: float,
@@ -360,7 +360,7 @@ class Flight:
             self.pmtu_moved = any(run.is_probe for run in runs + sacked)
             if self.pmtu_moved:
                 self.pmtu.on_probe_delivered()
-        ack.rtt = self.rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, echo, now)
+        ack.rtt = self.rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, tsecr, now)
         if sacked:
             runs += sacked
         if self._full_losses and any(run.end - run.seq >= self.smss for run in runs):
@@ -371,7 +371,7 @@ class Flight:
         self.rate.sample(runs, ack, min_rtt, now)
         ack.delivered = self.rate.delivered - already
         if runs and recovery.rack is not None:
-            recovery.rack.on_delivered(runs, echo, seg_ack, min_rtt, now)
+            recovery.rack.on_delivered(runs, tsecr, seg_ack, min_rtt, now)
         repaired = self.tail.is_out and self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
         if dsack is not None:
             self.dsacks += 1
@@ -380,12 +380,12 @@ class Flight:
         undo = self.undo
         if (
             undo is not None
-            and (dsack is not None or undo.awaits_echo or self.frto is not None)
+            and (dsack is not None or undo.awaits_tsecr or self.frto is not None)
             and self._config.undo
         ):
-            proof = self._was_needless(undo, una, dsack, echo, duplicate, can_try, runs, now)
+            proof = self._was_needless(undo, una, dsack, tsecr, duplicate, can_try, runs, now)
             if proof is not None:
-                self._undo(undo, proof, acked, echo, now)
+                self._undo(undo, proof, acked, tsecr, now)
 
         phase = recovery.phase
         if phase is not Phase.OPEN and seg_ack >= recovery.recover:
@@ -416,14 +416,14 @@ class Flight:
             self._prr.on_ack(ack.delivered, board.in_flight, bool(acked) and not lost)
         if ack.delivered or lost:
             fast = phase is Phase.FAST or recovery.phase is Phase.FAST
-            # What is only SACKed grows nothing while it may be the sign of a loss, and an echo
+            # What is only SACKed grows nothing while it may be the sign of a loss, and ECE
             # is the opposite of a reason to grow (RFC 3168 §6.1.2).
-            grows = not fast and (acked or self.reordering_seen) and not self._echoed
+            grows = not fast and (acked or self.reordering_seen) and not self._ece
             if grows or not self.controller.uses_prr:
                 self._tell_controller(now)
-        if not self._echoed:
+        if not self._ece:
             self._holds = 0
-        self._echoed = False
+        self._ece = False
         if board.snd_una == board.snd_nxt:
             self.tail_due = False
         elif acked and not recovery.is_impatient:
@@ -566,7 +566,7 @@ class Flight:
         undo: Undo,
         una: int,
         dsack: tuple[int, int] | None,
-        echo: int | None,
+        tsecr: int | None,
         duplicate: bool,
         can_try: bool,
         runs: list[SentRun],
@@ -580,7 +580,7 @@ class Flight:
         advanced = board.snd_una > una
         reported = dsack is not None and undo.on_dsack(*dsack)
         all_acked = board.snd_una == board.snd_nxt
-        proof = undo.on_advance(una, echo, all_acked, dsack) if advanced else None
+        proof = undo.on_advance(una, tsecr, all_acked, dsack) if advanced else None
         if proof is not None:
             return proof
         if self.frto is not None:
@@ -598,7 +598,7 @@ class Flight:
                 return Proof.LATE
         return Proof.TWICE if reported else None
 
-    def _undo(self, undo: Undo, proof: Proof, acked: int, echo: int | None, now: float) -> None:
+    def _undo(self, undo: Undo, proof: Proof, acked: int, tsecr: int | None, now: float) -> None:
         """Take the latest reduction back (UNDO-7, RFC 4015 §3.2).
 
         The window too, at once: pacing sees to it that no burst follows, and without it only what
@@ -627,8 +627,8 @@ class Flight:
                 self.rtt.was_answered(now - undo.last_resent)
             else:
                 self.rtt.was_spurious()
-                if echo is not None:
-                    self.rtt.sample(now - echo / 1000)
+                if tsecr is not None:
+                    self.rtt.sample(now - tsecr / 1000)
         self.controller.on_undo(most, now)
 
     def _keep_reduction(self) -> None:
@@ -638,7 +638,7 @@ class Flight:
 
     # -- marks -----------------------------------------------------------------------------------
 
-    def on_echo(self, seg_ack: int, now: float) -> None:
+    def on_ece(self, seg_ack: int, now: float) -> None:
         """A router has marked what we sent: do as after a loss, but nothing is missing (ECN-5).
 
         Once for each window of data, and not in a recovery, which is an answer already.  A window
@@ -647,7 +647,7 @@ class Flight:
         """
         board, controller = self.board, self.controller
         self.ece_received += 1
-        self._echoed = True
+        self._ece = True
         if seg_ack < self._reduced_until or self.recovery.phase is not Phase.OPEN:
             return
         self._reduced_until = board.snd_nxt

@@ -198,12 +198,12 @@ class Sender:
         timestamps: bool,
         syn_transmissions: int,
         ecn: bool = False,
-        echo: int | None,
+        tsecr: int | None,
         now: float,
     ) -> None:
         """The handshake is over: set up for data segments of *smss* octets.
 
-        *echo*: the time in ms of our clock that the peer echoed with its acknowledgement.
+        *tsecr*: the time in ms of our clock that the peer echoed with its acknowledgement.
         """
         self.smss = smss
         self.flight.established(
@@ -213,7 +213,7 @@ class Sender:
             timestamps=timestamps,
             syn_transmissions=syn_transmissions,
             ecn=ecn,
-            echo=echo,
+            tsecr=tsecr,
             now=now,
         )
 
@@ -229,27 +229,27 @@ class Sender:
         seg_ack: int,
         sack_blocks: list[tuple[int, int]],
         dsack: tuple[int, int] | None,
-        echo: int | None,
+        tsecr: int | None,
         duplicate: bool,
         now: float,
     ) -> int:
         """Enter an acceptable acknowledgement, SND.UNA <= *seg_ack* <= SND.NXT.
 
         *sack_blocks*: valid blocks above *seg_ack*.  *dsack*: octets reported to have come twice.
-        *echo*: the time in ms of our clock that the peer echoes, None without timestamps.
+        *tsecr*: the time in ms of our clock that the peer echoes, None without timestamps.
         *duplicate*: a duplicate in the sense of RFC 5681 §2.  Return the octets by which SND.UNA
         moved.
         """
         board, timers = self.board, self._timers
         acked = seg_ack - board.snd_una
         if board.snd_una == self.iss:
-            self.flight.syn_acked(echo, now)
+            self.flight.syn_acked(tsecr, now)
         else:
             if timers.loss_kind is LossTimer.PERSIST:
                 duplicate = False  # the answer to a window probe says nothing about loss (ZWP-4)
             asks = self.flight.frto is not None
             can_try = asks and self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
-            self.flight.on_ack(seg_ack, sack_blocks, dsack, echo, duplicate, can_try, now)
+            self.flight.on_ack(seg_ack, sack_blocks, dsack, tsecr, duplicate, can_try, now)
         if acked:
             self.buffer.release(seg_ack)
             self._stalled_since = now
@@ -262,12 +262,12 @@ class Sender:
             self._set_loss_timer(now)
         return acked
 
-    def on_echo(self, seg_ack: int, now: float) -> None:
+    def on_ece(self, seg_ack: int, now: float) -> None:
         """The peer says with ECE that a router has marked what we sent (ECN-5).
 
         Comes before :meth:`on_ack` of the same acknowledgement, which is one of *seg_ack*.
         """
-        self.flight.on_echo(seg_ack, now)
+        self.flight.on_ece(seg_ack, now)
 
     def update_window(self, seg_seq: int, seg_ack: int, window: int, now: float) -> bool:
         """Take SEG.WND if the segment is not older than the last that was used (§3.10.7.4).

@@ -65,7 +65,7 @@ class Why(enum.Enum):
     ACK_DUPLICATE = "The octets were here already: our ACK may be lost.", "RFC 9293 §3.10.7.4"
     ACK_UNACCEPTABLE = "The segment does not fit: this says what would.", "RFC 9293 §3.10.7.4"
     ACK_WINDOW_SHUT = "Data came and there is no room for it.", "RFC 9293 §3.10.7.4"
-    ACK_ECN_ECHO = "The echo of a router's mark begins or ends.", "RFC 3168 §6.1.3"
+    ACK_ECN_ECHO = "ECE, the answer to a router's mark, begins or ends.", "RFC 3168 §6.1.3"
     WINDOW_UPDATE = "The reader made room worth telling of.", "RFC 9293 §3.8.6.2.2"
     KEEP_ALIVE = "It has been quiet for long: is the peer still there?", "RFC 9293 §3.8.4"
     CHALLENGE_ACK = "Is that really from you? Then answer to this.", "RFC 5961 §3.2, §4.2"

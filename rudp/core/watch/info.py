@@ -94,6 +94,6 @@ class ConnectionInfo:
     ce_received: int
     """Segments that came with a router's mark (RFC 3168 §5)."""
     ece_received: int
-    """Acknowledgements that echoed such a mark (RFC 3168 §6.1.2)."""
+    """Acknowledgements with ECE, which tell of such a mark (RFC 3168 §6.1.2)."""
     soft_error: OSError | None
     """The latest trouble that did not end the connection (RFC 9293 §3.9.1.8)."""
