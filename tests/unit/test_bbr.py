@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rudp.core.congestion.bbr import GAINS, STARTUP_PACING_GAIN, Bbr, State
+from rudp.core.congestion.bbr import GAINS, STARTUP_PACING_GAIN, Bbr, BbrState
 from rudp.core.congestion.controller import Ack, Signal
 from rudp.core.terms.bounds import WINDOW_MAX
 
@@ -24,7 +24,7 @@ class Path:
         self.delivered = 0
         self.lost = 0
         self.in_flight: list[tuple[float, float, int, int, int]] = []
-        self.states: list[State] = []
+        self.states: list[BbrState] = []
         self.next_send = 0.0
         self.dropped = 0
 
@@ -82,7 +82,7 @@ class Path:
         if not self.states or self.states[-1] is not self.bbr.state:
             self.states.append(self.bbr.state)
 
-    def run_until(self, *states: State) -> None:
+    def run_until(self, *states: BbrState) -> None:
         """Run until BBR has come from somewhere else into one of *states*."""
         self.states.clear()
         for _ in range(1000):
@@ -92,7 +92,7 @@ class Path:
         raise AssertionError(f"{self.states} but never {states}")
 
 
-def state(path: Path) -> State:
+def state(path: Path) -> BbrState:
     return path.bbr.state
 
 
@@ -105,8 +105,8 @@ def settled(**settings: float) -> Path:
 def test_the_rate_and_the_round_trip_are_found() -> None:
     """CC-12: Startup doubles the rate, Drain takes the queue away, then the cycle begins."""
     path = settled()
-    assert path.states[:2] == [State.STARTUP, State.DRAIN]
-    assert path.states[2] in (State.PROBE_DOWN, State.PROBE_CRUISE)
+    assert path.states[:2] == [BbrState.STARTUP, BbrState.DRAIN]
+    assert path.states[2] in (BbrState.PROBE_DOWN, BbrState.PROBE_CRUISE)
     assert path.bbr.max_bw == pytest.approx(RATE, rel=0.05)
     assert path.run(3.0) == pytest.approx(RATE, rel=0.05)
     assert path.bbr.cwnd <= 2.5 * BDP + 6 * SMSS
@@ -116,17 +116,17 @@ def test_the_cycle() -> None:
     """Down, cruise, refill, up, and again; once in two to three seconds, or as Reno would."""
     path = settled()
     path.run(8.0)
-    up = path.states.index(State.PROBE_UP)
-    assert path.states[up - 1] is State.PROBE_REFILL
-    assert path.states[up + 1 : up + 3] == [State.PROBE_DOWN, State.PROBE_CRUISE]
+    up = path.states.index(BbrState.PROBE_UP)
+    assert path.states[up - 1] is BbrState.PROBE_REFILL
+    assert path.states[up + 1 : up + 3] == [BbrState.PROBE_DOWN, BbrState.PROBE_CRUISE]
 
 
 def test_the_bare_round_trip_is_looked_for() -> None:
     """Every five seconds, for 200 ms, with half a bandwidth-delay product."""
     path = settled()
     path.run(6.0)
-    assert State.PROBE_RTT in path.states
-    assert path.states[path.states.index(State.PROBE_RTT) + 1] is State.PROBE_CRUISE
+    assert BbrState.PROBE_RTT in path.states
+    assert path.states[path.states.index(BbrState.PROBE_RTT) + 1] is BbrState.PROBE_CRUISE
 
 
 def test_little_queue() -> None:
@@ -146,7 +146,7 @@ def test_losses_in_the_path_set_bounds() -> None:
 def test_a_mark_counts_as_a_loss() -> None:
     """ECN-5: outside of probing the short-term bounds close in, by 0.7 at the most."""
     path = settled()
-    while path.bbr.state is not State.PROBE_CRUISE:
+    while path.bbr.state is not BbrState.PROBE_CRUISE:
         path.run(0.01)
     before = path.bbr.cwnd
     path.bbr.on_congestion(Signal.ECN, before, path.now)
@@ -188,8 +188,8 @@ def too_much(path: Path) -> None:
 def test_losses_in_the_last_round_of_a_probe() -> None:
     """What a probe sent last is lost when it is over, and still says how much was too much."""
     path = settled()
-    path.run_until(State.PROBE_DOWN)
-    assert path.states[-2] is State.PROBE_UP
+    path.run_until(BbrState.PROBE_DOWN)
+    assert path.states[-2] is BbrState.PROBE_UP
     too_much(path)
     path.run(2 * RTT)
     assert path.bbr.cwnd == BDP - SMSS
@@ -198,10 +198,10 @@ def test_losses_in_the_last_round_of_a_probe() -> None:
 def test_losses_outside_of_a_probe_say_nothing_for_long() -> None:
     """They bound the window until the next probe, and no longer."""
     path = settled()
-    path.run_until(State.PROBE_CRUISE)
+    path.run_until(BbrState.PROBE_CRUISE)
     path.run(2 * RTT)
     too_much(path)
-    path.run_until(State.PROBE_UP)
+    path.run_until(BbrState.PROBE_UP)
     path.run(2 * RTT)
     assert path.bbr.cwnd > 1.5 * BDP
 
@@ -209,14 +209,14 @@ def test_losses_outside_of_a_probe_say_nothing_for_long() -> None:
 def test_undo_of_losses_in_a_probe() -> None:
     """UNDO-7: the bound is taken back, and the probe begins anew."""
     path = settled()
-    path.run_until(State.PROBE_UP)
+    path.run_until(BbrState.PROBE_UP)
     too_much(path)
     path.bbr.on_congestion(Signal.LOSS, int(BDP), path.now)
-    assert state(path) is State.PROBE_DOWN
+    assert state(path) is BbrState.PROBE_DOWN
     path.lost -= int(BDP / 2)
     path.bbr.on_undo(WINDOW_MAX, path.now)
-    assert state(path) is State.PROBE_UP
-    path.run_until(State.PROBE_CRUISE)
+    assert state(path) is BbrState.PROBE_UP
+    path.run_until(BbrState.PROBE_CRUISE)
     path.run(2 * RTT)
     assert path.bbr.cwnd > 1.5 * BDP
 
@@ -225,39 +225,39 @@ def test_losses_end_startup() -> None:
     """More than the threshold, in six ranges at least, within a round trip; unless undone."""
     path = Path(Bbr(SMSS, 10 * SMSS))
     path.run(0.15)
-    assert state(path) is State.STARTUP
+    assert state(path) is BbrState.STARTUP
     for _ in range(5):
         too_much(path)
     path.run(2 * RTT)
-    assert state(path) is State.STARTUP
+    assert state(path) is BbrState.STARTUP
     path = Path(Bbr(SMSS, 10 * SMSS))
     path.run(0.15)
     for _ in range(6):
         too_much(path)
     path.bbr.on_congestion(Signal.LOSS, int(BDP), path.now)
     path.run(2 * RTT, recovering=True)
-    assert path.states[:2] == [State.STARTUP, State.DRAIN]
+    assert path.states[:2] == [BbrState.STARTUP, BbrState.DRAIN]
     path.bbr.on_undo(WINDOW_MAX, path.now)
-    assert state(path) is State.STARTUP
+    assert state(path) is BbrState.STARTUP
 
 
 def test_a_pause_ends_the_look_at_the_round_trip() -> None:
     """Sending anew after it, with nothing in flight, finds the window as it was."""
     path = settled()
-    path.run_until(State.PROBE_RTT)
+    path.run_until(BbrState.PROBE_RTT)
     path.run(0.1)
     small = path.bbr.cwnd
     path.bbr.on_restart(0.0, 0.2, path.now)
-    assert state(path) is State.PROBE_RTT
+    assert state(path) is BbrState.PROBE_RTT
     path.bbr.on_restart(0.0, 0.2, path.now + 1.0)
-    assert state(path) is State.PROBE_CRUISE
+    assert state(path) is BbrState.PROBE_CRUISE
     assert path.bbr.cwnd > 2 * small
 
 
 def test_a_pause_is_no_reason_to_probe() -> None:
     """After it the pipe is filled at the rate known, however the pacing was before."""
     path = settled()
-    path.run_until(State.PROBE_UP)
+    path.run_until(BbrState.PROBE_UP)
     path.bbr.on_restart(0.0, 0.2, path.now)
     assert path.bbr.pacing_rate == pytest.approx(0.99 * path.bbr.bw)
 
@@ -266,7 +266,7 @@ def test_a_pause_before_any_rate_is_known() -> None:
     """Losses and a pause leave the pace alone, and a rate that is measured later is believed."""
     path = Path(Bbr(SMSS, 10 * SMSS))
     bbr = path.bbr
-    bbr.state = State.PROBE_CRUISE
+    bbr.state = BbrState.PROBE_CRUISE
     ack = Ack()
     ack.now = 1.0
     ack.delivered = SMSS
@@ -327,7 +327,7 @@ def test_the_threshold_is_a_share(threshold: float) -> None:
 def test_the_smallest_window_leaves_in_a_round_trip() -> None:
     """§5.6.2: without SACK duplicates bring no rate, and each may end a round of loss."""
     path = settled()
-    path.run_until(State.PROBE_CRUISE)
+    path.run_until(BbrState.PROBE_CRUISE)
     bbr = path.bbr
     bbr._bw_shortterm = 1.0  # after some forty of them
     ack = Ack()
@@ -337,5 +337,5 @@ def test_the_smallest_window_leaves_in_a_round_trip() -> None:
     ack.total_delivered = path.delivered
     ack.srtt = RTT
     bbr.on_ack(ack)
-    assert state(path) is State.PROBE_CRUISE
+    assert state(path) is BbrState.PROBE_CRUISE
     assert bbr.pacing_rate == 4 * SMSS / RTT

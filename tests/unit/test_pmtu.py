@@ -15,7 +15,7 @@ from rudp.core.send.pmtu import (
     STEP_MIN,
     PathMtu,
     Payloads,
-    State,
+    SearchState,
 )
 
 BASE, FLOOR, CEILING = 1200, 548, 1472
@@ -34,7 +34,7 @@ def explore(pmtu: PathMtu, true: int, now: float = 0.0, loss: float = 0.0, seed:
     for _ in range(1000):
         size = pmtu.next_probe(now)
         if size is None:
-            if pmtu.state not in (State.SEARCHING, State.ERROR):
+            if pmtu.state not in (SearchState.SEARCHING, SearchState.ERROR):
                 return probes
             now += PAUSE
             continue
@@ -51,7 +51,7 @@ def explore(pmtu: PathMtu, true: int, now: float = 0.0, loss: float = 0.0, seed:
 
 def test_where_it_begins() -> None:
     """PMTU-1, PMTU-2, DEF-37"""
-    assert (search().plpmtu, search().state) == (BASE, State.SEARCHING)
+    assert (search().plpmtu, search().state) == (BASE, SearchState.SEARCHING)
     assert search(1000).plpmtu == 1000
 
 
@@ -59,7 +59,7 @@ def test_ethernet_takes_one_probe() -> None:
     """PMTU-7: the size of the link first."""
     pmtu = search()
     assert explore(pmtu, CEILING) == 1
-    assert (pmtu.plpmtu, pmtu.state) == (CEILING, State.COMPLETE)
+    assert (pmtu.plpmtu, pmtu.state) == (CEILING, SearchState.COMPLETE)
 
 
 @given(st.integers(BASE, 9000), st.integers(1300, 9000))
@@ -108,7 +108,7 @@ def test_a_router_is_only_heard_when_it_says_less() -> None:
     pmtu.on_too_big(9000, 1.0)
     assert pmtu.plpmtu == CEILING
     pmtu.on_too_big(1400, 1.0)
-    assert (pmtu.plpmtu, pmtu.state) == (1400, State.COMPLETE)
+    assert (pmtu.plpmtu, pmtu.state) == (1400, SearchState.COMPLETE)
     pmtu.on_too_big(600, 1.0)
     assert pmtu.plpmtu == BASE
     pmtu.on_too_big(68, 1.0)
@@ -139,11 +139,11 @@ def test_a_black_hole() -> None:
     pmtu = search()
     explore(pmtu, CEILING)
     assert pmtu.on_black_hole(PAUSE, 10.0)
-    assert (pmtu.plpmtu, pmtu.state) == (BASE, State.SEARCHING)
+    assert (pmtu.plpmtu, pmtu.state) == (BASE, SearchState.SEARCHING)
     assert pmtu.next_probe(10.5) is None
     assert pmtu.next_probe(11.0) == CEILING
     assert pmtu.on_black_hole(PAUSE, 12.0)
-    assert (pmtu.plpmtu, pmtu.state) == (FLOOR, State.ERROR)
+    assert (pmtu.plpmtu, pmtu.state) == (FLOOR, SearchState.ERROR)
     assert not pmtu.on_black_hole(PAUSE, 13.0)
     assert pmtu.next_probe(12.5) is None
 
@@ -161,7 +161,7 @@ def test_the_base_passes_after_all() -> None:
     assert pmtu.next_probe(13.0) == BASE
     pmtu.on_probe_sent(BASE)
     pmtu.on_probe_delivered()
-    assert (pmtu.plpmtu, pmtu.state) == (BASE, State.SEARCHING)
+    assert (pmtu.plpmtu, pmtu.state) == (BASE, SearchState.SEARCHING)
     assert explore(pmtu, CEILING, now=20.0) == 1
     assert pmtu.plpmtu == CEILING
 
@@ -194,7 +194,7 @@ def local() -> PathMtu:
 def test_loopback_is_known() -> None:
     """PMTU-1: nothing to search for."""
     pmtu = local()
-    assert (pmtu.plpmtu, pmtu.state, pmtu.trusted) == (LOOPBACK, State.COMPLETE, True)
+    assert (pmtu.plpmtu, pmtu.state, pmtu.trusted) == (LOOPBACK, SearchState.COMPLETE, True)
     assert pmtu.next_probe(1e9) is None
     pmtu.on_refused(LOOPBACK)
     assert pmtu.plpmtu == BASE
@@ -223,7 +223,7 @@ def test_what_a_cut_datagram_tells(passed: int) -> None:
     pmtu.on_probe_sent(LOOPBACK)
     pmtu.on_cut(passed, PAUSE, 2.6)
     assert pmtu.next_probe(4.0) is None
-    assert (pmtu.plpmtu, pmtu.state) == (passed, State.COMPLETE)
+    assert (pmtu.plpmtu, pmtu.state) == (passed, SearchState.COMPLETE)
 
 
 def test_a_probe_that_is_cut_is_not_delivered() -> None:
@@ -327,7 +327,7 @@ def test_without_discovery(ceiling: int) -> None:
     """UDP-4: nothing is tried."""
     pmtu = search(ceiling, on=False)
     assert pmtu.next_probe(1e6) is None
-    assert (pmtu.plpmtu, pmtu.state) == (BASE, State.DISABLED)
+    assert (pmtu.plpmtu, pmtu.state) == (BASE, SearchState.DISABLED)
 
 
 def test_the_peer_sets_a_limit() -> None:

@@ -28,7 +28,7 @@ def test_what_goes_in_comes_out() -> None:
         State.ESTABLISHED, HIGHEST, 5, wire.FIN, 0xFFFF, 65_507, 1448, Why.FIN_CLOSE, 1001.0
     )
     recorder.received(State.TIME_WAIT, _run(bytes(100), 30), 1001.25)
-    recorder.dropped(Count.PAWS, 1001.25)
+    recorder.processed(_run(bytes(100), 30), Count.PAWS, 1001.25)
     recorder.fired(State.ESTABLISHED, IDLE, 1002.0)
     moved, sent, received, dropped, fired = recorder.records()
     assert moved[:3] == (MOVED, 1000.5, State.CLOSED)
@@ -62,7 +62,7 @@ def test_every_reason_cause_and_timer_can_be_told() -> None:
     for why in Why:
         recorder.sent(State.ESTABLISHED, 0, 0, 0, 0, 0, 0, why, 0.0)
     for count in Count:
-        recorder.dropped(count, 0.0)
+        recorder.processed(_run(bytes(30), 30), count, 0.0)
     for cause in Cause:
         recorder.moved(State.CLOSED, State.CLOSED, cause, 0.0)
     timers = [*(each.value for each in LossTimer), DELAYED_ACK, IDLE, PATIENCE]

@@ -52,7 +52,7 @@ BURST_SECONDS: Final = max(0.001, CLOCK_TICK)
 """What the pacer sends at once; three such bursts must fit into the window."""
 
 
-class State(enum.Enum):
+class BbrState(enum.Enum):
     """Where BBR is (draft §5.3)."""
 
     STARTUP = "Startup"
@@ -64,21 +64,21 @@ class State(enum.Enum):
     PROBE_RTT = "ProbeRTT"
 
 
-GAINS: Final[dict[State, tuple[float, float]]] = {
-    State.STARTUP: (STARTUP_PACING_GAIN, 2.0),
-    State.DRAIN: (0.5, 2.0),
-    State.PROBE_DOWN: (0.9, 2.0),
-    State.PROBE_CRUISE: (1.0, 2.0),
-    State.PROBE_REFILL: (1.0, 2.0),
-    State.PROBE_UP: (1.25, 2.25),
-    State.PROBE_RTT: (1.0, 0.5),
+GAINS: Final[dict[BbrState, tuple[float, float]]] = {
+    BbrState.STARTUP: (STARTUP_PACING_GAIN, 2.0),
+    BbrState.DRAIN: (0.5, 2.0),
+    BbrState.PROBE_DOWN: (0.9, 2.0),
+    BbrState.PROBE_CRUISE: (1.0, 2.0),
+    BbrState.PROBE_REFILL: (1.0, 2.0),
+    BbrState.PROBE_UP: (1.25, 2.25),
+    BbrState.PROBE_RTT: (1.0, 0.5),
 }
 """Pacing gain and cwnd gain of each state (draft §5.6.1)."""
 
 _PROBE_BW: Final = frozenset(
-    {State.PROBE_DOWN, State.PROBE_CRUISE, State.PROBE_REFILL, State.PROBE_UP}
+    {BbrState.PROBE_DOWN, BbrState.PROBE_CRUISE, BbrState.PROBE_REFILL, BbrState.PROBE_UP}
 )
-_PROBING: Final = frozenset({State.STARTUP, State.PROBE_REFILL, State.PROBE_UP})
+_PROBING: Final = frozenset({BbrState.STARTUP, BbrState.PROBE_REFILL, BbrState.PROBE_UP})
 
 
 class _Acks(enum.Enum):
@@ -162,7 +162,7 @@ class Bbr(Controller):
         self._tolerated = loss_threshold if loss_threshold > LOSS_THRESHOLD else 0.0
         self._initial_window = initial_window
         self._chance: random.Random | None = None  # seeded by what the first ACK brings
-        self.state = State.STARTUP
+        self.state = BbrState.STARTUP
         self.bw = 0.0
         self._max_bw = [0.0, 0.0]  # the highest rate of the last probing cycle, and of this one
         self._bw_shortterm = math.inf
@@ -206,7 +206,7 @@ class Bbr(Controller):
         self._prior_cwnd = 0
         self._idle_restart = False
         # what comes back if losses turn out to be none; None: nothing is lost
-        self._undo: tuple[State, float, float, float] | None = None
+        self._undo: tuple[BbrState, float, float, float] | None = None
         self._timeout_end: float | None = None  # SND.NXT at the time-out; infinity: not known yet
         # acknowledgements that come in bunches
         self._extra_acked: list[tuple[int, float]] = []
@@ -230,7 +230,7 @@ class Bbr(Controller):
         self._bw_latest = max(self._bw_latest, rate)
         self._inflight_latest = max(self._inflight_latest, ack.rate_delivered)
         self._update_aggregation(ack)
-        if self.state is not State.PROBE_RTT:
+        if self.state is not BbrState.PROBE_RTT:
             self._check_full_bw(rate, ack.rate_app_limited)
         if loss_round_start:
             self._end_of_loss_round()
@@ -296,12 +296,12 @@ class Bbr(Controller):
         self._bw_shortterm = max(self._bw_shortterm, bw_shortterm)
         self._inflight_shortterm = max(self._inflight_shortterm, inflight_shortterm)
         self._inflight_longterm = max(self._inflight_longterm, inflight_longterm)
-        if self.state is State.PROBE_RTT or self.state is state:
+        if self.state is BbrState.PROBE_RTT or self.state is state:
             return
-        if state is State.STARTUP:
+        if state is BbrState.STARTUP:
             self.state = state
             self._full_bw_reached = False
-        elif state is State.PROBE_UP:
+        elif state is BbrState.PROBE_UP:
             self._begin_up(0.0)
 
     def on_restart(self, idle: float, rto: float, now: float) -> None:
@@ -326,7 +326,7 @@ class Bbr(Controller):
             )
 
     def _save_cwnd(self) -> None:
-        reduced = self._undo is not None or self.state is State.PROBE_RTT
+        reduced = self._undo is not None or self.state is BbrState.PROBE_RTT
         self._prior_cwnd = max(self.cwnd, self._prior_cwnd) if reduced else self.cwnd
 
     def _after_timeout(self, ack: Ack) -> None:
@@ -356,7 +356,7 @@ class Bbr(Controller):
         """Allow for bursts, and for acknowledgements of every second segment (§5.6.4.2)."""
         burst = max((self.pacing_rate or 0.0) * BURST_SECONDS, 2 * self.smss)
         inflight = max(inflight, 3 * burst, MIN_PIPE_SEGMENTS * self.smss)
-        return inflight + 2 * self.smss if self.state is State.PROBE_UP else inflight
+        return inflight + 2 * self.smss if self.state is BbrState.PROBE_UP else inflight
 
     def _with_headroom(self) -> float:
         """What leaves room for others below the long-term bound (§5.3.3.4)."""
@@ -391,7 +391,7 @@ class Bbr(Controller):
         ranges, self._loss_ranges = self._loss_ranges, 0
         passed = lost + self._inflight_latest
         too_much = lost > self.loss_threshold * passed
-        if self.state is State.STARTUP and not self._full_bw_reached:
+        if self.state is BbrState.STARTUP and not self._full_bw_reached:
             if too_much and ranges >= STARTUP_LOSSES:
                 self._full_bw_reached = True
                 bdp = int(self._bdp(self.max_bw, 1.0))
@@ -453,10 +453,10 @@ class Bbr(Controller):
                 self._full_bw_reached = True
 
     def _leave_startup_and_drain(self, now: float) -> None:
-        if self.state is State.STARTUP and self._full_bw_reached:
-            self.state = State.DRAIN
+        if self.state is BbrState.STARTUP and self._full_bw_reached:
+            self.state = BbrState.DRAIN
             self._drain_start = self._round
-        if self.state is State.DRAIN and (
+        if self.state is BbrState.DRAIN and (
             self._in_flight <= self._inflight(1.0) or self._round > self._drain_start + DRAIN_ROUNDS
         ):
             self._begin_down(now)
@@ -469,15 +469,15 @@ class Bbr(Controller):
             return
         self._adapt_longterm(ack)
         state, now = self.state, ack.now
-        if state is State.PROBE_DOWN or state is State.PROBE_CRUISE:
+        if state is BbrState.PROBE_DOWN or state is BbrState.PROBE_CRUISE:
             if self._is_time_to_probe(now):
                 self._begin_refill()
-            elif state is State.PROBE_DOWN and self._is_drained():
-                self.state = State.PROBE_CRUISE
-        elif state is State.PROBE_REFILL:
+            elif state is BbrState.PROBE_DOWN and self._is_drained():
+                self.state = BbrState.PROBE_CRUISE
+        elif state is BbrState.PROBE_REFILL:
             if self._round_start:
                 self._begin_up(rate)
-        elif state is State.PROBE_UP:
+        elif state is BbrState.PROBE_UP:
             if self._cwnd_limited and self.cwnd >= self._inflight_longterm:
                 self._reset_full_bw(rate)
             elif self._full_bw_now:
@@ -495,7 +495,7 @@ class Bbr(Controller):
 
     def _begin_down(self, now: float) -> None:
         assert self._chance is not None
-        self.state = State.PROBE_DOWN
+        self.state = BbrState.PROBE_DOWN
         self._lost_in_round = self._loss_ranges = 0
         self._bw_latest = 0.0
         self._inflight_latest = 0
@@ -507,7 +507,7 @@ class Bbr(Controller):
         self._start_round()
 
     def _begin_refill(self) -> None:
-        self.state = State.PROBE_REFILL
+        self.state = BbrState.PROBE_REFILL
         self._bw_shortterm = self._inflight_shortterm = math.inf
         self._probe_up_rounds = 0
         self._probe_up_acks = 0
@@ -515,7 +515,7 @@ class Bbr(Controller):
         self._start_round()
 
     def _begin_up(self, rate: float) -> None:
-        self.state = State.PROBE_UP
+        self.state = BbrState.PROBE_UP
         self._probe_samples = True
         self._acks = _Acks.STARTING
         self._start_round()
@@ -546,7 +546,7 @@ class Bbr(Controller):
         if self._inflight_longterm == math.inf:
             return
         self._inflight_longterm = max(self._inflight_longterm, ack.tx_in_flight)
-        if self.state is State.PROBE_UP:
+        if self.state is BbrState.PROBE_UP:
             self._probe_upward(ack)
 
     def _probe_upward(self, ack: Ack) -> None:
@@ -566,20 +566,20 @@ class Bbr(Controller):
         if not app_limited:
             target = int(BETA * self._target_inflight())
             self._inflight_longterm = float(max(tx_in_flight, target))
-        if self.state is State.PROBE_UP:
+        if self.state is BbrState.PROBE_UP:
             self._begin_down(now)
 
     # -- ProbeRTT --------------------------------------------------------------------------------
 
     def _check_probe_rtt(self, expired: bool, ack: Ack) -> None:
         """Drain the pipe for a moment to see the bare round trip (§5.3.4)."""
-        if self.state is not State.PROBE_RTT and expired and not self._idle_restart:
+        if self.state is not BbrState.PROBE_RTT and expired and not self._idle_restart:
             self._save_cwnd()
-            self.state = State.PROBE_RTT
+            self.state = BbrState.PROBE_RTT
             self._probe_rtt_done = None
             self._acks = _Acks.STOPPING
             self._start_round()
-        if self.state is State.PROBE_RTT:
+        if self.state is BbrState.PROBE_RTT:
             self._in_probe_rtt(ack)
         if ack.delivered:
             self._idle_restart = False
@@ -604,12 +604,12 @@ class Bbr(Controller):
         self._bw_shortterm = self._inflight_shortterm = math.inf
         if self._full_bw_reached:
             self._begin_down(now)
-            self.state = State.PROBE_CRUISE
+            self.state = BbrState.PROBE_CRUISE
         else:
-            self.state = State.STARTUP
+            self.state = BbrState.STARTUP
 
     def _probe_rtt_cwnd(self) -> float:
-        return max(self._bdp(self.bw, GAINS[State.PROBE_RTT][1]), MIN_PIPE_SEGMENTS * self.smss)
+        return max(self._bdp(self.bw, GAINS[BbrState.PROBE_RTT][1]), MIN_PIPE_SEGMENTS * self.smss)
 
     # -- what follows ----------------------------------------------------------------------------
 
@@ -641,10 +641,10 @@ class Bbr(Controller):
             cwnd += ack.delivered
         floor = MIN_PIPE_SEGMENTS * self.smss
         cwnd = max(cwnd, floor)
-        if self.state is State.PROBE_RTT:
+        if self.state is BbrState.PROBE_RTT:
             cwnd = min(cwnd, self._probe_rtt_cwnd())
         bound = math.inf
-        if self.state is State.PROBE_CRUISE or self.state is State.PROBE_RTT:
+        if self.state is BbrState.PROBE_CRUISE or self.state is BbrState.PROBE_RTT:
             bound = self._with_headroom()
         elif self.state in _PROBE_BW:
             bound = self._inflight_longterm

@@ -18,7 +18,7 @@ from rudp.core.life.tcb import (
     WRITABLE,
     Opened,
     Tcb,
-    refused,
+    open_refused,
     reset_by_peer,
 )
 from rudp.core.receive.receiver import Receiver
@@ -35,11 +35,9 @@ _TAKES_DATA = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
 def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
     """Process *run*, which came for the connection *tcb*."""
     tcb.segments_in += run.segments
-    tracer, recorder = tcb.tracer, tcb.recorder
-    if recorder is not None:
-        recorder.received(tcb.state, run, now)
-    if tracer is not None:
-        tracer.run_received(tcb, run, now)
+    witness = tcb.witness
+    if witness is not None:
+        witness.received(tcb.state, run, now)
     if tcb.credit is not None:
         tcb.credit += AMPLIFICATION * run.size
     receiver = tcb.receiver
@@ -49,13 +47,10 @@ def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
         pass
     elif not as_predicted(tcb, receiver, run, now):
         _otherwise(tcb, receiver, run, now)
-    dropped = tcb.dropped
-    if dropped is not None:
+    if tcb.dropped is not None or tcb.tracer is not None:  # else there is nothing to tell
+        if witness is not None:
+            witness.processed(run, tcb.dropped, now)
         tcb.dropped = None
-        if recorder is not None:
-            recorder.dropped(dropped, now)
-    if tracer is not None:
-        tracer.run_processed(tcb, run, dropped, now)
 
 
 def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
@@ -82,7 +77,7 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
             tcb.offers_ecn = False  # perhaps it was these two bits that are not liked (ECN-7)
             tcb.syn_due = Why.RETRANSMIT_WITHOUT_ECN
         elif flags & ACK:
-            tcb.die(refused(), now)
+            tcb.die(open_refused(), now)
         else:
             tcb.drop(Count.RST_IGNORED)
         return
@@ -185,7 +180,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
             tcb.drop(Count.RST_IGNORED)
             tcb.forget_peer(now)  # whoever sent the SYN that crossed ours knows this number too
         elif tcb.state is State.SYN_RECEIVED:
-            tcb.die(refused(), now)
+            tcb.die(open_refused(), now)
         else:
             # Once all we sent is acknowledged and nobody reads, the user has let go.
             let_go = tcb.sender.fin_acked and not tcb.reading

@@ -232,14 +232,12 @@ class Connection:
         tcb = self._tcb
         tcb.move(Cause.OPEN_PASSIVE, now)
         tcb.credit = AMPLIFICATION * syn.size
-        if tcb.recorder is not None:
-            tcb.recorder.received(tcb.state, syn, now)
-        if tcb.tracer is not None:
-            tcb.tracer.run_received(tcb, syn, now)
+        if tcb.witness is not None:
+            tcb.witness.received(tcb.state, syn, now)
         tcb.take_syn(syn, now)
         tcb.syn_due = Why.SYN_ANSWERED
-        if tcb.tracer is not None:
-            tcb.tracer.run_processed(tcb, syn, None, now)
+        if tcb.witness is not None:
+            tcb.witness.processed(syn, None, now)
 
     def open_with_cookie(self, syn: Run, now: float) -> None:
         """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7)."""
@@ -393,7 +391,7 @@ class Connection:
         elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size, link):
             self._train = _NOTHING  # it is as large, and goes again too
             tcb.follow_pmtu()
-            tcb.sender.flight.refused(from_wire(seq, tcb.sender.snd_nxt), now)
+            tcb.sender.flight.on_refused(from_wire(seq, tcb.sender.snd_nxt), now)
         elif tcb.state is not State.CLOSED:
             tcb.hinder(code, now)
 
@@ -518,7 +516,7 @@ class Connection:
             if run is not None:
                 seq, end = run
                 ect = tcb.ecn and seq == board.snd_nxt
-                why = Why.NEW_DATA if (tcb.recorder or tcb.tracer) is None else sender.why(seq)
+                why = Why.NEW_DATA if tcb.witness is None else sender.why(seq)
                 sender.on_sent(seq, end, now, mss)
                 tcb.events |= WRITABLE
                 return self._run(receiver, seq, end, mss, segments, opts, ect, why, now)
@@ -587,32 +585,34 @@ class Connection:
         window = receiver.window_field()
         receiver.ack_sent()
         ack = to_wire(receiver.rcv_nxt)
-        if tcb.recorder is not None:
-            tcb.recorder.sent(tcb.state, to_wire(seq), ack, flags, window, length, mss, why, now)
         header = wire.HEADER_SIZE + len(opts)
         ecn = ECT_0 if ect else 0
         room = segments * mss
         train: list[Transmit] = []
+        left = seq
         while True:
-            stop = min(seq + room, right)
+            stop = min(left + room, right)
             marks = flags if stop == right else flags & ~PSH
-            chunks = sender.buffer.slices(seq, stop)
-            first, length = to_wire(seq), stop - seq
+            chunks = sender.buffer.slices(left, stop)
+            first, octets = to_wire(left), stop - left
             count = 1
             buffers: list[bytes | memoryview]
-            if length <= mss:
+            if octets <= mss:
                 head = wire.pack_segment(tcb.ports, first, ack, marks, window, opts, urgent)
                 buffers = [head, *chunks]
             else:
-                count = -(-length // mss)
+                count = -(-octets // mss)
                 buffers = wire.pack_run(
-                    tcb.ports, first, ack, marks, window, opts, chunks, length, mss
+                    tcb.ports, first, ack, marks, window, opts, chunks, octets, mss
                 )
-            total = header * count + length
-            train.append(self._transmit(buffers, header + mss, total, count, ecn, why, now))
+            total = header * count + octets
+            train.append(self._transmit(buffers, header + mss, total, count, ecn))
             if stop == right:
                 break
-            seq = stop
+            left = stop
+        if tcb.witness is not None:
+            first = to_wire(seq)
+            tcb.witness.sent(tcb.state, first, ack, flags, window, length, mss, why, now, train)
         if seq < right < end:
             fin = self._fin(right, ack, flags, window, why, now)
             last = train[-1]
@@ -684,26 +684,17 @@ class Connection:
         self, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
     ) -> Transmit:
         tcb = self._tcb
-        if tcb.recorder is not None:
-            tcb.recorder.sent(tcb.state, seq, ack, flags, window, 0, 0, why, now)
         head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
         if tcb.credit is not None:
             tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
-        return self._transmit([head], len(head), len(head), 1, 0, why, now)
+        sent = self._transmit([head], len(head), len(head), 1, 0)
+        if tcb.witness is not None:
+            tcb.witness.sent(tcb.state, seq, ack, flags, window, 0, 0, why, now, [sent])
+        return sent
 
     def _transmit(
-        self,
-        buffers: list[bytes | memoryview],
-        size: int,
-        total: int,
-        segments: int,
-        ecn: int,
-        why: Why,
-        now: float,
+        self, buffers: list[bytes | memoryview], size: int, total: int, segments: int, ecn: int
     ) -> Transmit:
         tcb = self._tcb
         tcb.segments_out += segments
-        transmit = Transmit(tcb.path, buffers, size, total, self.dscp, self.ttl, ecn)
-        if tcb.tracer is not None:
-            tcb.tracer.run_sent(tcb, transmit, why, now)
-        return transmit
+        return Transmit(tcb.path, buffers, size, total, self.dscp, self.ttl, ecn)

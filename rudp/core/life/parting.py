@@ -15,7 +15,7 @@ def shutdown(tcb: Tcb, now: float) -> None:
     if tcb.is_closing or tcb.state is State.CLOSED:
         return
     if tcb.state is State.SYN_SENT:
-        tcb.die(aborted(), now)  # n7: no segment; a late SYN,ACK finds nobody
+        tcb.die(aborted(), now)  # no segment (RFC 9293 §3.10.4); a late SYN,ACK finds nobody
         return
     tcb.sender.fin_seq = tcb.sender.buffer.end
     tcb.move(Cause.CLOSE, now)

@@ -30,6 +30,7 @@ from rudp.core.terms.timers import OFF, PATIENCE, Timers
 from rudp.core.terms.why import Why
 from rudp.core.watch.recorder import FlightRecorder
 from rudp.core.watch.tracer import Blocks, Tracer
+from rudp.core.watch.witness import Traced, Witness
 
 ESTABLISHED: Final = 1
 READABLE: Final = 2
@@ -81,9 +82,11 @@ UNREACHABLE: Final = frozenset(
 """What Linux makes of the codes of ICMP's "destination unreachable" (ICMP-3, ICMP-4)."""
 
 
-_SILENT_ABORT: Final = frozenset(
+_NOTHING_TO_RESET: Final = frozenset(
     {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
-)  # n7 and n13: no RST, unless data or FIN were never sent and the peer would wait for them
+)
+"""Where ABORT sends no RST (RFC 9293 §3.10.5): the peer has no connection yet, or has closed its
+half as well; unless data or FIN were never sent, and it would wait for them."""
 
 
 class Opened(enum.Enum):
@@ -99,7 +102,8 @@ class Tcb:
     ``around``: what it shares with the others of its table.  ``path`` and ``ports`` (local << 16 |
     remote) say who the peer is.  ``pmtu`` knows the largest UDP payload we send to it, ``mms_r`` is
     the largest we are ready to receive.  *iss*: where its numbers begin, None to choose.
-    ``tracer``: who watches it; ``recorder``: who remembers the latest events, None for nobody.
+    ``witness`` is told what happens, for ``recorder``, who remembers the latest events, and for
+    ``tracer``, who watches; each is None for nobody.
     ``ecn``: our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we
     would like that.
     """
@@ -158,6 +162,7 @@ class Tcb:
         "ts_offset",
         "ts_start",
         "was_let_go",
+        "witness",
     )
 
     def __init__(
@@ -229,6 +234,9 @@ class Tcb:
         self._ack_repeats = 0
         self._moved_to = 0  # SND.UNA + RCV.NXT when they were looked at last, and
         self._moved_at = now  # the latest such moment at which they had moved
+        self.witness: Witness | None = self.recorder
+        if tracer is not None:
+            self.witness = Traced(self, tracer, self.recorder)
 
     # -- the state diagram -----------------------------------------------------------------------
 
@@ -239,17 +247,13 @@ class Tcb:
         if self.state is before:
             return
         self.history += self.state, now
-        if self.recorder is not None:
-            self.recorder.moved(before, self.state, cause, now)
-        if self.tracer is not None:
-            self.tracer.state_moved(self, before, self.state, cause, now)
+        if self.witness is not None:
+            self.witness.moved(before, self.state, cause, now)
 
     def fired(self, timer: str, now: float) -> None:
-        """Let those who watch know that a timer expired."""
-        if self.recorder is not None:
-            self.recorder.fired(self.state, timer, now)
-        if self.tracer is not None:
-            self.tracer.timer_fired(self, timer, now)
+        """Let whoever watches know that a timer expired."""
+        if self.witness is not None:
+            self.witness.fired(self.state, timer, now)
 
     def owe_last_word(self, why: Why, now: float) -> None:
         """A RST is due once what was written has gone; if the peer takes none of it, all the same.
@@ -311,7 +315,7 @@ class Tcb:
         self.reading = False
         if self.receiver is not None:
             self.receiver.discard()
-        if self.state not in _SILENT_ABORT or (self.sender.has_work and self.syn_acked):
+        if self.state not in _NOTHING_TO_RESET or (self.sender.has_work and self.syn_acked):
             self.owe_reset(why)
         self.die(error, now)
 
@@ -423,7 +427,7 @@ class Tcb:
     def establish(
         self, window: int, seg_seq: int, seg_ack: int, tsecr: int | None, now: float
     ) -> None:
-        """Our SYN is acknowledged: the peer's first window counts, and data may flow (s5)."""
+        """Our SYN is acknowledged: the peer's first window counts, and data may flow."""
         sender = self.sender
         sender.snd_wnd = sender.max_snd_wnd = window
         sender.snd_wl1 = seg_seq
@@ -672,7 +676,7 @@ def reset_by_peer() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
-def refused() -> ConnectionRefusedError:
+def open_refused() -> ConnectionRefusedError:
     """Return the error of an open that nobody listened to."""
     return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 

@@ -263,7 +263,7 @@ class Flight:
         """The run that was sent last tries a larger segment size."""
         self.board.runs[-1].is_probe = True
 
-    def refused(self, seq: int, now: float) -> None:
+    def on_refused(self, seq: int, now: float) -> None:
         """The system did not take what was sent from *seq* on: it is lost, and no sign of it."""
         left = max(seq, self.board.snd_una)
         if left < self.board.snd_nxt:

@@ -52,7 +52,7 @@ class Payloads(NamedTuple):
     trusted: bool = False
 
 
-class State(enum.Enum):
+class SearchState(enum.Enum):
     """Where the search is (RFC 8899 §5.2)."""
 
     DISABLED = "not searching"
@@ -89,9 +89,9 @@ class PathMtu:
         self._ceiling = payloads.ceiling
         self.trusted = payloads.trusted
         self.plpmtu = self._ceiling if self.trusted else self.base
-        self.state = State.DISABLED
+        self.state = SearchState.DISABLED
         if search and self.base < self._ceiling:
-            self.state = State.COMPLETE if self.trusted else State.SEARCHING
+            self.state = SearchState.COMPLETE if self.trusted else SearchState.SEARCHING
         self.probing: int | None = None
         self._too_big = self._ceiling + 1
         self._failures = 0
@@ -112,14 +112,14 @@ class PathMtu:
 
     def next_probe(self, now: float) -> int | None:
         """Return the size to be tried now, None if there is nothing to try (PMTU-3, PMTU-7)."""
-        if self.state is State.COMPLETE and now >= self._raise_at:
-            self.state = State.SEARCHING
+        if self.state is SearchState.COMPLETE and now >= self._raise_at:
+            self.state = SearchState.SEARCHING
             self._too_big = self._ceiling + 1
         if self.probing is not None or now < self._next_at:
             return None
-        if self.state is State.ERROR:
+        if self.state is SearchState.ERROR:
             return self.base
-        if self.state is not State.SEARCHING:
+        if self.state is not SearchState.SEARCHING:
             return None
         if self._too_big > self._ceiling > self.plpmtu:
             return self._ceiling
@@ -132,7 +132,7 @@ class PathMtu:
         return None
 
     def _complete(self, now: float) -> None:
-        self.state = State.COMPLETE
+        self.state = SearchState.COMPLETE
         self._raise_at = now + RAISE_TIMER
 
     def on_probe_sent(self, size: int) -> None:
@@ -144,8 +144,8 @@ class PathMtu:
         size, self.probing = self.probing, None
         if size is None:
             return
-        if self.state is State.ERROR:
-            self.state = State.SEARCHING
+        if self.state is SearchState.ERROR:
+            self.state = SearchState.SEARCHING
             self._too_big = self._ceiling + 1
         if size < self._too_big:
             self.plpmtu = max(self.plpmtu, size)
@@ -160,8 +160,8 @@ class PathMtu:
         if self._failures >= MAX_PROBES:
             self._failures = 0
             self._too_big = min(self._too_big, size)
-            self.state = State.SEARCHING  # perhaps below the base
-        elif self.state is not State.ERROR:
+            self.state = SearchState.SEARCHING  # perhaps below the base
+        elif self.state is not SearchState.ERROR:
             return
         self._next_at = now + pause
 
@@ -178,13 +178,13 @@ class PathMtu:
         if probed is not None and self.plpmtu <= size < probed:
             self.plpmtu = size
             self._too_big = min(self._too_big, size + 1)
-            self.state = State.SEARCHING
+            self.state = SearchState.SEARCHING
         elif size < self.plpmtu:
             self.plpmtu = size
             self.base = min(self.base, size)
             self._floor = min(self._floor, size)
-            if self.state is not State.DISABLED:
-                self.state = State.SEARCHING
+            if self.state is not SearchState.DISABLED:
+                self.state = SearchState.SEARCHING
                 self._next_at = now + pause
 
     def on_too_big(self, payload: int, now: float) -> None:
@@ -192,7 +192,7 @@ class PathMtu:
 
         It may make us more modest, down to the base, and never bolder.
         """
-        if self.state is State.DISABLED or payload < self._floor:
+        if self.state is SearchState.DISABLED or payload < self._floor:
             return
         if payload < self._too_big - 1:
             self._too_big = max(payload, self.base) + 1
@@ -218,8 +218,8 @@ class PathMtu:
         if self.plpmtu >= size:
             fallback = self.base if self.base < size else self._floor
             self.plpmtu = fallback if link is None else link
-            if self.state is not State.DISABLED:
-                self.state = State.SEARCHING
+            if self.state is not SearchState.DISABLED:
+                self.state = SearchState.SEARCHING
         self._stay_below_ceiling()
         return True
 
@@ -232,13 +232,13 @@ class PathMtu:
         """
         self.probing = None
         self._failures = 1
-        if self.state is State.DISABLED or self.plpmtu <= self._floor:
+        if self.state is SearchState.DISABLED or self.plpmtu <= self._floor:
             return False
         if self.plpmtu > self.base:
             self.plpmtu = self.base
-            self.state = State.SEARCHING
+            self.state = SearchState.SEARCHING
         else:
             self.plpmtu = self._floor
-            self.state = State.ERROR
+            self.state = SearchState.ERROR
         self._next_at = now + pause
         return True

@@ -281,8 +281,8 @@ class Sender:
             return False
         before = self.snd_wnd
         changed = window != before
-        # What was sent, or sent again, while the window was shut has been refused.
-        refused = window > before and (
+        # What was sent, or sent again, while the window was shut was not taken.
+        reopened = window > before and (
             self._timers.loss_kind is LossTimer.PERSIST
             or (not before and self.flight.rtt.backoffs > 0)
         )
@@ -297,7 +297,7 @@ class Sender:
         if self._stalled_since is not None and seg_ack + window <= self.snd_nxt - bool(window):
             # The peer lives and has no room: that may last for ever (MUST-37, SHLD-17).
             self._stalled_since = now
-        if refused:
+        if reopened:
             self._timers.loss = OFF
             if self.flight_size:  # send it again at once (ZWP-5)
                 self.flight.send_again(now)

@@ -8,13 +8,16 @@ Nobody makes anything of them before there is an error to explain; see :mod:`rud
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from rudp.core.segment.transmit import Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import DELAYED_ACK, IDLE, PATIENCE, LossTimer
 from rudp.core.terms.why import Why
+from rudp.core.watch.witness import Witness
 
 SENT: Final = 1
 RECEIVED: Final = 2
@@ -66,7 +69,7 @@ class Record(NamedTuple):
     timer: str = ""
 
 
-class FlightRecorder:
+class FlightRecorder(Witness):
     """Keeps the last *most* events of a connection that begins at *now*."""
 
     __slots__ = ("_limit", "at", "latest", "ring")
@@ -88,6 +91,7 @@ class FlightRecorder:
         room: int,
         why: Why,
         now: float,
+        transmits: Sequence[Transmit] = (),
     ) -> None:
         """A run leaves: *length* octets of data, *room* in a full segment; numbers of 32 bits."""
         at = self.at
@@ -114,9 +118,10 @@ class FlightRecorder:
         self.at = at + SIZE
         self.latest = now
 
-    def dropped(self, reason: Count, now: float) -> None:
-        """Of what came last nothing, or not all, was heeded."""
-        self._keep(DROPPED, State.CLOSED, 0, _COUNTS.index(reason), now)
+    def processed(self, run: Run, dropped: Count | None, now: float) -> None:
+        """What came last was processed; *dropped*: why nothing, or not all, of it was heeded."""
+        if dropped is not None:
+            self._keep(DROPPED, State.CLOSED, 0, _COUNTS.index(dropped), now)
 
     def moved(self, before: State, after: State, cause: Cause, now: float) -> None:
         """The connection went along an arrow of the state diagram."""
