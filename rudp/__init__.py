@@ -6,6 +6,9 @@ The functions below take the place of asyncio's::
     reader, writer = await rudp.open_connection("127.0.0.1", 9000)
 """
 
+from rudp import build  # it says where the core is imported from
+
+# isort: split
 from rudp.aio.connect import create_connection
 from rudp.aio.delivery import delivered, reset
 from rudp.aio.endpoint import Endpoint
@@ -47,4 +50,4 @@ __all__ = [
     "start_tls",
 ]
 
-__version__ = "0.1.0"
+__version__ = build.VERSION

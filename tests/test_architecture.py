@@ -26,6 +26,7 @@ __main__ → cli
 rudp
 aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch
 udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
+build
 core.demux
 core.life
 core.send | core.receive
@@ -39,7 +40,7 @@ core.terms
 
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
-    "rudp": {"aio", "config", "core.congestion", "core.terms", "core.watch"},
+    "rudp": {"aio", "config", "build", "core.congestion", "core.terms", "core.watch"},
     "udp": {"config", "core.segment"},
     "sim": {"config", "core.demux", "core.segment"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     parser = Parser(prog="rudp", description="TCP over UDP for asyncio.")
-    parser.add_argument("--version", action="version", version=f"rudp {rudp.__version__}")
+    parser.add_argument("--version", action="version", version=rudp.build.summary())
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(subparsers)

@@ -169,7 +169,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out == f"rudp {rudp.__version__}\n"
+    assert capsys.readouterr().out == f"{rudp.build.summary()}\n"
 
 
 def test_as_a_process_on_real_sockets() -> None:

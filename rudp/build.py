@@ -1,0 +1,65 @@
+"""Which build of rudp this is: what of it runs compiled, and what as it is written.
+
+A wheel may hold the modules of the core twice, compiled and as the Python that is compiled, and
+Python imports what is compiled.  With ``RUDP_PURE=1`` in the environment, when rudp is imported, it
+imports the other, and does without what there is in C alone: for a look at what runs, with a
+debugger or a profiler, and for the tests, which take one wheel for both.
+
+This module is imported before any of the core.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
+from importlib.util import spec_from_file_location
+from types import ModuleType
+from typing import Final, Literal
+
+VERSION: Final = "0.1.0"
+
+CORE: Final = "rudp.core."
+
+
+class Sources:
+    """Finds the source of a module of the core where Python would take the compiled one."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return how to import *name*, None if others should know (``importlib.abc``).
+
+        Raises :class:`ModuleNotFoundError` for a module of the core that has no source in Python.
+        """
+        if not name.startswith(CORE):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or not isinstance(spec.loader, ExtensionFileLoader):
+            return spec
+        assert spec.origin is not None
+        source = os.path.join(os.path.dirname(spec.origin), f"{name.rpartition('.')[2]}.py")
+        if not os.path.exists(source):
+            raise ModuleNotFoundError(f"{name} is not Python, and RUDP_PURE=1", name=name)
+        return spec_from_file_location(name, source)
+
+
+def core() -> Literal["compiled", "interpreted"]:
+    """Return which core runs: the one that mypyc has compiled, or the Python it is written in."""
+    from rudp.core.life import connection
+
+    return "interpreted" if connection.__file__.endswith(".py") else "compiled"
+
+
+def lane() -> Literal["C", "Python"]:
+    """Return what takes the segments of a connection on which nothing is out of the ordinary."""
+    return "C" if "rudp.core.life._lane" in sys.modules else "Python"
+
+
+def summary() -> str:
+    """Return all of it in a line: ``aiorudp 0.1.0, core compiled, lane Python``."""
+    return f"aiorudp {VERSION}, core {core()}, lane {lane()}"
+
+
+if os.environ.get("RUDP_PURE") == "1":
+    sys.meta_path.insert(0, Sources)

@@ -1,0 +1,73 @@
+"""Which core is imported: what is compiled, or with RUDP_PURE=1 the Python beside it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+import rudp
+from rudp import build
+from rudp.core.segment import wire
+
+PACKAGE = Path(rudp.__file__).parent
+SUFFIX = EXTENSION_SUFFIXES[0]
+NOT_COMPILED = b"nothing that a system could load"
+
+
+def imported(where: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run *code* with the package that lies in *where*."""
+    others = {name: value for name, value in os.environ.items() if name != "RUDP_PURE"}
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(where)!r}); {code}"],
+        env=others | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def twice(tmp_path: Path) -> Path:
+    """Return where a package lies in which two modules of the core have something beside them."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
+    shutil.copytree(PACKAGE, tmp_path / "rudp", ignore=ignored)
+    for module in ("segment/wire", "life/tcb", "life/_inc"):
+        (tmp_path / "rudp" / "core" / f"{module}{SUFFIX}").write_bytes(NOT_COMPILED)
+    return tmp_path
+
+
+def test_what_is_compiled_is_imported(twice: Path) -> None:
+    done = imported(twice, "import rudp")
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
+
+
+def test_unless_the_environment_asks_for_python(twice: Path) -> None:
+    code = "import rudp; from rudp.core.segment import wire; print(wire.__file__, rudp.__path__[0])"
+    done = imported(twice, code, RUDP_PURE="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    module, package = done.stdout.split()
+    assert Path(module) == Path(package, "core", "segment", "wire.py")
+    assert Path(package) == twice / "rudp"
+
+
+def test_what_there_is_in_c_alone_is_not_there_then(twice: Path) -> None:
+    done = imported(twice, "import rudp.core.life._inc", RUDP_PURE="1")
+    assert "ModuleNotFoundError: rudp.core.life._inc is not Python, and RUDP_PURE=1" in done.stderr
+
+
+def test_other_packages_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / f"wire{SUFFIX}").write_bytes(NOT_COMPILED)
+    assert build.Sources.find_spec("wire", [str(tmp_path)]) is None
+    assert build.Sources.find_spec("rudp.core.nothing", [str(tmp_path)]) is None
+
+
+def test_the_summary_says_what_was_imported() -> None:
+    core = "interpreted" if wire.__file__.endswith(".py") else "compiled"
+    lane = "C" if "rudp.core.life._lane" in sys.modules else "Python"
+    assert build.core() == core
+    assert build.lane() == lane
+    assert build.summary() == f"aiorudp {rudp.__version__}, core {core}, lane {lane}"
