@@ -475,3 +475,13 @@ def test_M_17_nothing_beyond_the_fin_is_kept(play: Play) -> None:
         read 1000
         """
     )
+
+
+def test_who_leaves_does_not_go_on_writing(play: Play) -> None:
+    """What waited for a paused writer to go on leaves with the program that ends, then the RST."""
+    play(active())
+    play.connection.held_back = 4000  # as for a writer that is paused
+    play("send 500 \n wait \n unsent 500")
+    play.connection.leave(play.now)
+    play.table.touch(play.connection)
+    play("> PA 1:501(500) ack 1 \n +0.1 < A 1 ack 501 \n > RA 501 ack 1")

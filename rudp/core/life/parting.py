@@ -83,5 +83,6 @@ def leave(tcb: Tcb, now: float) -> None:
     elif tcb.sender.fin_seq is not None:
         close(tcb, now)
     elif tcb.last_word is None and tcb.state is not State.CLOSED:
+        tcb.sender.held_back = 0  # a writer that was paused will not go on
         tcb.reading = False
         tcb.owe_last_word(Why.RST_PROGRAM_ENDS, now)
