@@ -31,136 +31,177 @@ R2_FLOOR: Final = 1e-3
 class Config:
     """The settings of an endpoint or of one connection.
 
+    Each field says below its default what it does, in which unit and range, what it costs in
+    memory, and where the RFCs have it.  In order: segments, buffers, loss and congestion, giving
+    up, closing, the limits of one UDP socket, the layer below, and what is kept for a post-mortem.
+
+    Several servers and clients may share a UDP socket: the limits of the socket (docs/limits.md
+    tells what happens at each) and ``datagram_io`` are those of the Config with which it was
+    opened; all else, and ``half_open_max`` and ``syn_cookies``, is the server's or the
+    connection's own.
+
     Raises :class:`ValueError` for a value outside its range, when it is made.
-
-    Segments
-        ``mss``: the largest segment we send and announce, in octets of data before options, 88 to
-        65487; ``None`` takes what the path is known to carry.  ``mtu_discovery``: find out what
-        that is (RFC 8899); without it, it is what ``mss`` says, or what any host takes: 548 octets
-        of UDP payload over IPv4, 1232 over IPv6.  ``nodelay``: ``True`` switches
-        Nagle's algorithm off (RFC 9293 §3.7.4), which is what asyncio does on its TCP sockets.
-        ``sack``, ``timestamps``, ``window_scaling``: offer RFC 2018 and RFC 7323.  ``dsack``:
-        report what arrives twice (RFC 2883).
-
-    Buffers
-        ``receive_buffer``: octets kept for a reader that is not reading; the window never promises
-        more.  It grows while the application reads as quickly as the window allows, up to
-        ``receive_buffer_max``, which has no effect if it is smaller.  ``send_buffer``: octets sent
-        and not yet acknowledged, at most; what an application writes beyond it waits in the
-        transport's write buffer and counts against its watermarks.  Beyond 6 MiB either holds only
-        what ``buffers_max`` has room for, which all connections of a UDP socket share.
-
-    Loss and congestion
-        ``congestion``: ``"cubic"``, ``"bbr"``, ``"lossy"`` (BBR that takes no loss below 30 % for
-        congestion: for paths of one's own), ``"newreno"``, or a callable that makes a
-        :class:`~rudp.core.congestion.controller.Controller` from SMSS and the initial window.
-        ``loss_detection``: ``"rack"`` (RFC 8985), or ``"rfc6675"`` to compare it with; without
-        SACK it is RFC 6582 in either case.  ``tail_loss_probe`` (RFC 8985 §7), ``prr`` (RFC 9937),
-        ``undo`` (F-RTO, Eifel and D-SACK: RFC 5682, 3522, 2883) and ``pacing`` can be switched off
-        to see what they are good for.  ``min_rto``,
-        ``max_rto``: bounds of the retransmission time-out (RFC 6298); ``rto_form`` says what the
-        lower one applies to: ``"linux"`` the variance term, ``"rfc"`` the whole sum.
-        ``delayed_ack``: how long an acknowledgement may wait, below 0.5 (RFC 9293 MUST-40).
-        ``slow_start_after_idle``: back to the restart window after an idle RTO (RFC 5681 §4.1).
-
-    Explicit congestion notification (RFC 3168)
-        ``ecn``: ``"accept"`` uses it if the peer's SYN offers it, ``"on"`` offers it too, ``"off"``
-        does neither.  Without a socket that gives access to the IP header it is always off.
-
-    Giving up
-        ``syn_retries``: SYN retransmissions of an active open (7 gives up after 183 s, MUST-23).
-        ``connect_timeout``: an earlier end to an active open, or ``None``.  ``user_timeout``: R2,
-        the time without progress after which a connection dies (RFC 9293 §3.8.3), or ``None`` for
-        never.  ``keepalive`` with its ``_idle``, ``_interval`` and ``_count``: RFC 9293 §3.8.4;
-        a number of seconds instead of ``True`` stands for both ``_idle`` and ``_interval``, and 25
-        keeps a way open through NATs that forget silent UDP after 30 s (RFC 4787 §4.3).
-        ``idle_timeout``: the time in which no octet of data came in and none of ours was
-        acknowledged, after which the connection is reset with :class:`TimeoutError`, or ``None``
-        for never; it is looked at four times in that time, so it may take a quarter longer.
-
-    Closing
-        ``msl``: the maximum segment lifetime; TIME-WAIT lasts twice as long (RFC 9293 §3.4.2).
-        ``fin_wait2_timeout``: how long FIN-WAIT-2 may last once nobody reads any more.
-        ``linger``: how long the end of the program, or of its event loop, waits until what was
-        written before ``close()`` is acknowledged; 0 for not at all.
-        ``rfc1337``: ignore RST in TIME-WAIT (RFC 1337, fix F1), but for the one that answers our
-        question whether an old SYN is meant: then the peer has started again (RFC 9293 §3.10.7.4).
-        Without it every RST with the right number ends TIME-WAIT.
-
-    Limits of one UDP socket (docs/limits.md tells what happens at each)
-        ``connections_max``: connections in any state but TIME-WAIT.  ``half_open_max``: connections
-        of one listener whose handshake is under way; it answers further SYNs with cookies, or, if
-        ``syn_cookies`` is off, not at all.  ``time_wait_max``: TIME-WAIT records; the oldest goes
-        first.  ``reassembly_max``: octets that all connections may hold together of what arrived
-        ahead of a gap, beside 16 KiB for each.  ``resets_max`` and ``resets_per_source``: RSTs a
-        second that answer segments of no connection, in all and to one host.  Several servers
-        and clients may share a socket: ``half_open_max`` and ``syn_cookies`` are the server's own,
-        the others those of the Config with which the socket was opened.
-
-    The layer below
-        ``dscp``: 0 to 63, and ``ttl``: 1 to 255 or ``None`` for the system's.  ``datagram_io``:
-        ``"auto"`` takes the fastest path the loop allows, ``"portable"`` only ever uses
-        ``loop.create_datagram_endpoint``.
-
-    When something goes wrong
-        ``flight_recorder``: so many of the latest events of each connection are kept for the
-        exception that it may die of, in 23 octets each; 0 keeps none.
     """
 
+    # -- segments --------------------------------------------------------------------------------
+
     mss: int | None = None
+    """Octets of data, before options, in the largest segment we send and announce: 88 to 65487.
+    None takes what the path is known to carry (RFC 9293 §3.7.1)."""
     mtu_discovery: bool = True
+    """Whether to find out what the path carries (RFC 8899).  Without it, that is what ``mss`` says,
+    or what any host takes: 548 octets of UDP payload over IPv4, 1232 over IPv6."""
     nodelay: bool = True
+    """Whether Nagle's algorithm is off (RFC 9293 §3.7.4), as asyncio has it on its TCP sockets.
+    ``TCP_NODELAY`` changes it later."""
     sack: bool = True
+    """Whether to offer selective acknowledgements (RFC 2018)."""
     dsack: bool = True
+    """Whether to report what arrives twice, if both sides have SACK (RFC 2883)."""
     timestamps: bool = True
+    """Whether to offer timestamps, 12 octets of each segment: round trips measured all the time,
+    and old segments told from new ones (RFC 7323 §3 to §5)."""
     window_scaling: bool = True
+    """Whether to offer windows of more than 64 KiB (RFC 7323 §2)."""
+
+    # -- buffers ---------------------------------------------------------------------------------
 
     receive_buffer: int = 256 * 1024
-    # 1 Gbit/s over 300 ms are 36 MiB.
+    """Octets kept for a reader that is not reading, 4096 to 2**30; the window never promises more
+    (RFC 9293 §3.8.6.2.2).  It is where the buffer begins: it grows while the application reads as
+    quickly as the window allows.  Memory is taken by what has arrived, not by the promise."""
     receive_buffer_max: int = 48 * 1024 * 1024
+    """Octets to which ``receive_buffer`` may grow, 4096 to 2**30; no effect if smaller than that.
+    1 Gbit/s over 300 ms are 36 MiB."""
     send_buffer: int = 48 * 1024 * 1024
+    """Octets sent and not yet acknowledged, at most: 4096 to 2**30.  What an application writes
+    beyond it waits in the transport's write buffer and counts against its watermarks.  Memory is
+    taken by what was written and is not acknowledged."""
     buffers_max: int = 256 * 1024 * 1024
+    """Octets that the buffers of all connections of a UDP socket may hold beyond 6 MiB for each
+    buffer, 0 to 2**40: without room here no buffer goes beyond its 6 MiB."""
+
+    # -- loss and congestion ---------------------------------------------------------------------
 
     congestion: str | ControllerFactory = "cubic"
+    """``"cubic"`` (RFC 9438), ``"bbr"``, ``"lossy"`` (BBR that takes no loss below 30 % for
+    congestion: for paths of one's own), ``"newreno"`` (RFC 5681), or a callable that makes a
+    :class:`~rudp.core.congestion.controller.Controller` from SMSS and the initial window."""
     loss_detection: Literal["rack", "rfc6675"] = "rack"
+    """``"rack"`` (RFC 8985), or ``"rfc6675"`` to compare it with; without SACK it is RFC 6582 in
+    either case."""
     tail_loss_probe: bool = True
+    """Whether the end of a flight is probed before the time-out (RFC 8985 §7).  This and the next
+    three are there to be switched off to see what they are good for."""
     prr: bool = True
+    """Whether the window shrinks in proportion to what arrives (RFC 9937), not at once."""
     undo: bool = True
+    """Whether a reduction that turns out to be needless is taken back, by F-RTO, Eifel and D-SACK
+    (RFC 5682, RFC 3522, RFC 2883)."""
     pacing: bool = True
+    """Whether a window leaves spread over the round trip, and not in one burst."""
     min_rto: float = 0.2
+    """Seconds, 0.001 to 60: the lower bound of the retransmission time-out.  The default is
+    Linux's; RFC 6298 §2.4 has 1."""
     max_rto: float = 60.0
+    """Seconds, 1 (or ``min_rto``) to 3600: the upper bound of it, back-off included (RFC 6298
+    §2.5)."""
     rto_form: Literal["linux", "rfc"] = "linux"
+    """What ``min_rto`` bounds: the term of the variance (``"linux"``), so that the time-out is
+    never within ``min_rto`` of the round trip, or the whole sum (``"rfc"``: RFC 6298 §2.4)."""
     delayed_ack: float = 0.04
+    """Seconds for which an acknowledgement may wait for data to ride on, 0 to 0.499 (RFC 9293
+    §3.8.6.3, MUST-40: below 0.5).  The default is Linux's shortest."""
     slow_start_after_idle: bool = True
+    """Whether to go back to the restart window after nothing was sent for an RTO (RFC 5681
+    §4.1)."""
     ecn: Literal["accept", "on", "off"] = "accept"
+    """Explicit congestion notification (RFC 3168): ``"accept"`` uses it if the peer's SYN offers
+    it, ``"on"`` offers it too, ``"off"`` does neither.  Without a socket that gives access to the
+    IP header it is always off."""
+
+    # -- giving up -------------------------------------------------------------------------------
 
     syn_retries: int = 7
+    """SYNs sent again by an active open, 0 to 32: 7 give up after 183 s (RFC 9293 §3.8.3,
+    MUST-23)."""
     connect_timeout: float | None = None
+    """Seconds, 0.001 at least, after which an active open ends earlier than that; None for
+    ``syn_retries`` alone."""
     user_timeout: float | None = 300.0
+    """R2: seconds without progress, 0.001 at least, after which a connection dies (RFC 9293 §3.8.3,
+    MUST-20), None for never.  ``TCP_USER_TIMEOUT`` changes it later."""
     keepalive: bool | float = False
+    """Whether an idle connection is probed (RFC 9293 §3.8.4, MUST-25: off by default).  A number of
+    seconds, 0.001 at least, stands for both ``keepalive_idle`` and ``keepalive_interval``, and 25
+    keeps a way open through NATs that forget silent UDP after 30 s (RFC 4787 §4.3)."""
     keepalive_idle: float = 7200.0
+    """Seconds, 0.001 at least, after which a silent peer is probed (RFC 9293 §3.8.4, MUST-28: two
+    hours)."""
     keepalive_interval: float = 75.0
+    """Seconds, 0.001 at least, from one probe that is not answered to the next."""
     keepalive_count: int = 9
+    """Probes in a row without an answer, 1 to 255, after which the connection is dead (RFC 9293
+    §3.8.4, MUST-29: not after one alone)."""
     idle_timeout: float | None = None
+    """Seconds, 0.001 at least, in which no octet of data came in and none of ours was acknowledged,
+    after which the connection is reset with :class:`TimeoutError`; None for never.  It is looked at
+    four times in that time, so it may take a quarter longer."""
+
+    # -- closing ---------------------------------------------------------------------------------
 
     msl: float = 120.0
+    """Seconds, 0 to 86400: the maximum segment lifetime.  TIME-WAIT lasts twice as long, two
+    minutes being RFC 9293's choice (§3.4.2, MUST-13)."""
     fin_wait2_timeout: float = 60.0
+    """Seconds, 0.001 at least, for which FIN-WAIT-2 may last once nobody reads any more, as
+    Linux has it; and for which a peer may acknowledge nothing that a reset waits for."""
     linger: float = 5.0
+    """Seconds, 0 to 86400, that the end of the program, or of its event loop, waits until what was
+    written before ``close()`` is acknowledged; 0 for not at all.  So long ``serve_forever()`` that
+    was cancelled waits for its clients to be gone."""
     rfc1337: bool = True
+    """Whether RST is ignored in TIME-WAIT (RFC 1337, fix F1), but for the one that answers our
+    question whether an old SYN is meant: then the peer has started again (RFC 9293 §3.10.7.4).
+    Without it every RST with the right number ends TIME-WAIT."""
+
+    # -- limits of one UDP socket ----------------------------------------------------------------
 
     connections_max: int = 131_072
+    """Connections in any state but TIME-WAIT, 1 to 2**24; some 8 KiB each when idle."""
     half_open_max: int = 256
+    """Connections of one listener whose handshake is under way, 0 to 2**24; some 6 KiB each.
+    Further SYNs are answered with cookies."""
     syn_cookies: bool = True
+    """Whether SYNs beyond ``half_open_max`` are answered with cookies (RFC 4987 §3.6), which keep
+    nothing; without it they are not answered."""
     time_wait_max: int = 65_536
+    """TIME-WAIT records, 1 to 2**24; the oldest goes first.  Some 200 octets each."""
     reassembly_max: int = 256 * 1024 * 1024
+    """Octets that all connections may hold together of what arrived ahead of a gap, 0 to 2**40,
+    beside 16 KiB for each."""
     resets_max: int = 20_000
+    """RSTs a second, 0 to 2**24, that answer segments of no connection (RFC 9293 §3.10.7.1)."""
     resets_per_source: int = 8000
+    """The same to one host, 0 to 2**24."""
+
+    # -- the layer below -------------------------------------------------------------------------
 
     dscp: int = 0
+    """The differentiated services code point of what we send, 0 to 63 (RFC 2474, RFC 9293 §3.9.2,
+    MUST-48)."""
     ttl: int | None = None
+    """Hops that what we send may take, 1 to 255; None for the system's choice (RFC 9293 §3.9.2,
+    MUST-49)."""
     datagram_io: Literal["auto", "portable"] = "auto"
+    """``"auto"`` takes the fastest path the loop allows, ``"portable"`` only ever uses
+    ``loop.create_datagram_endpoint``."""
+
+    # -- when something goes wrong ---------------------------------------------------------------
 
     flight_recorder: int = 64
+    """Latest events of each connection, 0 to 4096, that are kept for the exception that it may die
+    of, in 23 octets each once they have happened."""
 
     def __post_init__(self) -> None:
         _whole("mss", self.mss, MSS_FLOOR, MSS_CEILING, optional=True)

@@ -281,8 +281,8 @@ def test_every_counter_is_explained() -> None:
     assert EndpointStats.__annotations__.keys() == {count.value for count in Count} | more
 
 
-@pytest.mark.parametrize("module", ["core.watch.info", "core.watch.stats"])
-def test_every_field_of_a_snapshot_is_explained(module: str) -> None:
+@pytest.mark.parametrize("module", ["config", "core.watch.info", "core.watch.stats"])
+def test_every_public_field_is_explained(module: str) -> None:
     """A sentence follows each field: its unit, and the RFC where there is one."""
     (cls,) = [node for node in parse(modules()[module]).body if isinstance(node, ast.ClassDef)]
     for field, sentence in itertools.pairwise(cls.body):
