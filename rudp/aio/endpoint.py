@@ -21,6 +21,7 @@ from rudp.core.demux.listener import Listener
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Address, Path, Transmit
+from rudp.core.terms.bounds import CLOCK_TICK
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import OFF
@@ -34,8 +35,11 @@ logger = logging.getLogger("rudp")
 RUNS_PER_FLUSH: Final = 64
 """Runs sent before the loop gets its turn."""
 
-EARLY: Final = 0.001
-"""Seconds to wait on when the loop's timer fired before its time: loops round to milliseconds."""
+EARLY: Final = max(0.001, CLOCK_TICK)
+"""Seconds by which a loop's timer may fire before its time, and then to wait on.
+
+uvloop rounds to milliseconds, and asyncio takes for past what the clock's next tick may bring.
+"""
 
 DATAGRAM_TRUESIZE: Final = 768
 """Octets that a datagram takes in the buffer of a socket on Linux, at least."""

@@ -25,9 +25,6 @@ from rudp.core.watch.tracer import Tracer
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Errors of one address among several that is left out: IPv6 switched off, for instance."""
 
-GRACE: Final = 5.0
-"""Seconds in which the clients of a server that was serving for ever may take what was written."""
-
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -168,7 +165,7 @@ class Server(asyncio.AbstractServer):
         """Accept until cancelled; then close, the clients too, and wait for them to be gone.
 
         Clients that have vanished, or do not read what was written for them, are reset after
-        :data:`GRACE` seconds, and at once if it is cancelled again.
+        ``Config.linger``, and at once if it is cancelled again.
         """
         if self._serving_forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
@@ -190,7 +187,7 @@ class Server(asyncio.AbstractServer):
         self.close_clients()
         gone = self._loop.create_task(self.wait_closed())
         try:
-            await asyncio.wait([gone], timeout=GRACE)
+            await asyncio.wait([gone], timeout=self._config.linger)
         finally:
             self.abort_clients()
             await gone

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 import rudp
-from rudp.aio.server import GRACE
 from rudp.sim import VirtualLoop
 from tests.aio.kit import (
     HOST,
@@ -302,10 +301,10 @@ async def test_serve_forever(net: Net) -> None:
 @pytest.mark.parametrize("ssl", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("client", ["silent", "half closed", "vanished", "deaf", "paused server"])
 async def test_serve_forever_ends_whatever_the_clients_do(client: str, ssl: bool) -> None:
-    """A client that vanished or does not read gets a grace and no more; others end in order."""
+    """A client that vanished or does not read gets Config.linger, no more; others end in order."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    config = rudp.Config()
+    config = rudp.Config(linger=2.0)
     over = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -334,7 +333,7 @@ async def test_serve_forever_ends_whatever_the_clients_do(client: str, ssl: bool
     start = loop.time()
     await cancelled(task)
     bounded = client in ("vanished", "deaf", "paused server")
-    assert loop.time() - start <= (GRACE + 0.1 if bounded else 0.5)
+    assert loop.time() - start <= (2.1 if bounded else 0.5)
     await server.wait_closed()
     over.set()
     writer.transport.abort()
