@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Final, Self
 
 from rudp.core.congestion.pacing import LONG_AGO
-from rudp.core.life.tcb import INVALID_PERIOD
+from rudp.core.life.ackthrottle import INVALID_PERIOD
 from rudp.core.segment import options, wire
 from rudp.core.segment.isn import timestamp
 from rudp.core.segment.seqnum import SEQ_HALF, SEQ_MASK, wire_after

@@ -8,7 +8,9 @@ steps note what is owed (an ACK, a RST) and the connection sends it when the bat
 
 from collections.abc import Sequence
 
+from rudp.core.life import parting
 from rudp.core.life.prediction import as_predicted
+from rudp.core.life.progress import FirstWord
 from rudp.core.life.tcb import (
     ACKED_FIN,
     AMPLIFICATION,
@@ -95,7 +97,7 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
         tcb.syn_due = None
         known = tcb.state is State.SYN_RECEIVED
         tcb.move(Cause.RCV_ACK_OF_SYN if known else Cause.RCV_SYN_ACK, now)
-        tcb.await_word(now)
+        tcb.first_word = FirstWord(now)
         # The window of a SYN is not scaled.
         tcb.establish(run.window, receiver.irs, seg_ack, tsecr, now)
         receiver.syn_window_field()
@@ -166,7 +168,6 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         if not flags:
             return
     tcb.last_heard = now
-    tcb.keepalive_probes = 0
 
     # Second, the RST bit; only the exact number counts (RFC 5961 §3.2).
     if flags & RST:
@@ -393,7 +394,7 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
                 tcb.die(None, now)
             else:
                 if tcb.last_word is None:
-                    tcb.owe_last_word(Why.RST_NOBODY_READS, now)
+                    parting.owe_last_word(tcb, Why.RST_NOBODY_READS, now)
                 tcb.drop(Count.NOT_READ, run.segments)
             return
         if not receiver.accept(seq, run, now):

@@ -13,11 +13,14 @@ from rudp.config import Config
 from rudp.core.life import parting
 from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.expiry import timers_expire
+from rudp.core.life.keepalive import KeepAlive
+from rudp.core.life.progress import SYN_MAX_RTO
 from rudp.core.life.status import status
 from rudp.core.life.tcb import (
     AMPLIFICATION,
-    SYN_MAX_RTO,
+    KEEP_ALIVE_PROBE,
     UNREACHABLE,
+    WINDOW_PROBE,
     WRITABLE,
     Opened,
     Tcb,
@@ -25,9 +28,21 @@ from rudp.core.life.tcb import (
 )
 from rudp.core.receive.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.segment import options, wire
+from rudp.core.segment.isn import timestamp
 from rudp.core.segment.seqnum import from_wire, to_wire
 from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Path, Transmit
-from rudp.core.segment.wire import ACK, CWR, ECE, FIN, PSH, SYN, URG, Run
+from rudp.core.segment.wire import (
+    ACK,
+    CWR,
+    ECE,
+    FIN,
+    HEADER_SIZE,
+    PSH,
+    STAMPED_SIZE,
+    SYN,
+    URG,
+    Run,
+)
 from rudp.core.send.sender import PROBE_BACKING
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
@@ -342,7 +357,7 @@ class Connection:
     @mss.setter
     def mss(self, value: int) -> None:
         tcb = self._tcb
-        tcb.pmtu.limit(value + wire.HEADER_SIZE + len(self._timestamps(0.0)))
+        tcb.pmtu.limit(value + HEADER_SIZE + len(self._timestamps(0.0)))
         tcb.follow_pmtu()
 
     @property
@@ -357,17 +372,13 @@ class Connection:
     @property
     def keepalive(self) -> tuple[bool, float, float, int]:
         """Keep-alive: on, idle seconds, interval seconds, count (RFC 9293 §3.8.4)."""
-        tcb = self._tcb
-        return tcb.keepalive, tcb.keepalive_idle, tcb.keepalive_interval, tcb.keepalive_count
+        keepalive = self._tcb.keepalive or KeepAlive.of(self._tcb.config)
+        return keepalive.on, keepalive.idle, keepalive.interval, keepalive.count
 
     def set_keepalive(self, on: bool, idle: float, interval: float, count: int) -> None:
         """Change all four; it takes effect at once."""
-        tcb = self._tcb
-        tcb.keepalive = on
-        tcb.keepalive_idle = idle
-        tcb.keepalive_interval = interval
-        tcb.keepalive_count = count
-        tcb.start_keepalive()
+        self._tcb.keepalive = KeepAlive(on, idle, interval, count)
+        self._tcb.start_keepalive()
 
     # -- what happened ---------------------------------------------------------------------------
 
@@ -454,78 +465,109 @@ class Connection:
         return events
 
     def poll_transmit(self, now: float, max_segments: int) -> Transmit | None:
-        """Return the next run to be sent, None if there is nothing; call until None."""
+        """Return the next run to be sent, None if there is nothing; call until None.
+
+        These are all that may be due, in their order.
+        """
         tcb = self._tcb
-        reset = tcb.reset
-        if self._train and (reset is not None or tcb.state is not State.CLOSED):
-            return self._train.pop()  # a reset comes after it, as its number does
-        if reset is not None:
-            seq, ack, flags, why = reset
-            tcb.reset = None
-            tcb.count(Count.RST_SENT)
-            opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
-            return self._segment(seq, ack, flags, 0, opts, why, now)
-        if tcb.state is State.CLOSED:
+        if tcb.state is State.CLOSED and tcb.reset is None:
             self._train = _NOTHING
             return None
+        if self._train:
+            return self._train.pop()  # a reset comes after it, as its number does
+        if tcb.reset is not None:
+            return self._reset(tcb.reset, now)
         if tcb.syn_due is not None:
             return self._syn(tcb.syn_due, now)
         receiver, sender = tcb.receiver, tcb.sender
-        board = sender.board
-        if receiver is None or board.snd_una == sender.iss:
-            if receiver is not None and receiver.ack_due is AckDue.NOW:
-                return self._pure_ack(receiver, now)
+        if receiver is None:
             return None
-        if tcb.probe_due:
-            tcb.probe_due = False
-            probe = sender.on_persist_timeout(now)
-            if probe is not None:
-                why = Why.SWS_OVERRIDE if sender.snd_wnd else Why.PROBE_ZERO_WINDOW
-                sender.on_probe_sent(probe[0], probe[1], now)
-                opts = self._options(receiver, now)
-                mss = tcb.segment_limit - len(opts)
-                return self._run(receiver, probe[0], probe[1], mss, 1, opts, False, why, now)
-        if tcb.keepalive_due:
-            tcb.keepalive_due = False
-            seq = to_wire(board.snd_nxt - 1)  # KA-3: outside the window, so it is answered
-            return self._ack_segment(receiver, seq, Why.KEEP_ALIVE, now)
-        if sender.has_work:
-            opts = self._options(receiver, now)
-            header = wire.HEADER_SIZE + len(opts)
-            mss = sender.smss
-            if header > wire.STAMPED_SIZE or not tcb.timestamps:  # SACK blocks take some of it
-                mss = min(mss, tcb.segment_limit - len(opts))
-            segments = min(max_segments, RUN_OCTETS_MAX // (mss + header)) or 1
-            if sender.snd_up > board.snd_una or receiver.has_duplicate:
-                # Each header points to the urgent octet from where it stands, and all headers of
-                # a run have the same options: the peer would count a duplicate once for each.
-                segments = 1
-            elif sender.buffer.end - board.snd_nxt > PROBE_BACKING * mss:  # else none may go out
-                size = tcb.pmtu.next_probe(now)
-                if size is not None and sender.may_probe(size - header, now):
-                    tcb.pmtu.on_probe_sent(size)
-                    seq = board.snd_nxt
-                    end = seq + size - header
-                    sender.on_sent(seq, end, now, end - seq)
-                    sender.flight.mark_probe()
-                    why = Why.PROBE_PATH_MTU
-                    return self._run(receiver, seq, end, size, 1, opts, tcb.ecn, why, now)
-            if sender.flight.cwr_due and not board.lost.octets:
-                segments = 1  # one says so, and not a whole run (ECN-6)
-            run = sender.next_run(now, segments, mss, TRAIN_RUNS if segments > 1 else 1)
-            if run is not None:
-                seq, end = run
-                ect = tcb.ecn and seq == board.snd_nxt
-                why = Why.NEW_DATA if tcb.witness is None else sender.why(seq)
-                sender.on_sent(seq, end, now, mss)
-                tcb.events |= WRITABLE
-                return self._run(receiver, seq, end, mss, segments, opts, ect, why, now)
-        if tcb.last_word is not None and tcb.say_last_word(tcb.last_word, now):
+        if sender.board.snd_una == sender.iss:  # our SYN is not acknowledged
+            return self._pure_ack(receiver, now) if receiver.ack_due is AckDue.NOW else None
+        if tcb.probes_due and (probe := self._probe(receiver, now)) is not None:
+            return probe
+        if sender.has_work and (run := self._data(receiver, now, max_segments)) is not None:
+            return run
+        if tcb.last_word is not None and parting.say_last_word(tcb, now):
             return self.poll_transmit(now, max_segments)
         if receiver.ack_due is AckDue.NOW:
             return self._pure_ack(receiver, now)
         sender.watch_window(now)
         return None
+
+    def _reset(self, reset: tuple[int, int, int, Why], now: float) -> Transmit:
+        """Return the RST that is due: its SEG.SEQ, SEG.ACK and flags, and why."""
+        tcb = self._tcb
+        seq, ack, flags, why = reset
+        tcb.reset = None
+        tcb.count(Count.RST_SENT)
+        opts = self._timestamps(now) if tcb.timestamps and flags & ACK else b""
+        return self._segment(seq, ack, flags, 0, opts, why, now)
+
+    def _probe(self, receiver: Receiver, now: float) -> Transmit | None:
+        """Return a probe of a shut window, or one of a quiet peer; None if neither is any use."""
+        tcb = self._tcb
+        sender = tcb.sender
+        if tcb.probes_due & WINDOW_PROBE:
+            tcb.probes_due &= ~WINDOW_PROBE
+            probe = sender.on_persist_timeout(now)
+            if probe is not None:
+                seq, end = probe
+                why = Why.SWS_OVERRIDE if sender.snd_wnd else Why.PROBE_ZERO_WINDOW
+                sender.on_probe_sent(seq, end, now)
+                opts = self._options(receiver, now)
+                mss = tcb.segment_limit - len(opts)
+                return self._run(receiver, seq, end, mss, 1, opts, False, why, now)
+        if tcb.probes_due & KEEP_ALIVE_PROBE:
+            tcb.probes_due &= ~KEEP_ALIVE_PROBE
+            seq = to_wire(sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
+            return self._ack_segment(receiver, seq, Why.KEEP_ALIVE, now)
+        return None
+
+    def _data(self, receiver: Receiver, now: float, max_segments: int) -> Transmit | None:
+        """Return octets that are lost, or were never sent; None if no window lets any go."""
+        tcb = self._tcb
+        sender = tcb.sender
+        board = sender.board
+        opts = self._options(receiver, now)
+        mss = sender.smss
+        header = HEADER_SIZE + len(opts)
+        # Each header points to the urgent octet from where it stands.
+        alone = sender.snd_up > board.snd_una
+        if header > STAMPED_SIZE or not tcb.timestamps:
+            mss = min(mss, tcb.segment_limit - len(opts))  # SACK blocks take some of it
+            # All headers of a run have the same options: a duplicate would count once for each.
+            alone = alone or receiver.has_duplicate
+        if not alone and sender.buffer.end - board.snd_nxt > PROBE_BACKING * mss:
+            size = tcb.pmtu.next_probe(now)
+            if size is not None and sender.may_probe(size - header, now):  # else none may go out
+                return self._path_probe(receiver, size, size - header, opts, now)
+        if alone or (sender.flight.cwr_due and not board.lost.octets):
+            segments = 1  # CWR is said by one, and not by a whole run (ECN-6)
+        else:
+            segments = min(max_segments, RUN_OCTETS_MAX // (mss + header)) or 1
+        run = sender.next_run(now, segments, mss, TRAIN_RUNS if segments > 1 else 1)
+        if run is None:
+            return None
+        seq, end = run
+        ect = tcb.ecn and seq == board.snd_nxt
+        why = Why.NEW_DATA if tcb.witness is None else sender.why(seq)
+        sender.on_sent(seq, end, now, mss)
+        tcb.events |= WRITABLE
+        return self._run(receiver, seq, end, mss, segments, opts, ect, why, now)
+
+    def _path_probe(
+        self, receiver: Receiver, size: int, octets: int, opts: bytes, now: float
+    ) -> Transmit:
+        """Return *octets* of new data in a datagram of *size*: does the path carry it? (PMTU-3)"""
+        tcb = self._tcb
+        sender = tcb.sender
+        tcb.pmtu.on_probe_sent(size)
+        seq = sender.snd_nxt
+        end = seq + octets
+        sender.on_sent(seq, end, now, octets)
+        sender.flight.mark_probe()
+        return self._run(receiver, seq, end, size, 1, opts, tcb.ecn, Why.PROBE_PATH_MTU, now)
 
     def _options(self, receiver: Receiver, now: float) -> bytes:
         """Return the options of a segment without SYN: timestamps, and SACK if there is news."""
@@ -543,7 +585,8 @@ class Connection:
         tcb = self._tcb
         if not tcb.timestamps or tcb.receiver is None:
             return b""
-        return options.encode((tcb.ts_clock(now), tcb.receiver.ts_recent or 0))
+        stamp = timestamp(now, tcb.ts_offset)  # as ts_clock(), which would be one call more
+        return options.encode((stamp, tcb.receiver.ts_recent or 0))
 
     def _run(
         self,
@@ -585,7 +628,7 @@ class Connection:
         window = receiver.window_field()
         receiver.ack_sent()
         ack = to_wire(receiver.rcv_nxt)
-        header = wire.HEADER_SIZE + len(opts)
+        header = HEADER_SIZE + len(opts)
         ecn = ECT_0 if ect else 0
         room = segments * mss
         train: list[Transmit] = []
@@ -668,7 +711,7 @@ class Connection:
         opts = options.encode_syn(
             tcb.announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
         )
-        size = wire.HEADER_SIZE + len(opts)
+        size = HEADER_SIZE + len(opts)
         if tcb.credit is not None and tcb.credit < size:
             tcb.count(Count.AMPLIFICATION_LIMIT)
             return None

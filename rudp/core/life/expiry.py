@@ -6,7 +6,9 @@ noted in the TCB, and the connection sends it when it is asked next.
 
 from typing import Final
 
-from rudp.core.life.tcb import SYN_MAX_RTO, Opened, Tcb, timed_out
+from rudp.core.life.parting import watch_last_word
+from rudp.core.life.progress import SYN_MAX_RTO
+from rudp.core.life.tcb import KEEP_ALIVE_PROBE, WINDOW_PROBE, Opened, Tcb, timed_out
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import DELAYED_ACK, IDLE, OFF, LossTimer
 from rudp.core.terms.why import Why
@@ -47,7 +49,7 @@ def _loss_timeout(tcb: Tcb, now: float) -> None:
         return
     kind = tcb.timers.loss_kind
     if kind is LossTimer.PERSIST:
-        tcb.probe_due = True
+        tcb.probes_due |= WINDOW_PROBE
         return
     if kind is LossTimer.REORDERING:
         sender.on_reordering_timeout(now)
@@ -86,22 +88,24 @@ def _syn_timeout(tcb: Tcb, now: float) -> None:
 
 def _idle_timeout(tcb: Tcb, now: float) -> None:
     if tcb.last_word is not None:
-        tcb.watch_last_word(now)
+        watch_last_word(tcb, now)
         return
     if not tcb.reading and tcb.state is State.FIN_WAIT_2:
         tcb.die(None, now)  # ST-46: the peer had its time to close
         return
-    if not tcb.keepalive:
+    keepalive = tcb.keepalive
+    if keepalive is None or not keepalive.on:
         return
-    due = tcb.last_heard + tcb.keepalive_idle
-    if tcb.sender.flight_size or (not tcb.keepalive_probes and now < due):
+    due = tcb.last_heard + keepalive.idle
+    probes = keepalive.unanswered(tcb.last_heard)
+    if tcb.sender.flight_size or (not probes and now < due):
         # Something was heard, or the retransmission timer finds out by itself (KA-2).
-        tcb.timers.idle = max(due, now + tcb.keepalive_interval) if now >= due else due
+        tcb.timers.idle = max(due, now + keepalive.interval) if now >= due else due
         return
-    if tcb.keepalive_probes >= tcb.keepalive_count:
+    if probes >= keepalive.count:
         tcb.owe_reset(Why.RST_KEEP_ALIVE)
         tcb.die(tcb.timed_out(), now)
         return
-    tcb.keepalive_probes += 1
-    tcb.keepalive_due = True
-    tcb.timers.idle = now + tcb.keepalive_interval
+    keepalive.probe(tcb.last_heard, now)
+    tcb.probes_due |= KEEP_ALIVE_PROBE
+    tcb.timers.idle = now + keepalive.interval

@@ -5,9 +5,40 @@ under way is noted as the connection's last word, and is said when they have lef
 arrived.
 """
 
-from rudp.core.life.tcb import Tcb, aborted
+from rudp.core.life.tcb import LastWord, Tcb, aborted
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
+
+
+def owe_last_word(tcb: Tcb, why: Why, now: float) -> None:
+    """A RST is due once what was written has gone; if the peer takes none of it, all the same.
+
+    A peer that writes and does not read would otherwise wait for us, and we for it, for ever.
+    """
+    tcb.last_word = LastWord(why, tcb.sender.snd_una)
+    tcb.timers.idle = now + tcb.config.fin_wait2_timeout
+
+
+def say_last_word(tcb: Tcb, now: float) -> bool:
+    """Reset, if what goes before it has been sent (an abort) or has arrived; return whether."""
+    assert tcb.last_word is not None
+    why = tcb.last_word.why
+    abort = why is Why.RST_ABORT
+    due = not tcb.sender.unsent if abort else tcb.sender.data_acked
+    if due:
+        tcb.kill(why, aborted() if abort else None, now)
+    return due
+
+
+def watch_last_word(tcb: Tcb, now: float) -> None:
+    """Reset if nothing was acknowledged for the time that FIN-WAIT-2 may last, else wait on."""
+    assert tcb.last_word is not None
+    why, una = tcb.last_word
+    if tcb.sender.snd_una != una:
+        owe_last_word(tcb, why, now)
+    else:
+        tcb.owe_reset(why)
+        tcb.die(aborted(), now)
 
 
 def shutdown(tcb: Tcb, now: float) -> None:
@@ -36,7 +67,7 @@ def close(tcb: Tcb, now: float) -> None:
             tcb.kill(Why.RST_DATA_UNREAD, None, now)
         else:
             tcb.reading = False
-            tcb.owe_last_word(Why.RST_DATA_UNREAD, now)
+            owe_last_word(tcb, Why.RST_DATA_UNREAD, now)
         return
     tcb.reading = False
     if receiver is not None:
@@ -68,7 +99,7 @@ def let_go(tcb: Tcb, broken: bool, now: float) -> None:
         pass
     elif sender.cut() or broken or (tcb.reading and receiver.ready_octets):
         tcb.reading = False
-        tcb.owe_last_word(Why.RST_ABORT, now)
+        owe_last_word(tcb, Why.RST_ABORT, now)
     else:
         close(tcb, now)
 
@@ -85,4 +116,4 @@ def leave(tcb: Tcb, now: float) -> None:
     elif tcb.last_word is None and tcb.state is not State.CLOSED:
         tcb.sender.held_back = 0  # a writer that was paused will not go on
         tcb.reading = False
-        tcb.owe_last_word(Why.RST_PROGRAM_ENDS, now)
+        owe_last_word(tcb, Why.RST_PROGRAM_ENDS, now)

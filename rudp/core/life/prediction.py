@@ -41,7 +41,6 @@ def as_predicted(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> bool:
         return False  # an old acknowledgement, an impossible one, a duplicate or a new window
 
     tcb.last_heard = now
-    tcb.keepalive_probes = 0
     seq, seg_ack = receiver.rcv_nxt, una + acked
     tsecr = tcb.tsecr(run, now)
     if run.length and tsecr is not None:

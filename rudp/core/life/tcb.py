@@ -9,10 +9,12 @@ the clock.
 import enum
 import errno
 import os
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rudp.config import MSS_FLOOR, Config
-from rudp.core.congestion.pacing import LONG_AGO
+from rudp.core.life.ackthrottle import AckThrottle
+from rudp.core.life.keepalive import KeepAlive
+from rudp.core.life.progress import FirstWord, Progress
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.receive.promises import START
 from rudp.core.receive.receiver import Receiver, largest_buffer, window_shift
@@ -48,23 +50,13 @@ DEFAULT_MSS_IPV6: Final = 1220
 TIMESTAMP_OCTETS: Final = 12
 """What the timestamps option takes of every data segment, padding included."""
 
-CHALLENGES: Final = 10
-CHALLENGE_PERIOD: Final = 5.0
-"""At most 10 challenge ACKs in 5 seconds, counted for each connection alone (RFC 5961 §7)."""
-
-INVALID_PERIOD: Final = 0.5
-"""Seconds between answers to segments outside the window that carry nothing (CHAL-4)."""
-
 AMPLIFICATION: Final = 6
 """Octets we send for each octet received, until the peer has proved its address: a SYN and its
 SYN,ACK are of one size, so it pays for six, as many as Linux sends (UDP-21, FAIL-4)."""
 
-FIRST_RTO: Final = 1.0
-"""Seconds until a SYN goes again, and an ACK of SYN,ACK that may be lost (RFC 6298 §2.1)."""
-
-SYN_MAX_RTO: Final = 60.0
-"""Seconds: the longest wait for the answer to a SYN."""
-
+WINDOW_PROBE: Final = 1
+KEEP_ALIVE_PROBE: Final = 2
+"""Bits of ``Tcb.probes_due``: an octet into a shut window, an ACK to a peer that is quiet."""
 
 UNREACHABLE: Final = frozenset(
     getattr(errno, name)
@@ -96,6 +88,13 @@ class Opened(enum.Enum):
     PASSIVE = "by the peer's SYN"
 
 
+class LastWord(NamedTuple):
+    """A RST that has to let what was written go first, and SND.UNA when that was looked at last."""
+
+    why: Why
+    una: int
+
+
 class Tcb:
     """One connection's variables.
 
@@ -109,13 +108,6 @@ class Tcb:
     """
 
     __slots__ = (
-        "_ack_at",
-        "_ack_repeats",
-        "_challenge_count",
-        "_challenge_since",
-        "_invalid_answered",
-        "_moved_at",
-        "_moved_to",
         "around",
         "config",
         "credit",
@@ -123,25 +115,21 @@ class Tcb:
         "ecn",
         "error",
         "events",
+        "first_word",
         "history",
         "keepalive",
-        "keepalive_count",
-        "keepalive_due",
-        "keepalive_idle",
-        "keepalive_interval",
-        "keepalive_probes",
         "last_heard",
         "last_word",
         "mms_r",
         "obstacle",
-        "obstacle_at",
         "offers_ecn",
         "opened",
         "path",
         "peer_mss",
         "pmtu",
         "ports",
-        "probe_due",
+        "probes_due",
+        "progress",
         "reading",
         "receiver",
         "recorder",
@@ -156,6 +144,7 @@ class Tcb:
         "syn_due",
         "syn_hurried",
         "syn_transmissions",
+        "throttle",
         "timers",
         "timestamps",
         "tracer",
@@ -196,12 +185,11 @@ class Tcb:
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
-        self.obstacle: OSError | None = None  # what kept a datagram from its way last, and when
-        self.obstacle_at = now
+        self.obstacle: tuple[OSError, float] | None = None  # what was in the way last, and when
         self.events = 0
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
-        self.last_word: Why | None = None  # a RST that has to let what was written go first
+        self.last_word: LastWord | None = None  # a RST that has to let what was written go first
         self.was_let_go = False  # the user has aborted, and does not ask what arrives
         self.syn_due: Why | None = None  # our SYN is to be sent
         self.syn_hurried = False  # it went again without waiting for its time-out, in this one
@@ -217,23 +205,13 @@ class Tcb:
         self.ts_offset = around.isn.timestamp_offset(path, ports)
         self.ts_start = self.ts_clock(now)
         self.last_heard = now
-        self.keepalive = bool(config.keepalive)
-        every = None if isinstance(config.keepalive, bool) else config.keepalive
-        self.keepalive_idle = config.keepalive_idle if every is None else every
-        self.keepalive_interval = config.keepalive_interval if every is None else every
-        self.keepalive_count = config.keepalive_count
-        self.keepalive_probes = 0
-        self.keepalive_due = False  # a keep-alive probe is to be sent
-        self.probe_due = False  # and one of a shut window
+        self.keepalive = KeepAlive.of(config) if config.keepalive else None
+        self.probes_due = 0
         self.segments_in = 0
         self.segments_out = 0
-        self._challenge_since = LONG_AGO
-        self._challenge_count = 0
-        self._invalid_answered = LONG_AGO
-        self._ack_at = OFF  # when our ACK of SYN,ACK goes again: nobody acknowledges it
-        self._ack_repeats = 0
-        self._moved_to = 0  # SND.UNA + RCV.NXT when they were looked at last, and
-        self._moved_at = now  # the latest such moment at which they had moved
+        self.throttle: AckThrottle | None = None
+        self.progress: Progress | None = None
+        self.first_word: FirstWord | None = None
         self.witness: Witness | None = self.recorder
         if tracer is not None:
             self.witness = Traced(self, tracer, self.recorder)
@@ -255,32 +233,6 @@ class Tcb:
         if self.witness is not None:
             self.witness.fired(self.state, timer, now)
 
-    def owe_last_word(self, why: Why, now: float) -> None:
-        """A RST is due once what was written has gone; if the peer takes none of it, all the same.
-
-        A peer that writes and does not read would otherwise wait for us, and we for it, for ever.
-        """
-        self.last_word = why
-        self._moved_to = self.sender.snd_una
-        self.timers.idle = now + self.config.fin_wait2_timeout
-
-    def say_last_word(self, why: Why, now: float) -> bool:
-        """Reset, if what goes before it has been sent (an abort) or has arrived; return whether."""
-        abort = why is Why.RST_ABORT
-        due = not self.sender.unsent if abort else self.sender.data_acked
-        if due:
-            self.kill(why, aborted() if abort else None, now)
-        return due
-
-    def watch_last_word(self, now: float) -> None:
-        """Reset if nothing was acknowledged for the time that FIN-WAIT-2 may last, else wait on."""
-        assert self.last_word is not None
-        if self.sender.snd_una != self._moved_to:
-            self.owe_last_word(self.last_word, now)
-        else:
-            self.owe_reset(self.last_word)
-            self.die(aborted(), now)
-
     def report(self, error: OSError) -> None:
         """Tell the user of trouble that does not end the connection (RFC 9293 §3.9.1.8)."""
         self.soft_error = error
@@ -288,9 +240,9 @@ class Tcb:
 
     def hinder(self, code: int, now: float) -> None:
         """A datagram did not get through, by word of our system or a router; *code*: errno."""
-        self.obstacle = OSError(code, os.strerror(code))
-        self.obstacle_at = now
-        self.report(self.obstacle)
+        error = OSError(code, os.strerror(code))
+        self.obstacle = error, now
+        self.report(error)
 
     def timed_out(self) -> TimeoutError:
         """Return the error of a connection that made no progress for too long.
@@ -299,8 +251,8 @@ class Tcb:
         raises that instead.
         """
         error = timed_out()
-        if self.obstacle_at >= self.last_heard:
-            error.__cause__ = self.obstacle
+        if self.obstacle is not None and self.obstacle[1] >= self.last_heard:
+            error.__cause__ = self.obstacle[0]
         return error
 
     def die(self, error: OSError | None, now: float) -> None:
@@ -458,11 +410,12 @@ class Tcb:
         A keep-alive probe that was out meanwhile may have been answered, and does not count.
         """
         self.sender.stood_still(seconds)
-        self._moved_at += seconds
+        if self.progress is not None:
+            self.progress.stood_still(seconds)
         if not self.syn_acked:
             self.timers.patience += seconds
-        if self.keepalive_probes:
-            self.keepalive_probes -= 1
+        if self.keepalive is not None:
+            self.keepalive.forgive(self.last_heard)
 
     def follow_pmtu(self) -> None:
         """Use segments of the size that the path carries, as far as that is known now (PMTU-11)."""
@@ -487,11 +440,16 @@ class Tcb:
 
     def start_keepalive(self) -> None:
         """Set the keep-alive deadline, if the user wants one (RFC 9293 §3.8.4)."""
-        if self.keepalive and self.syn_acked and self.state is not State.CLOSED:
-            self.timers.idle = self.last_heard + self.keepalive_idle
+        keepalive = self.keepalive
+        if (
+            keepalive is not None
+            and keepalive.on
+            and self.syn_acked
+            and self.state is not State.CLOSED
+        ):
+            self.timers.idle = self.last_heard + keepalive.idle
         elif self.reading:
             self.timers.idle = OFF
-        self.keepalive_probes = 0
 
     def watch_progress(self, now: float) -> None:
         """Die if nothing was received or acknowledged for too long, else set when to look again.
@@ -505,37 +463,34 @@ class Tcb:
             return
         patience = self.config.idle_timeout
         due = self.timers.patience <= now
-        if self._repeat_ack(now) or (due and patience is not None):
+        if self._repeat_first_word(now) or (due and patience is not None):
             self.fired(PATIENCE, now)
-        self.timers.patience = self._ack_at
-        if patience is None:
-            return
+        look = OFF if self.first_word is None else self.first_word.due
+        if patience is not None:
+            end = self._stands_since(now) + patience
+            if now >= end:
+                self.count(Count.IDLE_TIMEOUT)
+                self.owe_reset(Why.RST_IDLE)
+                self.die(self.timed_out(), now)
+                return
+            look = min(look, now + patience / 4, end)
+        self.timers.patience = look
+
+    def _stands_since(self, now: float) -> float:
+        """Return when anything was received or acknowledged last, as far as that was looked at."""
         assert self.receiver is not None
         here = self.sender.snd_una + self.receiver.rcv_nxt
-        if here != self._moved_to:
-            self._moved_to = here
-            self._moved_at = now
-        if now >= self._moved_at + patience:
-            self.count(Count.IDLE_TIMEOUT)
-            self.owe_reset(Why.RST_IDLE)
-            self.die(self.timed_out(), now)
-        else:
-            look = min(now + patience / 4, self._moved_at + patience)
-            self.timers.patience = min(look, self._ack_at)
+        if self.progress is None:
+            self.progress = Progress(here, now)
+        return self.progress.since(here, now)
 
-    def await_word(self, now: float) -> None:
-        """All that the peer has from us is the ACK of its SYN,ACK, or not even that."""
-        self._ack_at = now + FIRST_RTO
-
-    def _repeat_ack(self, now: float) -> bool:
+    def _repeat_first_word(self, now: float) -> bool:
         """Send the ACK of SYN,ACK again if its time has come and neither side has said anything.
 
-        If it is lost, and the peer has kept nothing of us (RFC 4987) or repeats its SYN,ACK no
-        more, it cannot speak and we do not: both would wait for ever (as in RFC 9002 §6.2.2.1).
-        It goes again when a SYN would, and the last ones find out whether the peer has given up.
         Return whether it goes now.
         """
-        if self._ack_at == OFF:
+        word = self.first_word
+        if word is None:
             return False
         sender, receiver = self.sender, self.receiver
         assert receiver is not None
@@ -545,13 +500,11 @@ class Tcb:
             or receiver.rcv_nxt > receiver.irs + 1
             or self.last_heard > self.history[-1]
         ):
-            self._ack_at = OFF
-        elif self._ack_at <= now:
-            self._ack_repeats += 1
+            self.first_word = None
+        elif word.due <= now:
             receiver.ack_now(Why.ACK_OF_SYN_AGAIN)
-            more = self._ack_repeats < self.config.syn_retries
-            wait = min(FIRST_RTO * 2**self._ack_repeats, SYN_MAX_RTO)
-            self._ack_at = now + wait if more else OFF
+            if not word.repeat(self.config.syn_retries, now):
+                self.first_word = None
             return True
         return False
 
@@ -623,27 +576,25 @@ class Tcb:
 
         Without the throttle two sides that disagree would acknowledge each other for ever (CHAL-4).
         """
-        if empty:
-            if now - self._invalid_answered < INVALID_PERIOD:
-                self.count(Count.ACK_THROTTLED)
-                return
-            self._invalid_answered = now
-        if self.receiver is not None:
+        if empty and not self._throttle().allows_answer(now):
+            self.count(Count.ACK_THROTTLED)
+        elif self.receiver is not None:
             self.receiver.ack_now(Why.ACK_UNACCEPTABLE)
 
     def challenge(self, now: float) -> None:
         """Owe a challenge ACK (RFC 5961 §3.2, §4.2), within this connection's own budget."""
         self.dropped = Count.CHALLENGE_ACK
-        if now - self._challenge_since >= CHALLENGE_PERIOD:
-            self._challenge_since = now
-            self._challenge_count = 0
-        if self._challenge_count >= CHALLENGES:
+        if not self._throttle().allows_challenge(now):
             self.count(Count.ACK_THROTTLED)
             return
-        self._challenge_count += 1
         self.count(Count.CHALLENGE_ACK)
         if self.receiver is not None:
             self.receiver.ack_now(Why.CHALLENGE_ACK)
+
+    def _throttle(self) -> AckThrottle:
+        if self.throttle is None:
+            self.throttle = AckThrottle()
+        return self.throttle
 
     def owe_reset(self, why: Why) -> None:
         """A RST is due with the exact number that the peer will accept (RFC 5961 §3).
