@@ -1,6 +1,6 @@
-"""Keep-alive: is a peer that has been quiet for long still there? (RFC 9293 §3.8.4)
+"""Keep-alive: is a peer that has been quiet for long still there?
 
-What a connection knows of it, if it uses it.  Most do not, and have no such object.
+This is what a connection knows of it that uses it (RFC 9293 §3.8.4); most have no such object.
 """
 
 from typing import Self
