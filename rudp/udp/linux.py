@@ -45,6 +45,16 @@ and fault in fresh pages for every buffer: bulk over loopback is 1.4 times as fa
 faster than with one at a time, as half the turns of the loop will do.
 """
 
+LONE_MAX: Final = 2048
+"""Octets of a datagram that may be all there is; a larger one is a piece of something."""
+
+LOOK_AGAIN: Final = 8
+"""Of so many wake-ups that each find one datagram one asks whether it was the last.
+
+A datagram that is overlooked is not lost: the loop wakes us again, after it had its turn.  Not to
+ask saves nearly two of the four reads of a round trip, 2 to 5 % of its time.
+"""
+
 ERRORS_PER_WAKE: Final = 64
 
 GATHERED_MAX: Final = 8
@@ -107,6 +117,7 @@ class LinuxPort:
         self._buffer = bytearray(DATAGRAM_MAX)
         self._view = memoryview(self._buffer)
         self._gso = True
+        self._lone = 0  # wake-ups in a row that found one datagram, and no other as far as seen
         self.ecn_capable = False
         self._gathered: list[Transmit] = []  # datagrams that may leave together
         # What the socket did not take, until it does: what was gathered and the run after that.
@@ -157,6 +168,7 @@ class LinuxPort:
         buffers = [self._buffer]
         taken = 0
         deaf = True
+        lone = self._lone
         for count in range(READS_PER_WAKE):
             try:
                 size, ancillary, flags, address = sock.recvmsg_into(buffers, self._ancillary)
@@ -185,6 +197,12 @@ class LinuxPort:
             peer = self._remote or _plain(address)
             crowded = receiver.datagrams_received(self._view[:size], stride, peer, local, ecn)
             taken += size
+            if count or size > stride or size > LONE_MAX:
+                self._lone = 0
+            else:
+                self._lone = lone + 1
+                if lone % LOOK_AGAIN:
+                    break
             if taken >= OCTETS_PER_WAKE or self._closed or (crowded and count):
                 break
         if deaf:  # woken for an error that somebody else has seen already

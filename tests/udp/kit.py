@@ -63,6 +63,9 @@ class RecordingSocket:
         self.calls: list[int] = []  # the datagrams of each call
         self.inbox: deque[tuple[bytes, list[Message], Address]] = deque()
         self.reads = 0
+        self.in_vain = 0  # reads that found nothing
+        self.errors: deque[int] = deque()  # that the next reads raise
+        self.error_reads = 0
         self._refusals = refusals or Refusals()
         self._gso = gso
         self._largest = largest
@@ -106,7 +109,11 @@ class RecordingSocket:
         return sum(map(len, datagrams))
 
     def recvmsg_into(self, buffers: list[bytearray], size: int) -> tuple[int, Any, int, Address]:
+        if self.errors:
+            code = self.errors.popleft()
+            raise OSError(code, os.strerror(code))
         if not self.inbox:
+            self.in_vain += 1
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self.reads += 1
         data, ancillary, address = self.inbox.popleft()
@@ -114,6 +121,7 @@ class RecordingSocket:
         return len(data), ancillary, 0, address
 
     def recvmsg(self, *_: int) -> tuple[bytes, Any, int, Address]:
+        self.error_reads += 1
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # no errors are queued
 
     def close(self) -> None:

@@ -12,6 +12,8 @@ from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
 from rudp.udp.linux import (
     DATAGRAM_MAX,
     GATHERED_MAX,
+    LONE_MAX,
+    LOOK_AGAIN,
     OCTETS_PER_WAKE,
     READS_PER_WAKE,
     SOL_UDP,
@@ -44,6 +46,54 @@ def test_a_wake_up_reads_several_times_and_not_for_ever(size: int) -> None:
     sock.inbox.clear()
     sock.inbox.extend((bytes(size), [], PEER) for _ in range(2))
     watch.readable()
+    assert not sock.inbox
+
+
+def test_datagrams_that_come_alone_are_not_looked_behind_each_time() -> None:
+    """The loop would wake the port again: nothing is lost, and many are soon read at a time."""
+    sock, watch, ear = RecordingSocket(), Watch(), Ear()
+    linux_port(sock, ear, watch)
+    for _ in range(2 * LOOK_AGAIN):
+        sock.inbox.append((bytes(64), [], PEER))
+        watch.readable()
+    assert (sock.reads, sock.in_vain) == (2 * LOOK_AGAIN, 2)
+    sock.inbox.extend((bytes(64), [], PEER) for _ in range(1000))
+    wakes = 0
+    while sock.inbox:
+        watch.readable()
+        wakes += 1
+    assert wakes <= LOOK_AGAIN + 1000 // READS_PER_WAKE
+    assert len(ear.heard) == 2 * LOOK_AGAIN + 1000
+    assert ear.batches == 2 * LOOK_AGAIN + wakes
+
+
+@pytest.mark.parametrize(
+    ("size", "marks"),
+    [(LONE_MAX + 1, []), (250, [(SOL_UDP, UDP_GRO, struct.pack("=i", 100))])],
+    ids=["large", "several"],
+)
+def test_what_is_a_piece_of_something_is_looked_behind(size: int, marks: list[Any]) -> None:
+    sock, watch, ear = RecordingSocket(), Watch(), Ear()
+    linux_port(sock, ear, watch)
+    for _ in range(2):
+        sock.inbox.append((bytes(64), [], PEER))
+        watch.readable()
+    sock.inbox.append((bytes(size), marks, PEER))
+    sock.inbox.append((bytes(64), [], PEER))
+    watch.readable()
+    assert not sock.inbox
+
+
+def test_an_error_is_read_and_what_arrived_behind_it() -> None:
+    sock, watch, ear = RecordingSocket(), Watch(), Ear()
+    linux_port(sock, ear, watch)
+    for _ in range(2):
+        sock.inbox.append((bytes(64), [], PEER))
+        watch.readable()
+    sock.errors.append(errno.ECONNREFUSED)
+    sock.inbox.append((bytes(64), [], PEER))
+    watch.readable()
+    assert sock.error_reads == 1
     assert not sock.inbox
 
 
