@@ -199,7 +199,7 @@ class TwoTables(RuleBasedStateMachine):
     def half_close(self, side: int) -> None:
         end = self.sides[side]
         if end.connection.state is State.SYN_SENT:
-            end.cut = True  # n7: an open that is closed was never made
+            end.cut = True  # an open that is closed was never made
         end.connection.shutdown(self.now)
         end.table.touch(end.connection)
 

@@ -95,7 +95,7 @@ def test_TRAP_3_data_after_our_FIN_is_delivered(play: Play) -> None:
         """
         send 10
         shutdown
-        shutdown                            # once is enough (n10)
+        shutdown                            # once is enough
         > PA 1:11(10) ack 1
         > FA 11 ack 1
         fails BrokenPipeError send 1
@@ -138,7 +138,7 @@ def test_TRAP_3_we_go_on_after_the_FIN_of_the_peer(play: Play) -> None:
 
 
 def test_ST_5_the_FIN_follows_the_last_data_and_the_window(play: Play) -> None:
-    """ST-5, n9: CLOSE implies a push; the state changes at once; the window still counts."""
+    """ST-5: CLOSE implies a push; the state changes at once; the window still counts."""
     play(active(win=1000))
     play(
         """
@@ -314,7 +314,7 @@ def test_ST_46_FIN_WAIT_2_without_a_reader_ends(play: Play) -> None:
     ],
 )
 def test_ST_6_abort(play: Play, before: str, reset: str) -> None:
-    """n7, n12, n13: the number is exact, and the error says that it was us."""
+    """The number is exact, and the error says that it was us."""
     play(before)
     connection = play.connection
     play("abort \n abort \n" + (f"> {reset}" if reset else ""))
@@ -327,7 +327,7 @@ def test_ST_6_abort(play: Play, before: str, reset: str) -> None:
 
 
 def test_ST_6_abort_forgets_what_is_queued(play: Play) -> None:
-    """A challenge ACK to our RST, as RFC 5961 has it, meets CLOSED and earns another one (n12)."""
+    """A challenge ACK to our RST, as RFC 5961 has it, meets CLOSED and earns another one."""
     play(active(win=1000))
     play(
         """
@@ -444,7 +444,7 @@ def test_FAIL_5_after_close_the_same_limit(play: Play) -> None:
 
 
 def test_ST_4_receive_after_everything_is_over(play: Play) -> None:
-    """What came before the FIN can be read in LAST-ACK and later (n5)."""
+    """What came before the FIN can be read in LAST-ACK and later."""
     play(active())
     play(
         """

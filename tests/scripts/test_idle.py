@@ -71,3 +71,21 @@ def test_it_is_off_unless_asked_for(play: Play) -> None:
     play(passive())
     play("1000000 state ESTABLISHED")
     assert play.table.next_deadline == float("inf")
+
+
+def test_a_reset_that_waits_for_the_peer_keeps_its_own_time(play: Play) -> None:
+    """SHLD-3: it waits as long as FIN-WAIT-2 lasts; that the idle limit looks too moves nothing."""
+    play.configure(idle_timeout=8.0, fin_wait2_timeout=5.0)
+    play(passive(win=10))
+    play(
+        """
+        send 20
+        > A 1:11(10) ack 1
+        < PA 1:11(10) ack 11 win 0
+        close
+        +0.04 > A 11 ack 11
+        """
+    )
+    for wait in (0.2975, 0.675, 1.35):
+        play(f"+{wait} > A 11:12(1) ack 11 \n < A 11 ack 11 win 0")
+    play("+2.6375 > RA 11 ack 11 \n error ConnectionAbortedError")

@@ -68,7 +68,7 @@ def test_MUST_42_listening_beside_an_open_under_way(play: Play) -> None:
 
 
 def test_MUST_10_ST_18_simultaneous_open(play: Play) -> None:
-    """RFC 9293 figure 7: the SYN,ACK that answers ours repeats the SYN and establishes (s1)."""
+    """RFC 9293 figure 7: the SYN,ACK that answers ours repeats the SYN and establishes."""
     play(
         """
         connect
@@ -279,7 +279,7 @@ def test_ST_3_ST_4_calls_before_the_connection_exists(play: Play) -> None:
 
 
 def test_ST_5_close_in_syn_sent(play: Play) -> None:
-    """A SYN,ACK that comes later finds nobody and earns a RST (n7)."""
+    """A SYN,ACK that comes later finds nobody and earns a RST."""
     play(
         """
         connect
@@ -294,7 +294,7 @@ def test_ST_5_close_in_syn_sent(play: Play) -> None:
 
 @pytest.mark.parametrize("call", ["shutdown", "close"])
 def test_ST_5_close_in_syn_received(play: Play, call: str) -> None:
-    """The FIN follows once the SYN is acknowledged (n8, UDP-22)."""
+    """The FIN follows once the SYN is acknowledged (UDP-22)."""
     play(
         f"""
         connect
@@ -375,7 +375,7 @@ def test_ST_28_SYN_RECEIVED_answers_a_wrong_ack_by_rst(play: Play) -> None:
 
 
 def test_ST_23_SYN_RECEIVED_reset(play: Play) -> None:
-    """MUST-11: the child of a listener goes quietly; our own open is refused by who knows it (s2).
+    """MUST-11: the child of a listener goes quietly; our own open is refused by who knows it.
 
     Without an ACK of our SYN the RST comes from whoever sent the crossing SYN: back to SYN-SENT.
     """
@@ -407,7 +407,7 @@ def test_ST_23_SYN_RECEIVED_reset(play: Play) -> None:
 
 
 def test_ST_25_SYN_in_syn_received(play: Play) -> None:
-    """A new SYN deletes the child of a listener; our own open challenges it (s3)."""
+    """A new SYN deletes the child of a listener; our own open challenges it."""
     play(
         """
         flow b 192.0.2.1:4000 1001
@@ -428,7 +428,7 @@ def test_ST_25_SYN_in_syn_received(play: Play) -> None:
 
 
 def test_ST_21_SYN_RECEIVED_answers_a_repeated_syn(play: Play) -> None:
-    """s1: our SYN,ACK was lost; it goes out again, as far as UDP-21 lets it."""
+    """Our SYN,ACK was lost; it goes out again, as far as UDP-21 lets it."""
     play(
         """
         listen

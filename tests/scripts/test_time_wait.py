@@ -50,7 +50,7 @@ def test_ST_45_DEF_1_nothing_else_lengthens_it(play: Play) -> None:
     play(CLOSED_BY_US)
     play(
         """
-        +100 < A 2 ack 2                    # a bare ACK in the window: dropped (s8)
+        +100 < A 2 ack 2                    # a bare ACK in the window: dropped
         < PA 2:12(10) ack 2
         < - 2
         < A -100 ack 2                      # outside: an ACK, now and then
@@ -110,7 +110,7 @@ def test_TW_3_RST_in_the_read_that_brought_the_FIN(play: Play) -> None:
 
 
 def test_ST_25_SYN_ACK_in_TIME_WAIT(play: Play) -> None:
-    """s11: it gets an ACK, throttled."""
+    """It gets an ACK, throttled."""
     play(CLOSED_BY_US)
     play(
         """
@@ -199,7 +199,7 @@ def test_TW_4_SYN_with_FIN_does_not_reopen(play: Play) -> None:
 
 
 def test_TW_4_ST_25_what_answers_the_challenge_ends_TIME_WAIT(play: Play) -> None:
-    """s11, RFC 9293 §3.10.7.4: the peer has started again, and its next SYN opens."""
+    """RFC 9293 §3.10.7.4: the peer has started again, and its next SYN opens."""
     play(CLOSED_BY_US_TS)
     play(
         """
@@ -353,7 +353,7 @@ def test_TW_8_DEF_46_records_are_bounded(play: Play) -> None:
 
 
 def test_TW_10_TS_2_ST_20_timestamps_in_TIME_WAIT(play: Play) -> None:
-    """s9: the clock goes on, TS.Recent stands, an older stamp gets an ACK and starts nothing."""
+    """The clock goes on, TS.Recent stands, an older stamp gets an ACK and starts nothing."""
     play(CLOSED_BY_US_TS)
     play(
         """

@@ -330,7 +330,7 @@ def test_nagle_can_be_switched_at_any_time() -> None:
 
 
 def test_a_fin_lifts_nagle() -> None:
-    """NAG-3, n9: the FIN rides on the last data."""
+    """NAG-3: the FIN rides on the last data."""
     half = Half(nodelay=False)
     half.write(100)
     half.flush()
@@ -522,7 +522,7 @@ def test_it_does_without_an_answer() -> None:
 
 
 def test_which_segment_may_set_the_window() -> None:
-    """TRAP-1, s6: not one with an older SEG.SEQ and no newer SEG.ACK, nor the other way round."""
+    """TRAP-1: not one with an older SEG.SEQ and no newer SEG.ACK, nor the other way round."""
     sender = Half().sender
     sender.update_window(100, ONE, 5000, 0.0)
     assert not sender.update_window(99, ONE, 1, 0.0)

@@ -8,8 +8,8 @@ S, C = State, Cause
 
 FIGURE_5 = {
     # Every arrow of the figure but two: LISTEN -SEND-> SYN-SENT, since a listener cannot send
-    # (ST-2, n2), and SYN-RECEIVED -rcv RST-> LISTEN, since here a child goes and the listener
-    # stays (ST-23, s2).  FIN-WAIT-1 -rcv FIN,ACK of FIN-> TIME-WAIT is two moves in a row.
+    # (ST-2), and SYN-RECEIVED -rcv RST-> LISTEN, since here a child goes and the listener
+    # stays (ST-23).  FIN-WAIT-1 -rcv FIN,ACK of FIN-> TIME-WAIT is two moves in a row.
     ("CLOSED", "passive OPEN"): "LISTEN",
     ("CLOSED", "active OPEN"): "SYN-SENT",
     ("LISTEN", "rcv SYN"): "SYN-RECEIVED",

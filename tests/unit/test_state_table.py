@@ -111,7 +111,7 @@ def expected(state: str, flags: int, seq: int, ack: int, length: int) -> Outcome
     knows_us = flags & ACK and ack == here.nxt  # decision 23: it has seen our SYN
     if opening and not passive and flags & (SYN | RST) == SYN and seq != 0 and knows_us:
         return _in_syn_sent(here, flags, seq, ack, length)
-    if opening and flags & SYN and not flags & RST and seq == 0:  # s1: the peer's SYN once more
+    if opening and flags & SYN and not flags & RST and seq == 0:  # the peer's SYN once more
         if not flags & ACK:
             return dataclasses.replace(stay, replies=((SYN | ACK, 0, 1),))
         take_ack = not passive and ack == here.nxt and not length
@@ -168,15 +168,15 @@ def _in_time_wait(here: Numbers, flags: int, seq: int, length: int, seg_len: int
     stay = Outcome("TIME-WAIT")
     answer = Outcome("TIME-WAIT", ((ACK, here.nxt, here.rcv_nxt),))
     if flags & RST:
-        return stay  # s10
-    if flags & SYN:  # s11
+        return stay
+    if flags & SYN:
         if flags & ACK:
             return answer
         if seq > here.rcv_nxt - 1 and not flags & FIN:  # TW-4d, M-9
             return Outcome("SYN-RECEIVED", ((SYN | ACK, 0, seq + 1),))
         return answer  # the challenge
     if flags & FIN and seq + seg_len == here.rcv_nxt:
-        return answer  # s8: the FIN once more
+        return answer  # the FIN once more
     # Nothing but a FIN matters any more: neither the ACK field nor where the segment ends, for no
     # honest peer sends beyond its FIN.
     return stay if _in_window(here, seq) else answer

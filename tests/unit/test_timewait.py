@@ -65,7 +65,7 @@ def test_every_reset_is_ignored(flags: int, seq: int, timestamps: bool) -> None:
 
 
 def test_an_exact_reset_ends_it_where_the_rfc_is_followed() -> None:
-    """ST-23, s10: SEG.SEQ = RCV.NXT and nothing else."""
+    """ST-23: SEG.SEQ = RCV.NXT and nothing else."""
     for seq in (-1, 1, 500, 5000):
         reaction = record(rfc1337=False).react(arriving(RST, seq), 101.0)
         assert reaction is Reaction.DROP
@@ -78,7 +78,7 @@ def test_an_exact_reset_ends_it_where_the_rfc_is_followed() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"last words"])
 def test_a_repeated_fin_starts_the_wait_anew(data: bytes) -> None:
-    """TW-1, TRAP-3, ST-34, s8: with the data it came with, or without."""
+    """TW-1, TRAP-3, ST-34: with the data it came with, or without."""
     run = arriving(FIN | ACK, -1 - len(data), data=data, tsval=TS_RECENT)
     assert record().react(run, 101.0) is Reaction.RESTART
     run = arriving(FIN | ACK, -1 - len(data), data=data)
@@ -102,7 +102,7 @@ def test_a_fin_elsewhere_does_not() -> None:
 
 
 def test_an_old_fin_does_not() -> None:
-    """s9, TS-2: an older timestamp earns an acknowledgement and nothing else."""
+    """TS-2: an older timestamp earns an acknowledgement and nothing else."""
     run = arriving(FIN | ACK, -1, tsval=TS_RECENT - 1)
     assert record().react(run, 101.0) is Reaction.ACKNOWLEDGE
 
@@ -124,13 +124,13 @@ def test_an_old_fin_does_not() -> None:
 )
 @pytest.mark.parametrize("timestamps", [False, True])
 def test_the_window(seq: int, data: bytes, reaction: Reaction, timestamps: bool) -> None:
-    """s8, ST-21, ST-33, TRAP-12"""
+    """ST-21, ST-33, TRAP-12"""
     run = arriving(ACK, seq, data=data, tsval=TS_RECENT if timestamps else None)
     assert record(timestamps=timestamps).react(run, 101.0) is reaction
 
 
 def test_old_timestamps() -> None:
-    """ST-20, s9, TS-2: modulo 2**32."""
+    """ST-20, TS-2: modulo 2**32."""
     for tsval, reaction in (
         (TS_RECENT - 1, Reaction.ACKNOWLEDGE),
         (TS_RECENT - (1 << 30) & 0xFFFF_FFFF, Reaction.ACKNOWLEDGE),
@@ -193,7 +193,7 @@ def test_a_timestamp_where_there_was_none(seq: int, tsval: int) -> None:
 
 
 def test_an_exact_reset_is_believed_if_it_answers_a_challenge() -> None:
-    """TW-3, s11: for as long as a round trip may take; it acknowledges nothing (RFC 9293 §3.5.2)"""
+    """TW-3: for as long as a round trip may take; it acknowledges nothing (RFC 9293 §3.5.2)"""
     held = record()
     assert held.react(arriving(SYN, -1000, tsval=1), 101.0) is Reaction.CHALLENGE
     assert held.react(arriving(SYN, -1000, tsval=1), 101.4) is Reaction.DROP
@@ -219,7 +219,7 @@ def test_old_content_is_answered_each_time() -> None:
 
 
 def test_a_syn_ack_is_acknowledged() -> None:
-    """s11: it is not a new open; and throttled like any stray."""
+    """It is not a new open; and throttled like any stray."""
     held = record()
     run = arriving(SYN | ACK, 10, tsval=TS_RECENT + 1)
     assert held.react(run, 101.0) is Reaction.ACKNOWLEDGE
