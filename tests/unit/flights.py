@@ -10,6 +10,7 @@ from rudp.config import Config
 from rudp.core.congestion.controller import Ack, Controller, Signal
 from rudp.core.loss.recovery import Phase
 from rudp.core.send.flight import Flight
+from rudp.core.send.news import News
 from rudp.core.terms.timers import LossTimer
 
 ISS: Final = 1000
@@ -128,16 +129,12 @@ class Course:
         """
         self.now = self.now if at is None else at
         seg_ack = self.board.snd_una if segment is None else _number(segment)
-        duplicate = seg_ack == self.board.snd_una < self.board.snd_nxt
-        self.flight.on_ack(
-            seg_ack,
-            [(_number(a), _number(b)) for a, b in blocks],
-            None if dsack is None else (_number(dsack[0]), _number(dsack[1])),
-            None if echo is None else int(echo * 1000 + 1e-6),
-            duplicate,
-            can_try,
-            self.now,
-        )
+        news = News().begin(seg_ack, None if echo is None else int(echo * 1000 + 1e-6))
+        news.sack_blocks = [(_number(a), _number(b)) for a, b in blocks]
+        news.dsack = None if dsack is None else (_number(dsack[0]), _number(dsack[1]))
+        news.duplicate = seg_ack == self.board.snd_una < self.board.snd_nxt
+        news.can_try = can_try
+        self.flight.on_ack(news, self.now)
         return self.heard()
 
     def sack(self, *blocks: tuple[float, float], at: float | None = None) -> list[str]:

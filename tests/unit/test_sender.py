@@ -9,6 +9,7 @@ from rudp.config import Config
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.loss.recovery import Phase
 from rudp.core.send.flight import initial_window
+from rudp.core.send.news import News
 from rudp.core.send.sender import R1, SWS_OVERRIDE, Sender
 from rudp.core.terms.budget import Budget
 from rudp.core.terms.timers import OFF, LossTimer, Timers
@@ -44,7 +45,7 @@ class Half:
         self.timers = Timers()
         self.sender = Sender(ISS, config, self.timers, memory=memory)
         self.sender.syn_sent(-0.1)
-        self.sender.on_ack(ONE, [], None, None, False, 0.0)
+        self.sender.on_ack(News().begin(ONE, None), 0.0)
         self.sender.snd_wnd = self.sender.max_snd_wnd = window
         self.sender.established(
             SMSS,
@@ -83,11 +84,12 @@ class Half:
             window = self.window
         sender = self.sender
         seg_ack = ONE + octets
-        duplicate = seg_ack == sender.snd_una < sender.snd_nxt and window == sender.snd_wnd
-        blocks = [(ONE + left, ONE + right) for left, right in sacked or []]
         # An echo is the time in ms at which the segment that is answered left.
         stamp = None if echo is None else round((now - echo) * 1000)
-        sender.on_ack(seg_ack, blocks, None, stamp, duplicate, now)
+        news = News().begin(seg_ack, stamp)
+        news.sack_blocks = [(ONE + left, ONE + right) for left, right in sacked or []]
+        news.duplicate = seg_ack == sender.snd_una < sender.snd_nxt and window == sender.snd_wnd
+        sender.on_ack(news, now)
         sender.update_window(0, seg_ack, window, now)
         self.window = window
 
@@ -846,7 +848,7 @@ def test_a_lost_syn_makes_the_first_rto_three_seconds() -> None:
     sender.on_syn_timeout(1.0)
     assert sender.flight.rtt.rto == 2.0
     sender.syn_sent(1.0)
-    sender.on_ack(ONE, [], None, None, False, 1.1)
+    sender.on_ack(News().begin(ONE, None), 1.1)
     sender.established(SMSS, sack=False, timestamps=False, syn_transmissions=2, tsecr=None, now=1.1)
     assert sender.flight.rtt.rto == 3.0
     sender.snd_wnd = sender.max_snd_wnd = 10_000
@@ -855,7 +857,7 @@ def test_a_lost_syn_makes_the_first_rto_three_seconds() -> None:
     assert run is not None
     sender.on_sent(*run, 1.1)
     assert timers.loss == pytest.approx(4.1)
-    sender.on_ack(ONE + 10, [], None, None, False, 1.2)
+    sender.on_ack(News().begin(ONE + 10, None), 1.2)
     assert sender.flight.rtt.rto == pytest.approx(RTO)
 
 

@@ -52,7 +52,7 @@ class DeliveryRate:
         A sample over less than *min_rtt* would be an artefact of bunched acknowledgements.
         """
         newest: SentRun | None = None
-        delivered = self.delivered
+        before = delivered = self.delivered
         for run in runs:
             delivered += run.end - run.seq
             if (
@@ -61,6 +61,7 @@ class DeliveryRate:
                 or (run.order == newest.order and run.end > newest.end)
             ):
                 newest = run
+        ack.delivered = delivered - before
         self.delivered = delivered
         ack.delivery_rate = None
         ack.total_delivered = delivered

@@ -55,6 +55,16 @@ class Usage:
             self._turn(now)
         return self.peak if self.peak > self.before else self.before
 
+    def before_reduction(self, flight_size: int, ceiling: int, now: float) -> int:
+        """Return the octets from which to reduce, with *flight_size* outstanding now (CC-9).
+
+        That is FlightSize, if as much is in flight as there ever is.  If it is less than a few
+        seconds ago, this is not where the network's limit lies; then it is cwnd, the *ceiling*,
+        which slow start may have made twice as large as what was used (CC-6).  Limited transmit
+        went beyond cwnd and is not counted (RFC 5681 §3.2, step 2).
+        """
+        return min(max(2 * self.recent(now) - flight_size, flight_size), ceiling)
+
     def _turn(self, now: float) -> None:
         self.before = self.peak if now < self.until + PERIOD else 0
         self.peak = 0

@@ -93,7 +93,7 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     tcb.last_heard = now
     if flags & ACK:
         tsecr = tcb.tsecr(run, now)
-        sender.on_ack(seg_ack, [], None, tsecr, False, now)
+        sender.on_ack(tcb.around.news.begin(seg_ack, tsecr), now)
         tcb.syn_due = None
         known = tcb.state is State.SYN_RECEIVED
         tcb.move(Cause.RCV_ACK_OF_SYN if known else Cause.RCV_SYN_ACK, now)
@@ -269,7 +269,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
             tcb.drop(Count.ACK_UNACCEPTABLE)
             tcb.refuse_ack(run.ack)
             return False
-        sender.on_ack(seg_ack, [], None, tsecr, False, now)
+        sender.on_ack(tcb.around.news.begin(seg_ack, tsecr), now)
         if tcb.state is State.SYN_RECEIVED:
             tcb.move(Cause.RCV_ACK_OF_SYN, now)
         tcb.syn_due = None
@@ -288,21 +288,19 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         _overtaken(tcb, run, now)
         return True  # old news, but its data may be new
 
-    blocks: list[tuple[int, int]] = []
-    dsack = None
+    news = tcb.around.news.begin(seg_ack, tsecr)
     if run.options.sack_blocks and tcb.receiver is not None and tcb.receiver.sack:
-        blocks, dsack = _sack_news(tcb, run.options.sack_blocks, seg_ack)
-    duplicate = (
+        news.sack_blocks, news.dsack = _sack_news(tcb, run.options.sack_blocks, seg_ack)
+    news.duplicate = (
         seg_ack == una
         and una < nxt
         and not run.length
         and not run.flags & FIN
         and window == sender.snd_wnd
     )
+    news.ece = tcb.ecn and bool(run.flags & ECE)
     had_acked_fin = sender.fin_acked
-    if tcb.ecn and run.flags & ECE:
-        sender.on_ece(seg_ack, now)
-    acked = sender.on_ack(seg_ack, blocks, dsack, tsecr, duplicate, now)
+    acked = sender.on_ack(news, now)
     if sender.flight.pmtu_moved:
         tcb.follow_pmtu()
     if sender.update_window(seq, seg_ack, window, now) or acked:
@@ -340,7 +338,9 @@ def _overtaken(tcb: Tcb, run: Run, now: float) -> None:
     blocks, dsack = _sack_news(tcb, run.options.sack_blocks, seg_ack)
     blocks = [(max(left, una), right) for left, right in blocks if right > una]
     if blocks or dsack is not None:
-        sender.on_ack(una, blocks, dsack, None, False, now)
+        news = tcb.around.news.begin(una, None)
+        news.sack_blocks, news.dsack = blocks, dsack
+        sender.on_ack(news, now)
         if sender.flight.pmtu_moved:
             tcb.follow_pmtu()
 

@@ -6,15 +6,11 @@ out.  Here they are asked at once, as Van Jacobson did in the BSD kernel of 1990
 taken as :mod:`rudp.core.life.arrival` would take it; everything else is left to that, untouched.
 """
 
-from typing import Final
-
 from rudp.core.life.tcb import READABLE, WRITABLE, Tcb
 from rudp.core.receive.receiver import Receiver
 from rudp.core.segment.seqnum import SEQ_HALF, SEQ_MASK
 from rudp.core.segment.wire import ACK, PSH, Run
 from rudp.core.terms.state import State
-
-_NO_BLOCKS: Final[list[tuple[int, int]]] = []
 
 
 def as_predicted(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> bool:
@@ -46,7 +42,7 @@ def as_predicted(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> bool:
     if run.length and tsecr is not None:
         receiver.note_tsecr(tsecr, now)
     if outstanding:
-        sender.on_ack(seg_ack, _NO_BLOCKS, None, tsecr, False, now)
+        sender.on_ack(tcb.around.news.begin(seg_ack, tsecr), now)
         if sender.flight.pmtu_moved:
             tcb.follow_pmtu()
     if sender.update_window(seq, seg_ack, run.window << tcb.snd_shift, now) or acked:

@@ -57,7 +57,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
         congestion=type(flight.controller).__name__,
         ecn=tcb.ecn,
         ce_received=receiver.ce_received if receiver is not None else 0,
-        ece_received=flight.ece_received,
+        ece_received=0 if flight.marks is None else flight.marks.received,
         soft_error=tcb.soft_error,
     )
 

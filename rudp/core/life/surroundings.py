@@ -24,6 +24,7 @@ from rudp.core.segment.addresses import (
 )
 from rudp.core.segment.isn import IsnSource
 from rudp.core.segment.transmit import Address, Path
+from rudp.core.send.news import News
 from rudp.core.send.pmtu import Payloads
 from rudp.core.terms.budget import Memory
 from rudp.core.terms.counters import Counters
@@ -32,16 +33,17 @@ from rudp.core.terms.counters import Counters
 class Surroundings:
     """What is the same for all connections of one UDP socket.
 
-    ``counters``, ``memory``: theirs together; ``isn`` gives them their first numbers.  ``ack``:
-    scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the socket can set and
-    read the ECN field.  ``socket_buffer``: what the socket holds, None where that is unknown.
+    ``counters``, ``memory``: theirs together; ``isn`` gives them their first numbers.  ``ack``
+    and ``news``: scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the
+    socket can set and read the ECN field.  ``socket_buffer``: what the socket holds, None where
+    that is unknown.
     *config* says how much memory there is; *secret*, *loopback_payload* and *link_payload*: see
     :class:`rudp.core.demux.table.ConnectionTable`.
     """
 
     __slots__ = (
         "ack", "counters", "ecn_capable", "isn", "link_payload", "loopback_payload", "memory",
-        "socket_buffer",
+        "news", "socket_buffer",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +57,7 @@ class Surroundings:
         self.memory = Memory(config.reassembly_max, config.buffers_max)
         self.isn = IsnSource(secret)
         self.ack = Ack()
+        self.news = News()
         self.ecn_capable = False
         self.socket_buffer: SocketBuffer | None = None
         self.loopback_payload = loopback_payload

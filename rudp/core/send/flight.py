@@ -11,11 +11,11 @@ from typing import Final
 
 from rudp.config import Config
 from rudp.core.congestion.controller import Ack, Controller, Signal
+from rudp.core.congestion.marks import Marks
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.congestion.pacing import (
     AVOIDANCE_GAIN,
     BURST_SEGMENTS,
-    LONG_AGO,
     SLOW_START_GAIN,
     WINDOW_BURST_SEGMENTS,
     Pacer,
@@ -31,7 +31,8 @@ from rudp.core.loss.scoreboard import Scoreboard, SentRun
 from rudp.core.loss.tailprobe import TailProbe
 from rudp.core.loss.undo import Proof, Undo
 from rudp.core.segment.wire import HEADER_SIZE, STAMPED_SIZE
-from rudp.core.send.pmtu import MAX_PROBES, PAUSE_MAX, PathMtu
+from rudp.core.send.news import News
+from rudp.core.send.pmtu import PAUSE_MAX, PathMtu
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.timers import LossTimer
 from rudp.core.terms.why import Why
@@ -42,6 +43,10 @@ INITIAL_WINDOW_OCTETS: Final = 14_600
 
 UNLIMITED: Final = 1 << 62
 """Octets: more than any window."""
+
+
+_NO_RUNS: Final[list[SentRun]] = []
+"""What nobody adds to."""
 
 
 def initial_window(smss: int) -> int:
@@ -55,21 +60,15 @@ class Flight:
     Numbers are growing ints, sizes octets, times seconds; *tsecr* is the time in milliseconds of
     our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
     lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
-    reductions that turned out to be needless.  ``ece_received``: acknowledgements with ECE, which
-    tell of a router's mark; ``cwr_due``: the next new data says that the window was reduced.
-    *ack*: what is written anew at each acknowledgement; connections may share it.
+    reductions that turned out to be needless.  ``cwr_due``: the next new data says that the window
+    was reduced.  *ack*: what is written anew at each acknowledgement; connections may share it.
     """
 
     __slots__ = (
         "_ack",
         "_burst",
         "_config",
-        "_ece",
-        "_full_losses",
-        "_held_until",
-        "_holds",
         "_prr",
-        "_reduced_until",
         "_syn_sent_at",
         "_timed_out_at",
         "_timestamps",
@@ -77,11 +76,11 @@ class Flight:
         "controller",
         "cwr_due",
         "dsacks",
-        "ece_received",
         "ecn",
         "extra_new",
         "frto",
         "last_sent",
+        "marks",
         "octets_resent",
         "pace",
         "pacer",
@@ -124,17 +123,12 @@ class Flight:
         self.why_lost = Why.RETRANSMIT_RTO  # what was called lost last, was for this reason
         self.ecn = False
         self.cwr_due = False
-        self.ece_received = 0
-        self._ece = False  # the acknowledgement at hand bears it
-        self._reduced_until = iss  # SND.NXT when a mark was answered last
-        self._held_until = LONG_AGO  # nothing leaves before, after a mark at the smallest window
-        self._holds = 0  # such marks in a row
+        self.marks: Marks | None = None  # where ECN was agreed on
         self._ack = Ack() if ack is None else ack
         self.pace: float | None = None  # the pacing rate when we asked last, and
         self._burst = 0  # the octets that may leave at once at that rate
         self._prr: Prr | None = None  # what leads the window through fast recovery
         self._timestamps = False  # both SYNs had them, so TSecr tells which copy is answered
-        self._full_losses = 0  # acknowledgements in a row that show full segments lost, none here
         self._syn_sent_at = 0.0
         self.last_sent = 0.0
         self.rto_from = 0.0  # when the retransmission timer was started last
@@ -179,6 +173,7 @@ class Flight:
         self.smss = smss
         self._timestamps = timestamps
         self.ecn = ecn
+        self.marks = Marks(self.board.snd_una) if ecn else None
         spurious = tsecr is not None and tsecr < int(self._syn_sent_at * 1000)
         troubled = syn_transmissions > 2 and not spurious  # CC-2
         octets = initial_window(max(smss, announced))
@@ -230,7 +225,7 @@ class Flight:
 
     def paced_room(self, now: float) -> int:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
-        if now < self._held_until:
+        if self.marks is not None and now < self.marks.held_until:
             return 0
         rate = self.pace = self.pacing_rate()
         if rate is None:
@@ -243,8 +238,8 @@ class Flight:
     @property
     def silent_until(self) -> float:
         """When pacing, or a mark at the smallest window, lets something go again."""
-        held, paced = self._held_until, self.pacer.next_at
-        return held if held > paced else paced
+        marks, paced = self.marks, self.pacer.next_at
+        return paced if marks is None or marks.held_until < paced else marks.held_until
 
     @property
     def may_probe(self) -> bool:
@@ -326,108 +321,133 @@ class Flight:
 
     # -- acknowledgements ------------------------------------------------------------------------
 
-    def on_ack(
-        self,
-        seg_ack: int,
-        sack_blocks: list[tuple[int, int]],
-        dsack: tuple[int, int] | None,
-        tsecr: int | None,
-        duplicate: bool,
-        can_try: bool,
-        now: float,
-    ) -> None:
-        """Enter an acceptable acknowledgement, SND.UNA <= *seg_ack* <= SND.NXT.
+    def on_ack(self, news: News, now: float) -> None:
+        """Make sense of *news*, and take the consequences.
 
-        *sack_blocks*: valid blocks above *seg_ack*.  *dsack*: octets reported to have come twice.
-        *duplicate*: a duplicate in the sense of RFC 5681 §2.  *can_try*: there is new data, and
-        room for it in the peer's window.
+        Each step sees the connection as those before have left it.
         """
-        board, recovery, ack = self.board, self.recovery, self._ack
-        una = board.snd_una
-        flight_size = board.snd_nxt - una
-        ack.prior_in_flight = board.in_flight
-        acked = seg_ack - una
-        had_sacked = board.sacked
-        runs: list[SentRun] = []
-        resent = False
-        if acked:
-            runs, resent = board.acknowledge(seg_ack)
-        sacked = board.sack(sack_blocks) if sack_blocks else []
+        board, recovery, rtt, ack = self.board, self.recovery, self.rtt, self._ack
+        rack = recovery.rack
+        seg_ack, dsack = news.seg_ack, news.dsack
         self.pmtu_moved = False
+
+        # First, ECE: did a router mark what we sent?  (RFC 3168 §6.1.2)
+        marks = self.marks
+        if marks is None:
+            pass
+        elif news.ece:
+            self._answer_mark(marks, seg_ack, now)
+        else:
+            marks.holds = 0
+
+        # Second, the octets: what has arrived that we did not know of?  (RFC 9293 §3.10.7.4,
+        # fifth step; RFC 6675 §4, Update())
+        una = news.una = board.snd_una
+        acked = news.acked = seg_ack - una
+        ack.prior_in_flight = board.in_flight
+        had_sacked = board.sacked
+        runs, resent = board.acknowledge(seg_ack) if acked else (_NO_RUNS, False)
+        sacked = board.sack(news.sack_blocks) if news.sack_blocks else _NO_RUNS
+        arrived = runs + sacked if sacked else runs
+
+        # Third, the path: does it carry segments of this size?  (RFC 8899 §4.2, §4.3)
+        pmtu = self.pmtu
         if board.torn:
             self._give_up_torn(now)
-        if self.pmtu is not None and self.pmtu.probing is not None:
-            self.pmtu_moved = any(run.is_probe for run in runs + sacked)
-            if self.pmtu_moved:
-                self.pmtu.on_probe_delivered()
-        ack.rtt = self.rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, tsecr, now)
-        if sacked:
-            runs += sacked
-        if self._full_losses and any(run.end - run.seq >= self.smss for run in runs):
-            self._full_losses = 0
+        if pmtu is not None and (pmtu.full_losses or pmtu.probing is not None):
+            self._sizes_arrived(pmtu, arrived)
 
-        min_rtt = self.rtt.min_rtt
-        already = self.rate.delivered
-        self.rate.sample(runs, ack, min_rtt, now)
-        ack.delivered = self.rate.delivered - already
-        if runs and recovery.rack is not None:
-            recovery.rack.on_delivered(runs, tsecr, seg_ack, min_rtt, now)
-        repaired = self.tail.is_out and self.tail.on_ack(seg_ack, dsack, duplicate and not sacked)
+        # Fourth, the clock: how long does a round trip take?  (RFC 6298 §3, RFC 7323 §4)
+        ack.rtt = rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, news.tsecr, now)
+        min_rtt = rtt.min_rtt
+
+        # Fifth, the order: what was sent before something that has arrived?  (RFC 8985 §6.2, steps
+        # 1 to 3)  And the rate of delivery (draft-cheng-iccrg-delivery-rate-estimation §3.3).
+        self.rate.sample(arrived, ack, min_rtt, now)
+        if arrived and rack is not None:
+            rack.on_delivered(arrived, news.tsecr, seg_ack, min_rtt, now)
+
+        # Sixth, copies: has a tail-loss probe repaired something?  (RFC 8985 §7.4)  Does a segment
+        # that came twice ask for more patience?  (RFC 8985 §6.2, step 4)
+        tail = self.tail
+        repaired = tail.is_out and tail.on_ack(seg_ack, dsack, news.duplicate and not sacked)
         if dsack is not None:
             self.dsacks += 1
-            if recovery.rack is not None:
-                recovery.rack.on_dsack(una, board.snd_nxt)
+            if rack is not None:
+                rack.on_dsack(una, board.snd_nxt)
+
+        # Seventh, was the latest reduction for nothing?  (RFC 3522 §3.2, RFC 3708, RFC 5682 §2.1)
         undo = self.undo
         if (
             undo is not None
             and (dsack is not None or undo.awaits_tsecr or self.frto is not None)
             and self._config.undo
         ):
-            proof = self._was_needless(undo, una, dsack, tsecr, duplicate, can_try, runs, now)
+            proof = self._was_needless(undo, news, arrived, now)
             if proof is not None:
-                self._undo(undo, proof, acked, tsecr, now)
+                self._undo(undo, proof, news, now)
 
+        # Eighth, is the episode over?  (RFC 6582 §3.2, step 3; RFC 6675 §5)  After a time-out there
+        # is nothing to leave: slow start goes on as it is.
         phase = recovery.phase
         if phase is not Phase.OPEN and seg_ack >= recovery.recover:
-            # After a time-out there is nothing to leave: slow start goes on as it is.
             self._recovered(now)
-        lost: list[SentRun] = []
-        rack = recovery.rack
-        # RACK has an opinion only if something arrived out of the order in which it was sent.
+
+        # Ninth, what does it show to be lost?  (RFC 8985 §6.2, step 5; RFC 6675 §4, IsLost();
+        # RFC 6582 §3.2)  RACK has an opinion only if something arrived out of the order in which it
+        # was sent.
+        lost = _NO_RUNS
         if rack is None or had_sacked or sacked or resent or rack.deadline is not None:
-            lost = recovery.on_ack(board, acked, sacked, duplicate, self.smss, self.rtt, now)
+            lost = recovery.on_ack(board, acked, sacked, news.duplicate, self.smss, rtt, now)
         ack.lost = 0
+        if lost or repaired or not recovery.sack:
+            self._answer_losses(lost, repaired, news, now)
+
+        # Tenth, the window: PRR leads it through fast recovery (RFC 9937 §6), else the controller
+        # lets it grow (RFC 5681 §3.1).  What is only SACKed grows nothing while it may be the sign
+        # of a loss, and ECE is the opposite of a reason to grow (RFC 3168 §6.1.2).
+        if self._prr is not None and ack.delivered:
+            self._prr.on_ack(ack.delivered, board.in_flight, acked > 0 and not lost)
+        if ack.delivered or lost:
+            fast = phase is Phase.FAST or recovery.phase is Phase.FAST
+            grows = not fast and (acked or self.reordering_seen) and not news.ece
+            if grows or not self.controller.uses_prr:
+                self._tell_controller(now)
+
+        # Eleventh, the timer: what is outstanding now has a whole RTO (RFC 6298 §5.2, §5.3).
+        if seg_ack == board.snd_nxt:
+            self.tail_due = False
+        elif acked and not recovery.is_impatient:
+            self.rto_from = now
+
+    def _sizes_arrived(self, pmtu: PathMtu, arrived: list[SentRun]) -> None:
+        """Segments have *arrived* while it is open how large they may be (PMTU-5, PMTU-9)."""
+        if pmtu.probing is not None and any(run.is_probe for run in arrived):
+            pmtu.on_probe_delivered()
+            self.pmtu_moved = True
+        if any(run.end - run.seq >= self.smss for run in arrived):
+            pmtu.full_losses = 0
+
+    def _answer_losses(self, lost: list[SentRun], repaired: bool, news: News, now: float) -> None:
+        """Do what the runs *lost*, a repair by a tail-loss probe, or a partial ACK ask for."""
+        board, recovery, ack = self.board, self.recovery, self._ack
+        flight_size = board.snd_nxt - news.una
         if lost:
             ack.lost = self._count_lost(lost, now)
             self.why_lost = recovery.verdict
         if lost and recovery.phase is Phase.OPEN and not all(run.is_probe for run in lost):
-            if acked and self.controller.uses_prr:
-                flight_size += self._growth_before(min(acked, ack.delivered), now)
+            if news.acked and self.controller.uses_prr:
+                flight_size += self._growth_before(min(news.acked, ack.delivered), now)
             self._enter_recovery(flight_size, ack.delivered, now)
-        elif acked and recovery.phase is Phase.FAST and not recovery.sack:
-            self.resend_now = True  # a partial acknowledgement names the next hole (NR-5)
+        elif news.acked and recovery.phase is Phase.FAST and not recovery.sack:
+            # A partial acknowledgement names the next hole (RFC 6582 §3.2, NR-5).
+            self.resend_now = True
         elif repaired and recovery.phase is Phase.OPEN:
-            # The probe was the retransmission; its loss is answered as any other (TLP-6).
+            # The probe was the retransmission; its loss is answered as any other (RFC 8985 §7.4,
+            # TLP-6).
             self.controller.on_congestion(Signal.LOSS, self._used(flight_size, now), now)
             self.controller.on_recovered(WINDOW_MAX, now)
             self.cwr_due = self.ecn
-
-        if self._prr is not None and ack.delivered:
-            self._prr.on_ack(ack.delivered, board.in_flight, bool(acked) and not lost)
-        if ack.delivered or lost:
-            fast = phase is Phase.FAST or recovery.phase is Phase.FAST
-            # What is only SACKed grows nothing while it may be the sign of a loss, and ECE
-            # is the opposite of a reason to grow (RFC 3168 §6.1.2).
-            grows = not fast and (acked or self.reordering_seen) and not self._ece
-            if grows or not self.controller.uses_prr:
-                self._tell_controller(now)
-        if not self._ece:
-            self._holds = 0
-        self._ece = False
-        if board.snd_una == board.snd_nxt:
-            self.tail_due = False
-        elif acked and not recovery.is_impatient:
-            self.rto_from = now  # RTO-10
 
     def _tell_controller(self, now: float) -> None:
         """Let the window grow, or whatever the controller makes of it."""
@@ -476,18 +496,12 @@ class Flight:
                 size, run.tx_in_flight, self.rate.lost - run.lost_before, run.app_limited, now
             )
         smss = self.smss
-        if any(run.end - run.seq >= smss <= run.mss and not run.is_probe for run in lost):
-            self._full_segments_lost(now)
+        if self.pmtu is not None and any(
+            run.end - run.seq >= smss <= run.mss and not run.is_probe for run in lost
+        ):
+            # Smaller ones have arrived, or nobody would know.
+            self.pmtu_moved |= self.pmtu.on_full_lost(self.probe_pause, now)
         return octets
-
-    def _full_segments_lost(self, now: float) -> None:
-        """Smaller ones have arrived, or nobody would know: does the path take this size (PMTU-9)?
-
-        Where losses are plain, some full segment arrives before this has happened three times.
-        """
-        self._full_losses += 1
-        if self._full_losses >= MAX_PROBES and not (self.pmtu is not None and self.pmtu.trusted):
-            self.suspect_size(now)
 
     def _give_up_torn(self, now: float) -> None:
         """Segments have arrived in part: something on the way cuts datagrams (decision 30).
@@ -514,7 +528,6 @@ class Flight:
 
     def suspect_size(self, now: float) -> None:
         """Segments of this size seem to fall into a black hole: try smaller ones (PMTU-9)."""
-        self._full_losses = 0
         if self.pmtu is not None and self.pmtu.on_black_hole(self.probe_pause, now):
             self.pmtu_moved = True
 
@@ -523,7 +536,7 @@ class Flight:
         board, controller = self.board, self.controller
         self.recovery.enter(board)
         self.tail.reset()
-        if board.snd_una < self._reduced_until:
+        if self.marks is not None and self.marks.is_answered(board.snd_una):
             self._keep_reduction()  # a mark was answered already in this window of data
         else:
             self.undo = Undo(board.snd_una, by_timeout=False)
@@ -535,16 +548,11 @@ class Flight:
         self.resend_now = True
 
     def _used(self, flight_size: int, now: float) -> int:
-        """Return the octets from which to reduce (CC-9).
-
-        That is FlightSize, if as much is in flight as there ever is.  If it is less than a few
-        seconds ago, this is not where the network's limit lies; then it is cwnd, which slow start
-        may have made twice as large as what was used (CC-6).  Limited transmit went beyond cwnd
-        and is not counted (RFC 5681 §3.2, step 2).
-        """
+        """Return the octets from which to reduce (CC-9)."""
         controller = self.controller
-        used = max(2 * self.usage.recent(now) - flight_size, flight_size)
-        return min(used, max(controller.cwnd, controller.earned))
+        return self.usage.before_reduction(
+            flight_size, max(controller.cwnd, controller.earned), now
+        )
 
     def _recovered(self, now: float) -> None:
         """What was outstanding when the episode began is acknowledged: it is over."""
@@ -562,31 +570,21 @@ class Flight:
         self.controller.on_recovered(most, now)
 
     def _was_needless(
-        self,
-        undo: Undo,
-        una: int,
-        dsack: tuple[int, int] | None,
-        tsecr: int | None,
-        duplicate: bool,
-        can_try: bool,
-        runs: list[SentRun],
-        now: float,
+        self, undo: Undo, news: News, arrived: list[SentRun], now: float
     ) -> Proof | None:
-        """Return what shows that the latest reduction was for nothing (UNDO-2, 3, 6).
-
-        *una*: SND.UNA before this acknowledgement.
-        """
-        board = self.board
-        advanced = board.snd_una > una
+        """Return what shows that the latest reduction was for nothing (UNDO-2, 3, 6)."""
+        board, dsack = self.board, news.dsack
+        advanced = news.acked > 0
         reported = dsack is not None and undo.on_dsack(*dsack)
         all_acked = board.snd_una == board.snd_nxt
-        proof = undo.on_advance(una, tsecr, all_acked, dsack) if advanced else None
-        if proof is not None:
-            return proof
+        if advanced:
+            proof = undo.on_advance(news.una, news.tsecr, all_acked, dsack)
+            if proof is not None:
+                return proof
         if self.frto is not None:
-            highest = runs[-1].end if runs else 0
-            idle = duplicate and not self.recovery.sack
-            outcome = self.frto.on_ack(board.snd_una, advanced, idle, highest, can_try)
+            highest = arrived[-1].end if arrived else 0
+            idle = news.duplicate and not self.recovery.sack
+            outcome = self.frto.on_ack(board.snd_una, advanced, idle, highest, news.can_try)
             if outcome is Outcome.TRY_NEW:
                 self.extra_new = NEW_SEGMENTS
             elif outcome is Outcome.GENUINE:
@@ -598,7 +596,7 @@ class Flight:
                 return Proof.LATE
         return Proof.TWICE if reported else None
 
-    def _undo(self, undo: Undo, proof: Proof, acked: int, tsecr: int | None, now: float) -> None:
+    def _undo(self, undo: Undo, proof: Proof, news: News, now: float) -> None:
         """Take the latest reduction back (UNDO-7, RFC 4015 §3.2).
 
         The window too, at once: pacing sees to it that no burst follows, and without it only what
@@ -621,14 +619,14 @@ class Flight:
                 self.recovery.rack.reordering_seen = True  # what else can have made it late
         else:
             if not self._config.pacing:
-                burst = max(min(acked, initial_window(self.smss)), self.smss)
+                burst = max(min(news.acked, initial_window(self.smss)), self.smss)
                 most = board.flight_size + burst
             if proof is Proof.TWICE:
                 self.rtt.was_answered(now - undo.last_resent)
             else:
                 self.rtt.was_spurious()
-                if tsecr is not None:
-                    self.rtt.sample(now - tsecr / 1000)
+                if news.tsecr is not None:
+                    self.rtt.sample(now - news.tsecr / 1000)
         self.controller.on_undo(most, now)
 
     def _keep_reduction(self) -> None:
@@ -638,25 +636,17 @@ class Flight:
 
     # -- marks -----------------------------------------------------------------------------------
 
-    def on_ece(self, seg_ack: int, now: float) -> None:
-        """A router has marked what we sent: do as after a loss, but nothing is missing (ECN-5).
-
-        Once for each window of data, and not in a recovery, which is an answer already.  A window
-        of one segment cannot be halved: then nothing leaves for an RTO, and for twice as long
-        each time the next segment is marked too (ECN-8, RFC 9438 §4.6).
-        """
+    def _answer_mark(self, marks: Marks, seg_ack: int, now: float) -> None:
+        """A router has marked what we sent: do as after a loss, but nothing is missing."""
         board, controller = self.board, self.controller
-        self.ece_received += 1
-        self._ece = True
-        if seg_ack < self._reduced_until or self.recovery.phase is not Phase.OPEN:
+        marks.received += 1
+        if marks.is_answered(seg_ack) or self.recovery.phase is not Phase.OPEN:
             return
-        self._reduced_until = board.snd_nxt
+        marks.answer(board.snd_nxt)
         self.cwr_due = True
         self._keep_reduction()
         if controller.cwnd <= self.smss:
-            wait = min(self.rtt.rto * (1 << min(self._holds, 16)), self._config.max_rto)
-            self._held_until = now + wait
-            self._holds += 1
+            marks.hold(self.rtt.rto, self._config.max_rto, now)
         controller.on_congestion(Signal.ECN, self._used(board.flight_size, now), now)
 
     def take_cwr(self) -> bool:
@@ -725,8 +715,8 @@ class Flight:
         self.pmtu_moved = False
         if self.pmtu is not None:
             self.pmtu.on_probe_lost(self.probe_pause, now)
-        if self._full_losses:
-            self._full_segments_lost(now)
+            if self.pmtu.full_losses:
+                self.pmtu_moved = self.pmtu.on_full_lost(self.probe_pause, now)
         self.why_lost = Why.RETRANSMIT_RTO
         recovery.on_timeout(board, self.smss, self.rtt, question, now)
         end = min(una + self.smss, board.snd_nxt)

@@ -66,7 +66,8 @@ class PathMtu:
 
     Without *search*, or with nothing to search for, the size stays at ``base``.  ``probing``: the
     size of the probe that is on its way, or None.  ``trusted``: the size is that of the link, and
-    nothing has spoken against it.  Times are seconds.
+    nothing has spoken against it.  ``full_losses``: how often in a row full segments were lost, and
+    none has arrived.  Times are seconds.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class PathMtu:
         "_raise_at",
         "_too_big",
         "base",
+        "full_losses",
         "plpmtu",
         "probing",
         "state",
@@ -93,6 +95,7 @@ class PathMtu:
         if search and self.base < self._ceiling:
             self.state = SearchState.COMPLETE if self.trusted else SearchState.SEARCHING
         self.probing: int | None = None
+        self.full_losses = 0
         self._too_big = self._ceiling + 1
         self._failures = 0
         self._next_at = 0.0
@@ -223,6 +226,17 @@ class PathMtu:
         self._stay_below_ceiling()
         return True
 
+    def on_full_lost(self, pause: float, now: float) -> bool:
+        """Full segments were lost: does the path take this size?  Return whether that changed.
+
+        Where losses are plain, some full segment arrives before this has happened three times
+        (PMTU-9).
+        """
+        self.full_losses += 1
+        return (
+            self.full_losses >= MAX_PROBES and not self.trusted and self.on_black_hole(pause, now)
+        )
+
     def on_black_hole(self, pause: float, now: float) -> bool:
         """Segments of this size do not arrive any more: fall back; return whether that changed.
 
@@ -231,6 +245,7 @@ class PathMtu:
         or two more, as the segments that were lost have been probes too.
         """
         self.probing = None
+        self.full_losses = 0
         self._failures = 1
         if self.state is SearchState.DISABLED or self.plpmtu <= self._floor:
             return False

@@ -14,6 +14,7 @@ from rudp.config import Config
 from rudp.core.congestion.controller import Ack
 from rudp.core.loss.scoreboard import Scoreboard
 from rudp.core.send.flight import Flight
+from rudp.core.send.news import News
 from rudp.core.send.sendbuffer import SendBuffer
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.budget import Budget
@@ -224,32 +225,21 @@ class Sender:
 
     # -- acknowledgements ------------------------------------------------------------------------
 
-    def on_ack(
-        self,
-        seg_ack: int,
-        sack_blocks: list[tuple[int, int]],
-        dsack: tuple[int, int] | None,
-        tsecr: int | None,
-        duplicate: bool,
-        now: float,
-    ) -> int:
-        """Enter an acceptable acknowledgement, SND.UNA <= *seg_ack* <= SND.NXT.
-
-        *sack_blocks*: valid blocks above *seg_ack*.  *dsack*: octets reported to have come twice.
-        *tsecr*: the time in ms of our clock that the peer echoes, None without timestamps.
-        *duplicate*: a duplicate in the sense of RFC 5681 §2.  Return the octets by which SND.UNA
-        moved.
-        """
-        board, timers = self.board, self._timers
+    def on_ack(self, news: News, now: float) -> int:
+        """Enter *news*, and return the octets by which SND.UNA moved."""
+        board, timers, flight = self.board, self._timers, self.flight
+        seg_ack = news.seg_ack
         acked = seg_ack - board.snd_una
         if board.snd_una == self.iss:
-            self.flight.syn_acked(tsecr, now)
+            flight.syn_acked(news.tsecr, now)
         else:
             if timers.loss_kind is LossTimer.PERSIST:
-                duplicate = False  # the answer to a window probe says nothing about loss (ZWP-4)
-            asks = self.flight.frto is not None
-            can_try = asks and self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
-            self.flight.on_ack(seg_ack, sack_blocks, dsack, tsecr, duplicate, can_try, now)
+                news.duplicate = (
+                    False  # the answer to a window probe says nothing about loss (ZWP-4)
+                )
+            if flight.frto is not None:
+                news.can_try = self.unsent > 0 and board.snd_nxt < seg_ack + self.snd_wnd
+            flight.on_ack(news, now)
         if acked:
             self.buffer.release(seg_ack)
             self._stalled_since = now
@@ -261,13 +251,6 @@ class Sender:
         elif board.sacked and timers.loss_kind is not LossTimer.PERSIST:
             self._set_loss_timer(now)
         return acked
-
-    def on_ece(self, seg_ack: int, now: float) -> None:
-        """The peer says with ECE that a router has marked what we sent (ECN-5).
-
-        Comes before :meth:`on_ack` of the same acknowledgement, which is one of *seg_ack*.
-        """
-        self.flight.on_ece(seg_ack, now)
 
     def update_window(self, seg_seq: int, seg_ack: int, window: int, now: float) -> bool:
         """Take SEG.WND if the segment is not older than the last that was used (§3.10.7.4).
