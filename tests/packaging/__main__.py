@@ -70,11 +70,11 @@ class Environment:
         command = (self.python, "-m", "pip", "--disable-pip-version-check", *arguments)
         return run(*command, environment=environment, fails=fails)
 
-    def probe(self, *arguments: str, **environment: str) -> None:
+    def probe(self, *arguments: str) -> None:
         """Try what is installed here."""
         self.pip("check")
-        told = run(self.python, "-I", PROBE, *arguments, environment=environment)
-        say(f"   {told.splitlines()[0]}")
+        for line in run(self.python, "-I", PROBE, *arguments).splitlines():
+            say(f"   {line}")
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -120,7 +120,6 @@ def compiled(tools: Environment, sdist: Path) -> None:
     here = Environment("compiled")
     here.pip("install", wheel)
     here.probe("--core", "compiled")
-    here.probe("--core", "interpreted", "--lane", "Python", RUDP_PURE="1")
 
 
 def without_a_compiler(sdist: Path) -> None:

@@ -2,12 +2,13 @@
 
 Needs nothing but rudp.  Says what runs, which must be what is asked for, and lets a few things work
 that a build could break: an echo on real sockets, a controller of one's own, copies of what the
-core hands out, the command.
+core hands out, the command.  Where the core is compiled, all of that again with RUDP_PURE=1.
 """
 
 import argparse
 import asyncio
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--lane", choices=["C", "Python"])
     asked = parser.parse_args()
     summary = rudp.build.summary()
-    print(summary)
+    print(summary, flush=True)
     assert Path(rudp.__file__).is_relative_to(sys.prefix), rudp.__file__
     assert asked.core in (None, rudp.build.core()), summary
     assert asked.lane in (None, rudp.build.lane()), summary
@@ -67,6 +68,12 @@ def main() -> None:
     command = [sys.executable, "-I", "-m", "rudp", "--version"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert told == f"{summary}\n", told
+    if rudp.build.core() == "compiled":
+        subprocess.run(
+            [sys.executable, "-I", __file__, "--core", "interpreted", "--lane", "Python"],
+            check=True,
+            env=os.environ | {"RUDP_PURE": "1"},
+        )
 
 
 if __name__ == "__main__":
