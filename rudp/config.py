@@ -196,6 +196,10 @@ class Config:
     datagram_io: Literal["auto", "portable"] = "auto"
     """``"auto"`` takes the fastest path the loop allows, ``"portable"`` only ever uses
     ``loop.create_datagram_endpoint``."""
+    lane: Literal["auto", "python", "off"] = "auto"
+    """Who does the steady work of a connection that runs well: ``"auto"`` the lane in C where there
+    is one, ``"python"`` the one in Python, ``"off"`` the procedures of the RFCs alone.  Nothing but
+    the speed differs."""
 
     # -- when something goes wrong ---------------------------------------------------------------
 
@@ -239,6 +243,8 @@ class Config:
             raise ValueError(f"ecn must be 'accept', 'on' or 'off', not {self.ecn!r}")
         if self.datagram_io not in ("auto", "portable"):
             raise ValueError(f"datagram_io must be 'auto' or 'portable', not {self.datagram_io!r}")
+        if self.lane not in ("auto", "python", "off"):
+            raise ValueError(f"lane must be 'auto', 'python' or 'off', not {self.lane!r}")
         if self.loss_detection not in ("rack", "rfc6675"):
             raise ValueError(
                 f"loss_detection must be 'rack' or 'rfc6675', not {self.loss_detection!r}"

@@ -60,6 +60,7 @@ DEFAULTS: dict[str, object] = {
     "ttl": None,
     "flight_recorder": 64,
     "datagram_io": "auto",
+    "lane": "auto",
 }
 
 # name, the smallest that is taken, what is too small, the largest, what is too large
@@ -171,6 +172,7 @@ def test_every_number_is_checked() -> None:
         "rfc1337",
         "syn_cookies",
         "datagram_io",
+        "lane",
     }
     assert numbers | others == {field.name for field in dataclasses.fields(Config)}
 
@@ -230,6 +232,7 @@ def test_the_bounds_of_the_rto_keep_their_order() -> None:
         ("rto_form", ["linux", "rfc"]),
         ("ecn", ["accept", "on", "off"]),
         ("datagram_io", ["auto", "portable"]),
+        ("lane", ["auto", "python", "off"]),
     ],
 )
 def test_choices(name: str, values: list[str]) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from rudp.config import Config
+from rudp.core.congestion.controller import initial_window
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.loss.recovery import Phase
-from rudp.core.send.flight import initial_window
 from rudp.core.send.news import News
 from rudp.core.send.sender import R1, SWS_OVERRIDE, Sender
 from rudp.core.terms.budget import Budget

@@ -4,9 +4,10 @@ import errno
 
 from rudp.config import Config
 from rudp.core.demux.table import ConnectionTable
-from rudp.core.life.connection import TRAIN_RUNS, Connection
+from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Transmit
 from rudp.core.segment.wire import FIN, PSH, RST
+from rudp.core.send.train import TRAIN_RUNS
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import State
 from rudp.core.watch.recorder import SENT

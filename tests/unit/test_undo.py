@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from rudp.core.congestion.controller import initial_window
 from rudp.core.loss.frto import NEW_SEGMENTS
 from rudp.core.loss.recovery import Phase
-from rudp.core.send.flight import initial_window
 from tests.unit.flights import RTT, SMSS, Course
 
 # -- Eifel: the echo -----------------------------------------------------------------------------

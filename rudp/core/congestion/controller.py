@@ -19,6 +19,16 @@ SSTHRESH_INITIAL: Final = WINDOW_MAX
 """Octets: "arbitrarily high" (RFC 5681 §3.1, CC-3)."""
 
 
+INITIAL_WINDOW_SEGMENTS: Final = 10
+INITIAL_WINDOW_OCTETS: Final = 14_600
+"""RFC 6928: IW = min(10 * SMSS, max(2 * SMSS, 14600))."""
+
+
+def initial_window(smss: int) -> int:
+    """Return IW in octets (RFC 6928 §2, CC-1)."""
+    return min(INITIAL_WINDOW_SEGMENTS * smss, max(2 * smss, INITIAL_WINDOW_OCTETS))
+
+
 class Signal(enum.Enum):
     """What made the network ask for less."""
 

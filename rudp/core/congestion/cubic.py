@@ -79,6 +79,12 @@ class Cubic(WindowController):
         if delivered > 0 and self.cwnd >= self.ssthresh:
             self._avoidance(delivered, ack.srtt or 0.0, ack.now)
 
+    def on_unused(self, delivered: int, since: float) -> None:
+        """Octets have arrived while the window was not in use, which is no time (CUB-3)."""
+        super().on_unused(delivered, since)
+        if self._idle_since is None:
+            self._idle_since = since
+
     def _slow_start(self, ack: Ack) -> int:
         """Grow by what was delivered; return the octets that are left for avoidance."""
         growth: int | None = ack.delivered

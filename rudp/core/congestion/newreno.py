@@ -42,6 +42,13 @@ class WindowController(Controller):
         """Return the octets that may be in flight after a reduction, before any lower bound."""
         raise NotImplementedError
 
+    def on_unused(self, delivered: int, since: float) -> None:
+        """*delivered* octets have arrived, the first at *since*, and cwnd never was the limit.
+
+        It does what :meth:`on_ack` does with each acknowledgement without ``cwnd_limited``.
+        """
+        self._untried -= delivered
+
     def _remember(self) -> None:
         self._prior_cwnd = self.cwnd
         self._prior_ssthresh = self.ssthresh

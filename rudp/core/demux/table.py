@@ -32,9 +32,10 @@ from rudp.core.segment.addresses import (
     is_ipv6,
     is_unicast,
 )
+from rudp.core.segment.options import TIMESTAMPS_ALONE
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import CE, Address, Path, Transmit
-from rudp.core.segment.wire import ACK, FIN, RST, SYN, Run, swap_ports
+from rudp.core.segment.wire import ACK, FIN, RST, STAMPED, STAMPED_SIZE, SYN, Run, swap_ports
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF
@@ -106,6 +107,11 @@ class ConnectionTable:
     def time_wait_records(self) -> int:
         """The number of TIME-WAIT records."""
         return len(self._time_wait)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What its connections share."""
+        return self._around
 
     @property
     def is_empty(self) -> bool:
@@ -203,7 +209,21 @@ class ConnectionTable:
         *ecn*: the two ECN bits of their IP headers.  Everything in it is processed before any
         acknowledgement goes out (MUST-58, MUST-59).
         """
-        for run in wire.read_runs(memoryview(data), stride, self.counters):
+        view = memoryview(data)
+        size = len(view)
+        if STAMPED_SIZE <= size <= stride and ecn != CE:
+            ports, seq, word, _, layout, tsval, tsecr = STAMPED.unpack_from(view)
+            known = self._entries.get((path, ports))
+            if (
+                known is not None
+                and layout == TIMESTAMPS_ALONE
+                and word >> 28 & 0xF == STAMPED_SIZE // 4
+                and known.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
+            ):
+                self._ready[known] = None
+                self._eventful[known] = None
+                return
+        for run in wire.read_runs(view, stride, self.counters):
             if ecn == CE:
                 run.ce = True
             connection = self._entries.get((path, run.ports))
@@ -288,6 +308,7 @@ class ConnectionTable:
                 connection.handle_timeout(now)
                 self._attend(connection)
             else:
+                connection.rest()
                 self._schedule(connection)
         self._time_wait.expire(now)
 
@@ -316,7 +337,10 @@ class ConnectionTable:
             connection, _ = ready.popitem(last=False)
             transmit = connection.poll_transmit(now, max_segments)
             if transmit is not None:
-                ready[connection] = None
+                if connection.has_more:
+                    ready[connection] = None
+                else:
+                    self._settle(connection, now)
                 if connection.wants_room:
                     self._eventful[connection] = None
                 return transmit
@@ -422,6 +446,7 @@ class ConnectionTable:
             if self._remove(connection):
                 self._eventful[connection] = None  # it may have died of its last word
         elif state is not State.TIME_WAIT:
+            connection.settle()
             self._schedule(connection)
             if self._opening and state is not State.SYN_SENT:
                 self._opening.discard(connection)

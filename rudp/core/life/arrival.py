@@ -9,7 +9,6 @@ steps note what is owed (an ACK, a RST) and the connection sends it when the bat
 from collections.abc import Sequence
 
 from rudp.core.life import parting
-from rudp.core.life.prediction import as_predicted
 from rudp.core.life.progress import FirstWord
 from rudp.core.life.tcb import (
     ACKED_FIN,
@@ -47,7 +46,7 @@ def segment_arrives(tcb: Tcb, run: Run, now: float) -> None:
         _syn_sent(tcb, run, now)
     elif receiver is None or tcb.state is State.CLOSED:
         pass
-    elif not as_predicted(tcb, receiver, run, now):
+    else:
         _otherwise(tcb, receiver, run, now)
     if tcb.dropped is not None or tcb.tracer is not None:  # else there is nothing to tell
         if witness is not None:

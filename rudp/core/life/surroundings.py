@@ -35,15 +35,16 @@ class Surroundings:
 
     ``counters``, ``memory``: theirs together; ``isn`` gives them their first numbers.  ``ack``
     and ``news``: scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the
-    socket can set and read the ECN field.  ``socket_buffer``: what the socket holds, None where
-    that is unknown.
+    socket can set and read the ECN field.  ``lanes_entered``, ``lanes_left``: how often a
+    connection began to be steady, or ceased to be.  ``socket_buffer``: what the socket holds, None
+    where that is unknown.
     *config* says how much memory there is; *secret*, *loopback_payload* and *link_payload*: see
     :class:`rudp.core.demux.table.ConnectionTable`.
     """
 
     __slots__ = (
-        "ack", "counters", "ecn_capable", "isn", "link_payload", "loopback_payload", "memory",
-        "news", "socket_buffer",
+        "ack", "counters", "ecn_capable", "isn", "lanes_entered", "lanes_left", "link_payload",
+        "loopback_payload", "memory", "news", "socket_buffer",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,8 @@ class Surroundings:
         self.ack = Ack()
         self.news = News()
         self.ecn_capable = False
+        self.lanes_entered = 0
+        self.lanes_left = 0
         self.socket_buffer: SocketBuffer | None = None
         self.loopback_payload = loopback_payload
         self.link_payload = link_payload

@@ -26,6 +26,7 @@ from rudp.core.segment.transmit import Path
 from rudp.core.segment.wire import Run
 from rudp.core.send.pmtu import PathMtu
 from rudp.core.send.sender import Sender
+from rudp.core.send.train import NO_TRAIN
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State, after
 from rudp.core.terms.timers import OFF, PATIENCE, Timers
@@ -112,6 +113,7 @@ class Tcb:
         "config",
         "credit",
         "dropped",
+        "dscp",
         "ecn",
         "error",
         "events",
@@ -148,8 +150,10 @@ class Tcb:
         "timers",
         "timestamps",
         "tracer",
+        "train",
         "ts_offset",
         "ts_start",
+        "ttl",
         "was_let_go",
         "witness",
     )
@@ -179,6 +183,9 @@ class Tcb:
         self.state = State.CLOSED
         self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
+        self.dscp = config.dscp
+        self.ttl = config.ttl
+        self.train = NO_TRAIN  # what follows the run that left last, the last of it first
         if iss is None:
             iss = around.isn.iss(path, ports, now)
         self.sender = Sender(iss, config, self.timers, around.ack, around.memory.buffers)

@@ -88,6 +88,19 @@ class Rack:
                 self._xmit_ts = run.sent_at
                 self._end_seq = run.end
 
+    def is_behind(self, snd_una: int, oldest: SentRun | None) -> bool:
+        """Whether nothing has arrived that was sent with, or after, *oldest* or what follows it."""
+        if self._fack > snd_una:
+            return False
+        return oldest is None or self._order < oldest.order
+
+    def note_latest(self, end: int, order: int, sent_at: float, rtt: float) -> None:
+        """The latest of what was delivered in order ends at *end*; see :meth:`on_delivered`."""
+        self._fack = self._end_seq = end
+        self._order = order
+        self._xmit_ts = sent_at
+        self._rtt = rtt
+
     def on_sacked(self, runs: Iterable[SentRun], smss: int, sacked: int) -> None:
         """Count the segments of *runs*, newly SACKed, of *sacked* octets in all."""
         if not sacked:

@@ -72,6 +72,12 @@ class Rtt:
         return self.minima[0] if self.minima else None
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the next sample is taken as any: there was one, and none is in doubt."""
+        doubt = self.backoffs or self._spurious or self._former is not None
+        return self.srtt is not None and not doubt
+
+    @property
     def spread(self) -> float | None:
         """Seconds over which a window is to be spread, None before the first sample (PACE-1).
 

@@ -122,12 +122,12 @@ class Scoreboard:
     __slots__ = (
         "_newest",
         "_sacked_ranges",
-        "_sends",
         "duplicates",
         "lost",
         "oldest",
         "runs",
         "sacked",
+        "sends",
         "snd_nxt",
         "snd_una",
         "torn",
@@ -141,7 +141,7 @@ class Scoreboard:
         self.lost = _NONE_LOST
         self.duplicates = 0
         self._sacked_ranges = 0
-        self._sends = 0  # how often something left
+        self.sends = 0  # how often something left
         self.torn: tuple[tuple[int, int, int], ...] = ()  # a list takes 56 octets even if empty
         self.oldest: SentRun | None = None
         self._newest: SentRun | None = None
@@ -182,7 +182,7 @@ class Scoreboard:
         """
         mss = mss or end - seq
         run = SentRun(seq, end, now, 1, mss, seq)
-        self._sends = run.order = self._sends + 1
+        self.sends = run.order = self.sends + 1
         if self.runs:
             self.runs.append(run)
         else:
@@ -201,9 +201,9 @@ class Scoreboard:
         i = self._cut(left)
         j = self._cut(right)
         resent = [run for run in self.runs[i:j] if run.fate != SACKED]
-        self._sends += 1
+        self.sends += 1
         for run in resent:
-            run.order = self._sends
+            run.order = self.sends
             if run.fate == IN_FLIGHT:
                 self._unlink(run)
             run.fate = IN_FLIGHT
@@ -290,6 +290,18 @@ class Scoreboard:
             if self.lost.octets:
                 self.lost.remove(left, right)
         return news
+
+    def restore(self, snd_una: int, snd_nxt: int, sends: int, runs: list[SentRun]) -> None:
+        """Take the state of a lane: *runs*, all in flight, each sent once; something left *sends*
+        times.
+        """
+        self.snd_una = snd_una
+        self.snd_nxt = snd_nxt
+        self.sends = sends
+        self.runs = runs or _NOTHING
+        self.oldest = self._newest = None
+        for run in runs:
+            self._append(run)
 
     def forget_sacks(self) -> None:
         """The receiver took back what it had SACKed (RFC 2018 §8): all of that is lost."""

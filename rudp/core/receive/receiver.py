@@ -80,6 +80,25 @@ def largest_buffer(config: Config) -> int:
     return max(config.receive_buffer, config.receive_buffer_max)
 
 
+def take_first(ready: list[bytes | memoryview], most: int) -> bytes:
+    """Take *most* octets at the most off *ready*; fewer, if they would have to be joined at length.
+
+    *ready* is not empty.
+    """
+    size = len(ready[0])
+    if size == most or (LARGE_PIECE <= size < most):
+        return bytes(ready.pop(0))
+    taken = []
+    while ready and most >= len(ready[0]):
+        most -= len(ready[0])
+        taken.append(ready.pop(0))
+    if ready:
+        rest = memoryview(ready[0])
+        taken.append(rest[:most])
+        ready[0] = rest[most:]
+    return b"".join(taken)
+
+
 class Receiver:
     """The receiving half of a connection; it begins when the peer's SYN arrived.
 
@@ -290,7 +309,11 @@ class Receiver:
             self.autotune.on_window(self.rcv_nxt, self.right_edge, now)
         wanted = self.autotune.wanted(self.delivered, now)
         if wanted > self.receive_buffer:
-            self._keep(self._count_buffer(min(wanted, self.receive_buffer_max)))
+            self.grow(wanted)
+
+    def grow(self, wanted: int) -> None:
+        """Have a buffer of *wanted* octets, as far as settings and memory allow."""
+        self._keep(self._count_buffer(min(wanted, self.receive_buffer_max)))
 
     def _count_buffer(self, octets: int) -> int:
         """Return how many of *octets* the buffer may have of the memory that others use as well."""
@@ -341,24 +364,6 @@ class Receiver:
             self.ack_now(Why.ACK_DUPLICATE)  # the peer may be waiting for what it need not resend
         self._taken(stop - nxt, now)
         return True
-
-    def takes(self, run: Run) -> bool:
-        """Whether *run* holds the octets that are next, all within the window, and nothing waits.
-
-        Then :meth:`take` may take it, and does what :meth:`accept` would.
-        """
-        return (
-            run.seq == self.rcv_nxt & SEQ_MASK
-            and run.length <= self.right_edge - self.rcv_nxt
-            and not self.queue.held.octets
-            and self.fin_seq is None
-        )
-
-    def take(self, run: Run, now: float) -> None:
-        """Take the data of *run*, of which :meth:`takes` approves."""
-        length = run.length
-        self._take(run, 0, length)
-        self._taken(length, now)
 
     def _take(self, run: Run, start: int, stop: int) -> None:
         """RCV.NXT moves over the octets from offset *start* up to *stop* of *run*."""
@@ -431,36 +436,35 @@ class Receiver:
 
         All of them, or *most* at the most; with *most* also less, as a large piece comes by itself.
         """
-        ready = self.ready
-        if not ready:
+        if not self.ready:
             return b""
-        if most is not None and len(ready) > 1 and LARGE_PIECE <= len(ready[0]) <= most:
-            data = bytes(ready.pop(0))
-        elif most is not None and most < self.ready_octets:
-            data = self._first(most)
-        else:
-            data = bytes(ready[0]) if len(ready) == 1 else b"".join(ready)
+        if most is None or (most >= self.ready_octets and len(self.ready) == 1):
+            data = bytes(self.ready[0]) if len(self.ready) == 1 else b"".join(self.ready)
             self.ready = _NOTHING
+        else:
+            data = take_first(self.ready, most)
         self.delivered += len(data)
         self.ready_octets -= len(data)
         # As long as most of the window is left, nothing would be worth an update.
-        used = self.promised - self.rcv_nxt <= self.worth_asking
-        if used and self.fin_seq is None and self._opens_window():
-            self.ack_now(Why.WINDOW_UPDATE)
-            self._ask_again()
+        if self.promised - self.rcv_nxt <= self.worth_asking:
+            self.announce_room()
         return data
 
-    def _first(self, size: int) -> bytes:
-        """Take the first *size* octets, fewer than there are."""
-        ready = self.ready
-        taken = []
-        while size >= len(ready[0]):
-            size -= len(ready[0])
-            taken.append(ready.pop(0))
-        rest = memoryview(ready[0])
-        taken.append(rest[:size])
-        ready[0] = rest[size:]
-        return b"".join(taken)
+    def announce_room(self) -> bool:
+        """Owe a window update if what was read is worth one (SWS-4); return whether it is."""
+        worth = self.fin_seq is None and self._opens_window()
+        if worth:
+            self.ack_now(Why.WINDOW_UPDATE)
+            self._ask_again()
+        return worth
+
+    def take_ready(self) -> list[bytes | memoryview]:
+        """Return what waits for the reader, as a list for others to add to."""
+        return [*self.ready]
+
+    def give_ready(self, ready: list[bytes | memoryview]) -> None:
+        """Take *ready* for what waits for the reader."""
+        self.ready = ready or _NOTHING
 
     def _opens_window(self) -> bool:
         """Return whether reading freed enough for a window update of its own (SWS-4)."""

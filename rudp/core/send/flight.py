@@ -10,7 +10,7 @@ when the next burst may leave.  This class asks them in the right order.
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.congestion.controller import Ack, Controller, Signal
+from rudp.core.congestion.controller import Ack, Controller, Signal, initial_window
 from rudp.core.congestion.marks import Marks
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.congestion.pacing import (
@@ -37,21 +37,12 @@ from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.timers import LossTimer
 from rudp.core.terms.why import Why
 
-INITIAL_WINDOW_SEGMENTS: Final = 10
-INITIAL_WINDOW_OCTETS: Final = 14_600
-"""RFC 6928: IW = min(10 * SMSS, max(2 * SMSS, 14600))."""
-
 UNLIMITED: Final = 1 << 62
 """Octets: more than any window."""
 
 
 _NO_RUNS: Final[list[SentRun]] = []
 """What nobody adds to."""
-
-
-def initial_window(smss: int) -> int:
-    """Return IW in octets (RFC 6928 §2, CC-1)."""
-    return min(INITIAL_WINDOW_SEGMENTS * smss, max(2 * smss, INITIAL_WINDOW_OCTETS))
 
 
 class Flight:
@@ -65,13 +56,13 @@ class Flight:
     """
 
     __slots__ = (
-        "_ack",
         "_burst",
         "_config",
         "_prr",
         "_syn_sent_at",
         "_timed_out_at",
         "_timestamps",
+        "ack",
         "board",
         "controller",
         "cwr_due",
@@ -124,7 +115,7 @@ class Flight:
         self.ecn = False
         self.cwr_due = False
         self.marks: Marks | None = None  # where ECN was agreed on
-        self._ack = Ack() if ack is None else ack
+        self.ack = Ack() if ack is None else ack
         self.pace: float | None = None  # the pacing rate when we asked last, and
         self._burst = 0  # the octets that may leave at once at that rate
         self._prr: Prr | None = None  # what leads the window through fast recovery
@@ -249,6 +240,20 @@ class Flight:
         return calm and recovery.sack  # without SACK the loss of one costs a round trip, or the RTO
 
     @property
+    def is_calm(self) -> bool:
+        """Whether no loss, mark, probe or change of size is being dealt with."""
+        busy = self.tail_due or self.extra_new or self.resend_now or self.cwr_due or self.pmtu_moved
+        busy = busy or (self.marks is not None and self.marks.holds > 0) or self._prr is not None
+        busy = busy or self.frto is not None or not self.tail.may_probe
+        pmtu = self.pmtu
+        return not busy and (pmtu is None or not (pmtu.full_losses or pmtu.probing is not None))
+
+    def pace_sent(self, octets: int, now: float) -> None:
+        """*octets* have left at the pace that was asked for last."""
+        if self.pace is not None:
+            self.pacer.on_sent(octets, self.pace, self._burst, now)
+
+    @property
     def probe_pause(self) -> float:
         """Seconds to leave a path alone after a size has failed: some round trips (PMTU-12)."""
         segments = max(self.controller.cwnd // self.smss, 1)
@@ -313,8 +318,7 @@ class Flight:
         if self._prr is not None:
             self._prr.on_sent(end - seq)
         self.last_sent = now
-        if self.pace is not None:
-            self.pacer.on_sent(end - seq, self.pace, self._burst, now)
+        self.pace_sent(end - seq, now)
         limited = in_flight + self.smss > self.controller.cwnd
         self.usage.on_sent(in_flight, limited, board.snd_una, board.snd_nxt, now)
         return new
@@ -326,7 +330,7 @@ class Flight:
 
         Each step sees the connection as those before have left it.
         """
-        board, recovery, rtt, ack = self.board, self.recovery, self.rtt, self._ack
+        board, recovery, rtt, ack = self.board, self.recovery, self.rtt, self.ack
         rack = recovery.rack
         seg_ack, dsack = news.seg_ack, news.dsack
         self.pmtu_moved = False
@@ -430,7 +434,7 @@ class Flight:
 
     def _answer_losses(self, lost: list[SentRun], repaired: bool, news: News, now: float) -> None:
         """Do what the runs *lost*, a repair by a tail-loss probe, or a partial ACK ask for."""
-        board, recovery, ack = self.board, self.recovery, self._ack
+        board, recovery, ack = self.board, self.recovery, self.ack
         flight_size = board.snd_nxt - news.una
         if lost:
             ack.lost = self._count_lost(lost, now)
@@ -451,7 +455,7 @@ class Flight:
 
     def _tell_controller(self, now: float) -> None:
         """Let the window grow, or whatever the controller makes of it."""
-        ack, board, rtt = self._ack, self.board, self.rtt
+        ack, board, rtt = self.ack, self.board, self.rtt
         ack.now = now
         ack.in_flight = board.in_flight
         ack.in_recovery = self.recovery.phase is Phase.FAST
@@ -475,9 +479,9 @@ class Flight:
         have been sent.  In the first flights that makes half of what the reduction leaves.
         """
         cwnd = self.controller.cwnd
-        delivered, self._ack.delivered = self._ack.delivered, acked
+        delivered, self.ack.delivered = self.ack.delivered, acked
         self._tell_controller(now)
-        self._ack.delivered = delivered
+        self.ack.delivered = delivered
         return max(self.controller.cwnd - cwnd, 0)
 
     # -- episodes of recovery --------------------------------------------------------------------

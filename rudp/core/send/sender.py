@@ -38,19 +38,17 @@ class Sender:
     """
 
     __slots__ = (
-        "_buffer_limit",
         "_config",
-        "_counted",
         "_memory",
         "_persists",
         "_send_buffer",
         "_share",
-        "_stalled_since",
-        "_timer_set_at",
         "_timers",
         "_waiting_small",
         "board",
         "buffer",
+        "buffer_limit",
+        "counted",
         "fin_seq",
         "flight",
         "held_back",
@@ -63,6 +61,8 @@ class Sender:
         "snd_wl1",
         "snd_wl2",
         "snd_wnd",
+        "stalled_since",
+        "timer_set_at",
         "user_timeout",
     )
 
@@ -92,11 +92,11 @@ class Sender:
         self.held_back = 0  # octets that fill no run and wait for a writer that is about to go on
         self.user_timeout = config.user_timeout
         self._memory = memory
-        self._send_buffer = self._buffer_limit = config.send_buffer
+        self._send_buffer = self.buffer_limit = config.send_buffer
         self._share = WINDOW_MAX if memory is None else memory.share
-        self._counted = self._share  # octets of it, as the shared memory knows them
-        self._stalled_since: float | None = None  # outstanding since then without progress
-        self._timer_set_at = -1.0  # when the loss timer was: runs of one instant share it
+        self.counted = self._share  # octets of it, as the shared memory knows them
+        self.stalled_since: float | None = None  # outstanding since then without progress
+        self.timer_set_at = -1.0  # when the loss timer was: runs of one instant share it
         self._waiting_small = False  # data waits that only the override timer may release
         self._persists = 0
 
@@ -109,7 +109,7 @@ class Sender:
 
     @send_buffer.setter
     def send_buffer(self, value: int) -> None:
-        self._send_buffer = self._buffer_limit = value
+        self._send_buffer = self.buffer_limit = value
 
     @property
     def snd_una(self) -> int:
@@ -155,6 +155,16 @@ class Sender:
         return max(min(offered, flight.window - board.in_flight), 0)
 
     @property
+    def gives_back(self) -> bool:
+        """Whether it has more of the shared memory than it needs with nothing outstanding."""
+        return self.counted > self._share or self.buffer_limit < self._send_buffer
+
+    @property
+    def awaits_window(self) -> bool:
+        """Whether the persist timer runs or ran last, or data waits that it may release."""
+        return self._timers.loss_kind is LossTimer.PERSIST or self._waiting_small
+
+    @property
     def fin_acked(self) -> bool:
         """Whether the peer has acknowledged our FIN, and so everything before it."""
         return self.fin_seq is not None and self.board.snd_una > self.fin_seq
@@ -186,8 +196,8 @@ class Sender:
 
     def syn_sent(self, now: float) -> None:
         """The SYN goes out, for the first time or again."""
-        if self._stalled_since is None:
-            self._stalled_since = now
+        if self.stalled_since is None:
+            self.stalled_since = now
         self.flight.syn_sent(self.iss, now)
 
     def established(
@@ -242,10 +252,10 @@ class Sender:
             flight.on_ack(news, now)
         if acked:
             self.buffer.release(seg_ack)
-            self._stalled_since = now
+            self.stalled_since = now
             if board.snd_una == board.snd_nxt:
                 timers.loss = OFF
-                self._stalled_since = None
+                self.stalled_since = None
             else:
                 self._set_loss_timer(now)
         elif board.sacked and timers.loss_kind is not LossTimer.PERSIST:
@@ -277,9 +287,9 @@ class Sender:
         self.snd_wl2 = seg_ack
         if window > self.max_snd_wnd:
             self.max_snd_wnd = window
-        if self._stalled_since is not None and seg_ack + window <= self.snd_nxt - bool(window):
+        if self.stalled_since is not None and seg_ack + window <= self.snd_nxt - bool(window):
             # The peer lives and has no room: that may last for ever (MUST-37, SHLD-17).
-            self._stalled_since = now
+            self.stalled_since = now
         if reopened:
             self._timers.loss = OFF
             if self.flight_size:  # send it again at once (ZWP-5)
@@ -356,14 +366,14 @@ class Sender:
                 return nxt, nxt + 1
             return None
         if not outstanding:
-            if self._counted > self._share or self._buffer_limit < self._send_buffer:
+            if self.gives_back:
                 self._give_back()
             flight.before_new(now)
         usable = self.snd_wnd - outstanding
         # The smallest of them; min() would ask twice as long, and this is asked for every run.
         if size > usable:
             size = usable
-        budget = max(self._buffer_limit, 2 * mss) - outstanding
+        budget = max(self.buffer_limit, 2 * mss) - outstanding
         if size > budget:
             size = budget
         most = runs * max_segments * mss
@@ -380,7 +390,7 @@ class Sender:
                 size = min(unsent, usable, mss)  # cwnd below one segment still sends one
         if size <= 0:
             return None
-        if outstanding + size > self._counted:
+        if outstanding + size > self.counted:
             size = self._grow(outstanding, size, mss)
             if size <= 0:
                 return None
@@ -414,19 +424,19 @@ class Sender:
         """Return how many of *size* octets the memory has room for that others use as well."""
         wanted = outstanding + size
         assert self._memory is not None, "else there is no more than is counted"
-        if self._memory.change(self._counted, wanted):
-            self._counted = wanted
+        if self._memory.change(self.counted, wanted):
+            self.counted = wanted
             return size
         # From now on it is the buffer that limits, and not cwnd (RFC 9438 §4.6, RFC 7661).
-        self._buffer_limit = max(self._counted, 2 * mss)
-        return min(size, self._buffer_limit - outstanding)
+        self.buffer_limit = max(self.counted, 2 * mss)
+        return min(size, self.buffer_limit - outstanding)
 
     def _give_back(self) -> None:
         """Leave shared memory to the others: nothing is outstanding."""
         if self._memory is not None:
-            self._memory.change(self._counted, self._share)
-        self._counted = self._share
-        self._buffer_limit = self._send_buffer
+            self._memory.change(self.counted, self._share)
+        self.counted = self._share
+        self.buffer_limit = self._send_buffer
 
     def end(self) -> None:
         """Nothing will be sent any more."""
@@ -466,8 +476,8 @@ class Sender:
         *mss*: octets of its segments; 0 for SMSS.
         """
         timers = self._timers
-        if self._stalled_since is None:
-            self._stalled_since = now
+        if self.stalled_since is None:
+            self.stalled_since = now
         new = self.flight.on_sent(seq, end, now, mss)
         if new and (end - seq) % self.smss:
             self.snd_sml = end
@@ -476,7 +486,7 @@ class Sender:
         # Every new run puts a tail-loss probe off, none puts the RTO off (TLP-1, RTO-9).  The first
         # segment gets its whole time when it goes again, even at the instant that showed its loss.
         again = seq == self.board.snd_una and not new
-        if again or timers.loss == OFF or (new and now != self._timer_set_at):
+        if again or timers.loss == OFF or (new and now != self.timer_set_at):
             self._set_loss_timer(now)
 
     def urgent_pointer(self, seq: int) -> int:
@@ -489,12 +499,12 @@ class Sender:
         kind, deadline = self.flight.loss_deadline(now)
         self._timers.loss_kind = kind
         self._timers.loss = self._not_after_r2(deadline)
-        self._timer_set_at = now
+        self.timer_set_at = now
 
     def _not_after_r2(self, deadline: float) -> float:
         """Return *deadline*, or the end of the user timeout if that comes first."""
-        if self.user_timeout is not None and self._stalled_since is not None:
-            end = self._stalled_since + self.user_timeout
+        if self.user_timeout is not None and self.stalled_since is not None:
+            end = self.stalled_since + self.user_timeout
             return deadline if deadline < end else end
         return deadline
 
@@ -511,8 +521,8 @@ class Sender:
             return
         if self.snd_wnd and not self._waiting_small:
             return
-        if self._stalled_since is None:
-            self._stalled_since = now
+        if self.stalled_since is None:
+            self.stalled_since = now
         wait = SWS_OVERRIDE if self.snd_wnd else self._probe_wait
         self._timers.loss_kind = LossTimer.PERSIST
         self._timers.loss = self._not_after_r2(now + wait)
@@ -520,15 +530,15 @@ class Sender:
     def stood_still(self, seconds: float) -> None:
         """Leave *seconds* that are over out of the time without progress, and of the round trip."""
         self.flight.rtt.begin(self.snd_nxt)
-        if self._stalled_since is not None:
-            self._stalled_since += seconds
+        if self.stalled_since is not None:
+            self.stalled_since += seconds
 
     def gave_up(self, now: float) -> bool:
         """Return whether R2 has passed: no progress for the user timeout (FAIL-2)."""
         return (
             self.user_timeout is not None
-            and self._stalled_since is not None
-            and now >= self._stalled_since + self.user_timeout
+            and self.stalled_since is not None
+            and now >= self.stalled_since + self.user_timeout
         )
 
     def on_retransmission_timeout(self, now: float) -> None:

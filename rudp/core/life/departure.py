@@ -1,0 +1,301 @@
+"""What leaves: everything that a connection may owe the peer, in the order in which it goes.
+
+The counterpart of :mod:`rudp.core.life.arrival`, whose steps note what is owed: a RST, our SYN, a
+probe, data that is lost or new, our FIN, an acknowledgement.  Here it is asked for, and becomes
+segments (RFC 9293 §3.8, §3.10.8).
+"""
+
+from rudp.core.life import parting
+from rudp.core.life.progress import SYN_MAX_RTO
+from rudp.core.life.tcb import (
+    KEEP_ALIVE_PROBE,
+    WINDOW_PROBE,
+    WRITABLE,
+    Tcb,
+)
+from rudp.core.receive.receiver import AckDue, Receiver, largest_buffer, window_shift
+from rudp.core.segment import options, wire
+from rudp.core.segment.isn import timestamp
+from rudp.core.segment.seqnum import to_wire
+from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
+from rudp.core.segment.wire import (
+    ACK,
+    CWR,
+    ECE,
+    FIN,
+    HEADER_SIZE,
+    PSH,
+    STAMPED_SIZE,
+    SYN,
+    URG,
+)
+from rudp.core.send.sender import PROBE_BACKING
+from rudp.core.send.train import NO_TRAIN, TRAIN_RUNS, cut
+from rudp.core.terms.counters import Count
+from rudp.core.terms.state import State
+from rudp.core.terms.timers import OFF
+from rudp.core.terms.why import Why
+
+
+def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
+    """Return the next run to be sent, None if there is nothing; call until None.
+
+    These are all that may be due, in their order.
+    """
+    if tcb.state is State.CLOSED and tcb.reset is None:
+        tcb.train = NO_TRAIN
+        return None
+    if tcb.train:
+        return tcb.train.pop()  # a reset comes after it, as its number does
+    if tcb.reset is not None:
+        return _reset(tcb, tcb.reset, now)
+    if tcb.syn_due is not None:
+        return _syn(tcb, tcb.syn_due, now)
+    receiver, sender = tcb.receiver, tcb.sender
+    if receiver is None:
+        return None
+    if sender.board.snd_una == sender.iss:  # our SYN is not acknowledged
+        return _pure_ack(tcb, receiver, now) if receiver.ack_due is AckDue.NOW else None
+    if tcb.probes_due and (probe := _probe(tcb, receiver, now)) is not None:
+        return probe
+    if sender.has_work and (run := _data(tcb, receiver, now, max_segments)) is not None:
+        return run
+    if tcb.last_word is not None and parting.say_last_word(tcb, now):
+        return segment_leaves(tcb, now, max_segments)
+    if receiver.ack_due is AckDue.NOW:
+        return _pure_ack(tcb, receiver, now)
+    sender.watch_window(now)
+    return None
+
+
+def _reset(tcb: Tcb, reset: tuple[int, int, int, Why], now: float) -> Transmit:
+    """Return the RST that is due: its SEG.SEQ, SEG.ACK and flags, and why."""
+    seq, ack, flags, why = reset
+    tcb.reset = None
+    tcb.count(Count.RST_SENT)
+    opts = _timestamps(tcb, now) if tcb.timestamps and flags & ACK else b""
+    return _segment(tcb, seq, ack, flags, 0, opts, why, now)
+
+
+def _probe(tcb: Tcb, receiver: Receiver, now: float) -> Transmit | None:
+    """Return a probe of a shut window, or one of a quiet peer; None if neither is any use."""
+    sender = tcb.sender
+    if tcb.probes_due & WINDOW_PROBE:
+        tcb.probes_due &= ~WINDOW_PROBE
+        probe = sender.on_persist_timeout(now)
+        if probe is not None:
+            seq, end = probe
+            why = Why.SWS_OVERRIDE if sender.snd_wnd else Why.PROBE_ZERO_WINDOW
+            sender.on_probe_sent(seq, end, now)
+            opts = _options(tcb, receiver, now)
+            mss = tcb.segment_limit - len(opts)
+            return _run(tcb, receiver, seq, end, mss, 1, opts, False, why, now)
+    if tcb.probes_due & KEEP_ALIVE_PROBE:
+        tcb.probes_due &= ~KEEP_ALIVE_PROBE
+        seq = to_wire(sender.snd_nxt - 1)  # KA-3: outside the window, so it is answered
+        return _ack_segment(tcb, receiver, seq, Why.KEEP_ALIVE, now)
+    return None
+
+
+def _data(tcb: Tcb, receiver: Receiver, now: float, max_segments: int) -> Transmit | None:
+    """Return octets that are lost, or were never sent; None if no window lets any go."""
+    sender = tcb.sender
+    board = sender.board
+    opts = _options(tcb, receiver, now)
+    mss = sender.smss
+    header = HEADER_SIZE + len(opts)
+    # Each header points to the urgent octet from where it stands.
+    alone = sender.snd_up > board.snd_una
+    if header > STAMPED_SIZE or not tcb.timestamps:
+        mss = min(mss, tcb.segment_limit - len(opts))  # SACK blocks take some of it
+        # All headers of a run have the same options: a duplicate would count once for each.
+        alone = alone or receiver.has_duplicate
+    if not alone and sender.buffer.end - board.snd_nxt > PROBE_BACKING * mss:
+        size = tcb.pmtu.next_probe(now)
+        if size is not None and sender.may_probe(size - header, now):  # else none may go out
+            return _path_probe(tcb, receiver, size, size - header, opts, now)
+    if alone or (sender.flight.cwr_due and not board.lost.octets):
+        segments = 1  # CWR is said by one, and not by a whole run (ECN-6)
+    else:
+        segments = min(max_segments, RUN_OCTETS_MAX // (mss + header)) or 1
+    run = sender.next_run(now, segments, mss, TRAIN_RUNS if segments > 1 else 1)
+    if run is None:
+        return None
+    seq, end = run
+    ect = tcb.ecn and seq == board.snd_nxt
+    why = Why.NEW_DATA if tcb.witness is None else sender.why(seq)
+    sender.on_sent(seq, end, now, mss)
+    tcb.events |= WRITABLE
+    return _run(tcb, receiver, seq, end, mss, segments, opts, ect, why, now)
+
+
+def _path_probe(
+    tcb: Tcb, receiver: Receiver, size: int, octets: int, opts: bytes, now: float
+) -> Transmit:
+    """Return *octets* of new data in a datagram of *size*: does the path carry it? (PMTU-3)"""
+    sender = tcb.sender
+    tcb.pmtu.on_probe_sent(size)
+    seq = sender.snd_nxt
+    end = seq + octets
+    sender.on_sent(seq, end, now, octets)
+    sender.flight.mark_probe()
+    return _run(tcb, receiver, seq, end, size, 1, opts, tcb.ecn, Why.PROBE_PATH_MTU, now)
+
+
+def _options(tcb: Tcb, receiver: Receiver, now: float) -> bytes:
+    """Return the options of a segment without SYN: timestamps, and SACK if there is news."""
+    if not receiver.has_sack_news:
+        return _timestamps(tcb, now)
+    if not tcb.timestamps:
+        return options.encode(None, receiver.sack_blocks(options.SACK_BLOCKS_MAX))
+    stamps = tcb.ts_clock(now), receiver.ts_recent or 0
+    most = options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
+    return options.encode(stamps, receiver.sack_blocks(most))
+
+
+def _timestamps(tcb: Tcb, now: float) -> bytes:
+    """Return the timestamps option alone, nothing if it was not negotiated."""
+    if not tcb.timestamps or tcb.receiver is None:
+        return b""
+    stamp = timestamp(now, tcb.ts_offset)  # as ts_clock(), which would be one call more
+    return options.encode((stamp, tcb.receiver.ts_recent or 0))
+
+
+def _run(
+    tcb: Tcb,
+    receiver: Receiver,
+    seq: int,
+    end: int,
+    mss: int,
+    segments: int,
+    opts: bytes,
+    ect: bool,
+    why: Why,
+    now: float,
+) -> Transmit:
+    """Return octets ``[seq, end)``, our FIN perhaps among them, as a run.
+
+    If they are more than *segments* of *mss* octets, it is the first of several runs; the
+    others are what is polled next.  *ect*: they may be marked by a router, being sent for the
+    first time (ECN-3).  A FIN carries no data (decision 30).
+    """
+    sender = tcb.sender
+    flags = ACK
+    right = end
+    if sender.fin_seq is not None and end > sender.fin_seq:
+        right = sender.fin_seq
+        if right == seq:
+            flags |= FIN
+    if right == sender.buffer.end and right > seq:
+        flags |= PSH  # the last of what is buffered (MUST-61)
+    urgent = sender.urgent_pointer(seq)
+    if urgent:
+        flags |= URG
+    length = right - seq
+    ect = ect and length > 0
+    if ect and sender.flight.take_cwr():
+        flags |= CWR
+    if receiver.ece_due:
+        flags |= ECE
+    window = receiver.window_field()
+    receiver.ack_sent()
+    ack = to_wire(receiver.rcv_nxt)
+    ecn = ECT_0 if ect else 0
+    train = cut(
+        sender.buffer, seq, right, segments * mss, mss,
+        tcb.ports, ack, flags, window, opts, urgent, tcb.path, tcb.dscp, tcb.ttl, ecn,
+    )  # fmt: skip
+    for each in train:
+        tcb.segments_out += -(-each.total // each.size)
+    if tcb.witness is not None:
+        first = to_wire(seq)
+        tcb.witness.sent(tcb.state, first, ack, flags, window, length, mss, why, now, train)
+    if seq < right < end:
+        fin = _fin(tcb, right, ack, flags, window, why, now)
+        last = train[-1]
+        alone = last.total <= last.size
+        if alone and not ecn and last.total + fin.total <= RUN_OCTETS_MAX:
+            last.size = last.total  # one system call for both
+            last.total += fin.total
+            last.buffers += fin.buffers
+        else:
+            train.append(fin)
+    train.reverse()
+    transmit = train.pop()
+    if train:
+        tcb.train = train
+    return transmit
+
+
+def _fin(tcb: Tcb, seq: int, ack: int, flags: int, window: int, why: Why, now: float) -> Transmit:
+    """Return our FIN, which is octet *seq*, to follow data sent with *flags* for reason *why*.
+
+    What SACK has to say is said there: each duplicate is reported once.
+    """
+    why = Why.FIN_CLOSE if why is Why.NEW_DATA else why
+    flags = FIN | flags & (ACK | ECE)
+    return _segment(tcb, to_wire(seq), ack, flags, window, _timestamps(tcb, now), why, now)
+
+
+def _pure_ack(tcb: Tcb, receiver: Receiver, now: float) -> Transmit:
+    return _ack_segment(tcb, receiver, to_wire(tcb.sender.ack_seq), receiver.ack_why, now)
+
+
+def _ack_segment(tcb: Tcb, receiver: Receiver, seq: int, why: Why, now: float) -> Transmit:
+    opts = _options(tcb, receiver, now)
+    window = receiver.window_field()
+    receiver.ack_sent()
+    flags = ACK | ECE if receiver.ece_due else ACK
+    return _segment(tcb, seq, to_wire(receiver.rcv_nxt), flags, window, opts, why, now)
+
+
+def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
+    """Return our SYN, or SYN,ACK once the peer's SYN is here."""
+    tcb.syn_due = None
+    config = tcb.config
+    receiver = tcb.receiver
+    if receiver is None:
+        flags, ack = SYN | ECE | CWR if tcb.offers_ecn else SYN, 0
+        window = tcb.first_window
+        shift = window_shift(largest_buffer(config)) if config.window_scaling else None
+        sack = config.sack
+        stamps = (tcb.ts_clock(now), 0) if config.timestamps else None
+    else:
+        flags, ack = SYN | ACK | ECE if tcb.ecn else SYN | ACK, to_wire(receiver.rcv_nxt)
+        window = receiver.syn_window_field()
+        shift = receiver.shift if tcb.scaling else None  # only what the SYN offered (W-30)
+        sack = receiver.sack
+        stamps = (tcb.ts_clock(now), receiver.ts_recent or 0) if tcb.timestamps else None
+    opts = options.encode_syn(
+        tcb.announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
+    )
+    size = HEADER_SIZE + len(opts)
+    if tcb.credit is not None and tcb.credit < size:
+        tcb.count(Count.AMPLIFICATION_LIMIT)
+        return None
+    tcb.syn_transmissions += 1
+    tcb.sender.syn_sent(now)
+    if tcb.timers.loss == OFF:
+        tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
+    if receiver is not None:
+        receiver.ack_sent()
+    return _segment(tcb, to_wire(tcb.sender.iss), ack, flags, window, opts, why, now)
+
+
+def _segment(
+    tcb: Tcb, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
+) -> Transmit:
+    head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
+    if tcb.credit is not None:
+        tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
+    sent = _transmit(tcb, [head], len(head), len(head), 1, 0)
+    if tcb.witness is not None:
+        tcb.witness.sent(tcb.state, seq, ack, flags, window, 0, 0, why, now, [sent])
+    return sent
+
+
+def _transmit(
+    tcb: Tcb, buffers: list[bytes | memoryview], size: int, total: int, segments: int, ecn: int
+) -> Transmit:
+    tcb.segments_out += segments
+    return Transmit(tcb.path, buffers, size, total, tcb.dscp, tcb.ttl, ecn)

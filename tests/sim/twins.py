@@ -1,0 +1,166 @@
+"""The same traffic with and without the lane, and what can be seen of either.
+
+A :class:`Twin` is two tables on a virtual path.  It writes down every datagram that leaves, with
+its time and the bits of its IP header; every octet that is read; and after each step all that a
+program can see of both connections without asking for all of it: events, deadlines, sizes.  Asked
+for all (:meth:`Twin.look_inside`) it shows every variable of both control blocks, which ends the
+lane.
+"""
+
+import enum
+import random
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rudp.config import Config
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Transmit
+from rudp.sim.network import Network
+
+CLIENT: Final = ("10.0.0.1", 40_000)
+SERVER: Final = ("10.0.0.2", 7000)
+
+APART: Final = frozenset(
+    {"_budget", "_calm", "_chance", "_config", "_memory", "_stakes", "ack", "around", "config"}
+)
+"""What is shared by connections, or scratch, or says itself whether there is a lane."""
+
+
+class Watched:
+    """A table whose datagrams are written down as they leave."""
+
+    def __init__(self, table: ConnectionTable, pages: list[Any]) -> None:
+        self.table = table
+        self._pages = pages
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+    def poll_transmit(self, now: float, max_segments: int = 64) -> Transmit | None:
+        transmit = self.table.poll_transmit(now, max_segments)
+        if transmit is not None:
+            whole = b"".join(transmit.buffers)
+            fields = transmit.size, transmit.ecn, transmit.dscp, transmit.ttl, transmit.path
+            self._pages.append((now, fields, whole))
+        return transmit
+
+
+class Twin:
+    """A client and a server, connected, with *lane* or without it (``Config.lane``)."""
+
+    def __init__(self, lane: Any, path: dict[str, Any], options: dict[str, Any], seed: int) -> None:
+        config = Config(lane=lane, **options)
+        self.network = Network(seed=seed, **path)
+        self.pages: list[Any] = []
+        self.tables: list[ConnectionTable] = []
+        for address in (CLIENT, SERVER):
+            chance = random.Random(f"{seed} {address}")
+            table = ConnectionTable(config, secret=chance.randbytes(32), chance=chance)
+            table.enable_ecn()
+            table.limit_promises(4 * 1024 * 1024)
+            self.tables.append(table)
+            self.network.attach(address, Watched(table, self.pages))
+        listener = self.tables[1].listen(SERVER[1])
+        client = self.tables[0].open_active((SERVER, ""), SERVER[1], self.now)
+        assert self.network.run_until(lambda: bool(listener.accepted), limit=60.0)
+        self.ends = [client, listener.accepted.popleft()]
+
+    @property
+    def now(self) -> float:
+        return self.network.clock.now
+
+    @property
+    def lanes(self) -> tuple[int, int]:
+        """How often a lane was entered, and left, by either end."""
+        around = [table.surroundings for table in self.tables]
+        return sum(each.lanes_entered for each in around), sum(each.lanes_left for each in around)
+
+    def act(self, end: int, deed: str, *args: Any) -> None:
+        """Let *end*, 0 for the client, do something that a user may do, or have a look."""
+        table, connection = self.tables[end], self.ends[end]
+        try:
+            result = getattr(self, f"_{deed}")(connection, *args)
+        except OSError as error:
+            result = repr(error)
+        self.pages.append((end, deed, result))
+        table.touch(connection)
+
+    def _write(self, connection: Connection, data: bytes) -> None:
+        connection.send(data)
+
+    def _write_urgent(self, connection: Connection, data: bytes) -> None:
+        connection.send(data, urgent=True)
+
+    def _read(self, connection: Connection, most: int | None) -> bytes:
+        return connection.receive(most)
+
+    def _shutdown(self, connection: Connection) -> None:
+        connection.shutdown(self.now)
+
+    def _close(self, connection: Connection) -> None:
+        connection.close(self.now)
+
+    def _abort(self, connection: Connection) -> None:
+        connection.abort(self.now)
+
+    def _hold_back(self, connection: Connection, octets: int) -> None:
+        connection.held_back = octets
+
+    def _resize(self, connection: Connection, octets: int) -> None:
+        connection.receive_buffer = octets
+
+    def _shrink(self, connection: Connection, mss: int) -> None:
+        connection.mss = mss
+
+    def _mark(self, connection: Connection, dscp: int) -> None:
+        connection.dscp = dscp
+
+    def _status(self, connection: Connection) -> object:
+        return connection.info()
+
+    def _records(self, connection: Connection) -> object:
+        connection.info()
+        return connection.recorder and connection.recorder.records()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let *seconds* go by, and write down what can be seen after that."""
+        self.network.run_until(lambda: False, limit=seconds)
+        for table, connection in zip(self.tables, self.ends, strict=True):
+            self.pages.append(
+                (
+                    self.now,
+                    connection.state,
+                    connection.poll_events(),
+                    connection.next_deadline,
+                    connection.readable_octets,
+                    connection.unsent_octets,
+                    connection.room,
+                    connection.error,
+                    dict(table.counters.items()),
+                )
+            )
+
+    def look_inside(self) -> dict[str, Any]:
+        """Return every variable of both ends, by its path; where there was a lane, it is over."""
+        seen: dict[str, Any] = {}
+        for name, connection in zip(("client", "server"), self.ends, strict=True):
+            connection.info()
+            seen.update(variables(name, connection, frozenset()))
+        return seen
+
+
+def variables(name: str, thing: Any, within: frozenset[int]) -> Iterator[tuple[str, Any]]:
+    """Yield what is called *name*, and what the objects of rudp in it know, as plain values."""
+    if isinstance(thing, list | tuple | deque):
+        yield f"{name}.count", len(thing)
+        for n, each in enumerate(thing):
+            yield from variables(f"{name}[{n}]", each, within)
+    elif not type(thing).__module__.startswith("rudp.") or isinstance(thing, enum.Enum):
+        yield name, bytes(thing) if isinstance(thing, memoryview | bytearray) else repr(thing)
+    elif id(thing) not in within:
+        slots = {slot for cls in type(thing).__mro__ for slot in getattr(cls, "__slots__", ())}
+        for slot in sorted(slots - APART):
+            inner = getattr(thing, slot, None)
+            yield from variables(f"{name}.{slot}", inner, within | {id(thing)})
