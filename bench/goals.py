@@ -32,7 +32,7 @@ VALUE: Final = "value"
 """The figure itself, without TCP."""
 
 PURE: Final = "RUDP_PURE"
-"""Environment variable that turns what is written in C off, other than the compiled core."""
+"""Environment variable: 1 takes everything in Python, ``lane`` only what is written in C alone."""
 
 
 class Goal(NamedTuple):
@@ -111,7 +111,7 @@ def at_hand() -> list[Build]:
     """Return what can be measured here."""
     found = [Build("interpreted", compiled.ROOT, {PURE: "1"})]
     if compiled.built():
-        found.append(Build("compiled", compiled.FOLDER, {PURE: "1"}))
+        found.append(Build("compiled", compiled.FOLDER, {PURE: "lane"}))
         if any(compiled.FOLDER.glob("rudp/**/_lane*.so")):
             found.append(Build("lane", compiled.FOLDER))
     return found

@@ -3,7 +3,8 @@
 A wheel may hold the modules of the core twice, compiled and as the Python that is compiled, and
 Python imports what is compiled.  With ``RUDP_PURE=1`` in the environment, when rudp is imported, it
 imports the other, and does without what there is in C alone: for a look at what runs, with a
-debugger or a profiler, and for the tests, which take one wheel for both.
+debugger or a profiler, and for the tests, which take one wheel for both.  With ``RUDP_PURE=lane``
+it only does without the latter.
 
 This module is imported before any of the core.
 """
@@ -22,11 +23,16 @@ CORE: Final = "rudp.core."
 
 
 class Sources:
-    """Finds the source of a module of the core where Python would take the compiled one."""
+    """Finds the source of a module of the core where Python would take the compiled one.
 
-    @staticmethod
+    *compiled*: it takes that one, but only if there is a source.
+    """
+
+    def __init__(self, compiled: bool) -> None:
+        self._compiled = compiled
+
     def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return how to import *name*, None if others should know (``importlib.abc``).
 
@@ -40,8 +46,8 @@ class Sources:
         assert spec.origin is not None
         source = os.path.join(os.path.dirname(spec.origin), f"{name.rpartition('.')[2]}.py")
         if not os.path.exists(source):
-            raise ModuleNotFoundError(f"{name} is not Python, and RUDP_PURE=1", name=name)
-        return spec_from_file_location(name, source)
+            raise ModuleNotFoundError(f"{name} is not Python, as RUDP_PURE demands", name=name)
+        return spec if self._compiled else spec_from_file_location(name, source)
 
 
 def core() -> Literal["compiled", "interpreted"]:
@@ -61,5 +67,5 @@ def summary() -> str:
     return f"aiorudp {VERSION}, core {core()}, lane {lane()}"
 
 
-if os.environ.get("RUDP_PURE") == "1":
-    sys.meta_path.insert(0, Sources)
+if (pure := os.environ.get("RUDP_PURE")) in ("1", "lane"):
+    sys.meta_path.insert(0, Sources(compiled=pure == "lane"))

@@ -29,14 +29,19 @@ def imported(where: Path, code: str, **environment: str) -> subprocess.Completed
     )
 
 
+def package(where: Path, *compiled: str) -> Path:
+    """Put a package in *where* in which modules of the core have something beside them."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
+    shutil.copytree(PACKAGE, where / "rudp", ignore=ignored)
+    for module in compiled:
+        (where / "rudp" / "core" / f"{module}{SUFFIX}").write_bytes(NOT_COMPILED)
+    return where
+
+
 @pytest.fixture
 def twice(tmp_path: Path) -> Path:
-    """Return where a package lies in which two modules of the core have something beside them."""
-    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
-    shutil.copytree(PACKAGE, tmp_path / "rudp", ignore=ignored)
-    for module in ("segment/wire", "life/tcb", "life/_inc"):
-        (tmp_path / "rudp" / "core" / f"{module}{SUFFIX}").write_bytes(NOT_COMPILED)
-    return tmp_path
+    """Return where a package lies in which two modules of the core are there twice."""
+    return package(tmp_path, "segment/wire", "life/tcb")
 
 
 def test_what_is_compiled_is_imported(twice: Path) -> None:
@@ -54,15 +59,25 @@ def test_unless_the_environment_asks_for_python(twice: Path) -> None:
     assert Path(package) == twice / "rudp"
 
 
-def test_what_there_is_in_c_alone_is_not_there_then(twice: Path) -> None:
-    done = imported(twice, "import rudp.core.life._inc", RUDP_PURE="1")
-    assert "ModuleNotFoundError: rudp.core.life._inc is not Python, and RUDP_PURE=1" in done.stderr
+@pytest.mark.parametrize("pure", ["1", "lane"])
+def test_what_there_is_in_c_alone_is_not_there_then(tmp_path: Path, pure: str) -> None:
+    code = "import rudp; print('here'); import rudp.core.life._inc"
+    done = imported(package(tmp_path, "life/_inc"), code, RUDP_PURE=pure)
+    assert done.stdout == "here\n"
+    assert "ModuleNotFoundError: rudp.core.life._inc is not Python" in done.stderr
+
+
+def test_the_environment_may_leave_what_is_there_twice_compiled(twice: Path) -> None:
+    done = imported(twice, "import rudp", RUDP_PURE="lane")
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
 
 
 def test_other_packages_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / f"wire{SUFFIX}").write_bytes(NOT_COMPILED)
-    assert build.Sources.find_spec("wire", [str(tmp_path)]) is None
-    assert build.Sources.find_spec("rudp.core.nothing", [str(tmp_path)]) is None
+    sources = build.Sources(compiled=False)
+    assert sources.find_spec("wire", [str(tmp_path)]) is None
+    assert sources.find_spec("rudp.core.nothing", [str(tmp_path)]) is None
 
 
 def test_the_summary_says_what_was_imported() -> None:
