@@ -43,8 +43,8 @@ class Surroundings:
     """
 
     __slots__ = (
-        "ack", "counters", "ecn_capable", "isn", "lanes_entered", "lanes_left", "link_payload",
-        "loopback_payload", "memory", "news", "socket_buffer",
+        "_latest", "ack", "counters", "ecn_capable", "isn", "lanes_entered", "lanes_left",
+        "link_payload", "loopback_payload", "memory", "news", "socket_buffer",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +64,17 @@ class Surroundings:
         self.lanes_left = 0
         self.socket_buffer: SocketBuffer | None = None
         self.loopback_payload = loopback_payload
+        self._latest: Path | None = None
         self.link_payload = link_payload
+
+    def kept(self, path: Path) -> Path:
+        """Return *path* as the connection made before has it, if it has the same.
+
+        A path is made anew of each datagram, 300 octets; who opens many connections has one.
+        """
+        if self._latest is None or path != self._latest:
+            self._latest = path
+        return self._latest
 
     def stake(self, path: Path) -> Stake | None:
         """Return the part of a new connection in what the socket holds (BUF-8)."""

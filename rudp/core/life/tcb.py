@@ -170,7 +170,7 @@ class Tcb:
         iss: int | None = None,
     ) -> None:
         self.around = around
-        self.path = path
+        self.path = path = around.kept(path)
         self.ports = ports
         self.config = config
         self.opened = opened
