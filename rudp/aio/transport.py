@@ -321,13 +321,30 @@ class Transport(WriteFlow, asyncio.Transport):
             self.close()
 
     def _fill(self, protocol: asyncio.BufferedProtocol) -> None:
-        """Fill one buffer: the protocol may pause or be replaced before the next."""
+        """Fill one buffer: the protocol may pause or be replaced before the next.
+
+        One that keeps octets elsewhere, as a TLS layer does, may have ``pieces_received(pieces)``,
+        and has them without the way through a buffer.
+        """
+        take = getattr(protocol, "pieces_received", None)
+        if take is not None:
+            take(self._pieces())
+            return
         buffer = memoryview(protocol.get_buffer(self._connection.readable_octets)).cast("B")
         if not buffer:
             raise RuntimeError("get_buffer() returned an empty buffer")
         data = self._connection.receive(len(buffer))
         buffer[: len(data)] = data
         protocol.buffer_updated(len(data))
+
+    def _pieces(self) -> list[bytes]:
+        """Return what there is to read, no more than for one turn, in the pieces that came."""
+        room = READ_OCTETS
+        pieces = []
+        while room and (piece := self._connection.receive(room)):
+            pieces.append(piece)
+            room -= len(piece)
+        return pieces
 
     def _drain(self) -> None:
         """Wake a paused writer if enough has left; close if that was waited for."""

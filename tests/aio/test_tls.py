@@ -11,6 +11,7 @@ import hashlib
 import random
 import socket
 import ssl
+import tracemalloc
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -1121,6 +1122,32 @@ async def test_many_clients_at_once(net: Net) -> None:
 
     async with cleared(server):
         await asyncio.gather(*map(client, range(30)))
+
+
+async def test_a_connection_has_no_large_buffer_of_its_own(real: Net) -> None:
+    context = for_client()
+    server = await real.start_server(echo, ssl=for_server())
+
+    async def open_one() -> asyncio.StreamWriter:
+        reader, writer = await real.open_connection(
+            *address_of(server), ssl=context, server_hostname=NAME
+        )
+        writer.write(b"?")
+        assert await reader.readexactly(1) == b"?"
+        return writer
+
+    async with cleared(server):
+        writers = [await open_one()]
+        tracemalloc.start()
+        try:
+            writers += [await open_one() for _ in range(8)]
+            gc.collect()
+            octets, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert octets / 8 < 128 * 1024  # of both ends; asyncio's layer alone has twice that
+        for writer in writers:
+            await close(writer)
 
 
 # -- what is left --------------------------------------------------------------------------------
