@@ -22,24 +22,22 @@ PTO_INITIAL: Final = 1.0
 
 
 class TailProbe:
-    """The variables TLP.* of RFC 8985 §7.1; numbers are growing ints."""
+    """The variables TLP.* of RFC 8985 §7.1; numbers are growing ints.
 
-    __slots__ = ("_end_seq", "_is_retrans", "_sampled")
+    ``end_seq``: SND.NXT after the probe that is on its way, None if none is.
+    """
+
+    __slots__ = ("_is_retrans", "_sampled", "end_seq")
 
     def __init__(self) -> None:
-        self._end_seq: int | None = None  # SND.NXT after the probe that is on its way
+        self.end_seq: int | None = None
         self._is_retrans = False
         self._sampled = True  # a round-trip sample has come since the last probe
 
     @property
-    def is_out(self) -> bool:
-        """Whether a probe is on its way."""
-        return self._end_seq is not None
-
-    @property
     def may_probe(self) -> bool:
         """Whether a probe may be sent: one at a time, and one for each sample (TLP-3)."""
-        return self._end_seq is None and self._sampled
+        return self.end_seq is None and self._sampled
 
     def pto(self, srtt: float | None, alone: bool) -> float:
         """Return the seconds to wait before probing; *alone*: one segment is in flight (TLP-2)."""
@@ -50,7 +48,7 @@ class TailProbe:
 
     def on_sent(self, snd_nxt: int, is_retrans: bool) -> None:
         """The probe has left, and SND.NXT is *snd_nxt*."""
-        self._end_seq = snd_nxt
+        self.end_seq = snd_nxt
         self._is_retrans = is_retrans
         self._sampled = False
 
@@ -63,21 +61,21 @@ class TailProbe:
 
         *idle_duplicate*: it neither advances nor brings SACK news.
         """
-        end_seq = self._end_seq
+        end_seq = self.end_seq
         if end_seq is None or seg_ack < end_seq:
             return False
         if not self._is_retrans:  # new data: whatever is missing is detected as always
-            self._end_seq = None
+            self.end_seq = None
         elif dsack is not None and dsack[1] >= end_seq:
-            self._end_seq = None  # it arrived twice: nothing was lost
+            self.end_seq = None  # it arrived twice: nothing was lost
         elif seg_ack > end_seq:
-            self._end_seq = None
+            self.end_seq = None
             return True  # the original never arrived, or its duplicate would have been reported
         elif idle_duplicate:
-            self._end_seq = None  # the acknowledgement of the duplicate, from a peer without D-SACK
+            self.end_seq = None  # the acknowledgement of the duplicate, from a peer without D-SACK
         return False
 
     def reset(self) -> None:
         """A recovery begins, or the connection does (TLP-7)."""
-        self._end_seq = None
+        self.end_seq = None
         self._is_retrans = False

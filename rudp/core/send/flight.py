@@ -284,7 +284,7 @@ class Flight:
     # -- sending ---------------------------------------------------------------------------------
 
     def before_new(self, now: float) -> None:
-        """New data is about to leave with nothing in flight: has it been quiet for long? (CC-8)"""
+        """New data leaves with nothing in flight: was there a pause? (RFC 5681 §4.1, CC-8)"""
         idle = now - self.last_sent if self._config.slow_start_after_idle else 0.0
         self.controller.on_restart(idle, self.rtt.rto, now)
 
@@ -363,7 +363,7 @@ class Flight:
 
         # Fourth, the clock: how long does a round trip take?  (RFC 6298 §3, RFC 7323 §4)
         ack.rtt = rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, news.tsecr, now)
-        min_rtt = rtt.min_rtt
+        min_rtt = ack.min_rtt = rtt.min_rtt
 
         # Fifth, the order: what was sent before something that has arrived?  (RFC 8985 §6.2, steps
         # 1 to 3)  And the rate of delivery (draft-cheng-iccrg-delivery-rate-estimation §3.3).
@@ -373,8 +373,9 @@ class Flight:
 
         # Sixth, copies: has a tail-loss probe repaired something?  (RFC 8985 §7.4)  Does a segment
         # that came twice ask for more patience?  (RFC 8985 §6.2, step 4)
-        tail = self.tail
-        repaired = tail.is_out and tail.on_ack(seg_ack, dsack, news.duplicate and not sacked)
+        tail, repaired = self.tail, False
+        if tail.end_seq is not None:
+            repaired = tail.on_ack(seg_ack, dsack, news.duplicate and not sacked)
         if dsack is not None:
             self.dsacks += 1
             if rack is not None:
@@ -462,7 +463,6 @@ class Flight:
         ack.snd_una = board.snd_una
         ack.snd_nxt = board.snd_nxt
         ack.srtt = rtt.srtt
-        ack.min_rtt = rtt.min_rtt
         controller = self.controller
         cwnd = controller.cwnd
         usage = self.usage

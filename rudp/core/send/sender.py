@@ -310,20 +310,30 @@ class Sender:
         """
         flight, board = self.flight, self.board
         self._timers.pace = OFF
+
+        # First, a tail-loss probe that is due (RFC 8985 §7.3).
         if flight.tail_due:
             return self._tail_probe(mss)
+
+        # Second, new octets if none are lost, or F-RTO tries new ones first (RFC 5682 §2.1, 2b).
         if not board.lost.octets or flight.holds_lost:
             return self._next_new(now, max_segments, mss, runs)
+
+        # Third, lost octets, as far as the window of recovery and the pace let them (RFC 6675 §5,
+        # step C; RFC 9937 §6).  The first of an episode waits for neither (RFC 5681 §3.2, step 3).
         left, right = board.lost.lefts[0], board.lost.rights[0]
+        in_flight = board.in_flight
         # An octet in flight more or less matters little; a partial segment costs a header.
-        segments = min((flight.window - board.in_flight) // self.smss, runs * max_segments)
-        at_once = flight.resend_now or not board.in_flight
+        segments = min((flight.window - in_flight) // self.smss, runs * max_segments)
+        at_once = flight.resend_now or not in_flight
         if segments > 0 or at_once:
             segments = min(segments, flight.paced_room(now) // self.smss)
             if segments <= 0 and not at_once:
                 self._timers.pace = flight.silent_until
                 return None
-        # A window that shrank keeps all back but the first segment (SHLD-15, SHLD-16).
+
+        # A window that shrank keeps all back but the first segment (RFC 9293 §3.8.6, SHLD-15,
+        # SHLD-16).
         edge = max(board.snd_una + self.snd_wnd, board.snd_una + self.smss)
         end = min(right, edge, left + max(segments, 1 if at_once else 0) * mss)
         return (left, end) if end > left else None
@@ -344,7 +354,10 @@ class Sender:
         )
 
     def _tail_probe(self, mss: int) -> tuple[int, int]:
-        """Return what a tail-loss probe sends: new data, cwnd or not, else the last segment."""
+        """Return what a tail-loss probe sends (RFC 8985 §7.3).
+
+        New data, cwnd or not, or else the last segment.
+        """
         board = self.board
         nxt = board.snd_nxt
         size = min(self.unsent, board.snd_una + self.snd_wnd - nxt, mss)
@@ -356,21 +369,29 @@ class Sender:
     def _next_new(
         self, now: float, max_segments: int, mss: int, runs: int
     ) -> tuple[int, int] | None:
+        """Return what goes for the first time, as :meth:`next_run` does; each step takes away."""
         flight, board = self.flight, self.board
         nxt = board.snd_nxt
         outstanding = nxt - board.snd_una
         size = unsent = self.buffer.end - nxt
         self._waiting_small = False
+
+        # First, a FIN that no data takes along: it is an octet of the window (RFC 9293 §3.10.4).
         if unsent <= 0:
             if self.fin_seq == nxt and outstanding < self.snd_wnd:
                 return nxt, nxt + 1
             return None
+
+        # Second, is this a new beginning?  After a pause cwnd says little (RFC 5681 §4.1).
         if not outstanding:
             if self.gives_back:
                 self._give_back()
             flight.before_new(now)
+
+        # Third, what the peer's window, the buffer and one run hold.  (The smallest of them; min()
+        # would ask twice as long, and this is asked for every run.)  The usable window is
+        # SND.UNA + SND.WND - SND.NXT (RFC 9293 §3.8.6.2.1).
         usable = self.snd_wnd - outstanding
-        # The smallest of them; min() would ask twice as long, and this is asked for every run.
         if size > usable:
             size = usable
         budget = max(self.buffer_limit, 2 * mss) - outstanding
@@ -379,6 +400,8 @@ class Sender:
         most = runs * max_segments * mss
         if size > most:
             size = most
+
+        # Fourth, no more may be in flight than cwnd (RFC 5681 §3.1), but for what F-RTO tries.
         in_flight = board.in_flight
         room = flight.window - in_flight
         if flight.extra_new:
@@ -390,6 +413,8 @@ class Sender:
                 size = min(unsent, usable, mss)  # cwnd below one segment still sends one
         if size <= 0:
             return None
+
+        # Fifth, memory that others use as well, and a writer that is about to go on (BUF-6).
         if outstanding + size > self.counted:
             size = self._grow(outstanding, size, mss)
             if size <= 0:
@@ -398,18 +423,23 @@ class Sender:
             size -= self._rest(size, max_segments * mss, mss)
             if not size:
                 return None
-        if size > mss or now < flight.silent_until:  # a single segment is no burst (PACE-2)
+
+        # Sixth, the pace (RFC 9002 §7.7); a single segment is no burst (PACE-2).
+        if size > mss or now < flight.silent_until:
             paced = flight.paced_room(now)
             if size > paced:
                 size = paced // mss * mss
                 if size <= 0:
                     self._timers.pace = flight.silent_until
                     return None
+
+        # Seventh, no silly segments: full ones go, and a smaller one if it is the last and Nagle's
+        # algorithm lets it (RFC 9293 §3.7.4), or if it is half of the largest window that the peer
+        # ever had (§3.8.6.2.1, cases 1 to 3; case 4 is the override timer).
         if size >= mss:
             if size < unsent or not self._may_send_small(size % mss):
                 size -= size % mss
         elif size < unsent:
-            # The rest is too small to be worth a segment, unless the peer never offers more.
             if size * 2 < self.max_snd_wnd or (nxt > board.snd_una and not self.nodelay):
                 self._waiting_small = usable < mss and nxt == board.snd_una
                 return None
