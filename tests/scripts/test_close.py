@@ -255,6 +255,27 @@ def test_ST_31_a_reset_that_had_to_wait_bears_the_number_that_was_acknowledged(p
     )
 
 
+@pytest.mark.parametrize("options", ["mss 1000", "mss 1000, TS 0 0"])
+def test_ST_31_data_after_close_is_not_taken_while_the_reset_waits(
+    play: Play, options: str
+) -> None:
+    """SHLD-3: nobody will read it; and timestamps, which most segments bear, change nothing."""
+    play(active(options))
+    play(
+        """
+        < PA 1:101(100) ack 1
+        +0.04 > A 1 ack 101
+        send 100
+        > PA 1:101(100) ack 101
+        close
+        < PA 101:201(100) ack 1
+        count NOT_READ 1
+        < A 201 ack 101
+        > RA 101 ack 101
+        """
+    )
+
+
 def test_ST_31_a_peer_that_has_our_FIN_too_learns_of_it_by_its_own_ACK(play: Play) -> None:
     """Its data crossed our FIN, whose number lies below its window by now; its ACK is next."""
     play(active())
