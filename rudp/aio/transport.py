@@ -213,19 +213,31 @@ class Transport(WriteFlow, asyncio.Transport):
 
         See :func:`rudp.delivered`.
         """
+        connection = self._connection
         if not self._is_settled:
-            waiter: asyncio.Future[None] = self._loop.create_future()
+            loop = self._loop
+            waiter: asyncio.Future[None] = loop.create_future()
             if self._deliveries is None:
                 self._deliveries = []
             self._deliveries.append(waiter)
-            for_nothing = self._connection.only_end_is_out
-            while not waiter.done():
-                await asyncio.wait([waiter], timeout=LAST_ACK_GRACE)
-                if for_nothing and not self._is_settled:
-                    return
-                for_nothing = self._connection.only_end_is_out
-        error = self._connection.error
-        if error is not None and not self._connection.fin_acked:
+            timer: asyncio.TimerHandle
+
+            def look(for_nothing: bool) -> None:
+                """Give up if there was nothing more to come at the last look, and did not."""
+                nonlocal timer
+                if not for_nothing:
+                    timer = loop.call_later(LAST_ACK_GRACE, look, connection.only_end_is_out)
+                elif not waiter.done():
+                    waiter.set_result(None)
+
+            # asyncio.wait() with a time-out would do, at 20 µs for each of many that are closed.
+            timer = loop.call_later(LAST_ACK_GRACE, look, connection.only_end_is_out)
+            try:
+                await waiter
+            finally:
+                timer.cancel()
+        error = connection.error
+        if error is not None and not connection.fin_acked:
             raise error
 
     def _open(self) -> None:
