@@ -15,6 +15,7 @@ def path(host: str, port: int) -> Path:
 def test_connections_of_one_peer_share_its_address() -> None:
     table = ConnectionTable(Config(), secret=bytes(16), chance=random.Random(1))
     first, second = (table.open_active(path("10.0.0.1", 7000), 80, 0.0) for _ in range(2))
-    assert second.path is first.path
-    other = table.open_active(path("10.0.0.1", 7001), 80, 0.0)
-    assert other.path == path("10.0.0.1", 7001)
+    # Its parts: a compiled core makes the pair anew for each who asks.
+    assert all(one is other for one, other in zip(first.path, second.path, strict=True))
+    third = table.open_active(path("10.0.0.1", 7001), 80, 0.0)
+    assert third.path == path("10.0.0.1", 7001)
