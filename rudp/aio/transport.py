@@ -72,7 +72,7 @@ class Transport(WriteFlow, asyncio.Transport):
 
         OPENING     the handshake is under way
            |
-        OPENED      it is over; connection_made is on its way, or has just run
+        OPENED      it is over; connection_made is running, or has just run
            |
         STARTED     data may come, and its end
            |   \\
@@ -174,7 +174,8 @@ class Transport(WriteFlow, asyncio.Transport):
             if connection.wants_room:
                 self._drain()
         elif events & tcb.ESTABLISHED and self._stage == _OPENING:
-            self._open()
+            self._stage = _OPENED
+            self._made()
         if connection.state is State.CLOSED:
             self._wind_up(connection.error)
 
@@ -205,8 +206,12 @@ class Transport(WriteFlow, asyncio.Transport):
             self._endpoint.drop(self._connection)
         waiters, self._deliveries = self._deliveries, None
         for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
+            self._wake(waiter)
+
+    @staticmethod
+    def _wake(waiter: "asyncio.Future[None]") -> None:
+        if not waiter.done():
+            waiter.set_result(None)
 
     async def delivery(self) -> None:
         """Wait until the peer's TCP has acknowledged all that was written, and the end of it.
@@ -240,22 +245,22 @@ class Transport(WriteFlow, asyncio.Transport):
         if error is not None and not connection.fin_acked:
             raise error
 
-    def _open(self) -> None:
-        self._stage = _OPENED
-        self._loop.call_soon(self._made)
-
     def _made(self) -> None:
         """connection_made, then the task that waits for it, then data: asyncio's order."""
-        if self._protocol is None:
+        protocol = self._protocol
+        if protocol is None:
             return
         waiter, self._waiter = self._waiter, None
+        try:
+            protocol.connection_made(self)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._report(error, "protocol.connection_made() failed")
         if waiter is None:
             self.begin()
-        try:
-            self._protocol.connection_made(self)
-        finally:
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)  # who waits calls begin(), in the next turn
+        else:
+            self._wake(waiter)  # who waits calls begin(), in the next turn
 
     async def introduce(self, protocol: asyncio.BaseProtocol) -> None:
         """Let *protocol* take the place of one that stood in until the connection was open.
@@ -272,7 +277,16 @@ class Transport(WriteFlow, asyncio.Transport):
 
     def begin(self) -> None:
         """Let data and its end come, from the next turn of the loop on."""
-        self._loop.call_soon(self._start)
+        connection = self._connection
+        if (
+            connection.readable_octets
+            or connection.fin_received
+            or connection.wants_room
+            or connection.state is State.CLOSED
+        ):
+            self._loop.call_soon(self._start)  # it may have been told of it already, in vain
+        elif self._stage == _OPENED:
+            self._stage = _STARTED
 
     def _start(self) -> None:
         if self._stage == _OPENED:
@@ -430,15 +444,18 @@ class Transport(WriteFlow, asyncio.Transport):
             if self._loop.get_debug():
                 logger.debug("%r: %s", self, message, exc_info=True)
         else:
-            self._loop.call_exception_handler(
-                {
-                    "message": message,
-                    "exception": error,
-                    "transport": self,
-                    "protocol": self._protocol,
-                }
-            )
+            self._report(error, message)
         self._force_close(error)
+
+    def _report(self, error: BaseException, message: str) -> None:
+        self._loop.call_exception_handler(
+            {
+                "message": message,
+                "exception": error,
+                "transport": self,
+                "protocol": self._protocol,
+            }
+        )
 
     def _force_close(self, error: BaseException | None) -> None:
         """Abort, and give *error* to connection_lost.  Also called by asyncio's TLS layer."""

@@ -1,7 +1,12 @@
 """Closing: in order, at once, half, with unread data, and by abort in every state."""
 
+import random
+
 import pytest
 
+from rudp.config import Config
+from rudp.core.demux.table import ConnectionTable
+from rudp.core.segment.transmit import Path
 from tests.scripts.harness import Play, active, passive
 
 ESTABLISHED = active()
@@ -496,6 +501,29 @@ def test_M_17_nothing_beyond_the_fin_is_kept(play: Play) -> None:
         read 1000
         """
     )
+
+
+def test_the_handshake_is_ended_before_the_reset() -> None:
+    """ST-6: of what is reset in SYN-RECEIVED the peer's user would never hear."""
+    near, far = (
+        ConnectionTable(Config(), secret=bytes(16), chance=random.Random(1)) for _ in range(2)
+    )
+    here, there = (("10.0.0.1", 1000), ""), (("10.0.0.2", 2000), "")
+    listener = far.listen(80)
+    connection = near.open_active(there, 80, 0.0)
+
+    def carry(sender: ConnectionTable, receiver: ConnectionTable, path: Path) -> None:
+        while (transmit := sender.poll_transmit(0.0)) is not None:
+            for datagram in transmit.datagrams():
+                receiver.handle_datagrams(datagram, len(datagram), path, 0.0)
+
+    carry(near, far, here)
+    carry(far, near, there)
+    connection.let_go(0.0, broken=True)
+    near.touch(connection)
+    carry(near, far, here)
+    (child,) = listener.accepted
+    assert isinstance(child.error, ConnectionResetError)
 
 
 def test_who_leaves_does_not_go_on_writing(play: Play) -> None:

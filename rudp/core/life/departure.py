@@ -60,8 +60,11 @@ def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
         return probe
     if sender.has_work and (run := _data(tcb, receiver, now, max_segments)) is not None:
         return run
-    if tcb.last_word is not None and parting.say_last_word(tcb, now):
-        return segment_leaves(tcb, now, max_segments)
+    if tcb.last_word is not None:
+        if receiver.ack_due is AckDue.NOW and receiver.ack_why is Why.ACK_OF_SYN:
+            return _pure_ack(tcb, receiver, now)  # else the peer never hears of what is reset
+        if parting.say_last_word(tcb, now):
+            return segment_leaves(tcb, now, max_segments)
     if receiver.ack_due is AckDue.NOW:
         return _pure_ack(tcb, receiver, now)
     sender.watch_window(now)
