@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 VERSION: Final = "0.1.0"
 
-CORE: Final = "rudp.core."
+LANE: Final = "rudp._lane"
 
 
 class Sources:
@@ -36,9 +36,9 @@ class Sources:
     ) -> ModuleSpec | None:
         """Return how to import *name*, None if others should know (``importlib.abc``).
 
-        Raises :class:`ModuleNotFoundError` for a module of the core that has no source in Python.
+        Raises :class:`ModuleNotFoundError` for one that has no source in Python.
         """
-        if not name.startswith(CORE):
+        if not name.startswith(("rudp.core.", LANE)):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or not isinstance(spec.loader, ExtensionFileLoader):
@@ -59,7 +59,7 @@ def core() -> Literal["compiled", "interpreted"]:
 
 def lane() -> Literal["C", "Python"]:
     """Return what takes the segments of a connection on which nothing is out of the ordinary."""
-    return "C" if "rudp.core.life._lane" in sys.modules else "Python"
+    return "C" if LANE in sys.modules else "Python"
 
 
 def summary() -> str:

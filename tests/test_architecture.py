@@ -28,7 +28,7 @@ aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · a
 udp.linux · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
 core.demux
-core.life
+core.life → _lane
 core.send | core.receive
 config
 core.congestion
@@ -76,7 +76,9 @@ class Import:
 def modules() -> dict[str, Path]:
     """Return the path of every module of rudp; ``rudp/udp/port.py`` is ``udp.port``."""
     found = {}
-    for path in sorted((ROOT / "rudp").rglob("*.py")):
+    for path in sorted((ROOT / "rudp").rglob("*.py*")):
+        if path.suffix not in (".py", ".pyi"):
+            continue
         parts = path.relative_to(ROOT / "rudp").with_suffix("").parts
         if parts[-1] == "__init__":
             parts = parts[:-1]

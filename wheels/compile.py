@@ -1,9 +1,9 @@
 """Compiles what can be compiled: ``python wheels/compile.py core|lane FOLDER``.
 
 ``core`` is the modules of ``rudp/core`` through mypyc, but those that pyproject.toml names with
-their reasons.  ``lane`` is every C file of ``rudp``, each an extension module of its own, on the
-systems it is written for.  The modules go to their places below FOLDER; ``.`` puts them beside the
-sources, for trying them out.  To be run in the folder of pyproject.toml; needs setuptools and a C
+their reasons.  ``lane`` is every C file of ``rudp``, each an extension module of its
+own.  The modules go to their places below FOLDER; ``.`` puts them beside the sources, for trying
+them out.  To be run in the folder of pyproject.toml; needs setuptools and a C
 compiler, and ``core`` mypy.
 """
 
@@ -14,8 +14,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-SYSTEMS: Final = ("linux",)
-"""Where the C files of ``rudp`` are compiled, as ``sys.platform`` has it."""
+FLAGS: Final = ["-std=c11", "-Wall", "-Wextra", "-ffp-contract=off"]
+"""What gcc and clang are told besides; without the last, sums and products might be rounded once
+where Python rounds twice."""
 
 GROUP: Final = "rudp"
 """mypyc puts all the code in one library, ``rudp__mypyc``, and a module that asks for it in each
@@ -50,9 +51,12 @@ def lane() -> list[Any]:
     from setuptools import Extension
 
     return [
-        Extension(".".join(path.with_suffix("").parts), [path.as_posix()])
+        Extension(
+            ".".join(path.with_suffix("").parts),
+            [path.as_posix()],
+            extra_compile_args=FLAGS if os.name == "posix" else [],
+        )
         for path in sorted(Path("rudp").rglob("*.c"))
-        if sys.platform in SYSTEMS
     ]
 
 

@@ -107,7 +107,7 @@ def compiled(tools: Environment, sdist: Path) -> None:
     wheel = only(raw, "*.whl")
     assert not wheel.name.endswith("-none-any.whl"), wheel.name
     with zipfile.ZipFile(wheel) as archive:
-        assert not [name for name in archive.namelist() if name.endswith(".c")]
+        assert not [name for name in archive.namelist() if name.endswith((".c", ".h"))]
     if sys.platform == "linux":
         run(
             tools.python, "-m", "auditwheel", "repair", "--wheel-dir", DIST, wheel,
@@ -119,7 +119,7 @@ def compiled(tools: Environment, sdist: Path) -> None:
     say(f"   {wheel.name}: {wheel.stat().st_size // 1000} kB")
     here = Environment("compiled")
     here.pip("install", wheel)
-    here.probe("--core", "compiled")
+    here.probe("--core", "compiled", "--lane", "C")
 
 
 def without_a_compiler(sdist: Path) -> None:

@@ -65,21 +65,23 @@ def talk(twin: Twin, seed: int, turns: int = TURNS) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_the_wire_does_not_tell(path: str, options: str, seed: int) -> None:
     """§3.10.7.4, TS-3, DACK-1: step by step or in the lane."""
-    lanes = {"off": 0, "python": 0}
-    twins = {lane: Twin(lane, PATHS[path], OPTIONS[options], seed) for lane in lanes}
-    for twin in twins.values():
+    twins = [Twin(lane, PATHS[path], OPTIONS[options], seed) for lane in ("off", "python", "auto")]
+    for twin in twins:
         talk(twin, seed)
-    off, on = twins["off"], twins["python"]
-    for here, there in zip(off.pages, on.pages, strict=False):
-        assert here == there
-    assert len(off.pages) == len(on.pages)
-    entered, left = on.lanes
+    off, *on = twins
+    inside = off.look_inside()
     assert off.lanes == (0, 0)
-    if options in NEVER:
-        assert entered == 0
-    elif path not in ("bad", "marking"):
-        assert entered > 0
-    assert left >= entered - 2
-    here, there = on.look_inside(), off.look_inside()
-    assert {n: (v, here.get(n)) for n, v in there.items() if here.get(n) != v} == {}
-    assert here.keys() == there.keys()
+    for twin in on:
+        for here, there in zip(off.pages, twin.pages, strict=False):
+            assert here == there
+        assert len(off.pages) == len(twin.pages)
+        entered, left = twin.lanes
+        if options in NEVER:
+            assert entered == 0
+        elif path not in ("bad", "marking"):
+            assert entered > 0
+        assert left >= entered - 2
+        found = twin.look_inside()
+        assert {n: (v, found.get(n)) for n, v in inside.items() if found.get(n) != v} == {}
+        assert found.keys() == inside.keys()
+    assert on[0].lanes == on[1].lanes

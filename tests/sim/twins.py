@@ -17,6 +17,7 @@ from rudp.config import Config
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Transmit
+from rudp.core.send.sendbuffer import SendBuffer
 from rudp.sim.network import Network
 
 CLIENT: Final = ("10.0.0.1", 40_000)
@@ -153,7 +154,10 @@ class Twin:
 
 def variables(name: str, thing: Any, within: frozenset[int]) -> Iterator[tuple[str, Any]]:
     """Yield what is called *name*, and what the objects of rudp in it know, as plain values."""
-    if isinstance(thing, list | tuple | deque):
+    if isinstance(thing, SendBuffer):  # in what pieces it keeps them is its own affair
+        octets = b"".join(thing.slices(thing.start, thing.end))
+        yield name, (thing.start, thing.end, octets)
+    elif isinstance(thing, list | tuple | deque):
         yield f"{name}.count", len(thing)
         for n, each in enumerate(thing):
             yield from variables(f"{name}[{n}]", each, within)

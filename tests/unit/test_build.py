@@ -67,6 +67,14 @@ def test_what_there_is_in_c_alone_is_not_there_then(tmp_path: Path, pure: str) -
     assert "ModuleNotFoundError: rudp.core.life._inc is not Python" in done.stderr
 
 
+@pytest.mark.parametrize("pure", ["1", "lane"])
+def test_then_the_lane_is_the_one_in_python(tmp_path: Path, pure: str) -> None:
+    where = package(tmp_path)
+    (where / "rudp" / f"_lane{SUFFIX}").write_bytes(NOT_COMPILED)
+    done = imported(where, "import rudp; print(rudp.build.lane())", RUDP_PURE=pure)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Python\n", "")
+
+
 def test_the_environment_may_leave_what_is_there_twice_compiled(twice: Path) -> None:
     done = imported(twice, "import rudp", RUDP_PURE="lane")
     assert done.returncode == 1
@@ -82,7 +90,7 @@ def test_other_packages_are_left_alone(tmp_path: Path) -> None:
 
 def test_the_summary_says_what_was_imported() -> None:
     core = "interpreted" if wire.__file__.endswith(".py") else "compiled"
-    lane = "C" if "rudp.core.life._lane" in sys.modules else "Python"
+    lane = "C" if "rudp._lane" in sys.modules else "Python"
     assert build.core() == core
     assert build.lane() == lane
     assert build.summary() == f"aiorudp {rudp.__version__}, core {core}, lane {lane}"

@@ -15,7 +15,7 @@ from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.departure import segment_leaves
 from rudp.core.life.expiry import timers_expire
 from rudp.core.life.keepalive import KeepAlive
-from rudp.core.life.lane import Lane, Source
+from rudp.core.life.lane import AnyLane, Source
 from rudp.core.life.status import status
 from rudp.core.life.steady import LANES, enter, is_steady, leave
 from rudp.core.life.tcb import (
@@ -66,7 +66,7 @@ class Connection:
 
     def __init__(self, tcb: Tcb) -> None:
         self._variables = tcb
-        self._lane: Lane | None = None  # who has its numbers while it is steady
+        self._lane: AnyLane | None = None  # who has its numbers while it is steady
         self._calm = 0  # how often it has come to rest since there was a lane, or was to be one
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
         self.wants_room = False  # the user's: whether it is to be told each time octets have left
@@ -78,10 +78,9 @@ class Connection:
             self._leave(self._lane)
         return self._variables
 
-    def _leave(self, lane: Lane) -> None:
+    def _leave(self, lane: AnyLane) -> None:
         self._lane = None
         self._calm = 0
-        self._variables.train = lane.train
         self._variables.around.lanes_left += 1
         leave(self._variables, lane)
 

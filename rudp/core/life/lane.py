@@ -20,10 +20,10 @@ What the procedures would do meanwhile, and why it is not done here:
 - Auto-tuning and the stake in the socket are asked when they may have an opinion.
 - The window is looked at anew, by the receiver itself, when a segment's worth of it is used up.
 
-The same verbs in C are in ``_lane.c``; the tests hold both against the RFC's code.
+The same verbs in C are in ``rudp/_lane.c``; the tests hold both against the RFC's code.
 """
 
-from typing import Final
+from typing import Final, Protocol
 
 from rudp.core.congestion.newreno import WindowController
 from rudp.core.congestion.usage import PERIOD
@@ -60,6 +60,38 @@ _WHY_NEW: Final = Why.NEW_DATA.number
 
 Source = memoryview | Run
 """Where the data of a segment is: a datagram, or a run of several."""
+
+
+class AnyLane(Protocol):
+    """What a connection needs of its lane, whether that is this one or the one in C."""
+
+    steady: bool
+    more: bool
+    events: int
+    held_back: int
+    ready_octets: int
+
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def unsent(self) -> int: ...
+    @property
+    def room(self) -> int: ...
+    def take(
+        self,
+        seq: int,
+        word: int,
+        tsval: int,
+        tsecr: int,
+        length: int,
+        source: Source,
+        now: float,
+        /,
+    ) -> bool: ...
+    def emit(self, now: float, max_segments: int, /) -> Transmit | None: ...
+    def read(self, most: int | None = None, /) -> bytes: ...
+    def write(self, data: bytes, /) -> int: ...
+    def expire(self, now: float, /) -> bool: ...
 
 
 class Lane(Numbers):
@@ -336,6 +368,10 @@ class Lane(Numbers):
             controller.on_unused(self.unused, self.unused_since)
             self.unused = 0
             self.unused_since = None
+
+    def finish(self) -> None:
+        """The lane is over: bring back what :func:`rudp.core.life.steady.leave` does not."""
+        self.tell_unused()
 
     def _note_round_trip(self, echo: int, now: float) -> None:
         self.echoed = echo

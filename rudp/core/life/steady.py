@@ -6,7 +6,8 @@ rooms to a lane, :func:`leave` brings them back, so that nobody can tell whether
 """
 
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
@@ -21,7 +22,18 @@ from rudp.core.send.sender import Sender
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import OFF, LossTimer
 
-LANES: Final[dict[str, type[Lane] | None]] = {"auto": Lane, "python": Lane, "off": None}
+try:
+    from rudp import _lane
+
+    BEST: Callable[[], Any] = _lane.Lane
+except ImportError:  # not compiled, or not wanted (rudp.build)
+    BEST = Lane
+
+LANES: Final[dict[str, Callable[[], Any] | None]] = {
+    "auto": BEST,
+    "python": Lane,
+    "off": None,
+}
 """What :attr:`rudp.Config.lane` names."""
 
 _DUE: Final[tuple[AckDue, ...]] = (AckDue.NO, AckDue.LATER, AckDue.NOW)
@@ -42,6 +54,7 @@ def is_steady(tcb: Tcb) -> bool:
         and tcb.credit is None
         and tcb.dropped is None
         and not tcb.probes_due
+        and not tcb.train
         and _receives(receiver)
         and _sends(tcb.sender)
         and tcb.sender.snd_wl1 <= receiver.rcv_nxt
@@ -91,7 +104,7 @@ def _sends(sender: Sender) -> bool:
     )
 
 
-def enter(tcb: Tcb, lane: Lane) -> None:
+def enter(tcb: Tcb, lane: Any) -> None:
     """Lend the numbers of *tcb*, which is steady, to *lane*."""
     receiver, sender, timers, config = tcb.receiver, tcb.sender, tcb.timers, tcb.config
     assert receiver is not None
@@ -144,13 +157,13 @@ def enter(tcb: Tcb, lane: Lane) -> None:
     lane.flight = flight
     lane.last_sent = flight.last_sent
     lane.rto_from = flight.rto_from
-    lane.idle_restart = config.slow_start_after_idle
+    lane.idle_restart = bool(config.slow_start_after_idle)
     lane.silent_until = flight.silent_until
     lane.paces = flight.pace is not None
     lane.loss = timers.loss
     lane.pace = timers.pace
     lane.timer_was_set = False
-    lane.probes_tail = config.tail_loss_probe and flight.tail.may_probe
+    lane.probes_tail = bool(config.tail_loss_probe and flight.tail.may_probe)
 
     lane.estimator = rtt
     lane.srtt = rtt.srtt
@@ -220,7 +233,7 @@ def enter(tcb: Tcb, lane: Lane) -> None:
     lane.tuned_rtt = OFF if autotune.rtt is None else autotune.rtt
 
 
-def leave(tcb: Tcb, lane: Lane) -> None:
+def leave(tcb: Tcb, lane: Any) -> None:
     """Bring the numbers of *lane* back to *tcb*."""
     receiver, sender, timers = tcb.receiver, tcb.sender, tcb.timers
     assert receiver is not None
@@ -263,7 +276,7 @@ def leave(tcb: Tcb, lane: Lane) -> None:
         rack.note_latest(
             lane.delivered_end, lane.delivered_order, lane.delivered_sent_at, lane.delivered_rtt
         )
-    lane.tell_unused()
+    lane.finish()
     usage.cwnd_limited = lane.cwnd_limited
     usage.most = lane.most
     usage.end = lane.usage_end

@@ -6,6 +6,7 @@ named by their sequence numbers.
 """
 
 from bisect import bisect_right
+from itertools import accumulate
 from typing import Final
 
 SMALL: Final = 4096
@@ -109,6 +110,22 @@ class SendBuffer:
         if end == self.start:
             self.clear()
         return dropped
+
+    def take_chunks(self) -> list[memoryview]:
+        """Hand over what is kept, in order; it ends at ``end``, and who takes it gives it back."""
+        self._settle()
+        chunks = [*self._chunks]
+        self.clear()
+        return chunks
+
+    def give_chunks(self, chunks: list[memoryview], start: int, end: int) -> None:
+        """Keep *chunks*, which end at *end* and hold all from *start* on."""
+        self.start = start
+        self.end = end
+        if chunks:
+            sizes = [len(chunk) for chunk in chunks]
+            self._chunks = chunks
+            self._starts = [*accumulate(sizes[:-1], initial=end - sum(sizes))]
 
     def clear(self) -> None:
         """Forget everything that is queued, or the last of it that was."""
