@@ -1821,6 +1821,13 @@ Lane_expire(Lane *lane, PyObject *arg)
     return done < 0 ? NULL : PyBool_FromLong(done);
 }
 
+/* All numbers are here; each is looked at when it is needed, so there is nothing to prepare. */
+static PyObject *
+Lane_begin(Lane *Py_UNUSED(lane), PyObject *Py_UNUSED(arg))
+{
+    Py_RETURN_NONE;
+}
+
 static PyObject *
 Lane_finish(Lane *lane, PyObject *Py_UNUSED(arg))
 {
@@ -1845,6 +1852,8 @@ static PyMethodDef Lane_methods[] = {
     {"expire", (PyCFunction)Lane_expire, METH_O,
      PyDoc_STR("expire($self, now, /)\n--\n\n"
                "Do what is due; False, and the lane is over, if it is the RFC code's.")},
+    {"begin", (PyCFunction)Lane_begin, METH_NOARGS,
+     PyDoc_STR("begin($self, /)\n--\n\nAll numbers are here.")},
     {"finish", (PyCFunction)Lane_finish, METH_NOARGS,
      PyDoc_STR("finish($self, /)\n--\n\nThe lane is over: give back what was lent to it alone.")},
     {NULL, NULL, 0, NULL},

@@ -46,16 +46,28 @@ from rudp.core.segment.transmit import RUN_OCTETS_MAX, Transmit
 from rudp.core.segment.wire import ACK, PSH, STAMPED, STAMPED_SIZE, Run
 from rudp.core.send.sender import PROBE_BACKING
 from rudp.core.send.train import TRAIN_RUNS, cut
+from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import DELAYED_ACK, OFF
 from rudp.core.terms.why import Why
-from rudp.core.watch.recorder import RECEIVED, RECORD, SENT
+from rudp.core.watch.recorder import RECEIVED, SENT
 
 _SENT_IT: Final = SENT << 4 | State.ESTABLISHED
 _CAME: Final = RECEIVED << 4 | State.ESTABLISHED
+_OFFSET: Final = STAMPED_SIZE << 26
+_NOTABLE: Final = 0xF7 << 16
+"""The flags of a header's word, but for PSH, which nobody heeds; and"""
+_PLAIN: Final = ACK << 16
+"""what they are as a rule."""
 _pack: Final = STAMPED.pack
-_record: Final = RECORD.pack_into
 _WHY_NEW: Final = Why.NEW_DATA.number
+
+LOGGED: Final = 4 * 9
+"""Numbers of as many events as the flight recorder takes in one step; each has nine."""
+
+HAIR: Final = 1e-9
+"""Seconds by which it is better to ask too early than too late, sums of floats being what they
+are: who is asked decides for himself."""
 
 
 Source = memoryview | Run
@@ -95,9 +107,51 @@ class AnyLane(Protocol):
 
 
 class Lane(Numbers):
-    """What is done with them: each method does in one step what the method named in it does."""
+    """What is done with them: each method does in one step what the method named in it does.
 
-    __slots__ = ()
+    What it keeps besides says when something need not be asked: ``limit``: octets that may be
+    outstanding, whatever limits it; ``restarts``: there is more to do when nothing is outstanding;
+    ``log``: what the flight recorder is to be told, nine numbers for each event.  A round trip up
+    to ``minimum``, or from ``minimum_until`` on, may be a smallest one (``min_rtt``); from
+    ``tune_at`` on the buffer may be worth a look.  Up to ``quiet_until`` and RCV.NXT
+    ``quiet_end`` the stake in the socket need not hear of each segment; at ``came_at`` RCV.NXT went
+    to ``came_nxt``, of which it has not heard (negative for none).
+    """
+
+    __slots__ = (
+        "came_at", "came_nxt", "limit", "log", "min_rtt", "minimum", "minimum_until", "quiet_end",
+        "quiet_until", "restarts", "tune_at",
+    )  # fmt: skip
+
+    limit: int
+    restarts: bool
+    log: list[float]
+    min_rtt: float
+    minimum: float
+    minimum_until: float
+    tune_at: float
+    quiet_until: float
+    quiet_end: int
+    came_at: float
+    came_nxt: int
+
+    def begin(self) -> None:
+        """All numbers are here."""
+        self.log = []
+        self.restarts = self.gives_back or self.asks_always
+        self.came_at = -1.0
+        self.came_nxt = self.rcv_nxt
+        self.quiet_until = OFF if self.stake is None else -OFF
+        self.quiet_end = WINDOW_MAX << 32
+        self._set_limit()
+        self._look_at_minima()
+        self._look_at_autotune()
+
+    def finish(self) -> None:
+        """Say what is still to be said: the numbers go back."""
+        self._settle_stake()
+        self._write_log()
+        self._tell_unused()
 
     def expire(self, now: float) -> bool:
         """Do what is due (timers_expire); False, and the lane is over, if it is the RFC code's."""
@@ -106,6 +160,7 @@ class Lane(Numbers):
             return False
         if self.ack_at <= now:
             if self.recorder is not None:
+                self._write_log()
                 self.recorder.fired(State.ESTABLISHED, DELAYED_ACK, now)
             self.ack_at = OFF
             if self.ack_due == ACK_LATER:
@@ -137,16 +192,17 @@ class Lane(Numbers):
         nxt = self.snd_nxt
         rcv_nxt = self.rcv_nxt
         acked = ((word >> 32) - una) & SEQ_MASK
+        seg_ack = una + acked
         window = (word & 0xFFFF) << self.snd_shift
         if (
-            word >> 16 & 0xFF & ~PSH != ACK
+            word & _NOTABLE != _PLAIN
             or seq != rcv_nxt & SEQ_MASK
-            or una + acked > nxt
+            or seg_ack > nxt
             or length > self.rcv_edge - rcv_nxt
             or (tsval - self.ts_recent) & SEQ_MASK >= SEQ_HALF  # an old duplicate, perhaps (PAWS)
             or not window
             or not (acked or length or window != self.snd_wnd)  # a duplicate (RFC 5681 §2)
-            or (acked and una + acked != nxt and self._tears(una + acked))
+            or (seg_ack != nxt and acked and self._tears(seg_ack))
         ):
             self.steady = False
             return False
@@ -158,17 +214,13 @@ class Lane(Numbers):
             segments = 1
             room = length
         self.segments_in += segments
-        recorder = self.recorder
-        if recorder is not None:
-            at = recorder.at
-            if at == len(recorder.ring):
-                at = recorder.turn()
-            _record(
-                recorder.ring, at, now - recorder.latest, seq, word >> 32, length, room & 0xFFFF,
-                word & 0xFFFF, _CAME, word >> 16 & 0xFF, 0,
+        if self.recorder is not None:
+            self.log += (
+                now, seq, word >> 32, length, room & 0xFFFF, word & 0xFFFF, _CAME,
+                word >> 16 & 0xFF, 0,
             )  # fmt: skip
-            recorder.at = at + RECORD.size
-            recorder.latest = now
+            if len(self.log) >= LOGGED:
+                self._write_log()
         self.last_heard = now
         if length:
             # RTTM for the receiver's own round trip (RFC 7323 §4.1, BUF-3).
@@ -183,15 +235,14 @@ class Lane(Numbers):
                 self._note_round_trip(ms - ticks, now)
 
         # §3.10.7.4, fifth: SND.UNA moves, and SND.WND is updated.
-        seg_ack = una + acked
         if acked:
             self._acknowledge(seg_ack, acked, now)
+            self.events |= WRITABLE
         if window != self.snd_wnd:
             self.snd_wnd = window
             if window > self.max_snd_wnd:
                 self.max_snd_wnd = window
-            self.events |= WRITABLE
-        elif acked:
+            self._set_limit()
             self.events |= WRITABLE
         self.snd_wl1 = rcv_nxt
         self.snd_wl2 = seg_ack
@@ -237,80 +288,99 @@ class Lane(Numbers):
                 self.ack_due = ACK_LATER
                 if self.ack_at == OFF:
                     self.ack_at = now + self.delayed_ack
-        if self.stake is not None:
-            self.stake.arrived(self.promised - rcv_nxt, self.receiver.autotune.min_rtt, now)
+        if now <= self.quiet_until and rcv_nxt <= self.quiet_end:
+            self.came_at = now
+            self.came_nxt = rcv_nxt
+        elif self.stake is not None:
+            self._charge(now)
         self.events |= READABLE
-        if self.may_grow and now - self.tuned_at >= self.tuned_rtt:
+        if now >= self.tune_at and self.may_grow:
             self._tune(now)
         return True
+
+    def _charge(self, now: float) -> None:
+        """Let the stake in the socket's buffer hear of what came (BUF-8).
+
+        As long as it is little and comes at once (``quiet_until``, ``quiet_end``), one word at the
+        end says the same as one for each segment.
+        """
+        stake, receiver = self.stake, self.receiver
+        assert stake is not None
+        self._settle_stake()
+        stake.arrived(self.promised - self.rcv_nxt, receiver.autotune.min_rtt, now)
+        self.quiet_until, octets = stake.quiet
+        self.quiet_end = self.rcv_nxt + octets
+
+    def _settle_stake(self) -> None:
+        """Say the word that is due."""
+        if self.came_at >= 0.0 and self.stake is not None:
+            left = self.promised - self.came_nxt
+            self.stake.arrived(left, self.receiver.autotune.min_rtt, self.came_at)
+        self.came_at = -1.0
 
     def _tears(self, seg_ack: int) -> bool:
         """Whether *seg_ack* lies within a segment, which something on the way has cut off."""
         for run in self.runs:
-            if seg_ack <= run.end:
-                return seg_ack < run.end and (seg_ack - run.origin) % run.mss != 0
+            if seg_ack <= run[1]:
+                return seg_ack < run[1] and (seg_ack - run[5]) % run[4] != 0
         return False
 
     def _acknowledge(self, seg_ack: int, acked: int, now: float) -> None:
         """The peer has *acked* octets more: what Sender.on_ack and Flight.on_ack make of it."""
         runs = self.runs
         first = run = runs.popleft()
-        while run.end < seg_ack:
+        while run[1] < seg_ack:
             run = runs.popleft()
-        if run.end > seg_ack:
-            runs.appendleft(run._replace(seq=seg_ack))
+        _, end, sent_at, order, _, _, before, delivered_at, first_sent_at, idle, _, _ = run
+        if end > seg_ack:
+            runs.appendleft((seg_ack, *run[1:]))
         # RTT and RTO (RFC 6298 §2, one sample for each round trip).
-        sent_at = run.sent_at
         rtt = now - sent_at
-        minima = self.minima
-        if not (
-            minima
-            and rtt > minima[-2]
-            and now - minima[-1] < MIN_RTT_SPACING
-            and minima[1] >= now - MIN_RTT_WINDOW
-        ):
+        if rtt <= self.minimum or now >= self.minimum_until:
             self.estimator.observe(rtt, now)
-            self.minima = minima = self.estimator.minima
+            self._look_at_minima()
         if seg_ack > self.sample_from:
-            r = now - first.sent_at
+            r = rtt if first is run else now - first[2]
             if r < 0.0:
                 r = 0.0
             srtt = self.srtt
             error = r - srtt
-            self.rttvar += (abs(error) - self.rttvar) / 4
+            rttvar = self.rttvar
+            rttvar += ((error if error >= 0.0 else -error) - rttvar) / 4
+            self.rttvar = rttvar
             self.srtt = srtt = srtt + error / 8
             if self.linux_form:
-                variance = 4 * self.rttvar
+                variance = 4 * rttvar
                 rto = srtt + (variance if variance > self.floor else self.floor)
                 self.rto = rto if rto < self.ceiling else self.ceiling
             else:
-                self.rto = self.estimator.timeout(srtt, self.rttvar)
+                self.rto = self.estimator.timeout(srtt, rttvar)
             self.sample_from = self.snd_nxt
         # The rate of delivery (DeliveryRate.sample).
         delivered = self.delivered = self.delivered + acked
         self.delivered_at = now
         if delivered > self.app_limited:
             self.app_limited = 0
-        interval = now - run.delivered_at
-        send_elapsed = sent_at - run.first_sent_at
+        interval = now - delivered_at
+        send_elapsed = sent_at - first_sent_at
         if send_elapsed > interval:
             interval = send_elapsed
         self.first_sent_at = sent_at
         rate: float | None = None
-        if interval > 0.0 and not (minima and interval < minima[0]):
-            rate = (delivered - run.delivered) / interval
-            if not run.app_limited or self.rate is None or rate > self.rate:
+        if interval > 0.0 and interval >= self.min_rtt:
+            rate = (delivered - before) / interval
+            if not idle or self.rate is None or rate > self.rate:
                 self.rate = rate
         # What RACK knows: the latest that has arrived (RFC 8985 §6.2, steps 1 and 2).
         self.delivered_end = seg_ack
-        self.delivered_order = run.order
+        self.delivered_order = order
         self.delivered_sent_at = sent_at
         self.delivered_rtt = rtt
         # The congestion window.
         cwnd = self.cwnd
         limited = self.cwnd_limited or (cwnd < self.ssthresh and cwnd < 2 * self.most)
         if limited or self.asks_always:
-            self._ask_controller(run, seg_ack, acked, rate, limited, now)
+            self._ask_controller(Sent(*run), seg_ack, acked, rate, limited, now)
         else:
             self.unused += acked
             if self.unused_since is None:
@@ -330,7 +400,7 @@ class Lane(Numbers):
         self, run: Sent, seg_ack: int, acked: int, rate: float | None, limited: bool, now: float
     ) -> None:
         """Let the controller hear of an acknowledgement (Flight.on_ack)."""
-        self.tell_unused()
+        self._tell_unused()
         ack = self.ack
         ack.prior_in_flight = self.snd_nxt - self.snd_una
         ack.rtt = self.delivered_rtt
@@ -350,7 +420,7 @@ class Lane(Numbers):
         ack.snd_una = seg_ack
         ack.snd_nxt = self.snd_nxt
         ack.srtt = self.srtt
-        ack.min_rtt = self.minima[0] if self.minima else None
+        ack.min_rtt = self.estimator.min_rtt
         ack.cwnd_limited = limited
         self.controller.on_ack(ack)
         self._look_at_controller()
@@ -358,8 +428,25 @@ class Lane(Numbers):
     def _look_at_controller(self) -> None:
         self.cwnd = self.controller.cwnd
         self.ssthresh = self.controller.ssthresh
+        self._set_limit()
 
-    def tell_unused(self) -> None:
+    def _set_limit(self) -> None:
+        """Note how much may be outstanding, whatever limits it."""
+        limit = self.snd_wnd if self.snd_wnd < self.cwnd else self.cwnd
+        limit = limit if limit < self.counted else self.counted
+        self.limit = limit if limit < self.buffer_limit else self.buffer_limit
+
+    def _look_at_minima(self) -> None:
+        """Note up to when, and below what, a round trip is of interest as a smallest one."""
+        minima = self.minima = self.estimator.minima
+        if minima:
+            self.min_rtt, self.minimum = minima[0], minima[-2]
+            until = minima[-1] + MIN_RTT_SPACING, minima[1] + MIN_RTT_WINDOW
+            self.minimum_until = min(until) - HAIR
+        else:
+            self.min_rtt, self.minimum, self.minimum_until = -OFF, OFF, -OFF
+
+    def _tell_unused(self) -> None:
         """Let the controller know what was delivered while its window was not in use."""
         if self.unused:
             assert self.unused_since is not None
@@ -369,20 +456,17 @@ class Lane(Numbers):
             self.unused = 0
             self.unused_since = None
 
-    def finish(self) -> None:
-        """The lane is over: bring back what :func:`rudp.core.life.steady.leave` does not."""
-        self.tell_unused()
-
     def _note_round_trip(self, echo: int, now: float) -> None:
         self.echoed = echo
-        autotune = self.receiver.autotune
-        autotune.on_tsecr(echo, now)
+        self.receiver.autotune.on_tsecr(echo, now)
         self._look_at_autotune()
 
     def _look_at_autotune(self) -> None:
+        """Note when the buffer may be worth another look."""
         autotune = self.receiver.autotune
         self.tuned_at = autotune.since
         self.tuned_rtt = OFF if autotune.rtt is None else autotune.rtt
+        self.tune_at = self.tuned_at + self.tuned_rtt - HAIR
 
     def _tune(self, now: float) -> None:
         """Ask how large a buffer the reader is worth (BUF-3); a larger one ends the lane."""
@@ -414,6 +498,7 @@ class Lane(Numbers):
 
     def _show_receiver(self) -> Receiver:
         """Let the receiver know what it needs to decide on the window."""
+        self._settle_stake()
         receiver = self.receiver
         receiver.rcv_nxt = self.rcv_nxt
         receiver.ready_octets = self.ready_octets
@@ -449,9 +534,20 @@ class Lane(Numbers):
         self.more = False
         end = self.buffer.end
         nxt = self.snd_nxt
-        if end > nxt:
+        size = end - nxt
+        if size:
+            outstanding = nxt - self.snd_una
+            if (
+                size <= self.smss
+                and outstanding + size <= self.limit
+                and now >= self.silent_until
+                and not self.held_back
+                and (outstanding or (now - self.last_sent <= self.rto and not self.restarts))
+            ):
+                self.pace = OFF
+                return self._run(size, end, now, 1)  # all there is, in one segment
             segments = min(max_segments, RUN_OCTETS_MAX // (self.smss + STAMPED_SIZE)) or 1
-            size = self._new_octets(end - nxt, now, segments)
+            size = self._new_octets(size, now, segments)
             if size:
                 return self._run(size, end, now, segments)
             if not self.steady:
@@ -536,22 +632,22 @@ class Lane(Numbers):
         return size
 
     def _run(self, size: int, end: int, now: float, segments: int) -> Transmit:
-        """Send *size* octets from SND.NXT on; the buffer ends at *end* (Connection.run)."""
+        """Send *size* octets from SND.NXT on; the buffer ends at *end* (departure)."""
         una = self.snd_una
         seq = self.snd_nxt
         mss = self.smss
         right = seq + size
         in_flight = right - una
-        # What Sender, Flight, Scoreboard and DeliveryRate note of it.
+        # What Sender, Flight, Scoreboard, DeliveryRate and Usage note of it.
+        if seq == una:
+            self.rto_from = self.first_sent_at = self.delivered_at = now
         if self.stalled_since is None:
             self.stalled_since = now
-        if seq == una:
-            self.rto_from = now
-            self.first_sent_at = self.delivered_at = now
-        self.sends += 1
+        self.sends = sends = self.sends + 1
+        delivered = self.delivered
         self.runs.append(
-            Sent(
-                seq, right, now, self.sends, mss, seq, self.delivered, self.delivered_at,
+            (
+                seq, right, now, sends, mss, seq, delivered, self.delivered_at,
                 self.first_sent_at, self.app_limited > 0, in_flight, self.lost,
             )
         )  # fmt: skip
@@ -574,29 +670,39 @@ class Lane(Numbers):
         if self.loss == OFF or now != self.timer_set_at:
             self._set_loss_timer(now)
         self.events |= WRITABLE
-        # The header, or headers.
+        # The header, or headers.  All that SEG.ACK says is said by it.
+        rcv_nxt = self.rcv_nxt
         window = self._window_field()
         flags = ACK
         if right == end:
-            flags |= PSH  # the last of what is buffered (MUST-61)
+            flags = ACK | PSH  # the last of what is buffered (MUST-61)
             if in_flight < self.cwnd:  # and there is no more (Flight.ran_dry)
-                self.app_limited = self.delivered + in_flight or 1
+                self.app_limited = delivered + in_flight or 1
         else:
             self.more = True
-        ack = self.rcv_nxt & SEQ_MASK
-        self._ack_sent()
+        ack = rcv_nxt & SEQ_MASK
+        self.last_ack_sent = rcv_nxt
+        self.unacked = 0
+        self.ack_at = OFF
+        self.ack_due = NO_ACK_DUE
         if self.recorder is not None:
-            self._record_sent(seq, flags, window, size, mss, _WHY_NEW, now)
+            self.log += now, seq & SEQ_MASK, ack, size, mss, window, _SENT_IT, flags, _WHY_NEW
+            if len(self.log) >= LOGGED:
+                self._write_log()
         tsval = (int(now * 1000) + self.ts_offset) & SEQ_MASK
-        chunks = self.buffer.slices(seq, right)
         if size <= mss:
             self.segments_out += 1
-            word = ack << 32 | STAMPED_SIZE << 26 | flags << 16 | window
+            word = ack << 32 | _OFFSET | flags << 16 | window
             head = _pack(
                 self.ports, seq & SEQ_MASK, word, 0, TIMESTAMPS_ALONE, tsval, self.ts_recent
             )
+            octets = self.buffer.last_write(seq)
+            if octets is not None and not self.more:
+                buffers: list[bytes | memoryview] = [head, octets]
+            else:
+                buffers = [head, *self.buffer.slices(seq, right)]
             return Transmit(
-                self.path, [head, *chunks], STAMPED_SIZE + mss, STAMPED_SIZE + size,
+                self.path, buffers, STAMPED_SIZE + mss, STAMPED_SIZE + size,
                 self.dscp, self.ttl, self.ecn,
             )  # fmt: skip
         self.segments_out += -(-size // mss)
@@ -618,12 +724,16 @@ class Lane(Numbers):
         seq = (nxt if nxt < edge else edge) & SEQ_MASK  # Sender.ack_seq
         window = self._window_field()
         ack = self.rcv_nxt & SEQ_MASK
-        why = self.ack_why.number
-        self._ack_sent()
+        self.last_ack_sent = self.rcv_nxt
+        self.unacked = 0
+        self.ack_at = OFF
+        self.ack_due = NO_ACK_DUE
         self.segments_out += 1
         if self.recorder is not None:
-            self._record_sent(seq, ACK, window, 0, 0, why, now)
-        word = ack << 32 | STAMPED_SIZE << 26 | ACK << 16 | window
+            self.log += now, seq, ack, 0, 0, window, _SENT_IT, ACK, self.ack_why.number
+            if len(self.log) >= LOGGED:
+                self._write_log()
+        word = ack << 32 | _OFFSET | ACK << 16 | window
         tsval = (int(now * 1000) + self.ts_offset) & SEQ_MASK
         head = _pack(self.ports, seq, word, 0, TIMESTAMPS_ALONE, tsval, self.ts_recent)
         return Transmit(self.path, [head], STAMPED_SIZE, STAMPED_SIZE, self.dscp, self.ttl, 0)
@@ -634,37 +744,21 @@ class Lane(Numbers):
         if nxt - self.looked_at >= self.rmss:
             field = self._show_receiver().window_field()
             self._look_at_receiver()
-            return field
-        shift = self.shift
-        field = (self.promised - nxt + (1 << shift) - 1) >> shift
-        if field > 0xFFFF:
-            field = 0xFFFF
-        shown = nxt + (field << shift)
-        if shown > self.rcv_edge:
-            self.rcv_edge = shown
+        else:
+            shift = self.shift
+            field = (self.promised - nxt + (1 << shift) - 1) >> shift
+            if field > 0xFFFF:
+                field = 0xFFFF
+            shown = nxt + (field << shift)
+            if shown > self.rcv_edge:
+                self.rcv_edge = shown
         return field
 
-    def _ack_sent(self) -> None:
-        """A segment with ACK leaves: nothing is owed any more (Receiver.ack_sent)."""
-        self.last_ack_sent = self.rcv_nxt
-        self.unacked = 0
-        self.ack_at = OFF
-        self.ack_due = NO_ACK_DUE
-
-    def _record_sent(
-        self, seq: int, flags: int, window: int, length: int, room: int, why: int, now: float
-    ) -> None:
-        recorder = self.recorder
-        assert recorder is not None
-        at = recorder.at
-        if at == len(recorder.ring):
-            at = recorder.turn()
-        _record(
-            recorder.ring, at, now - recorder.latest, seq & SEQ_MASK, self.rcv_nxt & SEQ_MASK,
-            length, room, window, _SENT_IT, flags, why,
-        )  # fmt: skip
-        recorder.at = at + RECORD.size
-        recorder.latest = now
+    def _write_log(self) -> None:
+        """Let the flight recorder have what has happened since it had the last of it."""
+        if self.log and self.recorder is not None:
+            self.recorder.keep_all(self.log)
+            self.log = []
 
     def _set_loss_timer(self, now: float) -> None:
         """Let RTO or tail-loss probe run (Flight.loss_deadline, RFC 8985 §7.2, §8)."""

@@ -25,6 +25,10 @@ ACK_NOW: Final = 2
 """What the peer is owed: :class:`rudp.core.receive.receiver.AckDue` in its order, as a number."""
 
 
+SentTuple = tuple[int, int, float, int, int, int, int, float, float, bool, int, int]
+"""A :class:`Sent` without names, which is made in a third of the time."""
+
+
 class Sent(NamedTuple):
     """Octets that are in flight: the numbers of a :class:`~rudp.core.loss.scoreboard.SentRun`."""
 
@@ -193,7 +197,7 @@ class Numbers:
     held_back: int
     stalled_since: float | None
     user_timeout: float | None
-    runs: deque[Sent]
+    runs: deque[SentTuple]
     sends: int
     last_sent: float
     flight: Flight

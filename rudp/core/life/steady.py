@@ -132,7 +132,7 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.snd_nxt = board.snd_nxt
     lane.sends = board.sends
     lane.runs = deque(
-        Sent(
+        (
             run.seq, run.end, run.sent_at, run.order, run.mss, run.origin, run.delivered,
             run.delivered_at, run.first_sent_at, run.app_limited, run.tx_in_flight, run.lost_before,
         )
@@ -231,6 +231,7 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.echoed = -1 if autotune.tsecr is None else autotune.tsecr
     lane.tuned_at = autotune.since
     lane.tuned_rtt = OFF if autotune.rtt is None else autotune.rtt
+    lane.begin()
 
 
 def leave(tcb: Tcb, lane: Any) -> None:
@@ -260,7 +261,8 @@ def leave(tcb: Tcb, lane: Any) -> None:
     timers.pace = lane.pace
     flight.last_sent = lane.last_sent
     flight.rto_from = lane.rto_from
-    board.restore(lane.snd_una, lane.snd_nxt, lane.sends, [_sent_run(run) for run in lane.runs])
+    runs = [_sent_run(Sent(*run)) for run in lane.runs]
+    board.restore(lane.snd_una, lane.snd_nxt, lane.sends, runs)
 
     rtt.srtt = lane.srtt
     rtt.rttvar = lane.rttvar

@@ -192,6 +192,17 @@ class Stake:
         self.last_data = now
         self._buffer.charge(self, amount, now)
 
+    @property
+    def quiet(self) -> tuple[float, int]:
+        """Up to when, and for how many octets, :meth:`arrived` may be told in one sum.
+
+        That is as long as they are little and nothing is charged for them.
+        """
+        if self.charge or self._burst > TALK:
+            return -1.0, 0
+        until = min(self._gap_at + READ_GAP, self.last_data + REST / 2)
+        return until - 1e-9, TALK - self._in_gap
+
     def granted(self, promised: int) -> None:
         """*promised* octets may come from now on."""
         self._widest = max(self._widest, promised)

@@ -74,6 +74,17 @@ class SendBuffer:
             left += len(piece)
         return found
 
+    def last_write(self, seq: int) -> bytes | None:
+        """Return the octets from *seq* to the end if they are one small write, or a few."""
+        if seq != self.end - self._gathered_octets or not self._gathered_octets:
+            return None
+        gathered = self._gathered
+        chunk = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        self._keep(chunk, seq)
+        self._gathered = _NOTHING
+        self._gathered_octets = 0
+        return chunk
+
     def release(self, upto: int) -> None:
         """Forget the octets below *upto*: they are acknowledged."""
         if upto >= self.end:

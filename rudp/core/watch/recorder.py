@@ -30,6 +30,8 @@ FIRED: Final = 5
 # data in all and in the first segment, window, kind << 4 | state, flags, and what is told besides.
 RECORD: Final = struct.Struct("<fIIIHHBBB")
 _pack_into: Final = RECORD.pack_into
+_pack_four_into: Final = struct.Struct("<" + 4 * "fIIIHHBBB").pack_into
+_FOUR_NUMBERS: Final = 4 * 9
 
 SIZE: Final = RECORD.size
 """Octets of an event."""
@@ -130,6 +132,30 @@ class FlightRecorder(Witness):
     def fired(self, state: State, timer: str, now: float) -> None:
         """A timer expired."""
         self._keep(FIRED, state, 0, _TIMERS.index(timer), now)
+
+    def keep_all(self, numbers: list[float]) -> None:
+        """Enter events of a steady connection: time, and the eight numbers of a record, for each.
+
+        Four, which are as many as the ring grows by, are packed in one step.
+        """
+        latest = self.latest
+        self.latest = numbers[-9]
+        for n in range(len(numbers) - 9, 0, -9):
+            numbers[n] -= numbers[n - 9]
+        numbers[0] -= latest
+        at = self.at
+        if at == len(self.ring):
+            at = self.turn()
+        if len(numbers) == _FOUR_NUMBERS and at + 4 * SIZE <= len(self.ring):
+            _pack_four_into(self.ring, at, *numbers)
+            self.at = at + 4 * SIZE
+            return
+        for n in range(0, len(numbers), 9):
+            if at == len(self.ring):
+                at = self.turn()
+            _pack_into(self.ring, at, *numbers[n : n + 9])
+            at += SIZE
+        self.at = at
 
     def _keep(self, kind: int, state: State, flags: int, code: int, now: float) -> None:
         at = self.at
