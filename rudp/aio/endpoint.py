@@ -266,7 +266,8 @@ class Endpoint:
     def touch(self, connection: Connection) -> None:
         """*connection* may have something to send: see to it at the end of this turn."""
         self._table.touch(connection)
-        self.wake()
+        if self._flushing is None:
+            self.wake()
 
     def drop(self, connection: Connection) -> None:
         """Forget the sink of *connection*; what remains of it is the table's."""
@@ -313,10 +314,10 @@ class Endpoint:
         self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
     ) -> bool:
         """One read from the socket; return whether several connections have something to do."""
-        path = (address, local or self._local_host)
-        if path == self._path:
-            path = self._path  # connections from the same socket share it: 200 octets for each
-        self._path = path
+        path = self._path  # connections from the same socket share it: 200 octets for each
+        local = local or self._local_host
+        if (path[0] is not address and path[0] != address) or path[1] != local:
+            path = self._path = address, local
         self._octets_read += len(data)
         now = self.loop.time()
         if now - self._alarm_at > STANDSTILL:

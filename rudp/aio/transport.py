@@ -33,6 +33,7 @@ AT_ONCE: Final = 256 * 1024
 """Octets that a writer may write in one turn beyond the high-water mark, if they can leave."""
 
 _INBOUND: Final = tcb.READABLE | tcb.EOF
+_NOTABLE: Final = ~(tcb.READABLE | tcb.WRITABLE)
 _TO_TELL: Final = tcb.SOFT_ERROR | tcb.URGENT
 _SETTLED: Final = tcb.ACKED_FIN | tcb.CLOSED
 
@@ -153,6 +154,12 @@ class Transport(WriteFlow, asyncio.Transport):
         """Act on what happened to the connection; called by the endpoint."""
         connection = self._connection
         events = connection.poll_events()
+        if self._stage == _STARTED and not events & _NOTABLE:  # octets came, or were acknowledged
+            if events & tcb.READABLE:
+                self._read()
+            if connection.wants_room:
+                self._drain()
+            return
         if self._stage < _LOST:
             self._serve(events)
             if self._stage == _CLOSING and connection.has_left:
@@ -314,7 +321,7 @@ class Transport(WriteFlow, asyncio.Transport):
     def _read(self) -> None:
         """Hand over what is in order, then the end of the stream."""
         connection = self._connection
-        while connection.readable_octets and self.is_reading():
+        while connection.readable_octets and not self._paused and self._stage < _FAREWELL:
             protocol = self._protocol
             try:
                 if isinstance(protocol, asyncio.BufferedProtocol):
@@ -607,6 +614,13 @@ class Transport(WriteFlow, asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Queue *data*; never blocks.  Raises RuntimeError after ``write_eof``."""
+        lane = self._connection.lane
+        if lane is not None and type(data) is bytes and data:  # it has no end yet
+            waiting = lane.write(data) - self._high_water
+            self._endpoint.touch(self._connection)
+            if waiting > 0 and waiting > min(self._connection.room, AT_ONCE):
+                self._maybe_pause_protocol()
+            return
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(
                 f"data argument must be a bytes-like object, not {type(data).__name__!r}"

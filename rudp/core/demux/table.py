@@ -214,15 +214,20 @@ class ConnectionTable:
         if STAMPED_SIZE <= size <= stride and ecn != CE:
             ports, seq, word, _, layout, tsval, tsecr = STAMPED.unpack_from(view)
             known = self._entries.get((path, ports))
+            lane = None if known is None else known.lane
             if (
                 known is not None
+                and lane is not None
                 and layout == TIMESTAMPS_ALONE
                 and word >> 28 & 0xF == STAMPED_SIZE // 4
-                and known.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
             ):
-                self._ready[known] = None
-                self._eventful[known] = None
-                return
+                taken = lane.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
+                if not lane.steady:
+                    known.end_lane()
+                if taken:
+                    self._ready[known] = None
+                    self._eventful[known] = None
+                    return
         for run in wire.read_runs(view, stride, self.counters):
             if ecn == CE:
                 run.ce = True
@@ -335,12 +340,23 @@ class ConnectionTable:
         ready = self._ready
         while ready:
             connection, _ = ready.popitem(last=False)
+            lane = connection.lane
+            if lane is not None:
+                transmit = lane.emit(now, max_segments)
+                if lane.steady:
+                    if lane.more:
+                        ready[connection] = None
+                    elif lane.deadline < connection.scheduled:
+                        self._schedule(connection)
+                    if transmit is None:
+                        continue
+                    if connection.wants_room:
+                        self._eventful[connection] = None
+                    return transmit
+                connection.end_lane()
             transmit = connection.poll_transmit(now, max_segments)
             if transmit is not None:
-                if connection.has_more:
-                    ready[connection] = None
-                else:
-                    self._settle(connection, now)
+                ready[connection] = None
                 if connection.wants_room:
                     self._eventful[connection] = None
                 return transmit

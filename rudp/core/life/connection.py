@@ -15,7 +15,7 @@ from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.departure import segment_leaves
 from rudp.core.life.expiry import timers_expire
 from rudp.core.life.keepalive import KeepAlive
-from rudp.core.life.lane import AnyLane, Source
+from rudp.core.life.lane import AnyLane
 from rudp.core.life.status import status
 from rudp.core.life.steady import LANES, enter, is_steady, leave
 from rudp.core.life.tcb import (
@@ -53,20 +53,20 @@ class Connection:
 
     Made by :class:`rudp.core.demux.table.ConnectionTable`, of the variables that are its own.
     Numbers, sizes and times as everywhere in the core: growing ints, octets, seconds on the
-    caller's clock.
+    caller's clock.  ``lane``: who has its numbers while it is steady.
     """
 
     __slots__ = (
         "_calm",
-        "_lane",
         "_variables",
+        "lane",
         "scheduled",
         "wants_room",
     )
 
     def __init__(self, tcb: Tcb) -> None:
         self._variables = tcb
-        self._lane: AnyLane | None = None  # who has its numbers while it is steady
+        self.lane: AnyLane | None = None  # who has its numbers while it is steady
         self._calm = 0  # how often it has come to rest since there was a lane, or was to be one
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
         self.wants_room = False  # the user's: whether it is to be told each time octets have left
@@ -74,12 +74,17 @@ class Connection:
     @property
     def _tcb(self) -> Tcb:
         """All variables, in their places: if there was a lane, it is over."""
-        if self._lane is not None:
-            self._leave(self._lane)
+        if self.lane is not None:
+            self._leave(self.lane)
         return self._variables
 
+    def end_lane(self) -> None:
+        """The lane is over, if there is one: its numbers go back to where they came from."""
+        if self.lane is not None:
+            self._leave(self.lane)
+
     def _leave(self, lane: AnyLane) -> None:
-        self._lane = None
+        self.lane = None
         self._calm = 0
         self._variables.around.lanes_left += 1
         leave(self._variables, lane)
@@ -151,23 +156,23 @@ class Connection:
     @property
     def readable_octets(self) -> int:
         """Octets in order that wait for :meth:`receive`."""
-        if self._lane is not None:
-            return self._lane.ready_octets
+        if self.lane is not None:
+            return self.lane.ready_octets
         receiver = self._tcb.receiver
         return receiver.ready_octets if receiver is not None else 0
 
     @property
     def unsent_octets(self) -> int:
         """Octets given to :meth:`send` that were never sent."""
-        if self._lane is not None:
-            return self._lane.unsent
+        if self.lane is not None:
+            return self.lane.unsent
         return self._tcb.sender.unsent
 
     @property
     def room(self) -> int:
         """Octets that the peer's window and congestion control would let go now."""
-        if self._lane is not None:
-            return self._lane.room
+        if self.lane is not None:
+            return self.lane.room
         return self._tcb.sender.room
 
     @property
@@ -223,8 +228,8 @@ class Connection:
     @property
     def next_deadline(self) -> float:
         """When :meth:`handle_timeout` has work to do; infinity if never."""
-        if self._lane is not None:
-            return self._lane.deadline
+        if self.lane is not None:
+            return self.lane.deadline
         return self._tcb.timers.next()
 
     @property
@@ -270,8 +275,8 @@ class Connection:
         Raises :class:`BrokenPipeError` after :meth:`close` or :meth:`shutdown`, and the
         connection's error, or BrokenPipeError, once it is dead.
         """
-        if self._lane is not None and not urgent:
-            self._lane.write(data)
+        if self.lane is not None and not urgent:
+            self.lane.write(data)
             return
         tcb = self._tcb
         if tcb.state is State.CLOSED:
@@ -287,8 +292,8 @@ class Connection:
 
         With *most* it may be less than there is, see :meth:`Receiver.read`.
         """
-        if self._lane is not None:
-            return self._lane.read(most)
+        if self.lane is not None:
+            return self.lane.read(most)
         receiver = self._tcb.receiver
         return receiver.read(most) if receiver is not None else b""
 
@@ -333,14 +338,14 @@ class Connection:
 
         Whoever sets it has to set it to 0 again in the same turn of the loop, or the next.
         """
-        if self._lane is not None:
-            return self._lane.held_back
+        if self.lane is not None:
+            return self.lane.held_back
         return self._tcb.sender.held_back
 
     @held_back.setter
     def held_back(self, value: int) -> None:
-        if self._lane is not None:
-            self._lane.held_back = value
+        if self.lane is not None:
+            self.lane.held_back = value
         else:
             self._tcb.sender.held_back = value
 
@@ -417,30 +422,22 @@ class Connection:
 
     def handle_segments(self, run: Run, now: float) -> None:
         """SEGMENT ARRIVES (RFC 9293 §3.10.7)."""
-        if self._lane is not None:
+        lane = self.lane
+        if lane is not None:
             opts = run.options
             if opts.tsval is not None and not opts.sack_blocks and not run.ce:
                 word = run.ack << 32 | run.flags << 16 | run.window
-                if self.take(run.seq, word, opts.tsval, opts.tsecr, run.length, run, now):
+                taken = lane.take(run.seq, word, opts.tsval, opts.tsecr, run.length, run, now)
+                if not lane.steady:
+                    self._leave(lane)
+                if taken:
                     return
         segment_arrives(self._tcb, run, now)
-
-    def take(
-        self, seq: int, word: int, tsval: int, tsecr: int, length: int, source: Source, now: float
-    ) -> bool:
-        """Let the lane have what came, if there is one: see :meth:`Lane.take`."""
-        lane = self._lane
-        if lane is None:
-            return False
-        taken = lane.take(seq, word, tsval, tsecr, length, source, now)
-        if not lane.steady:
-            self._leave(lane)
-        return taken
 
     def settle(self) -> None:
         """There is nothing to send for now: if the connection is steady, the lane may have it."""
         tcb = self._variables
-        if self._lane is not None or tcb.state is not State.ESTABLISHED:
+        if self.lane is not None or tcb.state is not State.ESTABLISHED:
             return
         self._calm += 1
         if self._calm < CALM:
@@ -450,18 +447,13 @@ class Connection:
         if kind is not None and is_steady(tcb):
             lane = kind()
             enter(tcb, lane)
-            self._lane = lane
+            self.lane = lane
             tcb.around.lanes_entered += 1
 
     def rest(self) -> None:
         """No deadline has passed: a connection that waits for none needs no lane."""
-        if self._lane is not None and self._lane.deadline == OFF:
-            self._leave(self._lane)
-
-    @property
-    def has_more(self) -> bool:
-        """Whether :meth:`poll_transmit`, which has just given a run, may have another."""
-        return self._lane is None or self._lane.more
+        if self.lane is not None and self.lane.deadline == OFF:
+            self._leave(self.lane)
 
     def handle_send_error(
         self, code: int, seq: int, size: int, link: int | None, now: float
@@ -531,7 +523,7 @@ class Connection:
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at *now* (RFC 9293 §3.10.8)."""
-        if self._lane is not None and self._lane.expire(now):
+        if self.lane is not None and self.lane.expire(now):
             return
         timers_expire(self._tcb, now)
 
@@ -539,9 +531,9 @@ class Connection:
 
     def poll_events(self) -> int:
         """Return the event bits of :mod:`rudp.core.life.tcb` since the last call."""
-        if self._lane is not None:
-            events = self._lane.events
-            self._lane.events = 0
+        if self.lane is not None:
+            events = self.lane.events
+            self.lane.events = 0
             return events
         events = self._tcb.events
         self._tcb.events = 0
@@ -549,7 +541,7 @@ class Connection:
 
     def poll_transmit(self, now: float, max_segments: int) -> Transmit | None:
         """Return the next run to be sent, None if there is nothing; call until None."""
-        lane = self._lane
+        lane = self.lane
         if lane is not None:
             transmit = lane.emit(now, max_segments)
             if lane.steady:
