@@ -15,7 +15,7 @@ from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.departure import segment_leaves
 from rudp.core.life.expiry import timers_expire
 from rudp.core.life.keepalive import KeepAlive
-from rudp.core.life.lane import AnyLane
+from rudp.core.life.numbers import AnyLane
 from rudp.core.life.status import status
 from rudp.core.life.steady import LANES, enter, is_steady, leave
 from rudp.core.life.tcb import (

@@ -23,11 +23,11 @@ What the procedures would do meanwhile, and why it is not done here:
 The same verbs in C are in ``rudp/_lane.c``; the tests hold both against the RFC's code.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 from rudp.core.congestion.newreno import WindowController
 from rudp.core.congestion.usage import PERIOD
-from rudp.core.life.numbers import ACK_LATER, ACK_NOW, NO_ACK_DUE, Numbers, Sent
+from rudp.core.life.numbers import ACK_LATER, ACK_NOW, NO_ACK_DUE, Numbers, Sent, Source
 from rudp.core.life.tcb import READABLE, WRITABLE
 from rudp.core.loss.rtt import MIN_RTT_SPACING, MIN_RTT_WINDOW
 from rudp.core.loss.tailprobe import MAX_ACK_DELAY, PTO_MIN
@@ -68,42 +68,6 @@ LOGGED: Final = 4 * 9
 HAIR: Final = 1e-9
 """Seconds by which it is better to ask too early than too late, sums of floats being what they
 are: who is asked decides for himself."""
-
-
-Source = memoryview | Run
-"""Where the data of a segment is: a datagram, or a run of several."""
-
-
-class AnyLane(Protocol):
-    """What a connection needs of its lane, whether that is this one or the one in C."""
-
-    steady: bool
-    more: bool
-    events: int
-    held_back: int
-    ready_octets: int
-
-    @property
-    def deadline(self) -> float: ...
-    @property
-    def unsent(self) -> int: ...
-    @property
-    def room(self) -> int: ...
-    def take(
-        self,
-        seq: int,
-        word: int,
-        tsval: int,
-        tsecr: int,
-        length: int,
-        source: Source,
-        now: float,
-        /,
-    ) -> bool: ...
-    def emit(self, now: float, max_segments: int, /) -> Transmit | None: ...
-    def read(self, most: int | None = None, /) -> bytes: ...
-    def write(self, data: bytes, /) -> int: ...
-    def expire(self, now: float, /) -> bool: ...
 
 
 class Lane(Numbers):

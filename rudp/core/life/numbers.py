@@ -4,7 +4,7 @@ They are those of all rooms, under the names that they have there; see :mod:`rud
 """
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from rudp.core.congestion.controller import Ack, Controller
 from rudp.core.loss.roundtrips import RoundTrips
@@ -13,6 +13,7 @@ from rudp.core.receive.receiver import (
     Receiver,
 )
 from rudp.core.segment.transmit import Path, Transmit
+from rudp.core.segment.wire import Run
 from rudp.core.send.flight import Flight
 from rudp.core.send.pmtu import PathMtu
 from rudp.core.send.sendbuffer import SendBuffer
@@ -25,8 +26,43 @@ ACK_NOW: Final = 2
 """What the peer is owed: :class:`rudp.core.receive.receiver.AckDue` in its order, as a number."""
 
 
+Source = memoryview | Run
+"""Where the data of a segment is: a datagram, or a run of several."""
+
 SentTuple = tuple[int, int, float, int, int, int, int, float, float, bool, int, int]
 """A :class:`Sent` without names, which is made in a third of the time."""
+
+
+class AnyLane(Protocol):
+    """What a connection needs of its lane, in Python or in C."""
+
+    steady: bool
+    more: bool
+    events: int
+    held_back: int
+    ready_octets: int
+
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def unsent(self) -> int: ...
+    @property
+    def room(self) -> int: ...
+    def take(
+        self,
+        seq: int,
+        word: int,
+        tsval: int,
+        tsecr: int,
+        length: int,
+        source: Source,
+        now: float,
+        /,
+    ) -> bool: ...
+    def emit(self, now: float, max_segments: int, /) -> Transmit | None: ...
+    def read(self, most: int | None = None, /) -> bytes: ...
+    def write(self, data: bytes, /) -> int: ...
+    def expire(self, now: float, /) -> bool: ...
 
 
 class Sent(NamedTuple):
