@@ -2245,6 +2245,10 @@ imported(const char *module, const char *name, const char *member)
     return found;
 }
 
+#ifdef __linux__
+#include "_engine.h"
+#endif
+
 static int
 exec(PyObject *module)
 {
@@ -2297,7 +2301,14 @@ exec(PyObject *module)
     }
     state->new_data = (long)number;
     state->Lane = (PyTypeObject *)PyType_FromModuleAndSpec(module, &Lane_spec, NULL);
-    return state->Lane == NULL ? -1 : PyModule_AddType(module, state->Lane);
+    if (state->Lane == NULL || PyModule_AddType(module, state->Lane) < 0) {
+        return -1;
+    }
+#ifdef __linux__
+    return engine_exec(module, state);
+#else
+    return 0;
+#endif
 }
 
 static int
@@ -2308,6 +2319,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     OBJECTS(OBJECT)
 #undef OBJECT
     Py_VISIT(state->Lane);
+    Py_VISIT(state->Seat);
     return 0;
 }
 
@@ -2322,6 +2334,7 @@ module_clear(PyObject *module)
     OBJECTS(OBJECT)
 #undef OBJECT
     Py_CLEAR(state->Lane);
+    Py_CLEAR(state->Seat);
     return 0;
 }
 

@@ -66,7 +66,7 @@ typedef struct {
     long established_number;
     long new_data; /* the number of Why.NEW_DATA */
     double pto_min;
-    PyTypeObject *Lane;
+    PyTypeObject *Lane, *Seat;
 } State;
 
 /* Octets that were written, from START on. */
@@ -96,6 +96,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     State *state;
+    struct Seat *seat; /* where the engine serves it, or NULL (_engine.h) */
 
     char steady, more, idle_restart, gives_back, paces, linux_form, timer_was_set, probes_tail;
     char asks_always, cwnd_limited, may_grow;

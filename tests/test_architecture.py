@@ -41,7 +41,7 @@ core.terms
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
     "rudp": {"aio", "config", "build", "core.congestion", "core.terms", "core.watch"},
-    "udp": {"config", "core.segment"},
+    "udp": {"_lane", "config", "core.segment"},
     "sim": {"config", "core.demux", "core.segment"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},
     "bridge": {"core.segment"},

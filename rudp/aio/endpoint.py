@@ -14,7 +14,7 @@ import os
 import random
 import socket
 from collections.abc import Callable
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from rudp.config import Config
 from rudp.core.demux.listener import Listener
@@ -29,6 +29,9 @@ from rudp.core.watch.stats import EndpointStats
 from rudp.core.watch.tracer import Tracer
 from rudp.udp.linkmtu import link_payload, loopback_payload
 from rudp.udp.port import Port, granted_receive_buffer, lend_address, receive_drops
+
+if TYPE_CHECKING:
+    from rudp._lane import Engine, Seat
 
 logger = logging.getLogger("rudp")
 
@@ -73,6 +76,12 @@ class Sink(Protocol):
     def lose(self, error: OSError) -> None:
         """There is no connection any more; *error* says why."""
 
+    def seated(self, seat: "Seat | None") -> None:
+        """The connection has a lane: it is to be written to and read from through *seat*.
+
+        None: no longer.
+        """
+
 
 class Orphan:
     """The sink of a connection whose user hears nothing more, as the loop is about to end."""
@@ -95,6 +104,9 @@ class Orphan:
 
     def lose(self, error: OSError) -> None:
         """Nobody wants to know."""
+
+    def seated(self, seat: "Seat | None") -> None:
+        """Nobody reads or writes."""
 
 
 Acceptor = Callable[[Connection], Sink | None]
@@ -134,13 +146,14 @@ class Endpoint:
         )
         self._on_empty = on_empty
         self._port: Port | None = None
+        self._engine: Engine | None = None
         self._sinks: dict[Connection, Sink] = {}
         self._acceptors: dict[Listener, Acceptor] = {}
         self._flushing: asyncio.Handle | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._blocked = False
         self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = OFF
+        self.alarm_at = OFF
         self._capacity = 0  # octets that the socket holds until they are read, and
         self._octets_read = 0  # how many were
         self._listening_to = 0  # where that count ends a wait for the reader, 0 for no wait
@@ -166,6 +179,10 @@ class Endpoint:
             self._table.enable_ecn()
         if self.connected is not None:
             self._local_host = str(port.sockname[0])
+        self._engine = port.engine
+        if self._engine is not None:
+            self._engine.standstill = STANDSTILL
+            self._table.surroundings.usher = self
 
     @property
     def sockname(self) -> Address:
@@ -320,7 +337,7 @@ class Endpoint:
             path = self._path = address, local
         self._octets_read += len(data)
         now = self.loop.time()
-        if now - self._alarm_at > STANDSTILL:
+        if now - self.alarm_at > STANDSTILL:
             self._note_standstill(now)
         self._table.handle_datagrams(data, stride, path, now, ecn)
         return self._table.is_crowded
@@ -348,6 +365,38 @@ class Endpoint:
         """The socket takes datagrams again."""
         self._blocked = False
         self.wake()
+
+    # -- what the engine asks ----------------------------------------------------------------------
+
+    def entered(self, connection: Connection, lane: Any) -> None:
+        """*connection* has got *lane*: the engine may serve it."""
+        if self._engine is not None:
+            self._engine.enter(connection, lane, self._sinks.get(connection))
+
+    def left(self, lane: Any) -> None:
+        """*lane* is over."""
+        if self._engine is not None:
+            self._engine.leave(lane)
+
+    def attend(self, connection: Connection) -> None:
+        """*connection* has something to send or to tell, and no lane."""
+        self._table.attend(connection)
+        self.wake()
+
+    def schedule(self, connection: Connection) -> None:
+        """The deadline of *connection* is earlier than what the table knows."""
+        self._table.schedule(connection)
+        self._set_alarm(self.loop.time())
+
+    def socket_is_full(self) -> None:
+        """Nothing more is taken until :meth:`ready_to_send`."""
+        self._blocked = True
+        self._table.watch_ready()
+        self._set_alarm(self.loop.time())
+
+    def note_standstill(self, now: float) -> None:
+        """The alarm is much too late."""
+        self._note_standstill(now)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -400,25 +449,25 @@ class Endpoint:
 
     def _set_alarm(self, now: float) -> None:
         deadline = self._table.next_deadline
-        if self.closed or deadline >= self._alarm_at:
+        if self.closed or deadline >= self.alarm_at:
             return  # the alarm that is set will find out
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm_at = deadline
+        self.alarm_at = deadline
         self._alarm = self.loop.call_at(max(deadline, now), self._on_alarm)
 
     def _on_alarm(self) -> None:
         now = self.loop.time()
-        if now - self._alarm_at > STANDSTILL:
+        if now - self.alarm_at > STANDSTILL:
             self._note_standstill(now)
         if self._must_listen(now):
             self._alarm = self.loop.call_at(now, self._on_alarm)  # after the next reads
             return
         self._alarm = None
-        self._alarm_at = OFF
+        self.alarm_at = OFF
         if now < self._table.next_deadline < now + EARLY:
-            self._alarm_at = now + EARLY
-            self._alarm = self.loop.call_at(self._alarm_at, self._on_alarm)
+            self.alarm_at = now + EARLY
+            self._alarm = self.loop.call_at(self.alarm_at, self._on_alarm)
             return
         self._table.handle_timeouts(now)
         if self._blocked:
@@ -429,8 +478,8 @@ class Endpoint:
     def _note_standstill(self, now: float) -> None:
         """Tell the connections, once, and before they read what has waited meanwhile."""
         if not self._listening_to:
-            self._table.stood_still(now - self._alarm_at)
-            self._alarm_at = now
+            self._table.stood_still(now - self.alarm_at)
+            self.alarm_at = now
 
     def _must_listen(self, now: float) -> bool:
         """Whether the deadlines that have passed must wait for datagrams that wait to be read.
@@ -443,10 +492,13 @@ class Endpoint:
         if port is None or self._table.next_deadline > now or not port.has_arrivals():
             self._listening_to = 0
             return False
+        octets_read = self._octets_read
+        if self._engine is not None:
+            octets_read += self._engine.octets_read
         if not self._listening_to:
-            self._listening_to = self._octets_read + self._capacity
+            self._listening_to = octets_read + self._capacity
         self._octets_read += DATAGRAM_TRUESIZE  # a turn reads a datagram, or the loop will not
-        if self._octets_read < self._listening_to:
+        if octets_read + DATAGRAM_TRUESIZE < self._listening_to:
             return True
         self._listening_to = 0
         return False

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from asyncio import constants
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rudp.aio.endpoint import LAST_ACK_GRACE, Endpoint
 from rudp.aio.flow import WriteFlow
@@ -23,6 +23,9 @@ from rudp.core.terms.state import State
 from rudp.core.watch.info import ConnectionInfo
 from rudp.trace import recall
 from rudp.trace.numbers import Numbers
+
+if TYPE_CHECKING:
+    from rudp._lane import Seat
 
 logger = logging.getLogger("rudp")
 
@@ -100,6 +103,7 @@ class Transport(WriteFlow, asyncio.Transport):
         "_paused",
         "_protocol",
         "_pumping",
+        "_seat",
         "_server",
         "_sock",
         "_stage",
@@ -134,6 +138,7 @@ class Transport(WriteFlow, asyncio.Transport):
         self._writes_ignored = 0
         self._deliveries: list[asyncio.Future[None]] | None = None  # who waits for delivery()
         self._pumping: asyncio.Handle | None = None
+        self._seat: Seat | None = None  # at the socket, while the connection has a lane there
         if server is not None:
             server.attach(self)
 
@@ -147,6 +152,25 @@ class Transport(WriteFlow, asyncio.Transport):
 
     def _touch(self) -> None:
         self._endpoint.touch(self._connection)
+
+    def seated(self, seat: "Seat | None") -> None:
+        """The connection has a lane, and *seat* serves it; or no longer.  Called by the engine."""
+        self._seat = seat
+        self._direct()
+
+    def _direct(self) -> None:
+        """Let what comes go straight to the protocol, or not."""
+        seat = self._seat
+        if seat is not None:
+            protocol = self._protocol
+            by_pump = self._stage != _STARTED or self._paused
+            if by_pump or isinstance(protocol, asyncio.BufferedProtocol):
+                protocol = None
+            seat.protocol = protocol
+
+    def protocol_failed(self, error: BaseException) -> None:
+        """The protocol did not take its data.  Called by the engine."""
+        self._fatal_error(error, "Fatal error: protocol could not take data.")
 
     # -- from the core to the protocol -----------------------------------------------------------
 
@@ -278,6 +302,7 @@ class Transport(WriteFlow, asyncio.Transport):
         if self._stage >= _LOST:
             raise self._connection.error or tcb.aborted()
         self._protocol = protocol
+        self._direct()
         self._waiter = waiter = self._loop.create_future()
         self._loop.call_soon(self._made)
         await waiter
@@ -298,6 +323,7 @@ class Transport(WriteFlow, asyncio.Transport):
     def _start(self) -> None:
         if self._stage == _OPENED:
             self._stage = _STARTED
+            self._direct()
         if self._stage < _LOST:
             self._catch_up()
 
@@ -404,6 +430,7 @@ class Transport(WriteFlow, asyncio.Transport):
         if before >= _LOST:
             return
         self._stage = stage
+        self._direct()
         if self._is_settled:
             self._settle()
         if error is not None and error is self._connection.error:
@@ -543,6 +570,7 @@ class Transport(WriteFlow, asyncio.Transport):
         if self._protocol_paused:
             # resume_writing may still write (a TLS layer's farewell): FIN has to wait for it.
             self._stage = _FAREWELL
+            self._direct()
         else:
             self._stage = _CLOSING
             self._connection.close(self._loop.time())
@@ -572,6 +600,7 @@ class Transport(WriteFlow, asyncio.Transport):
         if self._protocol_paused and self._protocol is not None:
             self._hand_over(self._protocol, protocol)
         self._protocol = protocol
+        self._direct()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Return the protocol; None once the connection is lost."""
@@ -586,12 +615,14 @@ class Transport(WriteFlow, asyncio.Transport):
     def pause_reading(self) -> None:
         """Deliver nothing until ``resume_reading``.  Idempotent."""
         self._paused = True
+        self._direct()
 
     def resume_reading(self) -> None:
         """Deliver again.  Idempotent; nothing is delivered from inside this call."""
         if not self._paused:
             return
         self._paused = False
+        self._direct()
         if self._stage < _FAREWELL:
             self._pump_soon()
 
@@ -614,12 +645,17 @@ class Transport(WriteFlow, asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Queue *data*; never blocks.  Raises RuntimeError after ``write_eof``."""
+        seat = self._seat
+        if seat is not None and (unsent := seat.write(data)) >= 0:
+            if unsent > self._high_water:
+                self._watch_level(unsent)
+            return
         lane = self._connection.lane
         if lane is not None and type(data) is bytes and data:  # it has no end yet
-            waiting = lane.write(data) - self._high_water
+            waiting = lane.write(data)
             self._endpoint.touch(self._connection)
-            if waiting > 0 and waiting > min(self._connection.room, AT_ONCE):
-                self._maybe_pause_protocol()
+            if waiting > self._high_water:
+                self._watch_level(waiting)
             return
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(
@@ -641,10 +677,14 @@ class Transport(WriteFlow, asyncio.Transport):
             return
         connection.send(data if type(data) is bytes else bytes(data))
         self._touch()
-        waiting = connection.unsent_octets - self._high_water
+        self._watch_level(connection.unsent_octets)
+
+    def _watch_level(self, unsent: int) -> None:
+        """Pause the writer if too much waits to be sent."""
+        waiting = unsent - self._high_water
         # What is going to leave in this very turn does not wait, as little as what a kernel has
         # taken does; and a turn with several runs costs less than several with one.
-        if waiting > 0 and waiting > min(connection.room, AT_ONCE):
+        if waiting > 0 and waiting > min(self._connection.room, AT_ONCE):
             self._maybe_pause_protocol()
 
     def _ignore_write(self) -> None:

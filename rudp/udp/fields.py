@@ -77,8 +77,13 @@ class IpFields:
         self._ttl: int | None = None
         self._default_ttl: dict[bool, int] = {}
 
-    def apply(self, dscp: int, ttl: int | None) -> None:
-        """Make the next datagrams carry *dscp*, and *ttl* or the system's own."""
+    def apply(self, dscp: int, ttl: int | None) -> bool:
+        """Make the next datagrams carry *dscp*, and *ttl* or the system's own.
+
+        Return whether something had to be changed for that.
+        """
+        if dscp == self._dscp and ttl == self._ttl:
+            return False
         if dscp != self._dscp:
             self._dscp = dscp
             for ipv6 in self._families:
@@ -90,6 +95,7 @@ class IpFields:
                 if ipv6 not in self._default_ttl:
                     self._default_ttl[ipv6] = self._sock.getsockopt(level, name)
                 self._set(level, name, self._default_ttl[ipv6] if ttl is None else ttl)
+        return True
 
     def _set(self, level: int, name: int, value: int) -> None:
         with contextlib.suppress(OSError):  # the datagram goes out as the system likes

@@ -12,14 +12,21 @@ import asyncio
 import contextlib
 import errno
 import functools
+import secrets
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
-from rudp.core.segment.transmit import RUN_OCTETS_MAX, Address, Transmit
+from rudp.core.segment.transmit import RUN_OCTETS_MAX, Address, Path, Transmit
 from rudp.udp.fields import IpFields, families, forbid_fragments
 from rudp.udp.port import TRANSIENT, Receiver, arrivals_in, ask_for_buffers
+
+try:
+    from rudp._lane import Engine
+except ImportError:  # it was not compiled, or is not to be used
+    Engine = None  # type: ignore[assignment,misc]
 
 # From <linux/udp.h>, <linux/in.h> and <linux/in6.h>; the socket module lacks the names.
 SOL_UDP: Final = 17
@@ -126,7 +133,15 @@ class LinuxPort:
         self._prepare()
         self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
         self._arrivals = arrivals_in(sock)
-        loop.add_reader(sock.fileno(), self._readable)
+        self.engine: Engine | None = None
+        self._wake: Callable[[], None] = self._readable
+        if Engine is not None and isinstance(sock, socket.socket):  # else it is a test's
+            self.engine = Engine(
+                loop, self, receiver, loop.time, sock.fileno(), self._ipv6,
+                len(self._families) > 1, self._wildcard, remote, secrets.randbits(64),
+            )  # fmt: skip
+            self._wake = self.engine.receive
+        loop.add_reader(sock.fileno(), self._wake)
 
     def _prepare(self) -> None:
         sock = self._sock
@@ -175,7 +190,7 @@ class LinuxPort:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
-                self._read_errors()
+                self.read_errors()
                 if self._closed:
                     break
                 continue
@@ -206,16 +221,16 @@ class LinuxPort:
             if taken >= OCTETS_PER_WAKE or self._closed or (crowded and count):
                 break
         if deaf:  # woken for an error that somebody else has seen already
-            self._read_errors()
+            self.read_errors()
         receiver.batch_received()
 
     def _listen_again(self) -> None:
         """Watch the socket anew: libuv stops watching one that has an error pending."""
         if not self._closed:
             self._loop.remove_reader(self._sock.fileno())
-            self._loop.add_reader(self._sock.fileno(), self._readable)
+            self._loop.add_reader(self._sock.fileno(), self._wake)
 
-    def _read_errors(self) -> bool:
+    def read_errors(self) -> bool:
         """Empty the error queue: ICMP messages with the datagrams they quote (ICMP-1).
 
         Return whether there was one.
@@ -281,6 +296,8 @@ class LinuxPort:
                 # But older kernels say the same of a batch whose datagrams are too large, and all
                 # of them of any datagram whose source address has gone with its interface.
                 self._gso = not self._send_singly(transmit, b"".join(buffers))
+                if self.engine is not None:
+                    self.engine.gso = self._gso
             else:
                 self._failed(error, transmit)
 
@@ -305,7 +322,7 @@ class LinuxPort:
         except (BlockingIOError, InterruptedError):
             raise
         except OSError:
-            if not self._read_errors():
+            if not self.read_errors():
                 raise
             # It was the answer to an earlier datagram, and perhaps of another peer (UDP-19).
             self._sendmsg_once(transmit, buffers, total)
@@ -313,7 +330,9 @@ class LinuxPort:
     def _sendmsg_once(
         self, transmit: Transmit, buffers: list[bytes | memoryview], total: int
     ) -> None:
-        self._fields.apply(transmit.dscp, transmit.ttl)
+        if self._fields.apply(transmit.dscp, transmit.ttl) and self.engine is not None:
+            self.engine.dscp = transmit.dscp
+            self.engine.ttl = -1 if transmit.ttl is None else transmit.ttl
         address, local = transmit.path
         ancillary: list[tuple[int, int, bytes]] = []
         if total > transmit.size:
@@ -337,6 +356,8 @@ class LinuxPort:
     def _keep(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
         if not self._kept:
             self._loop.add_writer(self._sock.fileno(), self._writable)
+            if self.engine is not None:
+                self.engine.blocked = True
         self._kept.append((transmit, buffers, total))
 
     def _writable(self) -> None:
@@ -345,29 +366,42 @@ class LinuxPort:
         for each in kept:
             self._try(*each)
         if not self._kept:
+            if self.engine is not None:
+                self.engine.blocked = False
+                self.engine.wake()
             self._receiver.ready_to_send()
+
+    def resend(
+        self, path: Path, whole: bytes, size: int, dscp: int, ttl: int | None, ecn: int
+    ) -> None:
+        """Send what the engine could not, and do what is to be done if it still does not go."""
+        transmit = Transmit(path, [whole], size, len(whole), dscp, ttl, ecn)
+        self._try(transmit, transmit.buffers, transmit.total)
 
     def abandon(self) -> None:
         """Close this process's copy of the descriptor, which ends nothing for the parent's.
 
         To stop watching it would: the two processes share what the loop's selector watches.
         """
-        self._closed = True
-        self._kept.clear()
-        self._gathered.clear()
+        self._forget()
         self._sock.close()
 
     def close(self) -> None:
         """Close the socket and forget what it did not take."""
         if self._closed:
             return
-        self._closed = True
-        self._kept.clear()
-        self._gathered.clear()
+        self._forget()
         if not self._loop.is_closed():
             self._loop.remove_reader(self._sock.fileno())
             self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
+
+    def _forget(self) -> None:
+        self._closed = True
+        self._kept.clear()
+        self._gathered.clear()
+        if self.engine is not None:
+            self.engine.close()
 
 
 def _joins(gathered: list[Transmit], transmit: Transmit) -> bool:

@@ -11,9 +11,12 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rudp.core.segment.transmit import Address, Transmit
+
+if TYPE_CHECKING:
+    from rudp._lane import Engine
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 SEND_BUFFER: Final = 1024 * 1024
@@ -128,6 +131,10 @@ class Port(Protocol):
     sockname: Address
     ecn_capable: bool
     """Whether the ECN bits of every datagram can be set and are read (ECN-1)."""
+
+    @property
+    def engine(self) -> "Engine | None":
+        """What serves lanes at the socket itself, None for nobody."""
 
     @property
     def socket(self) -> Any:

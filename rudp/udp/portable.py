@@ -19,6 +19,7 @@ class PortablePort(asyncio.DatagramProtocol):
     """A UDP socket behind ``loop.create_datagram_endpoint``; *remote* if it is connected."""
 
     ecn_capable = False  # an asyncio transport hands on no control messages
+    engine = None
 
     def __init__(self, receiver: Receiver, remote: Address | None) -> None:
         self._receiver = receiver

@@ -148,6 +148,7 @@ class FullSocket(RecordingSocket):
     """A port and its socket in one, with something to read whenever it is asked."""
 
     ecn_capable = False
+    engine = None
     sockname = PEER
 
     def abandon(self) -> None:

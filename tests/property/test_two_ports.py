@@ -152,6 +152,9 @@ class Reader:
     def lose(self, error: OSError) -> None:
         raise AssertionError("nobody forks here")
 
+    def seated(self, seat: object) -> None:
+        raise AssertionError("there is no engine")
+
 
 class Host:
     """An endpoint with one connection; its peer is played by the test."""

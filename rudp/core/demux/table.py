@@ -199,6 +199,15 @@ class ConnectionTable:
         """Note that *connection* may have something to send or to tell."""
         self._ready[connection] = None
 
+    def attend(self, connection: Connection) -> None:
+        """Something has happened to *connection* that was not told here."""
+        if self._entries.get(_key(connection)) is connection:
+            self._attend(connection)
+
+    def schedule(self, connection: Connection) -> None:
+        """The next deadline of *connection* may be earlier than it was."""
+        self._schedule(connection)
+
     # -- what happened ---------------------------------------------------------------------------
 
     def handle_datagrams(

@@ -86,8 +86,11 @@ class Connection:
     def _leave(self, lane: AnyLane) -> None:
         self.lane = None
         self._calm = 0
-        self._variables.around.lanes_left += 1
+        around = self._variables.around
+        around.lanes_left += 1
         leave(self._variables, lane)
+        if around.usher is not None:
+            around.usher.left(lane)
 
     def __repr__(self) -> str:
         tcb = self._tcb
@@ -449,6 +452,8 @@ class Connection:
             enter(tcb, lane)
             self.lane = lane
             tcb.around.lanes_entered += 1
+            if tcb.around.usher is not None:
+                tcb.around.usher.entered(self, lane)
 
     def rest(self) -> None:
         """No deadline has passed: a connection that waits for none needs no lane."""

@@ -6,6 +6,7 @@ socket can do, and how large the datagrams on the way to a peer may be.
 """
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from rudp.config import Config
 from rudp.core.congestion.controller import Ack
@@ -30,6 +31,16 @@ from rudp.core.terms.budget import Memory
 from rudp.core.terms.counters import Counters
 
 
+class Usher(Protocol):
+    """Who serves lanes at the socket itself, where datagrams need not come through the table."""
+
+    def entered(self, connection: Any, lane: Any) -> None:
+        """*connection*, a :class:`~rudp.core.life.connection.Connection`, has got *lane*."""
+
+    def left(self, lane: Any) -> None:
+        """*lane* is over, and its numbers are where they were."""
+
+
 class Surroundings:
     """What is the same for all connections of one UDP socket.
 
@@ -37,14 +48,14 @@ class Surroundings:
     and ``news``: scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the
     socket can set and read the ECN field.  ``lanes_entered``, ``lanes_left``: how often a
     connection began to be steady, or ceased to be.  ``socket_buffer``: what the socket holds, None
-    where that is unknown.
+    where that is unknown.  ``usher``: None for nobody.
     *config* says how much memory there is; *secret*, *loopback_payload* and *link_payload*: see
     :class:`rudp.core.demux.table.ConnectionTable`.
     """
 
     __slots__ = (
         "_latest", "ack", "counters", "ecn_capable", "isn", "lanes_entered", "lanes_left",
-        "link_payload", "loopback_payload", "memory", "news", "socket_buffer",
+        "link_payload", "loopback_payload", "memory", "news", "socket_buffer", "usher",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +77,7 @@ class Surroundings:
         self.loopback_payload = loopback_payload
         self._latest: Path | None = None
         self.link_payload = link_payload
+        self.usher: Usher | None = None
 
     def kept(self, path: Path) -> Path:
         """Return *path* as the connection made before has it, if it has the same.
