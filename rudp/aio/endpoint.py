@@ -195,6 +195,11 @@ class Endpoint:
         """The UDP socket, None on a loop without real ones."""
         return self._port.socket if self._port is not None else None
 
+    @property
+    def connections(self) -> list[Connection]:
+        """The connections that have a user."""
+        return list(self._sinks)
+
     def local_host_towards(self, peer: Address) -> str:
         """Return our host as *peer* sees it, as far as the system can tell."""
         host = str(self.sockname[0])

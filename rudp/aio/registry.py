@@ -14,10 +14,11 @@ import random
 import socket
 import sys
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from rudp.aio.endpoint import Endpoint
+from rudp.aio.watch import last_words
 from rudp.config import Config
 from rudp.core.segment.addresses import is_ipv6
 from rudp.core.segment.transmit import Address
@@ -85,6 +86,10 @@ class Registry:
         self._keeper: AsyncGenerator[None, None] | None = None
         self._portable: weakref.WeakSet[PortablePort] = weakref.WeakSet()
         _registries.add(self)
+        # One that knows when nothing will happen any more asks what happened last.
+        asked = getattr(loop, "last_words", None)
+        if isinstance(asked, list):
+            asked.append(self._last_words)
         self._watch_loop()
 
     # -- what connect and server ask -------------------------------------------------------------
@@ -230,6 +235,13 @@ class Registry:
                 sock.close()
             raise
         endpoint.attach(port)
+
+    def _last_words(self) -> Iterator[str]:
+        """Yield lines about what each connection did last."""
+        now = self._loop.time()
+        for endpoint in sorted(self._endpoints, key=lambda each: repr(each.sockname)):
+            for connection in endpoint.connections:
+                yield from last_words(connection, endpoint.sockname, now)
 
     def _forget(self, endpoint: Endpoint) -> None:
         self._endpoints.discard(endpoint)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from rudp.aio.endpoint import LAST_ACK_GRACE, Endpoint
 from rudp.aio.flow import WriteFlow
 from rudp.aio.sockets import ConnectionSocket
+from rudp.aio.watch import ending_of
 from rudp.core.life import tcb
 from rudp.core.life.connection import Connection
 from rudp.core.segment.addresses import is_link_local
@@ -22,7 +23,6 @@ from rudp.core.segment.transmit import Address
 from rudp.core.terms.state import State
 from rudp.core.watch.info import ConnectionInfo
 from rudp.trace import recall
-from rudp.trace.numbers import Numbers
 
 if TYPE_CHECKING:
     from rudp._lane import Seat
@@ -451,11 +451,8 @@ class Transport(WriteFlow, asyncio.Transport):
         connection = self._connection
         error = connection.error
         if error is not None and connection.recorder is not None:
-            records = connection.recorder.records()
             local = (self._sockname[0], *self._endpoint.sockname[1:])
-            numbers = Numbers(*connection.initial_numbers)
-            ending = recall.Ending(records, connection.path, connection.ports, local, numbers)
-            recall.annotate(error, ending)
+            recall.annotate(error, ending_of(connection, local))
 
     def _call_connection_lost(self, error: BaseException | None) -> None:
         protocol = self._protocol

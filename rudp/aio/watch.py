@@ -1,12 +1,16 @@
-"""Who watches a connection: the tracer that the program gave, and the capture it asked for."""
+"""Who watches a connection: the program's tracer and capture, the loop, the flight recorder."""
 
 import asyncio
 import time
 from pathlib import Path
 from typing import BinaryIO
 
+from rudp.core.life.connection import Connection
+from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
 from rudp.trace.capture import Capture
+from rudp.trace.numbers import Numbers
+from rudp.trace.recall import Ending
 from rudp.trace.tee import Tee
 
 CaptureTo = str | Path | BinaryIO | Capture
@@ -22,15 +26,35 @@ def watching(
     name: str,
     peer_name: str,
 ) -> Tracer | None:
-    """Return the tracer that stands for *tracer* and *capture*.
+    """Return the tracer that stands for *tracer* and *capture*, and for what the loop wants.
+
+    A loop on virtual time may have an attribute ``watch``, see :class:`rudp.sim.VirtualLoop`.
 
     *real*: whether the loop's time passes by itself; then a capture has the time of the day.
     *name*, *peer_name*: what a capture made here calls the two ends.  Raises :class:`OSError` if it
     cannot be begun.
     """
-    if capture is None:
-        return tracer
-    if not isinstance(capture, Capture):
+    if capture is not None and not isinstance(capture, Capture):
         epoch = time.time() - loop.time() if real else 0.0
         capture = Capture(capture, name=name, peer_name=peer_name, epoch=epoch)
-    return capture if tracer is None else Tee(tracer, capture)
+    watch = getattr(loop, "watch", None)
+    theirs = watch(name) if watch is not None else None
+    watchers = [each for each in (tracer, capture, theirs) if each is not None]
+    return Tee(*watchers) if len(watchers) > 1 else watchers[0] if watchers else None
+
+
+def ending_of(connection: Connection, local: Address) -> Ending:
+    """Return what the flight recorder of *connection*, whose UDP address is *local*, knows."""
+    recorder = connection.recorder
+    records = tuple(recorder.records()) if recorder is not None else ()
+    numbers = Numbers(*connection.initial_numbers)
+    return Ending(records, connection.path, connection.ports, local, numbers)
+
+
+def last_words(connection: Connection, local: Address, now: float) -> list[str]:
+    """Return lines about a connection on which nothing happens any more."""
+    host, port = connection.path[0][:2]
+    name = f"{local[0]}:{local[1]} to {host}:{port}"
+    lines = ending_of(connection, local).lines(now)
+    told = ", its last events, seconds before now:" if lines else ""
+    return [f"  the connection from {name} is in {connection.state}{told}", *lines]

@@ -8,16 +8,20 @@ is left that could wake it, this one raises :class:`DeadlockError`.
 The loop has no selector, no descriptors and no threads: datagram endpoints are joined by simulated
 links, names come from ``loop.hosts``, and ``run_in_executor`` runs its function on the spot.  Time
 stands still while code runs.  Streams, pipes and subprocesses raise :class:`NotImplementedError`.
+
+As it waits for nothing real, it may run inside another loop: in a notebook's cell, in a coroutine.
 """
 
 import asyncio
+import contextlib
 import math
 import random
 import socket
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar, Unpack, cast
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Final, NoReturn, TypeVar, Unpack, cast
 
 from rudp.core.segment.transmit import Address
+from rudp.sim import waiting
 from rudp.sim.clock import Clock
 from rudp.sim.datagram import DatagramNetwork, DatagramTransport
 from rudp.sim.link import LinkOptions
@@ -26,16 +30,27 @@ from rudp.sim.resolver import AddressInfo, Resolver
 T = TypeVar("T")
 P = TypeVar("P", bound=asyncio.DatagramProtocol)
 
+NO_TCP: Final = (
+    "this loop has no TCP of its own: use rudp's, rudp.open_connection(), rudp.start_server(), "
+    "rudp.create_connection() and rudp.create_server()"
+)
+
 
 class DeadlockError(RuntimeError):
-    """Nothing is left that could ever wake the loop, and it has not been stopped."""
+    """Nothing is left that could ever wake the loop, and it has not been stopped.
+
+    The message says where each task waits, and what happened last on each connection.
+    """
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop on virtual time with a simulated network.
 
     ``network`` has the links and taps; ``hosts`` maps names to IP literals; ``chance`` is the
-    randomness of programs that want to be alike in every run of one seed.
+    randomness of programs that want to be alike in every run of one seed.  ``watch``: None, or
+    called with ``"client"`` or ``"server"`` for each connection and server that rudp opens here; it
+    returns a tracer for that end.  ``last_words``: called when nothing is left that could happen;
+    each returns lines for the message of :class:`DeadlockError`.
     """
 
     _scheduled: list[asyncio.TimerHandle]
@@ -49,6 +64,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock = Clock()
         self._resolver = Resolver()
         self.chance = random.Random(f"{seed} loop")  # numbers and ports of rudp come from here
+        self.watch: Callable[[str], Any] | None = None
+        self.last_words: list[Callable[[], Iterable[str]]] = []
         super().__init__()
         try:
             self.network = DatagramNetwork(self, self._clock, self._resolver, seed=seed, **options)
@@ -156,6 +173,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise errors[0]
         raise ValueError("can not get address information")
 
+    async def _no_tcp(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError(NO_TCP)
+
+    create_connection = create_server = connect_accepted_socket = _no_tcp
+    sock_connect = sock_accept = sock_recv = sock_recv_into = sock_sendall = _no_tcp
+
     def _advance(self, timeout: float | None) -> None:
         """Move to the next instant at which something happens, and let what arrives then in."""
         when = self._clock.now
@@ -177,11 +200,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock_resolution = math.ulp(self._clock.now)
 
     def _who_waits(self) -> str:
-        names = sorted(task.get_name() for task in asyncio.all_tasks(self))
-        return (
+        tasks = asyncio.all_tasks(self)
+        what = (
             f"at {self._clock.now:g} s nothing is left that could happen: no callback, no timer "
-            f"and no datagram; waiting: {', '.join(names) or 'no task'}"
+            f"and no datagram; waiting: {waiting.names(tasks)}"
         )
+        lines = [what, *waiting.stacks(tasks)]
+        for tell in self.last_words:
+            lines += tell()
+        return "\n".join(lines)
 
     def _process_events(self, event_list: None) -> None:
         """Nothing to do: what arrives is put among the ready callbacks as the clock moves."""
@@ -206,8 +233,9 @@ def run(
 ) -> T:
     """Run *main* on a new :class:`VirtualLoop` and return its result, as :func:`asyncio.run` does.
 
-    *seed* and *options* are the loop's.  Raises :class:`DeadlockError` when *main* waits for what
-    can no longer happen.
+    *seed* and *options* are the loop's.  Unlike that, it may be called where a loop runs already,
+    which stands still meanwhile.  Raises :class:`DeadlockError` when *main* waits for what can no
+    longer happen.
 
     >>> import asyncio
     >>> async def main():
@@ -220,5 +248,25 @@ def run(
     def new_loop() -> VirtualLoop:
         return VirtualLoop(seed=seed, **options)
 
-    with asyncio.Runner(debug=debug, loop_factory=new_loop) as runner:
+    with outside(), asyncio.Runner(debug=debug, loop_factory=new_loop) as runner:
         return runner.run(main)
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[None]:
+    """Step out of the loop that runs here, if one does, so that another one can run inside it."""
+    outer = asyncio._get_running_loop()
+    if outer is None:
+        yield
+        return
+    task = asyncio.current_task(outer)
+    # A task is left and entered while its loop runs: since Python 3.14 the loop is asked for it.
+    if task is not None:
+        asyncio.tasks._leave_task(outer, task)
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(outer)
+        if task is not None:
+            asyncio.tasks._enter_task(outer, task)

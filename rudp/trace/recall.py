@@ -46,9 +46,13 @@ class Ending:
         """Return the last *most* events in words, one a line, with the seconds before the end."""
         end = self.records[-1].time if self.records else 0.0
         host, port = self.path[0][:2]
-        told = [f"{event.time - end:+9.3f} s  {_in_words(event)}" for event in self._events(0.0)]
         title = f"The last events of the connection to {host}:{port}, seconds before its end:"
-        return "\n".join([title, *told[-most:]])
+        return "\n".join([title, *self.lines(end, most)])
+
+    def lines(self, now: float, most: int = NOTE_EVENTS) -> list[str]:
+        """Return the last *most* events in words, with the seconds before *now*."""
+        told = [f"{event.time - now:+9.3f} s  {_in_words(event)}" for event in self._events(0.0)]
+        return told[-most:]
 
     def recording(self) -> events.Recording:
         """Return everything as events; there are no snapshots among them."""

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import re
 import socket
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 import rudp
 from rudp.core.segment import wire
-from rudp.sim import VirtualLoop, run
+from rudp.sim import DeadlockError, VirtualLoop, run
+from rudp.trace import EventLog
 from tests.aio.kit import (
     HOST,
     Net,
@@ -526,3 +528,51 @@ async def test_a_writer_in_bulk_fills_every_run() -> None:
         near[1].write_eof()
         assert len(await received) == MIB + 4
         assert [size for size in sizes if size < 1000] == [576 + 4]
+
+
+def test_a_deadlock_tells_what_each_connection_did_last() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(10)
+
+    async def main() -> None:
+        server = await rudp.start_server(handler, "10.0.0.2", 9000)
+        reader, writer = await rudp.open_connection("10.0.0.2", 9000)
+        writer.write(b"hello")
+        try:
+            await reader.readline()
+        finally:
+            writer.transport.abort()
+            server.close()
+            server.abort_clients()
+
+    with pytest.raises(DeadlockError) as caught:
+        run(main(), delay=0.05)
+    text = str(caught.value)
+    assert re.search(r"10\.0\.0\.1:\d+ to 10\.0\.0\.2:9000 is in ESTABLISHED", text)
+    assert re.search(r"-\d\.\d{3} s  sent PSH,ACK seq=1 ack=1 len=5 .*NEW_DATA", text)
+    assert re.search(r"10\.0\.0\.2:9000 to 10\.0\.0\.1:\d+ is in ESTABLISHED", text)
+    assert re.search(r"-\d\.\d{3} s  received PSH,ACK seq=1 ack=1 len=5 ", text)
+
+
+def test_a_loop_may_watch_all_that_is_opened_on_it() -> None:
+    own = EventLog()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.watch = log.tracer
+        server = await rudp.start_server(handler, "10.0.0.2", 9000)
+        _, writer = await rudp.open_connection("10.0.0.2", 9000, tracer=own.tracer("mine"))
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read())
+        writer.close()
+
+    log = EventLog()
+    run(main())
+    assert {event.connection for event in log.events} == {"client", "server"}
+    assert {event.connection for event in own.events} == {"mine"}

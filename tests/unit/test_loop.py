@@ -5,12 +5,12 @@ import doctest
 import errno
 import gc
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
-from rudp.sim import DeadlockError, VirtualLoop, loop, run
+from rudp.sim import DeadlockError, VirtualLoop, loop, run, waiting
 
 Address = tuple[Any, ...]
 
@@ -117,6 +117,81 @@ def test_a_deadlock_is_an_error_that_names_the_task() -> None:
     with pytest.raises(DeadlockError, match=r"at 1\.5 s .* waiting-for-godot"):
         run(main())
     assert cleaned
+
+
+def test_a_deadlock_says_where_each_task_waits() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        await here().create_future()
+        yield 1
+
+    async def inner() -> None:
+        async for _ in numbers():
+            pass
+
+    async def main() -> None:
+        names = [f"waiter-{n:02}" for n in range(waiting.TASKS_MAX + 5)]
+        tasks.extend(asyncio.create_task(inner(), name=name) for name in names)
+        here().last_words.append(lambda: ["and nobody has anything to say"])
+        await inner()
+
+    tasks: list[asyncio.Task[None]] = []
+    with pytest.raises(DeadlockError) as caught:
+        run(main())
+    text = str(caught.value)
+    line = main.__code__.co_firstlineno
+    assert f'main, file "{__file__}", line {line + 4}\n' in text
+    assert f'inner, file "{__file__}", line {line - 3}\n' in text
+    assert "  waiter-01 waits in\n" in text
+    assert "  and 6 more\n" in text
+    assert text.endswith("\nand nobody has anything to say")
+
+
+def test_TCP_of_the_loops_own_is_refused_in_words() -> None:
+    async def main() -> None:
+        calls: list[Any] = [
+            asyncio.open_connection("10.0.0.2", 80),
+            asyncio.start_server(print, "10.0.0.2", 80),
+            here().sock_connect(None, ("10.0.0.2", 80)),
+        ]
+        for call in calls:
+            with pytest.raises(NotImplementedError, match="no TCP of its own: use rudp's"):
+                await call
+
+    run(main())
+
+
+def test_it_runs_inside_another_loop(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """In a notebook's cell a loop runs already; and it goes on where it was."""
+
+    async def inner(depth: int) -> float:
+        before = asyncio.current_task(), here()
+        await asyncio.sleep(100.0)
+        if depth:
+            assert run(inner(depth - 1)) == 100.0
+        assert before == (asyncio.current_task(), here())
+        return here().time()
+
+    async def failing() -> None:
+        await here().create_future()
+
+    async def cell() -> None:
+        before = asyncio.current_task(), asyncio.get_running_loop()
+        start = before[1].time()
+        for _ in range(2):
+            assert run(inner(2)) == 100.0
+            with pytest.raises(DeadlockError):
+                run(failing())
+            assert before == (asyncio.current_task(), asyncio.get_running_loop())
+            async with asyncio.timeout(60.0):
+                await asyncio.sleep(0.001)
+        callback = before[1].create_future()
+        # Between tasks, as an extension of a notebook may call it: no task is left and entered.
+        before[1].call_soon(lambda: callback.set_result(run(inner(1))))
+        assert await callback == 100.0
+        assert before[1].time() < start + 60.0
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(cell())
 
 
 def test_a_timer_at_infinity_is_no_way_out() -> None:
