@@ -1443,6 +1443,17 @@ new_octets(Lane *lane, int64_t unsent, double now, int64_t segments)
 
     /* What is not for the lane, before anything is changed: a probe of the path's MTU, memory to be
        given back or asked for, a restart after a pause, a window below one segment. */
+    if (unsent > PROBE_BACKING * mss) {
+        PyObject *probe = call(lane->pmtu, state->s_next_probe, 1, PyFloat_FromDouble(now), NULL, NULL);
+        if (probe == NULL) {
+            return -1;
+        }
+        Py_DECREF(probe);
+        if (probe != Py_None) {
+            lane->steady = 0;
+            return 0;
+        }
+    }
     if (!outstanding) {
         double idle = lane->idle_restart ? now - lane->last_sent : 0.0;
         if (idle > lane->rto || size > lane->counted || lane->gives_back ||
@@ -1461,17 +1472,6 @@ new_octets(Lane *lane, int64_t unsent, double now, int64_t segments)
     else if (lane->counted < outstanding + size && lane->counted < outstanding + segments * mss) {
         lane->steady = 0;
         return 0;
-    }
-    if (unsent > PROBE_BACKING * mss) {
-        PyObject *probe = call(lane->pmtu, state->s_next_probe, 1, PyFloat_FromDouble(now), NULL, NULL);
-        if (probe == NULL) {
-            return -1;
-        }
-        Py_DECREF(probe);
-        if (probe != Py_None) {
-            lane->steady = 0;
-            return 0;
-        }
     }
     lane->pace = OFF;
     budget = (lane->buffer_limit > 2 * mss ? lane->buffer_limit : 2 * mss) - outstanding;

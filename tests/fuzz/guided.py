@@ -1,4 +1,9 @@
-"""Coverage-guided fuzzing with atheris: ``python -m tests.fuzz.guided [libFuzzer's options]``.
+"""Coverage-guided fuzzing with atheris: ``python -m tests.fuzz.guided [lanes] [options]``.
+
+The options are libFuzzer's.
+
+With ``lanes`` it plays programs for steady connections (:mod:`tests.fuzz.lanes`), and what they
+reach in the lanes and in the RFC's code guides it; else programs for a table under attack.
 
 Needs the extra ``fuzz``.  Without options it runs for a minute and writes nothing; for more::
 
@@ -12,19 +17,27 @@ all of that in the ordinary suite.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["rudp.core", "rudp.bridge"]):
+    from tests.fuzz import lanes
     from tests.fuzz.world import try_program
 
 CORPUS = Path(__file__).parent / "corpus"
 
 
 def main() -> None:
-    arguments = sys.argv if sys.argv[1:] else [sys.argv[0], "-max_total_time=60", str(CORPUS)]
-    atheris.Setup([*arguments, "-max_len=512", "-timeout=10"], try_program)
+    name, *arguments = sys.argv
+    target: Callable[[bytes], object] = try_program
+    corpus = [str(CORPUS)]
+    if arguments[:1] == ["lanes"]:
+        target, corpus = lanes.try_program, []
+        del arguments[0]
+    arguments = arguments or ["-max_total_time=60", *corpus]
+    atheris.Setup([name, *arguments, "-max_len=512", "-timeout=30"], target)
     atheris.Fuzz()
 
 

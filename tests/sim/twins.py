@@ -119,7 +119,7 @@ class Twin:
         connection.dscp = dscp
 
     def _status(self, connection: Connection) -> object:
-        return connection.info()
+        return repr(connection.info())
 
     def _records(self, connection: Connection) -> object:
         connection.info()
@@ -138,7 +138,7 @@ class Twin:
                     connection.readable_octets,
                     connection.unsent_octets,
                     connection.room,
-                    connection.error,
+                    repr(connection.error),
                     dict(table.counters.items()),
                 )
             )

@@ -535,6 +535,9 @@ class Lane(Numbers):
             size = usable
         # What is not for the lane, before anything is changed: a probe of the path's MTU, memory
         # to be given back or asked for, a restart after a pause, a window below one segment.
+        if unsent > PROBE_BACKING * mss and self.pmtu.next_probe(now) is not None:
+            self.steady = False
+            return 0
         if not outstanding:
             idle = now - self.last_sent if self.idle_restart else 0.0
             if (
@@ -549,9 +552,6 @@ class Lane(Numbers):
                 self.controller.on_restart(idle, self.rto, now)
                 self._look_at_controller()
         elif self.counted < outstanding + size and self.counted < outstanding + segments * mss:
-            self.steady = False
-            return 0
-        if unsent > PROBE_BACKING * mss and self.pmtu.next_probe(now) is not None:
             self.steady = False
             return 0
         self.pace = OFF
