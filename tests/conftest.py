@@ -4,6 +4,9 @@
 loop of the standard library.  Coroutine tests get it by themselves; a test that is a plain
 function and calls :class:`asyncio.Runner` asks for the fixture ``loop_factory``.
 
+``--lane off`` leaves all work to the procedures of the RFCs, ``--lane python`` and ``--lane c`` let
+steady connections take the lane in either language; the default is that in C, if there is one.
+
 After a coroutine test no task may be left, and after any test no socket may be open that was
 not open before.  Warnings are errors, so an unclosed transport fails the test that dropped it.
 
@@ -22,6 +25,9 @@ from types import FrameType
 import hypothesis
 import pytest
 import pytest_asyncio
+
+from rudp import build
+from rudp.core.life.steady import LANES
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -48,6 +54,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="asyncio",
         help="the event loop that coroutine tests run on",
     )
+    parser.addoption(
+        "--lane",
+        choices=("auto", "c", "python", "off"),
+        default="auto",
+        help="the lane of steady connections, where a test does not choose one (Config.lane)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    lane = config.getoption("--lane")
+    if lane == "c" and build.lane() != "C":
+        raise pytest.UsageError("there is no lane in C: python wheels/compile.py lane .")
+    if lane != "c":
+        LANES["auto"] = LANES[lane]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -111,7 +131,8 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"event loop: {config.getoption('--loop')}"
+    lane = config.getoption("--lane")
+    return f"event loop: {config.getoption('--loop')}, lane: {lane} ({build.lane()})"
 
 
 def pytest_collection_finish() -> None:

@@ -16,9 +16,12 @@ from typing import Any, Final
 from rudp.config import Config
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
+from rudp.core.life.steady import BEST, LANES
 from rudp.core.segment.transmit import Transmit
 from rudp.core.send.sendbuffer import SendBuffer
 from rudp.sim.network import Network
+
+LANES["c"] = BEST
 
 CLIENT: Final = ("10.0.0.1", 40_000)
 SERVER: Final = ("10.0.0.2", 7000)
@@ -49,10 +52,11 @@ class Watched:
 
 
 class Twin:
-    """A client and a server, connected, with *lane* or without it (``Config.lane``)."""
+    """A client and a server, connected, with *lane*: ``"off"``, ``"python"`` or ``"c"``."""
 
     def __init__(self, lane: Any, path: dict[str, Any], options: dict[str, Any], seed: int) -> None:
-        config = Config(lane=lane, **options)
+        config = Config(**options)
+        object.__setattr__(config, "lane", lane)  # which knows of no "c"
         self.network = Network(seed=seed, **path)
         self.pages: list[Any] = []
         self.tables: list[ConnectionTable] = []
