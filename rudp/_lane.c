@@ -2046,9 +2046,14 @@ get_train(Lane *lane, void *Py_UNUSED(closure))
 static int
 set_train(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
-    Py_ssize_t count = value == NULL ? -1 : PySequence_Size(value);
+    Py_ssize_t count;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "the train cannot be deleted");
+        return -1;
+    }
+    count = PySequence_Size(value);
     if (count) {
-        if (!PyErr_Occurred()) {
+        if (count > 0) {
             PyErr_SetString(PyExc_ValueError, "the lane makes its trains itself");
         }
         return -1;

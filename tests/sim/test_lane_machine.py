@@ -6,8 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import Phase, event, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.sim.test_lane import LANES, OPTIONS, PATHS
-from tests.sim.twins import CLIENT, SERVER, Twin
+from tests.sim.twins import CLIENT, KINDS, OPTIONS, PATHS, SERVER, Twin
 
 ENDS = st.integers(0, 1)
 TROUBLES: dict[str, dict[str, Any]] = {
@@ -40,7 +39,7 @@ class Lanes(RuleBasedStateMachine):
     )
     def connect(self, path: str, options: str, seed: int) -> None:
         self.path = PATHS[path]
-        self.twins = [Twin(lane, PATHS[path], OPTIONS[options], seed) for lane in LANES]
+        self.twins = [Twin(lane, PATHS[path], OPTIONS[options], seed) for lane in KINDS]
         self.talk(0, 100, 3)
 
     def act(self, end: int, deed: str, *args: Any) -> None:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
+from rudp import build
 from rudp.config import Config
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
@@ -25,6 +26,35 @@ LANES["c"] = BEST
 
 CLIENT: Final = ("10.0.0.1", 40_000)
 SERVER: Final = ("10.0.0.2", 7000)
+
+SIZES = (1, 64, 500, 1448, 5000, 70_000, 400_000)
+TURNS = 300
+KINDS = ("off", "python", "c") if build.lane() == "C" else ("off", "python")
+"""The lanes that there are: the last two where they are to be compared with the first."""
+
+BAD = {"loss": 0.02, "reorder": 0.03, "reorder_delay": 0.01, "duplicate": 0.01, "corrupt": 0.002}
+PATHS: dict[str, dict[str, Any]] = {
+    "clean": {"delay": 0.01},
+    "quick": {"delay": 0.0002},
+    "narrow": {"delay": 0.01, "rate": 250_000, "queue": 20_000},
+    "marking": {"delay": 0.01, "rate": 250_000, "queue": 100_000, "mark": 3000},
+    "lossy": {"delay": 0.01, "loss": 0.003},
+    "bad": {"delay": 0.01, **BAD},
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "no timestamps": {"timestamps": False},
+    "no SACK": {"sack": False},
+    "ECN": {"ecn": "on"},
+    "BBR": {"congestion": "bbr"},
+    "NewReno": {"congestion": "newreno"},
+    "small buffers": {"receive_buffer": 8192, "receive_buffer_max": 20_000, "send_buffer": 30_000},
+    "no pacing": {"pacing": False},
+    "Nagle": {"nodelay": False},
+    "RFC 6298": {"rto_form": "rfc", "min_rto": 1.0},
+    "large segments": {"mss": 60_000, "mtu_discovery": False},
+    "no recorder": {"flight_recorder": 0, "tail_loss_probe": False, "slow_start_after_idle": False},
+}
 
 APART: Final = frozenset(
     {"_budget", "_calm", "_chance", "_config", "_memory", "_stakes", "ack", "around", "config"}
@@ -172,3 +202,21 @@ def variables(name: str, thing: Any, within: frozenset[int]) -> Iterator[tuple[s
         for slot in sorted(slots - APART):
             inner = getattr(thing, slot, None)
             yield from variables(f"{name}.{slot}", inner, within | {id(thing)})
+
+
+def talk(twin: Twin, seed: int, turns: int = TURNS) -> None:
+    """Let both sides write and read at random."""
+    chance = random.Random(seed)
+    small = chance.random() < 0.5
+    for _ in range(turns):
+        for end in range(2):
+            if twin.ends[end].unsent_octets < 1_000_000 and chance.random() < 0.5:
+                sizes = SIZES[:3] if small or chance.random() < 0.5 else SIZES
+                twin.act(end, "write", chance.randbytes(chance.choice(sizes)))
+            if chance.random() < 0.8:
+                twin.act(end, "read", chance.choice((None, None, None, 1000)))
+            if chance.random() < 0.01:
+                twin.act(end, "status")
+            if chance.random() < 0.05:
+                twin.act(end, "hold_back", chance.choice((0, 0, 3000)))
+        twin.pass_time(chance.choice((0.0, 0.001, 0.003, 0.03)) if chance.random() < 0.99 else 2.5)

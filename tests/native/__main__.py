@@ -1,0 +1,117 @@
+"""The lane in C under tools that see what Python does not: ``python -m tests.native TOOL...``.
+
+``asan``      the tests of the lane, with AddressSanitizer and UndefinedBehaviorSanitizer.
+``valgrind``  a few of them under valgrind.
+``leaks``     talks over and over, with as many references and as much memory after them as before;
+              with a debug build of Python, if there is one, every reference is counted.
+``coverage``  the tests of the lane, and which lines of C they have run.
+
+Without a name, all of them.  Needs gcc, and what it is asked for; a tool that is not there is an
+error.  Minutes.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SOURCE: Final = ROOT / "rudp" / "_lane.c"
+FLAGS: Final = ["-std=c11", "-g", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fPIC"]
+TESTS: Final = [
+    "tests/sim/test_lane.py",
+    "tests/sim/test_lane_machine.py",
+    "tests/unit/test_lane_in_c.py",
+]
+FEW: Final = ["tests/sim/test_lane.py", "-k", "0-clean-defaults or 0-bad-BBR or 0-narrow-ECN"]
+DEBUG_PYTHON: Final = "python3.11-dbg"
+
+
+def describe(python: str) -> tuple[str, str]:
+    """Return where *python* has its headers, and how the names of its extension modules end."""
+    code = "import sysconfig as s; print(s.get_paths()['include'], s.get_config_var('EXT_SUFFIX'))"
+    told = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout
+    include, suffix = told.split()
+    return include, suffix
+
+
+def build(where: Path, *flags: str, python: str = sys.executable) -> None:
+    """Put links to all that is needed into *where*, and beside them a lane made with *flags*."""
+    package = where / "rudp"
+    package.mkdir()
+    for path in (ROOT / "rudp").iterdir():
+        if path.suffix != ".so" and path.name != "__pycache__":
+            (package / path.name).symlink_to(path)
+    for name in ("tests", "pyproject.toml", "docs"):
+        (where / name).symlink_to(ROOT / name)
+    include, suffix = describe(python)
+    target = package / f"_lane{suffix}"
+    command = ["gcc", *FLAGS, *flags, f"-I{include}", "-shared", str(SOURCE), "-o", str(target)]
+    subprocess.run(command, check=True, cwd=where)
+
+
+def run(where: Path, *command: str, **environment: str) -> None:
+    """Run *command* in *where*.  Raises :class:`subprocess.CalledProcessError` if it fails."""
+    print("+", *command, flush=True)
+    subprocess.run(command, check=True, cwd=where, env=os.environ | environment)
+
+
+def pytest(*arguments: str) -> list[str]:
+    options = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "--lane", "c", "--timeout", "0"]
+    return [sys.executable, "-m", "pytest", *options, *arguments]
+
+
+def asan(where: Path) -> None:
+    build(where, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    found = subprocess.run(
+        ["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
+    )
+    run(
+        where,
+        *pytest(*TESTS),
+        LD_PRELOAD=found.stdout.strip(),
+        ASAN_OPTIONS="detect_leaks=0",  # Python keeps much until the end
+        PYTHONMALLOC="malloc",
+    )
+
+
+def valgrind(where: Path) -> None:
+    build(where, "-O1")
+    run(where, "valgrind", "--quiet", "--error-exitcode=9", *pytest(*FEW), PYTHONMALLOC="malloc")
+
+
+def leaks(where: Path) -> None:
+    python = shutil.which(DEBUG_PYTHON) or sys.executable
+    build(where, "-O1", python=python)
+    run(where, python, "-m", "tests.native.leaks")
+
+
+def coverage(where: Path) -> None:
+    build(where, "-O0", "--coverage")
+    run(where, *pytest(*TESTS))
+    (data,) = where.rglob("*.gcda")
+    run(where, "gcov", "-o", str(data), str(SOURCE))
+    shutil.copy(where / f"{SOURCE.name}.gcov", ROOT / "build")
+
+
+TOOLS: Final = {each.__name__: each for each in (asan, valgrind, leaks, coverage)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.native",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("tool", nargs="*", choices=[[], *TOOLS], default=[])
+    for tool in parser.parse_args().tool or TOOLS:
+        with tempfile.TemporaryDirectory() as folder:
+            TOOLS[tool](Path(folder))
+
+
+if __name__ == "__main__":
+    main()
