@@ -34,6 +34,13 @@
 #define MIN_RTT_WINDOW 300.0
 #define MAX_ACK_DELAY 0.05
 #define PERIOD 5.0
+#define TICK 0.001
+#define START (16 * 1024)
+#define LEAST (16 * 1024)
+#define TALK (4 * 1024)
+#define READ_GAP 0.0025
+#define REST 0.1
+#define QUEUE (256 * 1024)
 
 /* Those of them that Python's code knows too; that they are the same is looked at once. */
 static const struct {
@@ -59,10 +66,23 @@ static const struct {
     {"rudp.core.loss.rtt", "MIN_RTT_WINDOW", MIN_RTT_WINDOW},
     {"rudp.core.loss.tailprobe", "MAX_ACK_DELAY", MAX_ACK_DELAY},
     {"rudp.core.congestion.usage", "PERIOD", PERIOD},
+    {"rudp.core.receive.autotune", "TICK", TICK},
+    {"rudp.core.receive.promises", "START", START},
+    {"rudp.core.receive.promises", "LEAST", LEAST},
+    {"rudp.core.receive.promises", "TALK", TALK},
+    {"rudp.core.receive.promises", "READ_GAP", READ_GAP},
+    {"rudp.core.receive.promises", "REST", REST},
+    {"rudp.core.receive.promises", "QUEUE", QUEUE},
     {"rudp.core.life.numbers", "NO_ACK_DUE", NO_ACK_DUE},
     {"rudp.core.life.numbers", "ACK_LATER", ACK_LATER},
     {"rudp.core.life.numbers", "ACK_NOW", ACK_NOW},
 };
+
+static int64_t
+least(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
 
 /* -- Python's objects -------------------------------------------------------------------------- */
 
@@ -446,62 +466,101 @@ give_buffer(Lane *lane)
 
 /* -- who watches, and who shares ---------------------------------------------------------------- */
 
+/* The ring of the flight recorder is lent, and where it is in it. */
+static int
+take_recorder(Lane *lane, PyObject *recorder)
+{
+    State *state = lane->state;
+    PyObject *ring = NULL;
+    long long at = 0;
+    double latest = 0.0;
+    if (recorder != Py_None) {
+        ring = PyObject_GetAttr(recorder, state->s_ring);
+        if (ring == NULL || get_number(recorder, state->s_at, &at) < 0 ||
+            get_double(recorder, state->s_latest, &latest) < 0) {
+            Py_XDECREF(ring);
+            return -1;
+        }
+        if (!PyByteArray_CheckExact(ring) || at < 0) {
+            Py_DECREF(ring);
+            PyErr_SetString(PyExc_TypeError, "the ring is a bytearray");
+            return -1;
+        }
+    }
+    lane->ring_at = (Py_ssize_t)at;
+    lane->ring_latest = latest;
+    Py_XSETREF(lane->ring, ring);
+    Py_XSETREF(lane->recorder, Py_NewRef(recorder));
+    return 0;
+}
+
+static int
+give_recorder(Lane *lane)
+{
+    State *state = lane->state;
+    if (lane->ring == NULL) {
+        return 0;
+    }
+    if (set(lane->recorder, state->s_at, PyLong_FromSsize_t(lane->ring_at)) < 0) {
+        return -1;
+    }
+    return set(lane->recorder, state->s_latest, PyFloat_FromDouble(lane->ring_latest));
+}
+
+/* The ring has come to its end: let it grow, or begin again. */
+static int
+turn_ring(Lane *lane)
+{
+    State *state = lane->state;
+    long long at;
+    PyObject *ring;
+    if (as_number(call(lane->recorder, state->s_turn, 0, NULL, NULL, NULL), &at) < 0) {
+        return -1;
+    }
+    ring = attribute(lane->recorder, state->s_ring);
+    if (ring == NULL) {
+        return -1;
+    }
+    if (!PyByteArray_CheckExact(ring) || at < 0 || at + RECORD > PyByteArray_GET_SIZE(ring)) {
+        PyErr_SetString(PyExc_ValueError, "the flight recorder's ring is too short");
+        Py_DECREF(ring);
+        return -1;
+    }
+    lane->ring_at = (Py_ssize_t)at;
+    Py_XSETREF(lane->ring, ring);
+    return 0;
+}
+
 /* Write an event into the flight recorder (FlightRecorder.sent, received). */
 static int
 record(Lane *lane, double now, uint32_t seq, uint32_t ack, Py_ssize_t length, Py_ssize_t room,
        unsigned window, int kind, unsigned flags, long code)
 {
-    State *state = lane->state;
-    PyObject *recorder = lane->recorder, *ring;
-    long long at;
-    double latest;
     float since;
     uint32_t bits;
     unsigned char *to;
-    int result = -1;
 
-    if (recorder == NULL || recorder == Py_None) {
+    if (lane->ring == NULL) {
         return 0;
     }
-    Py_INCREF(recorder);
-    ring = PyObject_GetAttr(recorder, state->s_ring);
-    if (ring == NULL || get_number(recorder, state->s_at, &at) < 0 ||
-        get_double(recorder, state->s_latest, &latest) < 0) {
-        goto done;
+    if (lane->ring_at + RECORD > PyByteArray_GET_SIZE(lane->ring) && turn_ring(lane) < 0) {
+        return -1;
     }
-    if (PyByteArray_Check(ring) && at == PyByteArray_GET_SIZE(ring)) {
-        if (as_number(call(recorder, state->s_turn, 0, NULL, NULL, NULL), &at) < 0) {
-            goto done;
-        }
-        Py_SETREF(ring, PyObject_GetAttr(recorder, state->s_ring));
-    }
-    if (ring == NULL || !PyByteArray_Check(ring) || at < 0 ||
-        at + RECORD > PyByteArray_GET_SIZE(ring)) {
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_ValueError, "the flight recorder's ring is too short");
-        }
-        goto done;
-    }
-    since = (float)(now - latest);
+    since = (float)(now - lane->ring_latest);
     memcpy(&bits, &since, 4);
-    to = (unsigned char *)PyByteArray_AS_STRING(ring) + at;
+    to = (unsigned char *)PyByteArray_AS_STRING(lane->ring) + lane->ring_at;
     to = put_little(to, bits, 4);
     to = put_little(to, seq, 4);
     to = put_little(to, ack, 4);
     to = put_little(to, (uint32_t)length, 4);
     to = put_little(to, (uint32_t)room, 2);
     to = put_little(to, window, 2);
-    *to++ = (unsigned char)(kind << 4 | state->established_number);
+    *to++ = (unsigned char)(kind << 4 | lane->state->established_number);
     *to++ = (unsigned char)flags;
     *to = (unsigned char)code;
-    if (set(recorder, state->s_at, PyLong_FromLongLong(at + RECORD)) == 0 &&
-        set(recorder, state->s_latest, PyFloat_FromDouble(now)) == 0) {
-        result = 0;
-    }
-done:
-    Py_XDECREF(ring);
-    Py_DECREF(recorder);
-    return result;
+    lane->ring_at += RECORD;
+    lane->ring_latest = now;
+    return 0;
 }
 
 static int
@@ -590,23 +649,46 @@ look_at_autotune(Lane *lane)
     State *state = lane->state;
     double rtt;
     if (get_double(lane->autotune, state->s_since, &lane->tuned_at) < 0 ||
-        get_double_or_none(lane->autotune, state->s_rtt, &rtt) < 0) {
+        get_double_or_none(lane->autotune, state->s_rtt, &rtt) < 0 ||
+        get_double_or_none(lane->autotune, state->s_min_rtt, &lane->shortest_rtt) < 0) {
         return -1;
     }
     lane->tuned_rtt = isnan(rtt) ? OFF : rtt;
     return 0;
 }
 
-/* Data echoes the time *echo*, in ms of our clock. */
 static int
-note_round_trip(Lane *lane, int64_t echo, double now)
+show_autotune(Lane *lane)
 {
-    lane->echoed = echo;
-    if (call_only(lane->autotune, lane->state->s_on_tsecr, 2, PyLong_FromLongLong(echo),
-                  PyFloat_FromDouble(now), NULL) < 0) {
+    State *state = lane->state;
+    if (isnan(lane->shortest_rtt)) {
+        return 0; /* there was no measurement */
+    }
+    if (set(lane->autotune, state->s_tsecr, PyLong_FromLongLong(lane->echoed)) < 0 ||
+        set(lane->autotune, state->s_min_rtt, PyFloat_FromDouble(lane->shortest_rtt)) < 0) {
         return -1;
     }
-    return look_at_autotune(lane);
+    return set(lane->autotune, state->s_rtt, PyFloat_FromDouble(lane->tuned_rtt));
+}
+
+/* Data echoes the time *echo*, in ms of our clock (Autotune.on_tsecr). */
+static void
+note_round_trip(Lane *lane, int64_t echo, double now)
+{
+    double rtt = (double)(int64_t)(now * 1000) / 1000 - (double)echo / 1000;
+    lane->echoed = echo;
+    if (!(rtt > TICK)) {
+        rtt = TICK;
+    }
+    if (lane->tuned_rtt == OFF || rtt < lane->tuned_rtt) {
+        lane->tuned_rtt = rtt;
+    }
+    else {
+        lane->tuned_rtt += (rtt - lane->tuned_rtt) / 8;
+    }
+    if (!(rtt >= lane->shortest_rtt)) { /* or there is none */
+        lane->shortest_rtt = rtt;
+    }
 }
 
 /* Ask how large a buffer the reader is worth (BUF-3); a larger one ends the lane. */
@@ -614,9 +696,11 @@ static int
 tune(Lane *lane, double now)
 {
     long long wanted;
-    PyObject *answer = call(lane->autotune, lane->state->s_wanted, 2,
-                            PyLong_FromLongLong(lane->octets_read), PyFloat_FromDouble(now), NULL);
-    if (as_number(answer, &wanted) < 0 || look_at_autotune(lane) < 0) {
+    if (show_autotune(lane) < 0 ||
+        as_number(call(lane->autotune, lane->state->s_wanted, 2,
+                       PyLong_FromLongLong(lane->octets_read), PyFloat_FromDouble(now), NULL),
+                  &wanted) < 0 ||
+        look_at_autotune(lane) < 0) {
         return -1;
     }
     if (wanted > lane->receive_buffer) {
@@ -626,24 +710,302 @@ tune(Lane *lane, double now)
     return 0;
 }
 
-/* Data came: what of the socket's buffer does the connection take? (Stake.arrived) */
+/* -- what the socket's buffer holds (core/receive/promises.py) ---------------------------------- */
+
+static bool
+has_stake(const Lane *lane)
+{
+    return lane->lent.buffer != NULL;
+}
+
+/* Let *stake* lend its numbers. */
+static int
+take_stake(Lane *lane, PyObject *stake)
+{
+    State *s = lane->state;
+    Lent lent = {0};
+    PyObject *loopback;
+    if (stake != Py_None) {
+        if (get_number(stake, s->s__promised, &lent.promised) < 0 ||
+            get_number(stake, s->s__widest, &lent.widest) < 0 ||
+            get_number(stake, s->s__burst, &lent.burst) < 0 ||
+            get_number(stake, s->s__in_gap, &lent.in_gap) < 0 ||
+            get_double(stake, s->s__at_once, &lent.at_once) < 0 ||
+            get_double(stake, s->s__cost, &lent.cost) < 0 ||
+            get_double(stake, s->s__gap_at, &lent.gap_at) < 0 ||
+            (loopback = attribute(stake, s->s__loopback)) == NULL) {
+            return -1;
+        }
+        lent.loopback = loopback == Py_True;
+        Py_DECREF(loopback);
+        lent.buffer = attribute(stake, s->s__buffer);
+        if (lent.buffer == NULL) {
+            return -1;
+        }
+    }
+    Py_XDECREF(lane->lent.buffer);
+    lane->lent = lent;
+    if (stake != lane->stake) {
+        Py_XSETREF(lane->stake, Py_NewRef(stake));
+    }
+    return 0;
+}
+
+/* Give them back, for others to ask. */
+static int
+give_stake(Lane *lane)
+{
+    State *s = lane->state;
+    const Lent *lent = &lane->lent;
+    if (!has_stake(lane)) {
+        return 0;
+    }
+    if (set(lane->stake, s->s__promised, PyLong_FromLongLong(lent->promised)) < 0 ||
+        set(lane->stake, s->s__widest, PyLong_FromLongLong(lent->widest)) < 0 ||
+        set(lane->stake, s->s__burst, PyLong_FromLongLong(lent->burst)) < 0 ||
+        set(lane->stake, s->s__in_gap, PyLong_FromLongLong(lent->in_gap)) < 0 ||
+        set(lane->stake, s->s__at_once, PyFloat_FromDouble(lent->at_once)) < 0) {
+        return -1;
+    }
+    return set(lane->stake, s->s__gap_at, PyFloat_FromDouble(lent->gap_at));
+}
+
+/* What *promised* octets may take of the buffer (Stake._amount). */
+static double
+stake_amount(const Lent *lent, int64_t promised)
+{
+    double amount, most;
+    if (lent->burst <= TALK) {
+        return 0.0;
+    }
+    amount = (double)promised * lent->at_once;
+    most = 2.0 * (double)lent->burst;
+    return lent->cost * (most < amount ? most : amount);
+}
+
+/* Let it take *amount* of the buffer (SocketBuffer.charge), of which it takes *charge* now. */
+static int
+stake_charge(Lane *lane, double amount, double charge, double now)
+{
+    State *s = lane->state;
+    PyObject *stakes, *first = NULL, *iterator;
+    int result = -1;
+    double last_data;
+    if (amount != charge) {
+        return call_only(lane->lent.buffer, s->s_charge, 3, Py_NewRef(lane->stake),
+                         PyFloat_FromDouble(amount), PyFloat_FromDouble(now));
+    }
+    stakes = attribute(lane->lent.buffer, s->s__stakes);
+    if (stakes == NULL) {
+        return -1;
+    }
+    if (PyObject_SetItem(stakes, lane->stake, Py_None) < 0 ||
+        call_only(stakes, s->s_move_to_end, 1, Py_NewRef(lane->stake), NULL, NULL) < 0) {
+        goto done;
+    }
+    for (;;) {
+        iterator = PyObject_GetIter(stakes);
+        if (iterator == NULL) {
+            goto done;
+        }
+        Py_XSETREF(first, PyIter_Next(iterator));
+        Py_DECREF(iterator);
+        if (first == NULL || first == lane->stake) {
+            break;
+        }
+        if (get_double(first, s->s_last_data, &last_data) < 0) {
+            goto done;
+        }
+        if (!(last_data < now - REST)) {
+            break;
+        }
+        if (call_only(lane->lent.buffer, s->s_leave, 1, Py_NewRef(first), NULL, NULL) < 0) {
+            goto done;
+        }
+    }
+    result = PyErr_Occurred() ? -1 : 0;
+done:
+    Py_XDECREF(first);
+    Py_DECREF(stakes);
+    return result;
+}
+
+/* Data came, and so many octets may still come (Stake.arrived). */
 static int
 stake_arrived(Lane *lane, double now)
 {
-    PyObject *stake = lane->stake;
-    double min_rtt;
-    if (stake == NULL || stake == Py_None) {
+    State *s = lane->state;
+    Lent *lent = &lane->lent;
+    int64_t promised = lane->promised - lane->rcv_nxt, came;
+    double since, charge, amount, last_data;
+    if (!has_stake(lane)) {
         return 0;
     }
-    if (get_double_or_none(lane->autotune, lane->state->s_min_rtt, &min_rtt) < 0) {
+    if (!isnan(lane->shortest_rtt) && !lent->loopback) {
+        double part = READ_GAP / lane->shortest_rtt;
+        lent->at_once = part < 1.0 ? part : 1.0;
+    }
+    came = lent->promised - promised;
+    lent->promised = promised;
+    since = now - lent->gap_at;
+    if (since <= READ_GAP) {
+        lent->in_gap += came;
+    }
+    else {
+        double faded = since / (2 * REST);
+        lent->burst -= (int64_t)((double)lent->burst * (faded < 1.0 ? faded : 1.0));
+        lent->in_gap = came;
+        lent->gap_at = now;
+    }
+    if (lent->in_gap > lent->burst) {
+        lent->burst = lent->in_gap;
+    }
+    amount = stake_amount(lent, promised);
+    if (get_double(lane->stake, s->s_charge, &charge) < 0 ||
+        get_double(lane->stake, s->s_last_data, &last_data) < 0) {
         return -1;
     }
-    return call_only(stake, lane->state->s_arrived, 3,
-                     PyLong_FromLongLong(lane->promised - lane->rcv_nxt), double_or_none(min_rtt),
-                     PyFloat_FromDouble(now));
+    if (0.75 * charge <= amount && amount <= charge && now - last_data < REST / 2) {
+        return 0; /* what was charged a moment ago will do */
+    }
+    if (set(lane->stake, s->s_last_data, PyFloat_FromDouble(now)) < 0) {
+        return -1;
+    }
+    return stake_charge(lane, amount, charge, now);
 }
 
-/* Let the receiver know what it needs to decide on the window. */
+/* So many octets may come from now on (Stake.granted). */
+static int
+stake_granted(Lane *lane, int64_t promised)
+{
+    State *s = lane->state;
+    double charge, last_data;
+    if (!has_stake(lane)) {
+        return 0;
+    }
+    if (promised > lane->lent.widest) {
+        lane->lent.widest = promised;
+    }
+    lane->lent.promised = promised;
+    if (get_double(lane->stake, s->s_charge, &charge) < 0 ||
+        get_double(lane->stake, s->s_last_data, &last_data) < 0) {
+        return -1;
+    }
+    if (!(last_data >= 0.0)) {
+        return 0;
+    }
+    return stake_charge(lane, stake_amount(&lane->lent, promised), charge, last_data);
+}
+
+static double
+larger(double one, double other)
+{
+    return one > other ? one : other;
+}
+
+static double
+smaller(double one, double other)
+{
+    return one < other ? one : other;
+}
+
+/* How much of the buffer it may take, as far as that is free (SocketBuffer.room). */
+static int
+stake_room(Lane *lane, double queue, double *room)
+{
+    State *s = lane->state;
+    PyObject *buffer = lane->lent.buffer, *stakes, *is_large;
+    double capacity, charged, charge, half, large_charged, free, small, lent;
+    long long large, takers;
+    Py_ssize_t receivers;
+    int is_in;
+    if (get_double(buffer, s->s__capacity, &capacity) < 0 ||
+        get_double(buffer, s->s__charged, &charged) < 0 ||
+        get_double(lane->stake, s->s_charge, &charge) < 0 ||
+        (stakes = attribute(buffer, s->s__stakes)) == NULL) {
+        return -1;
+    }
+    receivers = PyObject_Size(stakes);
+    is_in = receivers < 0 ? -1 : PySequence_Contains(stakes, lane->stake);
+    Py_DECREF(stakes);
+    if (is_in < 0) {
+        return -1;
+    }
+    free = capacity - charged + charge;
+    receivers += !is_in;
+    if (receivers == 1) {
+        *room = free;
+        return 0;
+    }
+    if (get_double(buffer, s->s__half, &half) < 0 ||
+        get_double(buffer, s->s__large_charged, &large_charged) < 0 ||
+        get_number(buffer, s->s__large, &large) < 0 ||
+        get_number(buffer, s->s__takers, &takers) < 0 ||
+        (is_large = attribute(lane->stake, s->s_large)) == NULL) {
+        return -1;
+    }
+    small = charged - large_charged;
+    if (is_large == Py_True) {
+        large--;
+    }
+    else {
+        small -= charge;
+    }
+    Py_DECREF(is_large);
+    lent = large ? (half - small) / (double)(large + 1) : 1.5 * half - 2 * small;
+    takers = takers - (charge > 0.0) + 1;
+    *room = smaller(larger(half / (double)receivers,
+                           smaller(larger(half / (double)takers, lent), queue)),
+                    free);
+    return 0;
+}
+
+/* Octets that may be promised at most: what buffer, window field and socket hold (Receiver._most,
+   Stake.most); -1 for an error. */
+static int64_t
+most_to_promise(Lane *lane)
+{
+    const Lent *lent = &lane->lent;
+    int64_t most = least(lane->receive_buffer, 0xFFFFLL << lane->shift);
+    int64_t segment = lane->rmss_max + (1LL << lane->shift), floor;
+    double last_data, room, at_once;
+    if (!has_stake(lane)) {
+        return most;
+    }
+    if (get_double(lane->stake, lane->state->s_last_data, &last_data) < 0) {
+        return -1;
+    }
+    if (last_data < 0.0) {
+        return least(most, START);
+    }
+    if (stake_room(lane, lent->at_once == 1.0 ? QUEUE : OFF, &room) < 0) {
+        return -1;
+    }
+    floor = least(segment, (lent->widest + 1) / 2);
+    if (floor < LEAST) {
+        floor = LEAST;
+    }
+    at_once = smaller(room / lent->cost, (double)(START + 2 * (lane->rcv_nxt - lane->irs)));
+    at_once /= lent->at_once;
+    return least(most, at_once > (double)floor ? (int64_t)smaller(at_once, 9e18) : floor);
+}
+
+/* Return the right edge that the buffer allows now, or the old one (Receiver._grant); -1 for an
+   error. */
+static int64_t
+grant(Lane *lane)
+{
+    int64_t room = lane->receive_buffer - lane->ready_octets, most = most_to_promise(lane), edge, gain;
+    if (most < 0) {
+        return -1;
+    }
+    lane->worth_asking = most - most / 4;
+    edge = lane->rcv_nxt + (room < 0 ? 0 : least(room, most));
+    gain = edge - lane->promised;
+    return gain >= lane->rmss || gain >= most / 2 ? edge : lane->promised;
+}
+
+/* Let the receiver, and the stake, know what they need to decide on the window. */
 static int
 show_receiver(Lane *lane)
 {
@@ -653,9 +1015,13 @@ show_receiver(Lane *lane)
         PyErr_SetString(PyExc_AttributeError, "receiver");
         return -1;
     }
-    if (set(receiver, state->s_rcv_nxt, PyLong_FromLongLong(lane->rcv_nxt)) < 0 ||
+    if (give_stake(lane) < 0 ||
+        set(receiver, state->s_rcv_nxt, PyLong_FromLongLong(lane->rcv_nxt)) < 0 ||
         set(receiver, state->s_ready_octets, PyLong_FromLongLong(lane->ready_octets)) < 0 ||
-        set(receiver, state->s_right_edge, PyLong_FromLongLong(lane->rcv_edge)) < 0) {
+        set(receiver, state->s_right_edge, PyLong_FromLongLong(lane->rcv_edge)) < 0 ||
+        set(receiver, state->s_promised, PyLong_FromLongLong(lane->promised)) < 0 ||
+        set(receiver, state->s_looked_at, PyLong_FromLongLong(lane->looked_at)) < 0 ||
+        set(receiver, state->s_worth_asking, PyLong_FromLongLong(lane->worth_asking)) < 0) {
         return -1;
     }
     return set(receiver, state->s_rmss, PyLong_FromLongLong(lane->rmss));
@@ -668,10 +1034,11 @@ look_at_receiver(Lane *lane)
     PyObject *receiver = lane->receiver;
     if (get_number(receiver, state->s_promised, &lane->promised) < 0 ||
         get_number(receiver, state->s_right_edge, &lane->rcv_edge) < 0 ||
-        get_number(receiver, state->s_looked_at, &lane->looked_at) < 0) {
+        get_number(receiver, state->s_looked_at, &lane->looked_at) < 0 ||
+        get_number(receiver, state->s_worth_asking, &lane->worth_asking) < 0) {
         return -1;
     }
-    return get_number(receiver, state->s_worth_asking, &lane->worth_asking);
+    return lane->stake == NULL ? 0 : take_stake(lane, lane->stake);
 }
 
 /* -- what comes in ------------------------------------------------------------------------------ */
@@ -934,9 +1301,7 @@ take_expected(Lane *lane, uint32_t seq, uint64_t word, uint32_t tsval, uint32_t 
         int64_t ticks = (clock - (int64_t)tsecr) & SEQ_MASK;
         if (ms - ticks != lane->echoed && ticks < SEQ_HALF &&
             ticks <= ((clock - lane->ts_start) & SEQ_MASK)) {
-            if (note_round_trip(lane, ms - ticks, now) < 0) {
-                goto failed;
-            }
+            note_round_trip(lane, ms - ticks, now);
         }
     }
 
@@ -1132,14 +1497,21 @@ window_field(Lane *lane)
 {
     int64_t nxt = lane->rcv_nxt, shift = lane->shift, field, shown;
     if (nxt - lane->looked_at >= lane->rmss) {
-        long long asked;
-        if (show_receiver(lane) < 0 ||
-            as_number(call(lane->receiver, lane->state->s_window_field, 0, NULL, NULL, NULL),
-                      &asked) < 0 ||
-            look_at_receiver(lane) < 0) {
+        int64_t edge;
+        lane->looked_at = nxt;
+        edge = grant(lane);
+        if (edge < 0) {
             return -1;
         }
-        return asked;
+        if (edge > lane->promised) {
+            field = least((edge - nxt) >> shift, 0xFFFF);
+            if (nxt + (field << shift) > lane->promised) {
+                lane->promised = nxt + (field << shift);
+            }
+            if (stake_granted(lane, lane->promised - nxt) < 0) {
+                return -1;
+            }
+        }
     }
     field = (lane->promised - nxt + (1LL << shift) - 1) >> shift;
     if (field > 0xFFFF) {
@@ -1427,12 +1799,6 @@ send_ack(Lane *lane, double now, Outgoing *out)
     return add_buffer(out, out->heads, HEADER) < 0 ? -1 : 1;
 }
 
-static int64_t
-least(int64_t one, int64_t other)
-{
-    return one < other ? one : other;
-}
-
 /* Return how many new octets may leave now, in runs of *segments* (Sender.next_run), or -1. */
 static int64_t
 new_octets(Lane *lane, int64_t unsent, double now, int64_t segments)
@@ -1589,9 +1955,11 @@ lane_expire(Lane *lane, double now)
     }
     if (lane->ack_at <= now) {
         State *state = lane->state;
-        if (lane->recorder != NULL && lane->recorder != Py_None &&
-            call_only(lane->recorder, state->s_fired, 3, Py_NewRef(state->established),
-                      Py_NewRef(state->delayed_ack), PyFloat_FromDouble(now)) < 0) {
+        if (lane->ring != NULL &&
+            (give_recorder(lane) < 0 ||
+             call_only(lane->recorder, state->s_fired, 3, Py_NewRef(state->established),
+                       Py_NewRef(state->delayed_ack), PyFloat_FromDouble(now)) < 0 ||
+             take_recorder(lane, lane->recorder) < 0)) {
             return -1;
         }
         lane->ack_at = OFF;
@@ -1831,7 +2199,8 @@ Lane_begin(Lane *Py_UNUSED(lane), PyObject *Py_UNUSED(arg))
 static PyObject *
 Lane_finish(Lane *lane, PyObject *Py_UNUSED(arg))
 {
-    if (tell_unused(lane) < 0 || give_buffer(lane) < 0) {
+    if (tell_unused(lane) < 0 || give_buffer(lane) < 0 || give_recorder(lane) < 0 ||
+        (lane->receiver != NULL && (show_receiver(lane) < 0 || show_autotune(lane) < 0))) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -1940,12 +2309,45 @@ static int
 set_receiver(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
     PyObject *autotune = attribute(value, lane->state->s_autotune);
-    if (autotune == NULL) {
+    if (autotune == NULL || get_number(value, lane->state->s_irs, &lane->irs) < 0) {
+        Py_XDECREF(autotune);
         return -1;
     }
     Py_XSETREF(lane->receiver, Py_NewRef(value));
     Py_XSETREF(lane->autotune, autotune);
-    return 0;
+    return look_at_autotune(lane);
+}
+
+static PyObject *
+get_recorder(Lane *lane, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(lane->recorder == NULL ? Py_None : lane->recorder);
+}
+
+static int
+set_recorder(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "the recorder cannot be deleted");
+        return -1;
+    }
+    return take_recorder(lane, value);
+}
+
+static PyObject *
+get_stake(Lane *lane, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(lane->stake == NULL ? Py_None : lane->stake);
+}
+
+static int
+set_stake(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "the stake cannot be deleted");
+        return -1;
+    }
+    return take_stake(lane, value);
 }
 
 /* What is in flight, as numbers.Sent. */
@@ -2093,6 +2495,8 @@ static PyGetSetDef Lane_getset[] = {
     {"buffer", (getter)get_buffer, (setter)set_buffer, NULL, NULL},
     {"minima", (getter)get_minima, (setter)set_minima, NULL, NULL},
     {"receiver", (getter)get_receiver, (setter)set_receiver, NULL, NULL},
+    {"recorder", (getter)get_recorder, (setter)set_recorder, NULL, NULL},
+    {"stake", (getter)get_stake, (setter)set_stake, NULL, NULL},
     {"runs", (getter)get_runs, (setter)set_runs, NULL, NULL},
     {"train", (getter)get_train, (setter)set_train, NULL, NULL},
     {"deadline", (getter)get_deadline, NULL, NULL, NULL},
@@ -2111,8 +2515,8 @@ static PyMemberDef Lane_members[] = {
     YES_OR_NO(paces), YES_OR_NO(linux_form), YES_OR_NO(timer_was_set), YES_OR_NO(probes_tail),
     YES_OR_NO(asks_always), YES_OR_NO(cwnd_limited), YES_OR_NO(may_grow),
 
-    REFERENCE(path), REFERENCE(recorder), REFERENCE(flight), REFERENCE(pmtu), REFERENCE(estimator),
-    REFERENCE(controller), REFERENCE(ack), REFERENCE(stake), REFERENCE(ready), REFERENCE(ack_why),
+    REFERENCE(path), REFERENCE(flight), REFERENCE(pmtu), REFERENCE(estimator),
+    REFERENCE(controller), REFERENCE(ack), REFERENCE(ready), REFERENCE(ack_why),
 
     NUMBER(events), NUMBER(ports), NUMBER(dscp), NUMBER(ecn), NUMBER(segments_in),
     NUMBER(segments_out), NUMBER(snd_una), NUMBER(snd_nxt), NUMBER(snd_wnd), NUMBER(snd_wl1),
@@ -2153,6 +2557,8 @@ Lane_traverse(Lane *lane, visitproc visit, void *arg)
     Py_VISIT(lane->ready);
     Py_VISIT(lane->ack_why);
     Py_VISIT(lane->autotune);
+    Py_VISIT(lane->ring);
+    Py_VISIT(lane->lent.buffer);
     for (size_t i = 0; i < lane->chunk_count; i++) {
         Py_VISIT(chunk_at(lane, i)->owner);
     }
@@ -2176,6 +2582,8 @@ Lane_clear(Lane *lane)
     Py_CLEAR(lane->ready);
     Py_CLEAR(lane->ack_why);
     Py_CLEAR(lane->autotune);
+    Py_CLEAR(lane->ring);
+    Py_CLEAR(lane->lent.buffer);
     forget_all(lane);
     lane->end = lane->snd_nxt; /* nothing is left to be sent */
     lane->train.seq = lane->train.right;
@@ -2209,6 +2617,7 @@ Lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     lane->state = PyType_GetModuleState(type);
     lane->stalled_since = lane->user_timeout = lane->rate = lane->unused_since = Py_NAN;
     lane->min_rtt = lane->minima_time = lane->latest_min = lane->latest_min_time = Py_NAN;
+    lane->shortest_rtt = Py_NAN;
     lane->ttl = -1;
     return (PyObject *)lane;
 }

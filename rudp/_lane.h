@@ -33,21 +33,22 @@ enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
 
 /* The attributes and methods of Python's objects that are used here. */
 #define NAMES(NAME) \
-    NAME(ack_why) NAME(announce_room) NAME(app_limited) NAME(arrived) NAME(at) NAME(at_once) NAME(autotune) \
-    NAME(burst) NAME(charge) NAME(cost) NAME(cwnd) NAME(cwnd_limited) NAME(delivered) \
-    NAME(delivered_at) NAME(delivered_rtt) NAME(delivery_rate) NAME(end) NAME(fired) \
-    NAME(first_sent_at) NAME(gap_at) NAME(give_chunks) NAME(in_flight) NAME(in_gap) \
-    NAME(in_recovery) NAME(join) NAME(last_data) NAME(latest) NAME(looked_at) NAME(loopback) \
-    NAME(lost) NAME(lost_before) NAME(min_rtt) NAME(minima) NAME(mss) NAME(next_probe) \
-    NAME(now) NAME(number) NAME(observe) NAME(octets) NAME(on_ack) NAME(on_restart) \
-    NAME(on_tsecr) NAME(on_unused) NAME(order) NAME(origin) NAME(pace) NAME(pace_sent) \
-    NAME(paced_room) NAME(prior_delivered) NAME(prior_in_flight) NAME(promised) \
-    NAME(rate_app_limited) NAME(rate_delivered) NAME(rate_lost) NAME(rcv_nxt) \
-    NAME(ready_octets) NAME(right_edge) NAME(ring) NAME(rmss) NAME(rtt) NAME(segment_octets) \
-    NAME(segments) NAME(sent_at) NAME(seq) NAME(silent_until) NAME(since) NAME(snd_nxt) \
-    NAME(snd_una) NAME(srtt) NAME(ssthresh) NAME(start) NAME(take_chunks) NAME(timeout) \
-    NAME(total_delivered) NAME(total_lost) NAME(tsecr) NAME(turn) NAME(tx_in_flight) \
-    NAME(wanted) NAME(window_field) NAME(worth_asking)
+    NAME(ack_why) NAME(announce_room) NAME(app_limited) NAME(at) NAME(autotune) NAME(charge) \
+    NAME(cwnd) NAME(cwnd_limited) NAME(delivered) NAME(delivered_at) NAME(delivery_rate) \
+    NAME(end) NAME(fired) NAME(first_sent_at) NAME(give_chunks) NAME(in_flight) \
+    NAME(in_recovery) NAME(irs) NAME(join) NAME(large) NAME(last_data) NAME(latest) NAME(leave) \
+    NAME(looked_at) NAME(lost) NAME(lost_before) NAME(min_rtt) NAME(minima) NAME(move_to_end) \
+    NAME(next_probe) NAME(now) NAME(number) NAME(observe) NAME(octets) NAME(on_ack) \
+    NAME(on_restart) NAME(on_unused) NAME(pace) NAME(pace_sent) NAME(paced_room) \
+    NAME(prior_delivered) NAME(prior_in_flight) NAME(promised) NAME(rate_app_limited) \
+    NAME(rate_delivered) NAME(rate_lost) NAME(rcv_nxt) NAME(ready_octets) NAME(right_edge) \
+    NAME(ring) NAME(rmss) NAME(rtt) NAME(segment_octets) NAME(segments) NAME(silent_until) \
+    NAME(since) NAME(snd_nxt) NAME(snd_una) NAME(srtt) NAME(ssthresh) NAME(take_chunks) \
+    NAME(timeout) NAME(total_delivered) NAME(total_lost) NAME(tsecr) NAME(turn) \
+    NAME(tx_in_flight) NAME(wanted) NAME(worth_asking) NAME(_at_once) NAME(_buffer) NAME(_burst) \
+    NAME(_capacity) NAME(_charged) NAME(_cost) NAME(_gap_at) NAME(_half) NAME(_in_gap) \
+    NAME(_large) NAME(_large_charged) NAME(_loopback) NAME(_promised) NAME(_stakes) \
+    NAME(_takers) NAME(_widest)
 
 /* Classes, functions and members of enumerations. */
 #define OBJECTS(OBJECT) \
@@ -93,6 +94,15 @@ typedef struct {
     uint16_t window;
 } Train;
 
+/* What a Stake and its SocketBuffer keep (core/receive/promises.py); the stake's own numbers are
+   lent, as long as nobody else asks for them. */
+typedef struct {
+    PyObject *buffer;
+    long long promised, widest, burst, in_gap;
+    double at_once, cost, gap_at;
+    bool loopback;
+} Lent;
+
 typedef struct {
     PyObject_HEAD
     State *state;
@@ -102,7 +112,9 @@ typedef struct {
     char asks_always, cwnd_limited, may_grow;
 
     /* The connection. */
-    PyObject *path, *recorder;
+    PyObject *path, *recorder, *ring; /* the recorder's, and where it is in it */
+    Py_ssize_t ring_at;
+    double ring_latest;
     long long events, ports, dscp, ttl /* -1: None */, ecn, segments_in, segments_out;
     double last_heard, others;
     Train train;
@@ -138,6 +150,9 @@ typedef struct {
     long long ready_octets, octets_read, receive_buffer, wanted, ack_due, last_ack_sent, unacked;
     long long quick_acks, ts_recent, ts_offset, ts_start, echoed;
     double ack_at, delayed_ack, last_data, ts_recent_at, tuned_at, tuned_rtt;
+    long long irs;
+    double shortest_rtt; /* Autotune.min_rtt */
+    Lent lent;
 } Lane;
 
 /* A run, or a segment alone, that is to be sent.  The buffers lie in *heads* and in what was
