@@ -16,12 +16,12 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from rudp.core.segment.transmit import RUN_OCTETS_MAX, Address, Path, Transmit
-from rudp.udp.fields import IpFields, families, forbid_fragments
-from rudp.udp.port import TRANSIENT, Receiver, arrivals_in, ask_for_buffers
+from rudp.udp.fields import families
+from rudp.udp.own import DATAGRAM_MAX, OCTETS_PER_WAKE, OwnSocket, plain
+from rudp.udp.port import TRANSIENT, Receiver
 
 try:
     from rudp._lane import Engine
@@ -39,17 +39,11 @@ IPV6_RECVERR: Final = 25
 MSG_ERRQUEUE: Final = 0x2000
 MSG_TRUNC: Final = int(socket.MSG_TRUNC)  # an IntFlag costs a microsecond for each "&"
 
-DATAGRAM_MAX: Final = 65_535
 READS_PER_WAKE: Final = 16
-OCTETS_PER_WAKE: Final = 100 * 1024
-"""Reads in a row before the loop gets its turn: this many, or fewer once so much has come.
+"""Reads in a row before the loop gets its turn, or fewer once OCTETS_PER_WAKE have come.
 
 Two are enough if they are for several connections: these then answer a few at a time, and the peer
 works while the next are read.  Opening 32 at a time is a fifth faster, 100 echoes a tenth slower.
-
-Two large runs, which is what a reader then finds, stay just below 128 KiB, where malloc would map
-and fault in fresh pages for every buffer: bulk over loopback is 1.4 times as fast.  A twentieth
-faster than with one at a time, as half the turns of the loop will do.
 """
 
 LONE_MAX: Final = 2048
@@ -87,19 +81,7 @@ _RECEIVE_HOST: Final = ((_IP, IP_PKTINFO), (_IPV6, socket.IPV6_RECVPKTINFO))
 """Options for IPv4 and for IPv6."""
 
 
-class QuietSocket(socket.socket):
-    """A socket that closes itself without a warning when its loop is gone.
-
-    TIME-WAIT records may keep a socket open past the end of a program's last coroutine; a loop
-    that is closed then takes the socket with it, and nobody has forgotten anything.
-    """
-
-    def __del__(self) -> None:
-        with contextlib.suppress(AttributeError):  # there was no descriptor to make it with
-            self.close()
-
-
-class LinuxPort:
+class LinuxPort(OwnSocket):
     """A non-blocking UDP socket of our own, watched by *loop*.
 
     *remote*: the address it is connected to, or None.
@@ -112,44 +94,28 @@ class LinuxPort:
         receiver: Receiver,
         remote: Address | None,
     ) -> None:
-        self._loop = loop
-        self._sock = sock
-        self._receiver = receiver
-        self._remote = remote
-        self.sockname: Address = sock.getsockname()
+        super().__init__(loop, sock, receiver, remote)
         self._ipv6 = sock.family == socket.AF_INET6
         self._wildcard = remote is None and self.sockname[0] in ("0.0.0.0", "::")
         self._families = families(sock)
-        self._fields = IpFields(sock)
         self._buffer = bytearray(DATAGRAM_MAX)
         self._view = memoryview(self._buffer)
         self._gso = True
         self._lone = 0  # wake-ups in a row that found one datagram, and no other as far as seen
-        self.ecn_capable = False
         self._gathered: list[Transmit] = []  # datagrams that may leave together
-        # What the socket did not take, until it does: what was gathered and the run after that.
-        self._kept: list[tuple[Transmit, list[bytes | memoryview], int]] = []
-        self._closed = False
         self._prepare()
         self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
-        self._arrivals = arrivals_in(sock)
-        self.engine: Engine | None = None
-        self._wake: Callable[[], None] = self._readable
         if Engine is not None and isinstance(sock, socket.socket):  # else it is a test's
             self.engine = Engine(
                 loop, self, receiver, loop.time, sock.fileno(), self._ipv6,
                 len(self._families) > 1, self._wildcard, remote, secrets.randbits(64),
             )  # fmt: skip
             self._wake = self.engine.receive
-        loop.add_reader(sock.fileno(), self._wake)
+        self._listen()
 
     def _prepare(self) -> None:
-        sock = self._sock
-        sock.setblocking(False)
-        ask_for_buffers(sock)
-        forbid_fragments(sock)
         with contextlib.suppress(OSError):
-            sock.setsockopt(SOL_UDP, UDP_GRO, 1)
+            self._sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         self.ecn_capable = True
         for ipv6 in self._families:
             self._option(*_ERRORS[ipv6], 1)
@@ -166,16 +132,7 @@ class LinuxPort:
             return False
         return True
 
-    @property
-    def socket(self) -> Any:
-        """The socket, not to be read, written or closed by others."""
-        return self._sock
-
     # -- receiving -------------------------------------------------------------------------------
-
-    def has_arrivals(self) -> bool:
-        """Whether a datagram waits to be read, which the loop will see to in its next turn."""
-        return not self._closed and self._arrivals()
 
     def _readable(self) -> None:
         receiver = self._receiver
@@ -209,7 +166,7 @@ class LinuxPort:
                     (stride,) = _INT.unpack_from(data)
                 else:
                     local = _local_host(level, kind, data) or local
-            peer = self._remote or _plain(address)
+            peer = self._remote or plain(address)
             crowded = receiver.datagrams_received(self._view[:size], stride, peer, local, ecn)
             taken += size
             if count or size > stride or size > LONE_MAX:
@@ -223,12 +180,6 @@ class LinuxPort:
         if deaf:  # woken for an error that somebody else has seen already
             self.read_errors()
         receiver.batch_received()
-
-    def _listen_again(self) -> None:
-        """Watch the socket anew: libuv stops watching one that has an error pending."""
-        if not self._closed:
-            self._loop.remove_reader(self._sock.fileno())
-            self._loop.add_reader(self._sock.fileno(), self._wake)
 
     def read_errors(self) -> bool:
         """Empty the error queue: ICMP messages with the datagrams they quote (ICMP-1).
@@ -249,7 +200,7 @@ class LinuxPort:
                 else:
                     local = _local_host(level, kind, data) or local
             if code:
-                peer = self._remote or _plain(address)
+                peer = self._remote or plain(address)
                 self._receiver.icmp_received(code, quote, peer, local, mtu)
         return True
 
@@ -299,7 +250,7 @@ class LinuxPort:
                 if self.engine is not None:
                     self.engine.gso = self._gso
             else:
-                self._failed(error, transmit)
+                self._failed(error.errno or errno.EIO, transmit)
 
     def _send_singly(self, transmit: Transmit, whole: bytes) -> bool:
         """Send a run datagram by datagram; return whether some were taken and none refused."""
@@ -311,7 +262,7 @@ class LinuxPort:
                 self._keep(transmit, [whole[at:]], len(whole) - at)
                 return at > 0
             except OSError as error:
-                self._failed(error, transmit)
+                self._failed(error.errno or errno.EIO, transmit)
                 if error.errno not in TRANSIENT:
                     return False  # nor will it take the others, which count as lost with it
         return True
@@ -347,29 +298,16 @@ class LinuxPort:
         else:
             self._sock.sendmsg(buffers, ancillary, 0, address)
 
-    def _failed(self, error: OSError, transmit: Transmit) -> None:
-        code = error.errno or errno.EIO
-        if code in TRANSIENT:
-            return  # lost, as any datagram may be; the sender will find out
-        self._receiver.send_failed(code, transmit)
-
     def _keep(self, transmit: Transmit, buffers: list[bytes | memoryview], total: int) -> None:
-        if not self._kept:
-            self._loop.add_writer(self._sock.fileno(), self._writable)
-            if self.engine is not None:
-                self.engine.blocked = True
-        self._kept.append((transmit, buffers, total))
+        super()._keep(transmit, buffers, total)
+        if self.engine is not None:
+            self.engine.blocked = True
 
-    def _writable(self) -> None:
-        self._loop.remove_writer(self._sock.fileno())
-        kept, self._kept = self._kept, []
-        for each in kept:
-            self._try(*each)
-        if not self._kept:
-            if self.engine is not None:
-                self.engine.blocked = False
-                self.engine.wake()
-            self._receiver.ready_to_send()
+    def _ready(self) -> None:
+        if self.engine is not None:
+            self.engine.blocked = False
+            self.engine.wake()
+        super()._ready()
 
     def resend(
         self, path: Path, whole: bytes, size: int, dscp: int, ttl: int | None, ecn: int
@@ -378,27 +316,8 @@ class LinuxPort:
         transmit = Transmit(path, [whole], size, len(whole), dscp, ttl, ecn)
         self._try(transmit, transmit.buffers, transmit.total)
 
-    def abandon(self) -> None:
-        """Close this process's copy of the descriptor, which ends nothing for the parent's.
-
-        To stop watching it would: the two processes share what the loop's selector watches.
-        """
-        self._forget()
-        self._sock.close()
-
-    def close(self) -> None:
-        """Close the socket and forget what it did not take."""
-        if self._closed:
-            return
-        self._forget()
-        if not self._loop.is_closed():
-            self._loop.remove_reader(self._sock.fileno())
-            self._loop.remove_writer(self._sock.fileno())
-        self._sock.close()
-
     def _forget(self) -> None:
-        self._closed = True
-        self._kept.clear()
+        super()._forget()
         self._gathered.clear()
         if self.engine is not None:
             self.engine.close()
@@ -453,10 +372,3 @@ def _local_host(level: int, kind: int, data: bytes) -> str:
     if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
         return socket.inet_ntop(socket.AF_INET6, data[:16])
     return ""
-
-
-def _plain(address: Any) -> Address:
-    """Return *address* without the flow label of IPv6, which may change between datagrams."""
-    if len(address) == 4 and address[2]:
-        return address[0], address[1], 0, address[3]
-    return tuple(address)
