@@ -7,7 +7,7 @@ gives the reason for something else.
 """
 
 import dataclasses
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from rudp.core.congestion.controller import ControllerFactory
 from rudp.core.terms.bounds import WINDOW_MAX
@@ -20,6 +20,8 @@ MSS_CEILING: Final = 65_507 - 20
 
 CONGESTION: Final = ("newreno", "reno", "cubic", "bbr", "lossy")
 """Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
+
+DatagramIo = Literal["auto", "linux", "selector", "portable"]
 
 COUNT_MAX: Final = 1 << 24
 """The largest number of connections, records or resets that may be allowed."""
@@ -193,9 +195,11 @@ class Config:
     ttl: int | None = None
     """Hops that what we send may take, 1 to 255; None for the system's choice (RFC 9293 §3.9.2,
     MUST-49)."""
-    datagram_io: Literal["auto", "portable"] = "auto"
-    """``"auto"`` takes the fastest path the loop allows, ``"portable"`` only ever uses
-    ``loop.create_datagram_endpoint``."""
+    datagram_io: DatagramIo = "auto"
+    """The way to UDP sockets: ``"linux"``, many datagrams for each system call; ``"selector"``, one
+    for each, on any loop with ``add_reader``; ``"portable"``, ``loop.create_datagram_endpoint`` and
+    nothing else.  ``"auto"`` takes the first of them that system and loop allow
+    (docs/platforms.md)."""
     lane: Literal["auto", "python", "off"] = "auto"
     """Who does the steady work of a connection that runs well: ``"auto"`` the lane in C where there
     is one, ``"python"`` the one in Python, ``"off"`` the procedures of the RFCs alone.  Nothing but
@@ -241,8 +245,9 @@ class Config:
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
         if self.ecn not in ("accept", "on", "off"):
             raise ValueError(f"ecn must be 'accept', 'on' or 'off', not {self.ecn!r}")
-        if self.datagram_io not in ("auto", "portable"):
-            raise ValueError(f"datagram_io must be 'auto' or 'portable', not {self.datagram_io!r}")
+        if self.datagram_io not in get_args(DatagramIo):
+            names = ", ".join(repr(name) for name in get_args(DatagramIo))
+            raise ValueError(f"datagram_io must be one of {names}, not {self.datagram_io!r}")
         if self.lane not in ("auto", "python", "off"):
             raise ValueError(f"lane must be 'auto', 'python' or 'off', not {self.lane!r}")
         if self.loss_detection not in ("rack", "rfc6675"):

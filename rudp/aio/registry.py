@@ -14,16 +14,16 @@ import random
 import socket
 import sys
 import weakref
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.watch import last_words
-from rudp.config import Config
+from rudp.config import Config, DatagramIo
 from rudp.core.segment.addresses import is_ipv6
 from rudp.core.segment.transmit import Address
-from rudp.udp.linux import LinuxPort, QuietSocket
-from rudp.udp.port import ask_for_buffers, lend_address
+from rudp.udp.own import QuietSocket
+from rudp.udp.port import Port, Receiver, ask_for_buffers, lend_address
 from rudp.udp.portable import PortablePort
 
 _ATTRIBUTE = "_rudp_registry"
@@ -65,6 +65,25 @@ def _is_uvloop(loop: asyncio.AbstractEventLoop) -> bool:
     return type(loop).__module__.partition(".")[0] == "uvloop"
 
 
+def _watches_sockets(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether *loop* has ``add_reader``, which a proactor has not."""
+    missing = asyncio.AbstractEventLoop.add_reader
+    return getattr(type(loop), "add_reader", missing) is not missing
+
+
+def _port_kind(
+    way: DatagramIo,
+) -> Callable[[asyncio.AbstractEventLoop, socket.socket, Receiver, Address | None], Port]:
+    """Return what makes ports that go this *way*; only Linux has the names that its own needs."""
+    if way == "linux":
+        from rudp.udp.linux import LinuxPort
+
+        return LinuxPort
+    from rudp.udp.selector import SelectorPort
+
+    return SelectorPort
+
+
 class Registry:
     """The endpoints of one event loop."""
 
@@ -72,15 +91,16 @@ class Registry:
         self._loop = loop
         # Exactly these types: a subclass may have changed what time or a socket is.
         self.real = _is_uvloop(loop) or type(loop) is asyncio.SelectorEventLoop
+        self._watches = self.real and _watches_sockets(loop)
         # A loop that plays a seed over again brings its own chance; a real one has the system's.
         chance = getattr(loop, "chance", None)
         self._chance = chance if isinstance(chance, random.Random) else random.SystemRandom()
         self._secret = self._chance.randbytes(32) if chance is not None else _SECRET
-        self._clients: dict[tuple[Address, bool], Endpoint] = {}
-        self._servers: dict[tuple[Address, bool], Endpoint] = {}
+        self._clients: dict[tuple[Address, DatagramIo], Endpoint] = {}
+        self._servers: dict[tuple[Address, DatagramIo], Endpoint] = {}
         self._endpoints: set[Endpoint] = set()
         # A lock lives as long as somebody holds it or waits for it.
-        self._opening: weakref.WeakValueDictionary[tuple[Address, bool], asyncio.Lock] = (
+        self._opening: weakref.WeakValueDictionary[tuple[Address, DatagramIo], asyncio.Lock] = (
             weakref.WeakValueDictionary()
         )
         self._keeper: AsyncGenerator[None, None] | None = None
@@ -101,7 +121,7 @@ class Registry:
 
         *fresh*: make another one, the old having no free port left.  Raises :class:`OSError`.
         """
-        key = remote, self._is_portable(config)
+        key = remote, self._datagram_io(config)
         endpoint = self._clients.get(key)
         if endpoint is not None and not (endpoint.closed or fresh):
             return endpoint  # without a lock: nothing is awaited
@@ -139,7 +159,7 @@ class Registry:
         *port*: the TCP port to claim on it, None for the number of the UDP port.  *reuse_address*:
         also where a server of another process has left nothing but TIME-WAIT records.
         """
-        key = local, self._is_portable(config)
+        key = local, self._datagram_io(config)
         endpoint = self._servers.get(key)
         if endpoint is None or endpoint.closed or not local[1]:
             endpoint = await self._open(
@@ -161,12 +181,24 @@ class Registry:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _is_portable(self, config: Config) -> bool:
-        return (
-            config.datagram_io == "portable"
-            or not self.real
-            or not sys.platform.startswith("linux")
-        )
+    def _datagram_io(self, config: Config) -> DatagramIo:
+        """Return the way to sockets that *config* asks for, or the fastest there is.
+
+        Raises :class:`RuntimeError` if there is no such way here.
+        """
+        asked = config.datagram_io
+        if asked == "portable" or (asked == "auto" and not self._watches):
+            return "portable"
+        if not self._watches:
+            raise RuntimeError(
+                f"datagram_io={asked!r} needs a loop that watches sockets (add_reader), which "
+                f"{self._loop!r} is not known to do"
+            )
+        if asked == "linux" and sys.platform != "linux":
+            raise RuntimeError("datagram_io='linux' needs Linux")
+        if asked == "auto":
+            return "linux" if sys.platform == "linux" else "selector"
+        return asked
 
     async def _open(
         self,
@@ -180,6 +212,7 @@ class Registry:
         reuse_port: bool = False,
     ) -> Endpoint:
         """Make an endpoint and its socket."""
+        way = self._datagram_io(config)
         await self._keep()
         loop = self._loop
         endpoint = Endpoint(
@@ -195,13 +228,13 @@ class Registry:
             sock = _make_socket(
                 family, local, remote, reuse_address=reuse_address, reuse_port=reuse_port
             )
-            if self._is_portable(config):
-                ask_for_buffers(sock)  # the fast path does so by itself
-        if self._is_portable(config):
+            if way == "portable":
+                ask_for_buffers(sock)  # the others do so by themselves
+        if way == "portable":
             await self._open_portable(endpoint, sock, family, local, remote, reuse_port)
         else:
             assert sock is not None
-            endpoint.attach(LinuxPort(loop, _own(sock), endpoint, remote))
+            endpoint.attach(_port_kind(way)(loop, _own(sock), endpoint, remote))
         self._endpoints.add(endpoint)
         return endpoint
 

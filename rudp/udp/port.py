@@ -1,7 +1,8 @@
 """What the skin asks of a UDP socket, and what the socket tells it.
 
-Two implementations keep this contract: :mod:`rudp.udp.portable` on any loop, and
-:mod:`rudp.udp.linux`, which moves whole runs in one system call.  Neither knows TCP.
+Three implementations keep this contract: :mod:`rudp.udp.linux` moves whole runs in one system call,
+:mod:`rudp.udp.selector` one datagram, on any loop that watches sockets, and
+:mod:`rudp.udp.portable` runs on any loop at all.  None knows TCP.
 """
 
 import contextlib

@@ -17,6 +17,7 @@ DELAY = 0.01
 NETS = {
     "tcp": Net("tcp", None),
     "rudp": Net("rudp", rudp.Config()),
+    "selector": Net("selector", rudp.Config(datagram_io="selector")),
     "portable": Net("portable", rudp.Config(datagram_io="portable")),
     "virtual": Net("virtual", rudp.Config()),
 }
@@ -66,9 +67,9 @@ def net(request: pytest.FixtureRequest) -> Net:
     return NETS[request.param]
 
 
-@pytest.fixture(params=["rudp", "portable"])
+@pytest.fixture(params=["rudp", "selector", "portable"])
 def real(request: pytest.FixtureRequest) -> Net:
-    """rudp on real sockets, both ways."""
+    """rudp on real sockets, all ways."""
     return NETS[request.param]
 
 

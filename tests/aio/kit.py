@@ -1,7 +1,7 @@
 """One interface for asyncio's TCP and for rudp, protocols that write all down, pairs of them.
 
 A test that takes the fixture ``net`` runs over asyncio's own TCP (the yardstick, on asyncio's own
-loop only), over rudp's fast and portable datagram paths, and over rudp on virtual time.
+loop only), over rudp's three ways to sockets, and over rudp on virtual time.
 """
 
 import asyncio

@@ -16,6 +16,11 @@ from pathlib import Path
 import pytest
 
 import rudp
+from rudp.config import DatagramIo
+from rudp.sim import run as run_virtual
+from rudp.udp.linux import LinuxPort
+from rudp.udp.portable import PortablePort
+from rudp.udp.selector import SelectorPort
 from tests.aio.kit import HOST, Net, Recorder, address_of, cleared, close, echo
 from tests.children import PATIENT
 from tests.conftest import open_sockets
@@ -44,7 +49,7 @@ def new_loop():
 """
 
 
-@pytest.fixture(params=["auto", "portable"])
+@pytest.fixture(params=["auto", "selector", "portable"])
 def program(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """Run the text of a program after ``HEAD`` and return what it prints."""
     head = PATIENT + HEAD % (request.param, request.config.getoption("--loop"))
@@ -465,3 +470,45 @@ async def test_socket_goes_with_its_last_connection(real: Net) -> None:
     assert not open_sockets() - before
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("way", ["linux", "selector"])
+def test_a_way_to_sockets_that_is_not_there_is_named(way: DatagramIo) -> None:
+    async def main() -> None:
+        config = rudp.Config(datagram_io=way)
+        with pytest.raises(RuntimeError, match=rf"{way}.*add_reader"):
+            await rudp.start_server(lambda *_: None, HOST, 0, config=config)
+        with pytest.raises(RuntimeError, match=rf"{way}.*add_reader"):
+            await rudp.open_connection(HOST, 9, config=config)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("platform", "asked", "expected"),
+    [
+        ("linux", "auto", LinuxPort),
+        ("linux", "selector", SelectorPort),
+        ("linux", "portable", PortablePort),
+        ("darwin", "auto", SelectorPort),
+        ("darwin", "portable", PortablePort),
+        ("win32", "auto", SelectorPort),
+    ],
+)
+async def test_the_fastest_way_that_there_is(
+    monkeypatch: pytest.MonkeyPatch, platform: str, asked: DatagramIo, expected: type
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    server = await rudp.create_server(
+        asyncio.Protocol, HOST, 0, config=rudp.Config(datagram_io=asked)
+    )
+    (endpoint,) = server.endpoints
+    assert type(endpoint._port) is expected
+    server.close()
+    await server.wait_closed()
+
+
+async def test_linux_s_way_is_linux_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(RuntimeError, match="Linux"):
+        await rudp.create_server(asyncio.Protocol, HOST, 0, config=rudp.Config(datagram_io="linux"))

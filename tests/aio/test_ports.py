@@ -1,21 +1,25 @@
-"""The two ways to a UDP socket: what they deliver, what they survive, and what they leave alone."""
+"""The ways to a UDP socket: what they deliver, what they survive, and what they leave alone."""
 
 import asyncio
 import contextlib
 import errno
+import functools
 import socket
 import struct
 import sys
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 import rudp
+from rudp.config import DatagramIo
 from rudp.core.segment import wire
 from rudp.core.segment.transmit import CE, ECT_0, Address, Transmit
 from rudp.udp.linux import LinuxPort
+from rudp.udp.own import OwnSocket
 from rudp.udp.portable import PortablePort
+from rudp.udp.selector import SelectorPort
 from tests.aio.kit import HOST, Net, Recorder, address_of, cleared, pair, turns
 from tests.udp.kit import send
 
@@ -82,17 +86,22 @@ def run_to(address: Address, *sizes: int, local: str = "", **fields: Any) -> Tra
 
 
 @contextlib.asynccontextmanager
-async def linux(host: str = HOST, remote: Address | None = None) -> AsyncIterator[Any]:
+async def linux(
+    host: str = HOST, remote: Address | None = None, kind: type[OwnSocket] = LinuxPort
+) -> AsyncIterator[Any]:
     """Give a port on a socket of its own, and its receiver."""
     listener = Listener()
     sock = bound(host)
     if remote is not None:
         sock.connect(remote)
-    port = LinuxPort(asyncio.get_running_loop(), sock, listener, remote)
+    port = kind(asyncio.get_running_loop(), sock, listener, remote)
     try:
         yield port, listener
     finally:
         port.close()
+
+
+selector = functools.partial(linux, kind=SelectorPort)
 
 
 @contextlib.asynccontextmanager
@@ -108,7 +117,7 @@ async def portable(remote: Address | None = None) -> AsyncIterator[Any]:
         await turns(3)
 
 
-@pytest.mark.parametrize("kind", [linux, portable])
+@pytest.mark.parametrize("kind", [linux, selector, portable])
 async def test_runs_arrive_as_datagrams(kind: Any) -> None:
     """PACE-5: equal sizes, the last may be shorter; whatever the kernel makes of it."""
     async with linux() as (receiving, listener), kind() as (port, _):
@@ -119,7 +128,7 @@ async def test_runs_arrive_as_datagrams(kind: Any) -> None:
         assert {address for _, address, _ in listener.datagrams} == {port.sockname}
 
 
-@pytest.mark.parametrize("kind", [linux, portable])
+@pytest.mark.parametrize("kind", [linux, selector, portable])
 async def test_MUST_48_MUST_49_dscp_and_ttl(kind: Any) -> None:
     """SHLD-21, UDP-16: per run, and back to the system's own when nobody asks for more."""
     receiving = bound()
@@ -439,16 +448,17 @@ async def test_ECN_1_a_wildcard_socket_answers_from_the_right_address_and_marked
         assert heard.marks == [CE]
 
 
-async def test_ECN_1_an_asyncio_transport_cannot() -> None:
-    async with portable() as (port, _):
+@pytest.mark.parametrize("kind", [selector, portable])
+async def test_ECN_1_without_control_messages_there_is_none(kind: Any) -> None:
+    async with kind() as (port, _):
         assert not port.ecn_capable
 
 
-@pytest.mark.parametrize(("io", "works"), [("auto", True), ("portable", False)])
-async def test_SHLD_8_ECN_between_real_sockets(
-    io: Literal["auto", "portable"], works: bool
-) -> None:
-    """ECN-1, ECN-2: agreed on where both sockets can, and never by the portable way."""
+@pytest.mark.parametrize(
+    ("io", "works"), [("auto", True), ("selector", False), ("portable", False)]
+)
+async def test_SHLD_8_ECN_between_real_sockets(io: DatagramIo, works: bool) -> None:
+    """ECN-1, ECN-2: agreed on where both sockets can, and never without control messages."""
     net = Net("rudp", rudp.Config(ecn="on", datagram_io=io))
     server = await Net("rudp", rudp.Config()).create_server(Recorder)
     async with cleared(server):
@@ -464,8 +474,9 @@ async def test_SHLD_8_ECN_between_real_sockets(
 async def test_PMTU_13_nothing_is_fragmented(host: str) -> None:
     """UDP-5: a probe that is too large must not arrive in pieces; both ways to a socket."""
     option = (41, 23) if ":" in host else (0, 10)  # IPV6_MTU_DISCOVER, IP_MTU_DISCOVER
-    async with linux(host) as (port, _):
-        assert port.socket.getsockopt(*option) == 3
+    for kind in (linux, selector):
+        async with kind(host) as (port, _):
+            assert port.socket.getsockopt(*option) == 3
     _, other = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: PortablePort(Listener(), None), local_addr=(host, 0)
     )
@@ -474,7 +485,7 @@ async def test_PMTU_13_nothing_is_fragmented(host: str) -> None:
     await turns(3)
 
 
-@pytest.mark.parametrize("kind", [linux, portable])
+@pytest.mark.parametrize("kind", [linux, selector, portable])
 @pytest.mark.parametrize("sizes", [(65_508,), (65_508, 65_508, 9)])
 async def test_PMTU_13_what_is_too_large_is_known_at_once(kind: Any, sizes: tuple[int]) -> None:
     """And said once for a run; whatever fits goes out as before, in one call where that works."""

@@ -6,15 +6,15 @@ from tests.conftest import LoopFactory
 from tests.faults.kit import Way
 
 
-@pytest.fixture(params=["linux", "portable", "virtual"])
+@pytest.fixture(params=["linux", "selector", "portable", "virtual"])
 def way(request: pytest.FixtureRequest, loop_factory: LoopFactory) -> Way:
-    """Linux's sockets, the loop's own datagram transport, and the latter on virtual time."""
+    """All ways to real sockets, and the portable one on virtual time."""
     return Way(request.param, loop_factory)
 
 
-@pytest.fixture(params=["linux", "portable"])
+@pytest.fixture(params=["linux", "selector", "portable"])
 def real(request: pytest.FixtureRequest, loop_factory: LoopFactory) -> Way:
-    """The first two alone."""
+    """The first three alone."""
     return Way(request.param, loop_factory)
 
 

@@ -1,8 +1,8 @@
 """What can go wrong below a connection, made to happen on purpose.
 
-A test runs its program with :meth:`Way.run`, over Linux's sockets, over the loop's own datagram
-transport or over the latter on virtual time.  :class:`Faults` then says what becomes of each
-datagram that one side sends.
+A test runs its program with :meth:`Way.run`, over sockets of our own, as on Linux or as on any
+system, over the loop's own datagram transport or over the latter on virtual time.
+:class:`Faults` then says what becomes of each datagram that one side sends.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import rudp
 from rudp.sim import VirtualLoop
-from rudp.udp.linux import QuietSocket
+from rudp.udp.own import QuietSocket
 from tests.udp.kit import cut
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Faults:
 
 
 class FaultySocket(QuietSocket):
-    """A UDP socket whose ``sendmsg`` fails as *faults* say, whole if it does for one datagram."""
+    """A UDP socket whose sends fail as *faults* say, ``sendmsg`` as a whole for one datagram."""
 
     faults = Faults()
 
@@ -86,6 +86,14 @@ class FaultySocket(QuietSocket):
         for datagram in cut(buffers, ancillary):
             self.faults.check(datagram)
         return super().sendmsg(buffers, ancillary, *rest)
+
+    def send(self, data: Any, *rest: Any) -> int:
+        self.faults.check(bytes(data))
+        return super().send(data, *rest)
+
+    def sendto(self, data: Any, *rest: Any) -> int:
+        self.faults.check(bytes(data))
+        return super().sendto(data, *rest)
 
 
 class FaultyTransport(asyncio.DatagramTransport):
@@ -153,7 +161,10 @@ def _faulty_endpoints(faults: Faults) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """One of ``linux``, ``portable`` and ``virtual``; *new_loop* is the loop of the real ones."""
+    """One of ``linux``, ``selector``, ``portable`` and ``virtual``.
+
+    *new_loop* makes the loop of the real ones.
+    """
 
     name: str
     new_loop: LoopFactory
@@ -161,6 +172,16 @@ class Way:
     @property
     def is_virtual(self) -> bool:
         return self.name == "virtual"
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether the socket is ours, and may be a faulty one."""
+        return self.name in ("linux", "selector")
+
+    @property
+    def io(self) -> Any:
+        """The ``datagram_io`` of it."""
+        return "auto" if self.is_virtual else self.name
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a program; nothing may reach the exception handler, and no task may be left."""
@@ -183,9 +204,7 @@ class Way:
         return result
 
     def config(self, **settings: Any) -> rudp.Config:
-        if self.name == "portable":
-            settings["datagram_io"] = "portable"
-        return rudp.Config(mss=MSS, **settings)
+        return rudp.Config(mss=MSS, datagram_io=self.io, **settings)
 
     async def start_server(
         self,
@@ -199,7 +218,7 @@ class Way:
         config = self.config(**settings)
         if faults is None:
             return await rudp.start_server(connected, host, 0, config=config)
-        if self.name == "linux":
+        if self.has_socket:
             sock = _faulty_socket(faults)
             return await rudp.start_server(connected, sock=sock, config=config)
         with _faulty_endpoints(faults):
@@ -213,7 +232,7 @@ class Way:
         config = self.config(**settings)
         if faults is None:
             return await rudp.open_connection(*address, config=config)
-        if self.name == "linux":
+        if self.has_socket:
             sock = _faulty_socket(faults)
             sock.connect(address)
             return await rudp.open_connection(sock=sock, config=config)

@@ -51,7 +51,7 @@ def answers(courier: "subprocess.Popen[str]") -> tuple[int, int]:
     return int(afar), int(near)
 
 
-@pytest.mark.parametrize("io", ["auto", "portable"])
+@pytest.mark.parametrize("io", ["auto", "selector", "portable"])
 @pytest.mark.parametrize("how", ["down", "deleted"])
 def test_UDP_19_an_interface_that_goes_and_comes_back(pair: VethPair, how: str, io: str) -> None:
     """The connection waits for it, and one on loopback does not notice."""

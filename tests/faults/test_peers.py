@@ -33,7 +33,7 @@ class Peer:
     address: tuple[str, int]
 
     def __init__(self, way: Way) -> None:
-        self._io = "portable" if way.name == "portable" else "auto"
+        self._io = way.io
         self.address = (HOST, 0)
 
     async def start(self) -> None:

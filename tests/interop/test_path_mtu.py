@@ -148,7 +148,7 @@ async def test_ICMP_5_PMTU_8_a_router_says_what_passes(row: Row) -> None:
     assert await row.exchange() == [[OCTETS, 1372, 1452, 0, True]] * 2
 
 
-@pytest.mark.parametrize("io", ["auto", "portable"])
+@pytest.mark.parametrize("io", ["auto", "selector", "portable"])
 async def test_PMTU_6_a_link_that_drops_without_a_word(row: Row, io: str) -> None:
     """PMTU-5, PMTU-13, UDP-5: nothing goes in pieces, and data never waits for a time-out."""
     row.width("b", "to-r", 1400)

@@ -1,4 +1,4 @@
-"""Both datagram paths put the same segments on the wire (decision 4).
+"""All datagram paths put the same segments on the wire (decision 4).
 
 Recorded sockets stand for the system.  First the ports alone are given the same runs, while their
 sockets fill up and a device may refuse batches.  Then a whole endpoint stands on each of them, and
@@ -22,7 +22,9 @@ from rudp.core.life.connection import Connection
 from rudp.core.segment import wire
 from rudp.core.segment.options import encode, encode_syn
 from rudp.udp.linux import LinuxPort
+from rudp.udp.own import OwnSocket
 from rudp.udp.portable import PortablePort
+from rudp.udp.selector import SelectorPort
 from tests.udp.kit import (
     PEER,
     Datagram,
@@ -33,6 +35,7 @@ from tests.udp.kit import (
     Watch,
     linux_port,
     run,
+    selector_port,
 )
 
 PEERS = [PEER, ("127.0.0.1", 7002), ("10.1.2.3", 9)]
@@ -48,18 +51,19 @@ runs = st.lists(st.tuples(sizes(), st.sampled_from(PEERS), st.integers(0, 63)), 
 full = st.lists(st.sampled_from([0, 0, errno.EAGAIN]), max_size=30)
 
 
-@given(runs, full, full, st.sampled_from([None, errno.EIO, errno.EINVAL]))
+@given(runs, full, full, st.sampled_from([None, errno.EIO, errno.EINVAL]), st.booleans())
 def test_the_same_runs_are_the_same_datagrams(
     plan: list[tuple[tuple[int, int, int], Any, int]],
     full_here: list[int],
     full_there: list[int],
     gso: int | None,
+    plain: bool,
 ) -> None:
     transmits = [
         run(lengths, number, peer, dscp=dscp) for number, (lengths, peer, dscp) in enumerate(plan)
     ]
     sock, watch, ear = RecordingSocket(Refusals(*full_here), gso), Watch(), Ear()
-    fast = linux_port(sock, ear, watch)
+    fast = (selector_port if plain else linux_port)(sock, ear, watch)
     slow = PortablePort(ear, None)
     transport = RecordingTransport(slow, Refusals(*full_there))
 
@@ -184,12 +188,12 @@ class Host:
         raise NotImplementedError
 
 
-class LinuxHost(Host):
-    def __init__(self, seed: int, config: Config) -> None:
+class SocketHost(Host):
+    def __init__(self, seed: int, config: Config, kind: type[OwnSocket]) -> None:
         super().__init__(seed, config)
         self._sock = RecordingSocket()
         self.wire = self._sock.sent
-        port = LinuxPort(self.loop, self._sock, self.endpoint, None)  # type: ignore[arg-type]
+        port: Any = kind(self.loop, self._sock, self.endpoint, None)  # type: ignore[arg-type]
         self.endpoint.attach(port)
 
     def arrive(self, segment: bytes) -> None:
@@ -265,7 +269,11 @@ def test_the_same_calls_are_the_same_segments(
 ) -> None:
     """Handshake, data, retransmissions, probes and FIN, octet for octet and in the same order."""
     config = Config(nodelay=nodelay, ecn="off")
-    hosts = [LinuxHost(seed, config), PortableHost(seed, config)]
+    hosts = [
+        SocketHost(seed, config, LinuxPort),
+        SocketHost(seed, config, SelectorPort),
+        PortableHost(seed, config),
+    ]
     for host in hosts:
         host.open(config)
     peer = Peer(hosts[0].wire)
@@ -293,6 +301,7 @@ def test_the_same_calls_are_the_same_segments(
             elif arriving:
                 host.arrive(arriving)
             host.loop.settle()
-    assert hosts[0].wire == hosts[1].wire
-    assert hosts[0].reader.data == hosts[1].reader.data
-    assert hosts[0].loop.now == hosts[1].loop.now
+    for host in hosts[1:]:
+        assert host.wire == hosts[0].wire
+        assert host.reader.data == hosts[0].reader.data
+        assert host.loop.now == hosts[0].loop.now

@@ -13,6 +13,7 @@ from rudp.core.segment.transmit import Address, Transmit
 from rudp.udp.linux import SOL_UDP, UDP_SEGMENT, LinuxPort
 from rudp.udp.port import SO_MEMINFO
 from rudp.udp.portable import PortablePort
+from rudp.udp.selector import SelectorPort
 
 HERE: Address = ("127.0.0.1", 7000)
 PEER: Address = ("127.0.0.1", 7001)
@@ -108,7 +109,13 @@ class RecordingSocket:
         self.sent += [(datagram, address) for datagram in datagrams]
         return sum(map(len, datagrams))
 
-    def recvmsg_into(self, buffers: list[bytearray], size: int) -> tuple[int, Any, int, Address]:
+    def send(self, data: Any) -> int:
+        return self.sendmsg([data], [])
+
+    def sendto(self, data: Any, address: Address) -> int:
+        return self.sendmsg([data], [], 0, address)
+
+    def recvmsg_into(self, buffers: list[Any], size: int) -> tuple[int, Any, int, Address]:
         if self.errors:
             code = self.errors.popleft()
             raise OSError(code, os.strerror(code))
@@ -119,6 +126,13 @@ class RecordingSocket:
         data, ancillary, address = self.inbox.popleft()
         buffers[0][: len(data)] = data
         return len(data), ancillary, 0, address
+
+    def recvfrom_into(self, buffer: memoryview) -> tuple[int, Address]:
+        size, _, _, address = self.recvmsg_into([buffer], 0)
+        return size, address
+
+    def recv_into(self, buffer: memoryview) -> int:
+        return self.recvfrom_into(buffer)[0]
 
     def recvmsg(self, *_: int) -> tuple[bytes, Any, int, Address]:
         self.error_reads += 1
@@ -222,6 +236,12 @@ class RecordingTransport:
 
 def linux_port(sock: RecordingSocket, ear: Any, watch: Any = None) -> LinuxPort:
     return LinuxPort(watch or Watch(), sock, ear, None)  # type: ignore[arg-type]
+
+
+def selector_port(
+    sock: RecordingSocket, ear: Any, watch: Any = None, remote: Address | None = None
+) -> SelectorPort:
+    return SelectorPort(watch or Watch(), sock, ear, remote)  # type: ignore[arg-type]
 
 
 def send(port: Any, transmit: Transmit) -> bool:

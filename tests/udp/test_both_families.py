@@ -16,6 +16,8 @@ import pytest
 from rudp.core.segment.transmit import CE, ECT_0, Address, Transmit
 from rudp.udp.fields import BOTH, IPV4_ONLY, IPV6_ONLY, families
 from rudp.udp.linux import LinuxPort
+from rudp.udp.own import OwnSocket
+from rudp.udp.selector import SelectorPort
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")
 
@@ -63,6 +65,15 @@ def both() -> socket.socket:
 async def port() -> AsyncIterator[tuple[LinuxPort, Ear]]:
     ear = Ear()
     made = LinuxPort(asyncio.get_running_loop(), both(), ear, None)
+    yield made, ear
+    made.close()
+
+
+@pytest.fixture(params=[LinuxPort, SelectorPort])
+async def any_port(request: pytest.FixtureRequest) -> AsyncIterator[tuple[OwnSocket, Ear]]:
+    """A port of either kind, where both do the same."""
+    ear = Ear()
+    made = request.param(asyncio.get_running_loop(), both(), ear, None)
     yield made, ear
     made.close()
 
@@ -139,7 +150,7 @@ async def test_ECN_1_UDP_16_MUST_48_what_is_sent(
     assert header_after(made, peer, Transmit(path, [b"x"], 1, 1)) == default
 
 
-def header_after(made: LinuxPort, peer: socket.socket, transmit: Transmit) -> tuple[int, int]:
+def header_after(made: Any, peer: socket.socket, transmit: Transmit) -> tuple[int, int]:
     made.send(transmit)
     made.flush()
     found = [header(peer) for _ in transmit.datagrams()]
@@ -147,8 +158,28 @@ def header_after(made: LinuxPort, peer: socket.socket, transmit: Transmit) -> tu
     return found[0]
 
 
-async def test_PMTU_13_nothing_is_fragmented(port: tuple[LinuxPort, Ear]) -> None:
-    made, _ = port
+async def test_UDP_16_MUST_48_what_is_sent_without_control_messages(
+    any_port: tuple[OwnSocket, Ear], peer: socket.socket
+) -> None:
+    made, _ = any_port
+    path = (as_seen(peer), "")
+    default = header_after(made, peer, Transmit(path, [b"x"], 1, 1))
+    assert header_after(made, peer, Transmit(path, [b"xyz"], 1, 3, 46, 7)) == (46 << 2, 7)
+    assert header_after(made, peer, Transmit(path, [b"x"], 1, 1)) == default
+
+
+async def test_both_families_are_heard(
+    any_port: tuple[OwnSocket, Ear], peer: socket.socket
+) -> None:
+    made, ear = any_port
+    peer.sendto(b"here", (peer.getsockname()[0], made.sockname[1]))
+    while not ear.datagrams:
+        await asyncio.sleep(0.01)
+    assert [(data, address) for data, address, *_ in ear.datagrams] == [(b"here", as_seen(peer))]
+
+
+async def test_PMTU_13_nothing_is_fragmented(any_port: tuple[OwnSocket, Ear]) -> None:
+    made, _ = any_port
     assert made.socket.getsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER) == PROBE
 
 

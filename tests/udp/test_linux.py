@@ -10,15 +10,14 @@ import pytest
 
 from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
 from rudp.udp.linux import (
-    DATAGRAM_MAX,
     GATHERED_MAX,
     LONE_MAX,
     LOOK_AGAIN,
-    OCTETS_PER_WAKE,
     READS_PER_WAKE,
     SOL_UDP,
     UDP_GRO,
 )
+from rudp.udp.own import DATAGRAM_MAX, OCTETS_PER_WAKE
 from rudp.udp.port import ask_for_buffers, granted_receive_buffer, receive_drops
 from tests.udp.kit import PEER, Ear, RecordingSocket, Refusals, Watch, linux_port, run, send
 

@@ -231,7 +231,7 @@ def test_the_bounds_of_the_rto_keep_their_order() -> None:
     [
         ("rto_form", ["linux", "rfc"]),
         ("ecn", ["accept", "on", "off"]),
-        ("datagram_io", ["auto", "portable"]),
+        ("datagram_io", ["auto", "linux", "selector", "portable"]),
         ("lane", ["auto", "python", "off"]),
     ],
 )
