@@ -148,6 +148,8 @@ static int engine_share(Engine *engine, Py_ssize_t size, Py_ssize_t stride, Key 
         if (taken > 0) {
             rest = end;
             push_touched(engine, seat);
+            seat->answered = 0;
+            seat->patience -= seat->patience > 0;
             if (seat->lane && !seat->lane->steady)
                 taken = tell(seat->connection, "end_lane", NULL);
         }
@@ -181,6 +183,21 @@ static int seat_pump(Engine *engine, Seat *seat, PyObject *connection) {
     return 0;
 }
 
+/* There is nothing to send for now: see to it that the lane is asked again in time. */
+static int seat_settle(Engine *engine, Seat *seat) {
+    double at;
+    if (get_double(seat->connection, engine->s_scheduled, &at))
+        return -1;
+    return lane_deadline(seat->lane) < at ? tell(engine->receiver, "schedule", seat->connection)
+                                          : 0;
+}
+
+/* Whether there may be something to send. */
+static inline int has_something(const Lane *lane) {
+    return lane->ack_due == ACK_NOW || lane->end != lane->snd_nxt ||
+           lane->train.seq < lane->train.right;
+}
+
 /* Hand data over without a detour. */
 static int seat_read(Engine *engine, Seat *seat) {
     while (seat->lane && seat->protocol && seat->lane->ready_octets) {
@@ -203,9 +220,13 @@ static int seat_read(Engine *engine, Seat *seat) {
         if (failed)
             return -1;
     }
-    if (seat->lane)
+    if (!seat->lane)
+        return 0;
+    if (has_something(seat->lane)) {
         push_ready(engine, seat);
-    return 0;
+        return 0;
+    }
+    return seat_settle(engine, seat);
 }
 
 /* Whether the user of *connection* is to be told each time octets have left; -1 for an error. */
@@ -340,6 +361,7 @@ static int engine_read(Engine *engine) {
         if (taken >= OCTETS_PER_WAKE || (crowded && count))
             break;
     }
+    engine->alone = engine->touches == 1 && !passed;
     if (!failed && deaf && !engine->closed)
         failed = tell(engine->port, "read_errors", NULL);
     if (!failed && (passed || deaf))

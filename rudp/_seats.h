@@ -21,6 +21,7 @@ enum {
     RUNS_PER_FLUSH = 64,
     READ_OCTETS = 256 * 1024,
     COPIED_MAX = 4096, /* octets of a datagram that is copied beside others, to leave with them */
+    PATIENCE = 64,     /* see Seat_write() */
 };
 
 enum { ECN_BITS = 3, CE_MARK = 3 };
@@ -52,6 +53,8 @@ typedef struct Seat {
     Key key;
     struct Seat *next_ready, *next_touched; /* lists hold a reference */
     char is_ready, is_touched;
+    char answered;  /* a write has left at once since data came, and */
+    int patience;   /* so often more data must come before another may */
 } Seat;
 
 typedef struct {
@@ -63,6 +66,7 @@ struct Engine {
     int fd;
     char ipv6, dual, wildcard, connected;
     char gso, blocked, closed;
+    char alone;    /* the last wake-up was for one connection */
     char flushing; /* flush() is going to be called */
     int lone;      /* wake-ups in a row that found one datagram */
     int dscp, ttl; /* what the socket's options say; -1: the system's TTL */

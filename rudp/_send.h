@@ -139,15 +139,6 @@ static int engine_emit(Engine *engine, Seat *to, Outgoing *out) {
     return 0;
 }
 
-/* There is nothing to send for now: see to it that the lane is asked again in time. */
-static int seat_settle(Engine *engine, Seat *seat) {
-    double at;
-    if (get_double(seat->connection, engine->s_scheduled, &at))
-        return -1;
-    return lane_deadline(seat->lane) < at ? tell(engine->receiver, "schedule", seat->connection)
-                                          : 0;
-}
-
 static int engine_run(Engine *engine, double now) {
     Outgoing out;
     Seat *seat;
