@@ -9,6 +9,7 @@ from rudp.aio.connect import create_connection
 from rudp.aio.delivery import innermost
 from rudp.aio.server import Server, create_server
 from rudp.aio.tls import start_tls
+from rudp.aio.transport import Transport
 
 LIMIT: Final = 64 * 1024
 """Octets: asyncio's default for a StreamReader's buffer."""
@@ -17,36 +18,39 @@ LIMIT: Final = 64 * 1024
 class StreamReader(asyncio.StreamReader):
     """asyncio's, which raises what ended the connection only when all that came before is read."""
 
-    _late: BaseException | None = None
     if TYPE_CHECKING:  # the base's, which the type stubs leave out
         _buffer: bytearray
         _eof: bool
         _waiter: asyncio.Future[None] | None
-
-    def exception(self) -> BaseException | None:  # type: ignore[override]
-        """Return what ended the connection, None if nothing did; ``drain()`` raises it at once."""
-        return self._late or super().exception()
+        _wait_for_data: Callable[[str], Coroutine[Any, Any, None]]
 
     def set_exception(self, exc: BaseException) -> None:
-        """Raise *exc* where the stream stops; after its regular end that is nowhere."""
+        """Raise *exc* where the stream stops; after its regular end that is nowhere.
+
+        ``drain()`` raises it at once.
+        """
         if not self._buffer and not self._eof:
             super().set_exception(exc)  # type: ignore[arg-type]
             return
-        self._late = exc
+
+        def stop(_: str) -> Coroutine[Any, Any, None]:
+            raise exc
+
+        # From here on: those who read and write all day need not ask whether it is so.
+        self.exception = lambda: exc  # type: ignore[assignment,method-assign,return-value]
+        self._wait_for_data = stop
         waiter, self._waiter = self._waiter, None  # it wants more than there is
         if waiter is not None and not waiter.done():
             waiter.set_exception(exc)
 
-    def _wait_for_data(self, func_name: str) -> Coroutine[Any, Any, None]:
-        # No coroutine of its own around asyncio's: 216 octets for each reader that waits.
-        if self._late is not None:
-            raise self._late
-        waiting: Coroutine[Any, Any, None] = super()._wait_for_data(func_name)  # type: ignore[misc]
-        return waiting
-
 
 class StreamWriter(asyncio.StreamWriter):
     """asyncio's, whose ``wait_closed`` means delivered, and whose TLS does not ask the loop."""
+
+    if TYPE_CHECKING:  # the base's, which the type stubs leave out
+        _protocol: Any
+        _reader: Any
+        _transport: Any
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class StreamWriter(asyncio.StreamWriter):
         A stream of TLS that the peer has cut is an error for who has read past the cut, and for
         nobody else: all that was wanted was read, and what was written is delivered.
         """
-        closed = self._protocol._get_close_waiter(self)  # type: ignore[attr-defined]
+        closed = self._protocol._get_close_waiter(self)
         over: asyncio.Future[None] = closed.get_loop().create_future()  # a fork has no running loop
 
         def wake(_: object) -> None:
@@ -100,6 +104,14 @@ class StreamWriter(asyncio.StreamWriter):
 
     async def drain(self) -> None:
         """Wait until the transport takes more.  Raises what ended the connection, if it did."""
+        transport: Any = self._transport
+        if (
+            type(transport) is Transport
+            and transport.is_steady
+            and not self._protocol._paused
+            and (self._reader is None or self._reader._exception is None)
+        ):
+            return  # as nearly always
         error = innermost(self.transport).error
         if error is not None and not self.transport.is_closing():
             raise error  # the protocol hears of it only when it has read all that came before
@@ -114,7 +126,7 @@ class StreamWriter(asyncio.StreamWriter):
         ssl_shutdown_timeout: float | None = None,
     ) -> None:
         """Go on with TLS; see :func:`rudp.start_tls` for the exceptions."""
-        protocol = self._protocol  # type: ignore[attr-defined]
+        protocol = self._protocol
         await self.drain()
         transport = await start_tls(
             self.transport,  # type: ignore[arg-type]
@@ -126,7 +138,7 @@ class StreamWriter(asyncio.StreamWriter):
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         self._transport = protocol._transport = transport
-        self._reader._transport = transport  # type: ignore[attr-defined]  # whom it tells to pause
+        self._reader._transport = transport  # whom it tells to pause
         protocol._over_ssl = True
 
 

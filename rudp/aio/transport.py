@@ -544,6 +544,11 @@ class Transport(WriteFlow, asyncio.Transport):
         """Why the connection died, perhaps ahead of ``connection_lost``; None if it did not."""
         return self._connection.error
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is open, nothing has gone wrong, and a lane takes what is written."""
+        return self._connection.lane is not None
+
     def info(self) -> ConnectionInfo:
         """Return a snapshot of the connection."""
         return self._connection.info()
