@@ -67,10 +67,11 @@ class Sink(Protocol):
     def is_closing(self) -> bool:
         """Return whether the user has closed it."""
 
-    def pump(self) -> None:
+    def pump(self) -> bool:
         """The connection may have events, octets to read, or room to write.
 
         It is polled for what it has to send after that, and needs no :meth:`Endpoint.touch`.
+        Return whether the user was told anything: he may write before the next turn is over.
         """
 
     def lose(self, error: OSError) -> None:
@@ -96,11 +97,12 @@ class Orphan:
         """Return False: nobody has closed it."""
         return False
 
-    def pump(self) -> None:
-        """Wait for the end."""
+    def pump(self) -> bool:
+        """Wait for the end; nobody hears of it."""
         connection = self._connection
         if connection.fin_acked or connection.state is State.CLOSED:
             self._endpoint.drop(connection)
+        return False
 
     def lose(self, error: OSError) -> None:
         """Nobody wants to know."""
@@ -150,6 +152,7 @@ class Endpoint:
         self._sinks: dict[Connection, Sink] = {}
         self._acceptors: dict[Listener, Acceptor] = {}
         self._flushing: asyncio.Handle | None = None
+        self._delivering = False  # what was received: whether to flush is seen at its end
         self._leaving: asyncio.Future[None] | None = None
         self._blocked = False
         self._alarm: asyncio.TimerHandle | None = None
@@ -324,7 +327,7 @@ class Endpoint:
 
     def wake(self) -> None:
         """Flush once before the loop waits again, however often this is called."""
-        if self._flushing is None and not self.closed:
+        if self._flushing is None and not self._delivering and not self.closed:
             try:
                 self._flushing = self.loop.call_soon(self._flush)
             except RuntimeError:  # the loop is closed, and what is left of us with it
@@ -347,10 +350,22 @@ class Endpoint:
         self._table.handle_datagrams(data, stride, path, now, ecn)
         return self._table.is_crowded
 
-    def batch_received(self) -> None:
-        """All that had arrived is in the table: tell the transports, then answer."""
-        self._deliver()
-        self.wake()
+    def batch_received(self, *, more: bool = False) -> None:
+        """All that had arrived is in the table: tell the transports, then answer.
+
+        If that moved nobody to write, the answer need not wait for the end of the turn.
+        """
+        told = True
+        self._delivering = True
+        try:
+            told = self._deliver()
+        finally:
+            self._delivering = False
+            at_once = not (told or more) and self._flushing is None
+            if not at_once:
+                self.wake()
+        if at_once:
+            self._flush()
 
     def icmp_received(
         self, code: int, quote: bytes, address: Address | None, local: str, mtu: int
@@ -405,16 +420,21 @@ class Endpoint:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _deliver(self) -> None:
-        """Give every transport its events, and every new connection its transport."""
+    def _deliver(self) -> bool:
+        """Give every transport its events, and every new connection its transport.
+
+        Return whether any user was told anything.
+        """
+        told = False
         sinks = self._sinks
         for connection in self._table.poll_events():
             sink = sinks.get(connection)
             if sink is None and self._acceptors:  # it may be new
                 self._accept()
                 sink = sinks.get(connection)
-            if sink is not None:
-                sink.pump()
+            if sink is not None and sink.pump():
+                told = True
+        return told
 
     def _accept(self) -> None:
         for listener, acceptor in list(self._acceptors.items()):

@@ -174,22 +174,28 @@ class Transport(WriteFlow, asyncio.Transport):
 
     # -- from the core to the protocol -----------------------------------------------------------
 
-    def pump(self) -> None:
+    def pump(self) -> bool:
         """Act on what happened to the connection; called by the endpoint."""
         connection = self._connection
         events = connection.poll_events()
         if self._stage == _STARTED and not events & _NOTABLE:  # octets came, or were acknowledged
+            told = False
             if events & tcb.READABLE:
                 self._read()
+                told = True
             if connection.wants_room:
                 self._drain()
-            return
-        if self._stage < _LOST:
+                told = True
+            return told
+        told = self._stage < _LOST
+        if told:
             self._serve(events)
             if self._stage == _CLOSING and connection.has_left:
                 self._pump_soon()  # connection_lost comes from there, in a turn of its own
         if events & _SETTLED:
+            told = told or self._deliveries is not None
             self._settle()
+        return told
 
     def _serve(self, events: int) -> None:
         """Act on *events*: let the protocol have its callbacks."""

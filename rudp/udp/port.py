@@ -107,8 +107,8 @@ class Receiver(Protocol):
         Return whether there is work for several already, so that the rest should wait a little.
         """
 
-    def batch_received(self) -> None:
-        """No more for now: act on what was received."""
+    def batch_received(self, *, more: bool = False) -> None:
+        """No more for now: act on what was received.  *more*: in this turn there may be more."""
 
     def icmp_received(
         self, code: int, quote: bytes, address: Address | None, local: str, mtu: int

@@ -53,7 +53,7 @@ class PortablePort(asyncio.DatagramProtocol):
         """One datagram is one batch."""
         remote = self._remote if self._remote is not None else addr
         self._receiver.datagrams_received(data, len(data), remote, "")
-        self._receiver.batch_received()
+        self._receiver.batch_received(more=True)
 
     def error_received(self, exc: Exception) -> None:
         """The system reports an error, and not for which datagram; perhaps from within a send."""

@@ -48,7 +48,7 @@ class Listener:
             self.datagrams.append((bytes(data[at : at + stride]), address, local))
         return False
 
-    def batch_received(self) -> None:
+    def batch_received(self, *, more: bool = False) -> None:
         self.batches += 1
         self._moved.set()
 

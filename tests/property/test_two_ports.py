@@ -147,11 +147,12 @@ class Reader:
     def is_closing(self) -> bool:
         return False
 
-    def pump(self) -> None:
+    def pump(self) -> bool:
         self.connection.poll_events()
         if self.connection.readable_octets:
             self.data += self.connection.receive()
             self._endpoint.touch(self.connection)
+        return False
 
     def lose(self, error: OSError) -> None:
         raise AssertionError("nobody forks here")

@@ -190,7 +190,7 @@ class Ear:
         self.heard.append((bytes(data), stride, address, ecn))
         return False
 
-    def batch_received(self) -> None:
+    def batch_received(self, *, more: bool = False) -> None:
         self.batches += 1
 
     def icmp_received(self, *_: Any) -> None:

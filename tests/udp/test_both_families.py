@@ -39,7 +39,7 @@ class Ear:
         self.datagrams.append((bytes(data), address, local, ecn))
         return False
 
-    def batch_received(self) -> None: ...
+    def batch_received(self, *, more: bool = False) -> None: ...
 
     def icmp_received(
         self, code: int, quote: bytes, address: Address | None, local: str, mtu: int

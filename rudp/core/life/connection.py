@@ -41,10 +41,10 @@ from rudp.core.watch.info import ConnectionInfo
 from rudp.core.watch.recorder import FlightRecorder
 from rudp.core.watch.tracer import Tracer
 
-CALM: Final = 2
+CALM: Final = 3
 """How often a connection comes to rest before it is asked whether it is steady.
 
-Asking takes 5 µs, and lending and bringing back the numbers 15; one that opens, sends a little and
+Asking takes 5 µs, and lending and bringing back the numbers 15; one that opens, sends an answer and
 closes would never earn that."""
 
 
@@ -233,7 +233,7 @@ class Connection:
         """When :meth:`handle_timeout` has work to do; infinity if never."""
         if self.lane is not None:
             return self.lane.deadline
-        return self._tcb.timers.next()
+        return self._variables.timers.next()
 
     @property
     def time_wait_facts(self) -> tuple[int, int, int | None, int, int, int]:
@@ -435,7 +435,9 @@ class Connection:
                     self._leave(lane)
                 if taken:
                     return
-        segment_arrives(self._tcb, run, now)
+            else:
+                self._leave(lane)
+        segment_arrives(self._variables, run, now)
 
     def settle(self) -> None:
         """There is nothing to send for now: if the connection is steady, the lane may have it."""
@@ -540,8 +542,9 @@ class Connection:
             events = self.lane.events
             self.lane.events = 0
             return events
-        events = self._tcb.events
-        self._tcb.events = 0
+        tcb = self._variables
+        events = tcb.events
+        tcb.events = 0
         return events
 
     def poll_transmit(self, now: float, max_segments: int) -> Transmit | None:
@@ -551,4 +554,5 @@ class Connection:
             transmit = lane.emit(now, max_segments)
             if lane.steady:
                 return transmit
-        return segment_leaves(self._tcb, now, max_segments)
+            self._leave(lane)
+        return segment_leaves(self._variables, now, max_segments)

@@ -31,6 +31,17 @@ and nearly all send."""
 _ALONE: Final = struct.Struct("!III")
 _PAIR: Final = struct.Struct("!II")
 _SHORT: Final = struct.Struct("!H")
+_SYN: Final = struct.Struct("!HHHHIIHBB")
+"""All options of a SYN of ours or of Linux: MSS, SACK permitted, timestamps, NOP, window scale."""
+
+_SYN_KINDS: Final = (
+    MSS << 8 | 4,
+    SACK_PERMITTED << 8 | 2,
+    TIMESTAMPS << 8 | 10,
+    NOP << 8 | WINDOW_SCALE,
+    3,
+)
+"""What stands between their values."""
 
 
 class Options:
@@ -67,6 +78,14 @@ def decode(data: bytes | memoryview) -> Options | None:
     end = len(data)
     if not end:
         return NO_OPTIONS
+    if end == _SYN.size:
+        mss, octets, sack, stamps, tsval, tsecr, scale, size, shift = _SYN.unpack(data)
+        if (mss, sack, stamps, scale, size) == _SYN_KINDS:
+            options = Options(tsval, tsecr)
+            options.mss = octets
+            options.sack_permitted = True
+            options.window_scale = shift
+            return options
     options = Options()
     data = bytes(data)
     at = 0
@@ -114,6 +133,9 @@ def encode_syn(
 
     *timestamps* is (TSval, TSecr), both 32-bit numbers.
     """
+    if window_scale is not None and sack_permitted and timestamps is not None:
+        kind, sack, stamps, scale, size = _SYN_KINDS
+        return _SYN.pack(kind, mss, sack, stamps, *timestamps, scale, size, window_scale)
     parts = [_SHORT.pack(MSS << 8 | 4), _SHORT.pack(mss)]
     if sack_permitted:
         parts.append(bytes((SACK_PERMITTED, 2)))

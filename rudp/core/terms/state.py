@@ -43,6 +43,8 @@ class Cause(enum.Enum):
     TIMEOUT_2MSL = "2MSL timeout"
     DELETE = "delete TCB"
 
+    __hash__ = object.__hash__  # for MOVES: that of its base is a function of Python
+
 
 _S = State
 _C = Cause
