@@ -301,7 +301,8 @@ class Endpoint:
             if sink.is_closing() and not connection.fin_acked and connection.error is not None:
                 _say_lost(connection)  # who has closed may not be there to hear of it
             self._note_left()
-        self.wake()
+        if not (self._sinks or self._claimed):
+            self._flush_soon()  # and close, before anybody hears of it who may want the address
 
     def claim(self, port: int, *, shares: bool = False) -> None:
         """Keep the socket open, and TCP port *port* for one server, until :meth:`release`.
@@ -327,7 +328,11 @@ class Endpoint:
 
     def wake(self) -> None:
         """Flush once before the loop waits again, however often this is called."""
-        if self._flushing is None and not self._delivering and not self.closed:
+        if not self._delivering:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if self._flushing is None and not self.closed:
             try:
                 self._flushing = self.loop.call_soon(self._flush)
             except RuntimeError:  # the loop is closed, and what is left of us with it
