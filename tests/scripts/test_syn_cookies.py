@@ -157,7 +157,7 @@ def test_SYNC_7_the_first_data_does_for_an_ACK_that_was_lost(play: Play) -> None
         +30 < PA 1:11(10) ack 1
         accept
         read 10
-        > A 1 ack 11                        # with the whole window, which no SYN can announce
+        +0.04 > A 1 ack 11                  # with the whole window, which no SYN can announce
         """
     )
 

@@ -191,6 +191,7 @@ class Receiver:
         self.promised = irs + 1  # the right edge that was granted
         self.right_edge = irs + 1  # the same, rounded up to what the scaled field could say
         self._ask_again()
+        self.worth_asking = 0  # the first ACK tells of the room, and comes before it is needed
         self.ack_due = AckDue.NO
         self.ack_why = Why.ACK_OF_SYN  # the latest reason for one at once
         self.duplicate_acks = 0  # without SACK: further copies of the acknowledgement due
