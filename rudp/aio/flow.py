@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rudp.core.life.connection import Connection
 
+HIGH_WATER: Final = 64 * 1024
+LOW_WATER: Final = HIGH_WATER // 4
+"""Octets: asyncio's defaults."""
+
 _SendfileProtocol: Final[Any] = base_events._SendfileFallbackProtocol  # type: ignore[attr-defined]
 
 
@@ -48,6 +52,11 @@ class WriteFlow(transports._FlowControlMixin):
         _connection: Connection
 
         def _touch(self) -> None: ...
+
+    def _set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        if high is None and low is None:
+            high, low = HIGH_WATER, LOW_WATER  # asyncio would compute an int for each transport
+        super()._set_write_buffer_limits(high, low)  # type: ignore[misc]
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the high-water and low-water marks, as asyncio's transports do."""

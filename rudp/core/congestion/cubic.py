@@ -41,6 +41,7 @@ class Cubic(WindowController):
         "_hystart",
         "_idle_since",
         "_prior",
+        "_starts",
         "k",
         "w_est",
         "w_max",
@@ -50,9 +51,8 @@ class Cubic(WindowController):
 
     def __init__(self, smss: int, initial_window: int, *, hystart: bool = True) -> None:
         super().__init__(smss, initial_window)
-        self._hystart = HyStart()
-        if not hystart:
-            self._hystart.stop()
+        self._hystart: HyStart | None = None  # made when the window is used
+        self._starts = hystart  # the first slow start is not over yet
         self.w_max = 0.0
         self.k = 0.0
         self.w_est = 0.0
@@ -88,9 +88,12 @@ class Cubic(WindowController):
     def _slow_start(self, ack: Ack) -> int:
         """Grow by what was delivered; return the octets that are left for avoidance."""
         growth: int | None = ack.delivered
-        if not self._hystart.is_done:
+        if self._starts:
+            if self._hystart is None:
+                self._hystart = HyStart()
             growth = self._hystart.growth(ack)
             if growth is None:  # a queue is building up: avoidance begins here (CUB-9)
+                self._starts = False
                 self.ssthresh = self.cwnd
                 self._cwnd_prior = self.w_max = self.cwnd / self.smss
                 return 0
@@ -140,7 +143,7 @@ class Cubic(WindowController):
         The window is what was in flight, if cwnd had grown beyond what the peer let us send: seven
         tenths of more than that would be no reduction at all.
         """
-        self._hystart.stop()
+        self._starts = False  # a loss or a mark ends the first slow start (HS-7)
         window = min(max(self.cwnd, self.earned), flight_size)
         cwnd = window / self.smss
         self._cwnd_prior = cwnd
@@ -161,17 +164,18 @@ class Cubic(WindowController):
         self._prior = self._state()
 
     def _state(self) -> _State:
-        done = self._hystart.is_done
-        return self.w_max, self.k, self.w_est, self._cwnd_prior, self._epoch, done
+        return self.w_max, self.k, self.w_est, self._cwnd_prior, self._epoch, self._starts
 
     def on_undo(self, most: int, now: float) -> None:
         """Be as before the last reduction, the curve too (CUB-10)."""
         super().on_undo(most, now)
         if self._prior is None:
             return
-        self.w_max, self.k, self.w_est, self._cwnd_prior, self._epoch, done = self._prior
-        if not done:
-            self._hystart.resume()
+        self.w_max, self.k, self.w_est, self._cwnd_prior, self._epoch, starts = self._prior
+        if starts:
+            self._starts = True
+            if self._hystart is not None:
+                self._hystart.resume()
 
     def on_restart(self, idle: float, rto: float, now: float) -> None:
         """Return to the restart window; the time of silence is no time of growth (CUB-3)."""

@@ -57,10 +57,6 @@ class HyStart:
         """Whether slow start is left to others from now on."""
         return self._phase is _Phase.DONE
 
-    def stop(self) -> None:
-        """A loss or a mark ended the first slow start (HS-7)."""
-        self._phase = _Phase.DONE
-
     def resume(self) -> None:
         """The loss that ended it was none: the first slow start goes on."""
         self._phase = _Phase.SLOW_START

@@ -171,7 +171,7 @@ class Receiver:
         self._timers = timers
         self.irs = irs
         self.rcv_nxt = irs + 1
-        self.rcv_up = irs + 1
+        self.rcv_up = irs
         self.receive_buffer = config.receive_buffer
         self.receive_buffer_max = largest_buffer(config)
         self.autotune = Autotune(config.receive_buffer)

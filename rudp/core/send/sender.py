@@ -279,7 +279,8 @@ class Sender:
             self._timers.loss_kind is LossTimer.PERSIST
             or (not before and self.flight.rtt.backoffs > 0)
         )
-        self.snd_wnd = window
+        if changed:
+            self.snd_wnd = window
         if changed and not before:
             self._persists = 0  # not when a probe is taken: the window may be shut all the same
         if seg_seq > self.snd_wl1:
@@ -445,7 +446,7 @@ class Sender:
                 return None
         elif not self._may_send_small(size):
             return None
-        end = nxt + size
+        end = nxt + size if size < unsent else self.buffer.end  # the same, in one object
         if end == self.fin_seq and size < usable:
             end += 1
         return nxt, end
