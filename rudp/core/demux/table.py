@@ -221,42 +221,50 @@ class ConnectionTable:
         view = memoryview(data)
         size = len(view)
         if STAMPED_SIZE <= size <= stride and ecn != CE:
-            ports, seq, word, _, layout, tsval, tsecr = STAMPED.unpack_from(view)
+            ports, seq, word, tail, layout, tsval, tsecr = STAMPED.unpack_from(view)
             known = self._entries.get((path, ports))
-            lane = None if known is None else known.lane
             if (
                 known is not None
-                and lane is not None
                 and layout == TIMESTAMPS_ALONE
                 and word >> 28 & 0xF == STAMPED_SIZE // 4
             ):
-                taken = lane.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
-                if not lane.steady:
-                    known.end_lane()
-                if taken:
-                    self._ready[known] = None
-                    self._eventful[known] = None
-                    return
+                lane = known.lane
+                if lane is not None:
+                    taken = lane.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
+                    if not lane.steady:
+                        known.end_lane()
+                    if taken:
+                        self._ready[known] = None
+                        self._eventful[known] = None
+                        return
+                stamps = options.Options(tsval, tsecr)
+                run = Run(ports, seq, word, tail & 0xFFFF, stamps, view, STAMPED_SIZE)
+                self._hand_over(known, run, now)
+                return
         for run in wire.read_runs(view, stride, self.counters):
             if ecn == CE:
                 run.ce = True
             connection = self._entries.get((path, run.ports))
             if connection is not None:
-                if self._half_open and self._must_wait(connection, run, now):
-                    continue
-                connection.handle_segments(run, now)
-                self._attend(connection)
-                state = connection.state
-                if state is State.TIME_WAIT:
-                    self._keep_record(connection, now)
-                elif state is State.CLOSED:
-                    self._remove(connection)  # what follows in this read may open a new one
+                self._hand_over(connection, run, now)
                 continue
             record = self._time_wait.find(path, swap_ports(run.ports))
             if record is not None:
                 self._late(record, run, path, now)
             else:
                 self._stray(run, path, now)
+
+    def _hand_over(self, connection: Connection, run: Run, now: float) -> None:
+        """*run* is for *connection*: if it is the end of that, what follows may open a new one."""
+        if self._half_open and self._must_wait(connection, run, now):
+            return
+        connection.handle_segments(run, now)
+        self._attend(connection)
+        state = connection.state
+        if state is State.TIME_WAIT:
+            self._keep_record(connection, now)
+        elif state is State.CLOSED:
+            self._remove(connection)
 
     def handle_icmp(
         self, code: int, quote: bytes, path: Path, now: float, *, mtu: int | None = None
