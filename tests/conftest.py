@@ -101,7 +101,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _new_uvloop() -> asyncio.AbstractEventLoop:
     import uvloop
 
-    loop = uvloop.new_event_loop()
+    return warning_late(uvloop.new_event_loop())
+
+
+def warning_late(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+    """Return *loop*, one of uvloop's, whose ``close()`` returns whatever it warns of."""
     close = loop.close
 
     def close_then_warn() -> None:

@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = """\
 __main__ → cli
 rudp
-aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch
+aio.program → aio.carrier → aio.rule
+aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
 core.demux
@@ -57,7 +58,7 @@ FORBIDDEN_IN_CORE = {
 ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info"}}
 """Of these modules the core uses nothing but these names."""
 
-EXTRAS = {"cli": {"rich", "uvloop"}}
+EXTRAS = {"cli": {"rich", "uvloop"}, "aio": {"uvloop"}}
 """Packages of an extra that a room uses if they are installed: it imports them inside functions."""
 
 LINES_MAX = 750

@@ -80,7 +80,6 @@ async def create_connection(
     config = config or _DEFAULT
     watcher = watching(
         loop,
-        real=registry.real,
         tracer=tracer,
         capture=capture,
         name="client",
@@ -143,7 +142,7 @@ def _abort(opened: tuple[Transport, Any]) -> None:
 
 
 async def _begun(
-    opened: tuple[Transport, P],
+    opened: tuple[Transport, Any],
     protocol_factory: Callable[[], P],
     tls: Tls | None,
     *,
@@ -168,6 +167,52 @@ async def _begun(
         transport.reset()
         raise
     return transport, protocol
+
+
+async def connect_unclaimed(
+    address: Address,
+    *,
+    family: int,
+    local_addr: tuple[str, int] | None,
+    config: Config,
+    tracer: Tracer | None,
+) -> Transport:
+    """Open a connection to *address* that has no protocol until it is given to :func:`claim`.
+
+    Nothing of what the peer says is lost meanwhile.  Raises :class:`OSError`.
+    """
+    loop = asyncio.get_running_loop()
+    infos = await resolve(loop, address[0], address[1], family=family)
+    kind, remote = infos[0]
+    if address[2:]:
+        remote = *remote[:2], *address[2:]  # the zone of a link-local address
+    locals_ = None if local_addr is None else await resolve(loop, *local_addr, family=family)
+    watcher = watching(loop, tracer=tracer, capture=None, name="client", peer_name="")
+    open_: Open[Any] = functools.partial(_open, loop, asyncio.Protocol, config, None, watcher)
+    transport, _ = await _to_address(registry_of(loop), (kind, remote), locals_, config, open_)
+    return transport
+
+
+async def claim(
+    transport: Transport,
+    protocol_factory: Callable[[], P],
+    *,
+    ssl: SSLContext | bool | None = None,
+    server_hostname: str | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+    **_: object,
+) -> tuple[asyncio.Transport, P]:
+    """Give the connection of *transport* a protocol, behind TLS with *ssl*.
+
+    Exceptions are those of :func:`create_connection`, and the connection is gone then.
+    """
+    try:
+        tls = Tls.of_client(ssl, None, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+    except BaseException:
+        transport.reset()
+        raise
+    return await _begun((transport, None), protocol_factory, tls, early=False)
 
 
 async def _to_address(

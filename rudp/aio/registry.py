@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 from rudp.aio.endpoint import Endpoint
+from rudp.aio.kinds import has_real_network, watches_descriptors
 from rudp.aio.watch import last_words
 from rudp.config import Config, DatagramIo
 from rudp.core.segment.addresses import is_ipv6
@@ -61,16 +62,6 @@ def registry_of(loop: asyncio.AbstractEventLoop) -> "Registry":
     return registry
 
 
-def _is_uvloop(loop: asyncio.AbstractEventLoop) -> bool:
-    return type(loop).__module__.partition(".")[0] == "uvloop"
-
-
-def _watches_sockets(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether *loop* has ``add_reader``, which a proactor has not."""
-    missing = asyncio.AbstractEventLoop.add_reader
-    return getattr(type(loop), "add_reader", missing) is not missing
-
-
 def _port_kind(
     way: DatagramIo,
 ) -> Callable[[asyncio.AbstractEventLoop, socket.socket, Receiver, Address | None], Port]:
@@ -89,9 +80,8 @@ class Registry:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # Exactly these types: a subclass may have changed what time or a socket is.
-        self.real = _is_uvloop(loop) or type(loop) is asyncio.SelectorEventLoop
-        self._watches = self.real and _watches_sockets(loop)
+        self._real = has_real_network(loop)
+        self._watches = self._real and watches_descriptors(loop)
         # A loop that plays a seed over again brings its own chance; a real one has the system's.
         chance = getattr(loop, "chance", None)
         self._chance = chance if isinstance(chance, random.Random) else random.SystemRandom()
@@ -221,10 +211,10 @@ class Registry:
             secret=self._secret,
             chance=self._chance,
             connected=remote,
-            real=self.real,
+            real=self._real,
             on_empty=self._forget,
         )
-        if self.real and sock is None:
+        if self._real and sock is None:
             sock = _make_socket(
                 family, local, remote, reuse_address=reuse_address, reuse_port=reuse_port
             )

@@ -35,6 +35,9 @@ class Server(asyncio.AbstractServer):
     :meth:`wait_closed` returns when they are gone.
     """
 
+    beside: socket.socket | None = None
+    """A socket that is closed along with it."""
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -204,6 +207,8 @@ class Server(asyncio.AbstractServer):
             endpoint.release(self._port_on(endpoint))
         self._listeners.clear()
         self._endpoints.clear()
+        if self.beside is not None:
+            self.beside.close()
         if self._serving_forever is not None and not self._serving_forever.done():
             self._serving_forever.cancel()
         if not self._active:
@@ -282,9 +287,7 @@ async def create_server(
     config = config or Config()
     if keep_alive and not config.keepalive:
         config = dataclasses.replace(config, keepalive=True)
-    watcher = watching(
-        loop, real=registry.real, tracer=tracer, capture=capture, name="server", peer_name="client"
-    )
+    watcher = watching(loop, tracer=tracer, capture=capture, name="server", peer_name="client")
     endpoints: list[Endpoint] = []
     if sock is not None:
         if host is not None or port is not None:

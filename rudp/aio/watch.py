@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from rudp.aio.kinds import keeps_real_time
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
@@ -20,7 +21,6 @@ CaptureTo = str | Path | BinaryIO | Capture
 def watching(
     loop: asyncio.AbstractEventLoop,
     *,
-    real: bool,
     tracer: Tracer | None,
     capture: CaptureTo | None,
     name: str,
@@ -30,17 +30,29 @@ def watching(
 
     A loop on virtual time may have an attribute ``watch``, see :class:`rudp.sim.VirtualLoop`.
 
-    *real*: whether the loop's time passes by itself; then a capture has the time of the day.
     *name*, *peer_name*: what a capture made here calls the two ends.  Raises :class:`OSError` if it
     cannot be begun.
     """
-    if capture is not None and not isinstance(capture, Capture):
-        epoch = time.time() - loop.time() if real else 0.0
-        capture = Capture(capture, name=name, peer_name=peer_name, epoch=epoch)
+    if capture is not None:
+        capture = capture_on(loop, capture, name=name, peer_name=peer_name)
     watch = getattr(loop, "watch", None)
     theirs = watch(name) if watch is not None else None
     watchers = [each for each in (tracer, capture, theirs) if each is not None]
     return Tee(*watchers) if len(watchers) > 1 else watchers[0] if watchers else None
+
+
+def capture_on(
+    loop: asyncio.AbstractEventLoop, capture: CaptureTo, *, name: str, peer_name: str
+) -> Capture:
+    """Return the capture that is meant, on *loop*'s clock if it is made here.
+
+    It has the time of the day if the loop's time passes with it.  Raises :class:`OSError` if it
+    cannot be begun.
+    """
+    if isinstance(capture, Capture):
+        return capture
+    epoch = time.time() - loop.time() if keeps_real_time(loop) else 0.0
+    return Capture(capture, name=name, peer_name=peer_name, epoch=epoch)
 
 
 def ending_of(connection: Connection, local: Address) -> Ending:

@@ -1,0 +1,344 @@
+"""What makes an event loop carry TCP over rudp: the methods that it has of its own.
+
+:class:`Carrier` stands before a loop's class and takes what its programs do with TCP; all else, and
+what its rule leaves to the kernel, goes on to the loop.  A program that opens its sockets itself
+(aiohttp's client does, to race addresses) gives them to ``loop.sock_connect``, which opens
+the connection over rudp and leaves the socket as it is: it stands for the connection until
+``create_connection(sock=)`` takes that.  A socket that some other process has bound stands for its
+address: ``create_server(sock=)`` serves UDP there.  What can not be carried says so; nothing goes
+over the kernel's TCP unseen.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import dataclasses
+import socket
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from rudp.aio.connect import claim, connect_unclaimed, create_connection
+from rudp.aio.rule import Rule
+from rudp.aio.server import Server, create_server
+from rudp.aio.tls import SSLTransport, start_tls
+from rudp.aio.transport import Transport
+from rudp.config import Config
+from rudp.trace.capture import Capture
+
+_INTERNET: Final = frozenset({socket.AF_INET, socket.AF_INET6})
+
+_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("rudp_inside", default=False)
+"""Whether asyncio's own ``create_connection`` opens a socket, for what is left to the kernel."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Carriage:
+    """How a loop carries: what is left to the kernel, and the options of all that is not."""
+
+    rule: Rule = dataclasses.field(default_factory=Rule)
+    config: Config = dataclasses.field(default_factory=Config)
+    capture: Capture | None = None
+
+
+if TYPE_CHECKING:
+    _Loop = asyncio.AbstractEventLoop
+else:
+    _Loop = object
+
+
+class Carrier(_Loop):
+    """A mixin for loop classes; see above.  ``carriage`` is the loop's, or its class's."""
+
+    carriage = Carriage()
+    _rudp_standing: "weakref.WeakKeyDictionary[socket.socket, _Standing] | None" = None
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    async def create_connection(
+        self,
+        protocol_factory: Callable[[], Any],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        **options: Any,
+    ) -> tuple[asyncio.Transport, Any]:
+        """Open a connection over rudp, or over the kernel's TCP if the rule says so.
+
+        See :func:`rudp.create_connection`.  *sock*: one that ``sock_connect`` has connected, or of
+        a kind that rudp has nothing to do with.  Raises :class:`ValueError` for a TCP socket that
+        something else has connected, unless the rule leaves its peer to the kernel.
+        """
+        carriage = self.carriage
+        if sock is None:
+            if await carriage.rule.leaves(self, host, port):
+                left: Any = super()
+                return await left.create_connection(protocol_factory, host, port, **options)  # type: ignore[no-any-return]
+        elif (standing := self._standing.pop(sock, None)) is not None:
+            transport = standing.take()
+            sock.close()  # nobody has a use for it, and who has given it here does not close it
+            return await claim(transport, protocol_factory, **options)
+        elif _is_tcp(sock):
+            await self._check(sock, "create_connection(sock=)")
+            return await super().create_connection(protocol_factory, sock=sock, **options)
+        elif sock.type != socket.SOCK_DGRAM:
+            return await super().create_connection(protocol_factory, sock=sock, **options)
+        return await create_connection(
+            protocol_factory,
+            host,
+            port,
+            sock=sock,
+            config=carriage.config,
+            tracer=carriage.capture,
+            **options,
+        )
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connect: a TCP socket comes to stand for a connection over rudp.
+
+        It is for ``create_connection(sock=)`` then; the system never hears of it.  If it is
+        bound, the connection begins there.  Raises what :func:`rudp.create_connection` raises.
+        """
+        if not _is_tcp(sock) or _inside.get():
+            await super().sock_connect(sock, address)
+            return
+        carriage = self.carriage
+        if await carriage.rule.leaves(self, *address[:2]):
+            await super().sock_connect(sock, address)
+            return
+        transport = await connect_unclaimed(
+            address,
+            family=sock.family,
+            local_addr=_bound_to(sock),
+            config=carriage.config,
+            tracer=carriage.capture,
+        )
+        self._standing[sock] = _Standing(sock, transport, self)
+
+    async def _connect_sock(self, *arguments: Any) -> socket.socket:
+        """Let asyncio's own ``create_connection`` connect its socket, by ``sock_connect`` too."""
+        token = _inside.set(True)
+        try:
+            sock: socket.socket = await super()._connect_sock(*arguments)  # type: ignore[misc]
+        finally:
+            _inside.reset(token)
+        return sock
+
+    @property
+    def _standing(self) -> "weakref.WeakKeyDictionary[socket.socket, _Standing]":
+        """The sockets that stand for a connection that nobody has taken yet."""
+        if self._rudp_standing is None:
+            self._rudp_standing = weakref.WeakKeyDictionary()
+        return self._rudp_standing
+
+    # -- serving ---------------------------------------------------------------------------------
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: Any = None,
+        port: Any = None,
+        *,
+        sock: socket.socket | None = None,
+        **options: Any,
+    ) -> asyncio.AbstractServer:
+        """Serve over rudp, or over the kernel's TCP if the rule says so.
+
+        See :func:`rudp.create_server`.  *sock*: a TCP socket that is bound stands for its address,
+        at which UDP is served, with ``reuse_port``: several processes that have the same share the
+        clients.  If it listens it ceases to, and it is closed with the server.
+        """
+        if sock is None:
+            if await self._leaves_all(host, port):
+                return await super().create_server(protocol_factory, host, port, **options)
+            return await self._serve(protocol_factory, host, port, **options)
+        if _is_tcp(sock):
+            address = sock.getsockname()
+            if await self.carriage.rule.leaves(self, *address[:2]):
+                return await super().create_server(protocol_factory, sock=sock, **options)
+            return await self._serve_in_place_of(sock, protocol_factory, **options)
+        if sock.type != socket.SOCK_DGRAM:
+            return await super().create_server(protocol_factory, sock=sock, **options)
+        return await self._serve(protocol_factory, sock=sock, **options)
+
+    async def _leaves_all(self, host: Any, port: Any) -> bool:
+        """Return whether the kernel serves all of *host*; ValueError if some of it."""
+        hosts = [host] if host is None or isinstance(host, str) else list(host)
+        left = [await self.carriage.rule.leaves(self, each, port) for each in hosts]
+        if any(left) and not all(left):
+            raise ValueError(
+                f"tcp= leaves some of {hosts!r} to the kernel and not all: each needs its server"
+            )
+        return any(left)
+
+    async def _serve(
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], *where: Any, **options: Any
+    ) -> Server:
+        carriage = self.carriage
+        return await create_server(
+            protocol_factory, *where, config=carriage.config, tracer=carriage.capture, **options
+        )
+
+    async def _serve_in_place_of(
+        self,
+        sock: socket.socket,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        **options: Any,
+    ) -> Server:
+        """Serve UDP at the address of *sock*, which the server then owns."""
+        host, port = sock.getsockname()[:2]
+        if not port:
+            raise ValueError(f"a TCP socket that is bound was expected, got {sock!r}")
+        hosts = [host]
+        if host == "::" and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            hosts.append("0.0.0.0")
+        server = await self._serve(protocol_factory, hosts, port, **options | {"reuse_port": True})
+        with contextlib.suppress(OSError):  # it does not listen
+            # Who connects to it would wait for ever, as nobody accepts.
+            sock.shutdown(socket.SHUT_RDWR)
+        server.beside = sock
+        return server
+
+    # -- connections that are open ---------------------------------------------------------------
+
+    async def start_tls(
+        self,
+        transport: Any,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: Any,
+        **options: Any,
+    ) -> Any:
+        """Go on with TLS, on the kernel's connections and on rudp's; see :func:`rudp.start_tls`."""
+        if isinstance(transport, Transport | SSLTransport):
+            return await start_tls(transport, protocol, sslcontext, **options)
+        return await super().start_tls(transport, protocol, sslcontext, **options)
+
+    async def sendfile(
+        self,
+        transport: Any,
+        file: Any,
+        offset: int = 0,
+        count: int | None = None,
+        *,
+        fallback: bool = True,
+    ) -> int:
+        """Send a file; over rudp it is read and written, on uvloop too."""
+        if isinstance(transport, Transport | SSLTransport):
+            # As a plain function: uvloop's loop has no way for transports that are not its own.
+            sent: int = await asyncio.BaseEventLoop.sendfile(
+                _Sendfile(self),  # type: ignore[arg-type]
+                transport,
+                file,
+                offset,
+                count,
+                fallback=fallback,
+            )
+            return sent
+        return await super().sendfile(transport, file, offset, count, fallback=fallback)
+
+    # -- sockets that stand for nothing ----------------------------------------------------------
+
+    async def connect_accepted_socket(  # type: ignore[override]
+        self, protocol_factory: Callable[[], Any], sock: socket.socket, **options: Any
+    ) -> tuple[asyncio.BaseTransport, Any]:
+        """Refuse a TCP socket that something else has accepted."""
+        await self._check(sock, "connect_accepted_socket()")
+        return await super().connect_accepted_socket(protocol_factory, sock, **options)
+
+    async def sock_accept(self, sock: socket.socket) -> Any:
+        """Refuse a TCP socket: ``create_server(sock=)`` is there for it."""
+        await self._check(sock, "sock_accept()")
+        return await super().sock_accept(sock)
+
+    async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
+        """Refuse a TCP socket: ``create_connection(sock=)`` is there for it."""
+        await self._check(sock, "sock_recv()")
+        return await super().sock_recv(sock, nbytes)
+
+    async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
+        """Refuse a TCP socket: ``create_connection(sock=)`` is there for it."""
+        await self._check(sock, "sock_recv_into()")
+        return await super().sock_recv_into(sock, buf)
+
+    async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
+        """Refuse a TCP socket: ``create_connection(sock=)`` is there for it."""
+        await self._check(sock, "sock_sendall()")
+        await super().sock_sendall(sock, data)
+
+    async def _check(self, sock: socket.socket, call: str) -> None:
+        """Raise :class:`ValueError` for a TCP socket of a peer that is not the kernel's."""
+        if not _is_tcp(sock):
+            return
+        if sock in self._standing:
+            raise ValueError(
+                f"{call}: this socket stands for a connection over rudp, which only "
+                "create_connection(sock=) can take"
+            )
+        address = _peer(sock) or sock.getsockname()
+        if not await self.carriage.rule.leaves(self, *address[:2]):
+            raise _refusal(call, address)
+
+
+class _Standing:
+    """A connection for which a socket stands; it is given up if the socket is."""
+
+    def __init__(
+        self, sock: socket.socket, transport: Transport, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._transport = transport
+        self._forgotten = weakref.finalize(sock, _give_up, loop, transport)
+        self._forgotten.atexit = False
+
+    def take(self) -> Transport:
+        """Return the connection, which lives without the socket from now on."""
+        self._forgotten.detach()
+        return self._transport
+
+
+def _give_up(loop: asyncio.AbstractEventLoop, transport: Transport) -> None:
+    """Nobody can ever take *transport*; this may be any thread."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(transport.abort)
+
+
+class _Sendfile:
+    """As much of a loop as ``sendfile`` wants for a transport that is written to."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.run_in_executor = loop.run_in_executor
+
+    async def _sendfile_fallback(self, *arguments: Any) -> int:
+        fallback: Any = asyncio.BaseEventLoop._sendfile_fallback  # type: ignore[attr-defined]
+        sent: int = await fallback(self, *arguments)
+        return sent
+
+
+def _is_tcp(sock: socket.socket) -> bool:
+    return sock.type == socket.SOCK_STREAM and sock.family in _INTERNET
+
+
+def _bound_to(sock: socket.socket) -> tuple[str, int] | None:
+    """Return the address to which a program has bound *sock*, None if it has not."""
+    try:
+        host, port = sock.getsockname()[:2]
+    except OSError:  # Windows, for one that is not bound
+        return None
+    return (host, port) if port else None
+
+
+def _peer(sock: socket.socket) -> Any:
+    try:
+        return sock.getpeername()
+    except OSError:
+        return None
+
+
+def _refusal(call: str, address: Any) -> ValueError:
+    where = (
+        f"{address[0]}:{address[1]}" if ":" not in address[0] else f"[{address[0]}]:{address[1]}"
+    )
+    return ValueError(
+        f"{call}: a socket of the kernel's TCP on a loop that carries TCP over rudp; let the loop "
+        f"open it, or leave {where} to the kernel: tcp=[{where!r}]"
+    )

@@ -1,0 +1,113 @@
+"""One call for a whole program: event loops whose TCP is rudp.
+
+The program stays as it is.  It runs on a loop of the kind it is used to, which :class:`Carrier`
+stands before, and what it opens and serves goes over rudp, as the loop's rule says.
+"""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from rudp.aio.carrier import Carriage, Carrier
+from rudp.aio.rule import Rule
+from rudp.aio.watch import CaptureTo, capture_on
+from rudp.config import Config
+
+T = TypeVar("T")
+
+
+def new_event_loop(
+    base: type[asyncio.AbstractEventLoop] | None = None,
+    *,
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+    **options: Any,
+) -> asyncio.AbstractEventLoop:
+    """Return a new event loop on which TCP connections and servers go over rudp.
+
+    It takes the place of :func:`asyncio.new_event_loop`, and goes wherever a loop factory is asked
+    for: ``asyncio.Runner(loop_factory=rudp.new_event_loop)``, ``uvicorn --loop
+    rudp:new_event_loop``.  *base*: the class of the loop, with *options* for its constructor;
+    asyncio's own if None; ``uvloop.Loop``, :class:`rudp.sim.VirtualLoop` and classes derived from
+    any of these will do.
+
+    *tcp*: what stays on the kernel's TCP, a list of ``host:port`` patterns such as
+    ``localhost:5432``, ``*.internal:*``, ``10.0.0.0/8:6379`` or ``[::1]:8000``; by default nothing
+    does.  UDP and Unix sockets, pipes and subprocesses are the loop's as ever.  *config*: for all
+    connections and servers.  *capture*: one file for all of them, or a
+    :class:`rudp.trace.Capture`.
+
+    Raises :class:`ValueError` for a pattern that can match nothing, :class:`TypeError` if *tcp* is
+    no list of texts, :class:`OSError` if the capture cannot be begun.
+    """
+    rule = Rule(tcp)
+    kind = carrying(base or _usual())  # type: ignore[arg-type]  # of classes mypy does not know it
+    loop: Carrier = kind(**options)
+    try:
+        if capture is not None:
+            capture = capture_on(loop, capture, name="program", peer_name="")
+        loop.carriage = Carriage(rule, config or Config(), capture)
+    except BaseException:
+        loop.close()
+        raise
+    return loop
+
+
+def new_uvloop(
+    *,
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+) -> asyncio.AbstractEventLoop:
+    """Do as :func:`new_event_loop` with uvloop's loop: ``uvicorn --loop rudp:new_uvloop``.
+
+    Raises :class:`ImportError` if uvloop is not installed (the extra ``speed``).
+    """
+    import uvloop
+
+    return new_event_loop(uvloop.Loop, tcp=tcp, config=config, capture=capture)
+
+
+def run(
+    main: Coroutine[Any, Any, T],
+    *,
+    debug: bool | None = None,
+    base: type[asyncio.AbstractEventLoop] | None = None,
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+    **options: Any,
+) -> T:
+    """Run *main* as :func:`asyncio.run` does, with TCP over rudp.
+
+    >>> import asyncio
+    >>> async def main():
+    ...     server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+    ...     return type(server).__module__
+    >>> run(main())
+    'rudp.aio.server'
+
+    *debug* is asyncio's; everything else is :func:`new_event_loop`'s, with its exceptions.
+    """
+    factory = functools.partial(
+        new_event_loop, base, tcp=tcp, config=config, capture=capture, **options
+    )
+    with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+@functools.cache
+def carrying(base: Callable[..., Any]) -> Any:
+    """Return the class that is *base* with a :class:`Carrier` before it."""
+    assert isinstance(base, type)
+    return base if issubclass(base, Carrier) else type(base.__name__, (Carrier, base), {})
+
+
+def _usual() -> type[asyncio.AbstractEventLoop]:
+    """Return what asyncio makes by itself on this system."""
+    if sys.platform == "win32":
+        return asyncio.ProactorEventLoop
+    return asyncio.SelectorEventLoop

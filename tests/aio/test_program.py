@@ -1,0 +1,353 @@
+"""Whole programs over rudp: loops that carry TCP, on asyncio, uvloop and virtual time."""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+import rudp
+from rudp.aio.carrier import Carriage, Carrier
+from rudp.aio.delivery import innermost
+from rudp.aio.rule import Rule
+from rudp.sim import VirtualLoop
+from tests.aio.kit import HOST, Recorder, address_of, cleared, echo
+from tests.conftest import warning_late
+
+Factory = Callable[..., asyncio.AbstractEventLoop]
+
+
+def new_uvloop(**options: Any) -> asyncio.AbstractEventLoop:
+    return warning_late(rudp.new_uvloop(**options))
+
+
+FACTORIES: dict[str, Factory] = {
+    "asyncio": rudp.new_event_loop,
+    "uvloop": new_uvloop,
+    "virtual": functools.partial(rudp.new_event_loop, VirtualLoop, seed=7, delay=0.01, loss=0.05),
+}
+
+
+@pytest.fixture(params=list(FACTORIES))
+def factory(request: pytest.FixtureRequest) -> Factory:
+    """A maker of loops that carry."""
+    return FACTORIES[request.param]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def real(request: pytest.FixtureRequest) -> Factory:
+    """A maker of loops that carry, and have the kernel's TCP as well."""
+    return FACTORIES[request.param]
+
+
+def run(factory: Callable[[], Any], main: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+async def ask(host: str, port: int, **options: Any) -> bytes:
+    """Have an echo server repeat a word."""
+    reader, writer = await asyncio.open_connection(host, port, **options)
+    assert isinstance(innermost(writer.transport), rudp.Transport)
+    writer.write(b"hello")
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def on_kernel_tcp(connected: Any) -> asyncio.Server:
+    """Serve over the kernel's TCP, whatever the running loop is: behind its back."""
+    loop: Any = asyncio.get_running_loop()
+    server: asyncio.Server = await super(Carrier, loop).create_server(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), connected), HOST, 0
+    )
+    return server
+
+
+# -- connections and servers ---------------------------------------------------------------------
+
+
+def test_streams_go_over_rudp(factory: Factory) -> None:
+    async def main() -> bytes:
+        server = await asyncio.start_server(echo, HOST, 0)
+        assert isinstance(server, rudp.Server)
+        async with cleared(server):
+            return await ask(*address_of(server))
+
+    assert run(factory, main()) == b"hello"
+
+
+def test_a_program_connects_its_socket_itself(factory: Factory) -> None:
+    """As aiohttp's client does: ``sock_connect`` and then ``create_connection(sock=)``."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Recorder, HOST, 0)
+        async with cleared(server):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address_of(server))
+            transport, protocol = await loop.create_connection(Recorder, sock=sock)
+            assert isinstance(transport, rudp.Transport)
+            assert sock.fileno() == -1
+            transport.close()
+            await protocol.lost
+
+    run(factory, main())
+
+
+def test_what_comes_before_the_socket_is_taken_is_kept(factory: Factory) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"welcome")
+        writer.close()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(greet, HOST, 0)
+        async with cleared(server):
+            sock = socket.socket()
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address_of(server))
+            await asyncio.sleep(0.1)
+            reader, writer = await asyncio.open_connection(sock=sock)
+            assert await reader.read() == b"welcome"
+            writer.close()
+
+    run(factory, main())
+
+
+def test_a_socket_that_is_dropped_gives_its_connection_up(factory: Factory) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        accepted: asyncio.Future[Recorder] = loop.create_future()
+
+        def accept() -> Recorder:
+            accepted.set_result(Recorder())
+            return accepted.result()
+
+        server = await loop.create_server(accept, HOST, 0)
+        async with cleared(server):
+            sock = socket.socket()
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address_of(server))
+            far = await accepted
+            sock.close()
+            del sock
+            await asyncio.wait_for(far.lost, 5)
+
+    run(factory, main())
+
+
+def test_a_refused_socket_says_so(factory: Factory) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Recorder, HOST, 0)
+        address = address_of(server)
+        server.close()
+        with socket.socket() as sock:
+            sock.setblocking(False)
+            with pytest.raises(ConnectionRefusedError):
+                await loop.sock_connect(sock, address)
+
+    run(factory, main())
+
+
+def test_a_bound_socket_stands_for_its_address(factory: Factory) -> None:
+    """As the parent of uvicorn's workers makes it; each of them serves there."""
+
+    async def main() -> None:
+        sock = socket.socket()
+        sock.bind((HOST, 0))
+        sock.listen()
+        address = sock.getsockname()
+        server = await asyncio.start_server(echo, sock=sock)
+        assert address_of(server) == address
+        async with cleared(server):
+            assert await ask(*address) == b"hello"
+            with socket.socket() as knocks, pytest.raises(ConnectionRefusedError):
+                knocks.connect(address)
+            assert sock.fileno() != -1
+        assert sock.fileno() == -1
+
+    run(factory, main())
+
+
+# -- what stays on the kernel's TCP --------------------------------------------------------------
+
+
+def test_the_rule_leaves_to_the_kernel(real: Factory) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(echo, HOST, 0)
+        assert not isinstance(server, rudp.Server)
+        host, port = address_of(server)
+        tries: list[dict[str, Any]] = [{}]
+        if real is rudp.new_event_loop:  # uvloop's own TCP has no such thing
+            tries.append({"happy_eyeballs_delay": 0.1})
+        for options in tries:
+            reader, writer = await asyncio.open_connection("localhost", port, **options)
+            writer.write(b"hello")
+            writer.write_eof()
+            assert await reader.read() == b"hello"
+            writer.close()
+            await writer.wait_closed()
+            assert not isinstance(writer.transport, rudp.Transport)
+        sock = socket.socket()
+        sock.setblocking(False)
+        await loop.sock_connect(sock, (host, port))
+        transport, protocol = await loop.create_connection(Recorder, sock=sock)
+        assert not isinstance(transport, rudp.Transport)
+        transport.close()
+        await protocol.lost
+        server.close()
+        await server.wait_closed()
+
+    run(functools.partial(real, tcp=["127.0.0.1:*"]), main())
+
+
+def test_what_runs_on_a_kernel_connection_has_the_rule_too(real: Factory) -> None:
+    """Its callbacks do not inherit that the kernel was right for it."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        kernel = await on_kernel_tcp(echo)
+        ours = await loop.create_server(Recorder, HOST, 0)
+        port = kernel.sockets[0].getsockname()[1]
+        loop.carriage = Carriage(Rule([f"{HOST}:{port}"]))  # type: ignore[attr-defined]
+        opened: asyncio.Future[socket.socket] = loop.create_future()
+
+        class Opens(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                self.task = loop.create_task(self.open())
+
+            async def open(self) -> None:
+                sock = socket.socket()
+                sock.setblocking(False)
+                await loop.sock_connect(sock, address_of(ours))
+                opened.set_result(sock)
+
+        transport, _ = await loop.create_connection(Opens, HOST, port)
+        assert not isinstance(transport, rudp.Transport)
+        taken, protocol = await loop.create_connection(Recorder, sock=await opened)
+        assert isinstance(taken, rudp.Transport)
+        taken.close()
+        await protocol.lost
+        transport.close()
+        for server in (kernel, ours):
+            server.close()
+            await server.wait_closed()
+
+    run(real, main())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host", "port", "left"),
+    [
+        ("localhost:5432", "localhost", 5432, True),
+        ("localhost:5432", "localhost", 5433, False),
+        ("localhost:5432", "127.0.0.1", 5432, True),
+        ("localhost:*", "::1", 80, True),
+        ("127.0.0.1:80", "localhost", 80, True),
+        ("127.0.0.2:80", "localhost", 80, False),
+        ("10.0.0.0/8:80", "10.1.2.3", 80, True),
+        ("10.0.0.0/8:80", "11.1.2.3", 80, False),
+        ("10.0.0.0/8:80", "::ffff:10.1.2.3", 80, True),
+        ("[2001:db8::/32]:80", "2001:db8::7", 80, True),
+        ("*.internal:*", "db.internal", 5432, True),
+        ("*.internal:*", "DB.Internal.", 5432, True),
+        ("*.internal:*", "internal", 5432, False),
+        ("db.internal:5432", "10.9.9.9", 5432, True),
+        ("db.internal:5432", "10.9.9.8", 5432, False),
+        ("10.9.9.9:5432", "db.internal", 5432, True),
+        ("10.9.9.9:5432", "unknown.internal", 5432, False),
+        ("*:5432", None, 5432, True),
+        ("localhost:5432", None, 5432, False),
+        ("*:*", "example.org", 1, True),
+    ],
+)
+def test_patterns(pattern: str, host: str | None, port: int, left: bool) -> None:
+    loop = VirtualLoop()
+    loop.hosts["db.internal"] = "10.9.9.9"
+    try:
+        assert loop.run_until_complete(Rule([pattern]).leaves(loop, host, port)) is left
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "", "localhost", ":5432", "localhost:", "localhost:0", "localhost:65536", "localhost:http",
+        "::1:5432", "[::1:5432", "[nonsense]:1", "10.0.0.1/8:80", "300.0.0.1:80",
+        "http://localhost:80", "a b:80",
+    ],
+)  # fmt: skip
+def test_a_pattern_that_matches_nothing_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="matches nothing"):
+        rudp.new_event_loop(tcp=[pattern])
+
+
+@pytest.mark.parametrize("patterns", ["localhost:80", [80], [b"localhost:80"]])
+def test_patterns_are_a_list_of_texts(patterns: Any) -> None:
+    with pytest.raises(TypeError, match="pattern"):
+        rudp.new_event_loop(tcp=patterns)
+
+
+def test_a_server_is_of_one_kind(real: Factory) -> None:
+    async def main() -> None:
+        with pytest.raises(ValueError, match=r"each needs its server"):
+            await asyncio.start_server(echo, ["127.0.0.1", "127.0.0.2"], 0)
+
+    run(functools.partial(real, tcp=["127.0.0.2:*"]), main())
+
+
+# -- what can not be carried ---------------------------------------------------------------------
+
+
+def test_a_socket_of_the_kernel_is_refused(real: Factory) -> None:
+    """It is told what to do; nothing goes over the kernel's TCP unseen."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as listens, socket.socket() as sock:
+            listens.bind((HOST, 0))
+            listens.listen()
+            sock.connect(listens.getsockname())
+            far, _ = listens.accept()
+            for each in (listens, sock, far):
+                each.setblocking(False)
+            calls: list[tuple[Callable[..., Awaitable[Any]], tuple[Any, ...]]] = [
+                (loop.sock_recv, (sock, 1)),
+                (loop.sock_recv_into, (sock, bytearray(1))),
+                (loop.sock_sendall, (sock, b"x")),
+                (loop.sock_accept, (listens,)),
+                (loop.connect_accepted_socket, (Recorder, far)),
+            ]
+            for call, arguments in calls:
+                with pytest.raises(ValueError, match=r"leave 127.0.0.1:\d+ to the kernel: tcp="):
+                    await call(*arguments)
+            with pytest.raises(ValueError, match=r"leave 127.0.0.1:\d+ to the kernel: tcp="):
+                await loop.create_connection(Recorder, sock=sock)
+            far.close()
+
+    run(real, main())
+
+
+def test_unix_sockets_are_the_loops(real: Factory) -> None:
+    async def main() -> bytes:
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair()
+        for each in (near, far):
+            each.setblocking(False)
+        transport, _ = await loop.create_connection(Recorder, sock=near)
+        transport.write(b"hello")
+        data = await loop.sock_recv(far, 100)
+        transport.close()
+        far.close()
+        return data
+
+    assert run(real, main()) == b"hello"
