@@ -29,6 +29,41 @@ struct iovec {
 #define RUN_SEGMENTS 64 /* segments of a run at most: what UDP_SEGMENT takes */
 #define RUN_IOVECS 256  /* buffers of a run at most; where more are needed it is joined */
 
+/* What the procedures of the RFCs and these have in common; exec() compares. */
+#define OFF Py_HUGE_VAL
+#define SEQ_MASK 0xFFFFFFFFLL
+#define SEQ_HALF 0x80000000LL
+#define FLAG_PSH 0x08
+#define FLAG_ACK 0x10
+#define TIMESTAMPS_ALONE 0x0101080A
+#define READABLE 2
+#define WRITABLE 4
+#define RECORD 23         /* octets of an event of the flight recorder */
+#define RECORD_SENT 1
+#define RECORD_RECEIVED 2
+#define RUN_OCTETS_MAX 65507
+#define TRAIN_RUNS 4
+#define PROBE_BACKING 3
+#define SMALL 4096        /* as in core/send/sendbuffer.py */
+#define BLOCK_MAX (16 * SMALL)
+#define BLOCK_MIN 512
+#define IDLE 1.0
+#define QUICK_ACKS 16
+#define RMSS_INITIAL 536
+#define PIECES_MIN 64
+#define PIECE_OCTETS 512
+#define MIN_RTT_SPACING (300.0 / 64)
+#define MIN_RTT_WINDOW 300.0
+#define MAX_ACK_DELAY 0.05
+#define PERIOD 5.0
+#define TICK 0.001
+#define START (16 * 1024)
+#define LEAST (16 * 1024)
+#define TALK (4 * 1024)
+#define READ_GAP 0.0025
+#define REST 0.1
+#define QUEUE (256 * 1024)
+
 enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
 
 /* The attributes and methods of Python's objects that are used here. */
