@@ -30,7 +30,7 @@ struct iovec {
 #define RUN_IOVECS 256  /* buffers of a run at most; where more are needed it is joined */
 
 /* What the procedures of the RFCs and these have in common; exec() compares. */
-#define OFF Py_HUGE_VAL
+#define OFF HUGE_VAL
 #define SEQ_MASK 0xFFFFFFFFLL
 #define SEQ_HALF 0x80000000LL
 #define FLAG_PSH 0x08
