@@ -37,6 +37,7 @@ static const struct {
     {"rudp.core.loss.tailprobe", "MAX_ACK_DELAY", MAX_ACK_DELAY},
     {"rudp.core.congestion.usage", "PERIOD", PERIOD},
     {"rudp.core.receive.autotune", "TICK", TICK},
+    {"rudp.core.terms.bounds", "WINDOW_MAX", WINDOW_MAX},
     {"rudp.core.receive.promises", "START", START},
     {"rudp.core.receive.promises", "LEAST", LEAST},
     {"rudp.core.receive.promises", "TALK", TALK},
@@ -103,6 +104,7 @@ exec(PyObject *module)
     IMPORT(delayed_ack, "rudp.core.terms.timers", "DELAYED_ACK", NULL)
     IMPORT(why_every_second, "rudp.core.terms.why", "Why", "ACK_EVERY_SECOND")
     IMPORT(why_quick, "rudp.core.terms.why", "Why", "ACK_QUICK")
+    IMPORT(why_update, "rudp.core.terms.why", "Why", "WINDOW_UPDATE")
     IMPORT(why_delayed, "rudp.core.terms.why", "Why", "ACK_DELAYED")
     IMPORT(established, "rudp.core.terms.state", "State", "ESTABLISHED")
 #undef IMPORT

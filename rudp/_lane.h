@@ -57,6 +57,7 @@ struct iovec {
 #define MAX_ACK_DELAY 0.05
 #define PERIOD 5.0
 #define TICK 0.001
+#define WINDOW_MAX (1LL << 30)
 #define START (16 * 1024)
 #define LEAST (16 * 1024)
 #define TALK (4 * 1024)
@@ -68,7 +69,7 @@ enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
 
 /* The attributes and methods of Python's objects that are used here. */
 #define NAMES(NAME) \
-    NAME(ack_why) NAME(announce_room) NAME(app_limited) NAME(at) NAME(autotune) NAME(charge) \
+    NAME(app_limited) NAME(at) NAME(autotune) NAME(charge) \
     NAME(cwnd) NAME(cwnd_limited) NAME(delivered) NAME(delivered_at) NAME(delivery_rate) \
     NAME(end) NAME(fired) NAME(first_sent_at) NAME(give_chunks) NAME(in_flight) \
     NAME(in_recovery) NAME(irs) NAME(join) NAME(large) NAME(last_data) NAME(latest) NAME(leave) \
@@ -89,7 +90,7 @@ enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
 #define OBJECTS(OBJECT) \
     OBJECT(Transmit) OBJECT(Sent) OBJECT(WindowController) OBJECT(take_first) OBJECT(no_octets) \
     OBJECT(why_every_second) OBJECT(why_quick) OBJECT(why_delayed) OBJECT(established) \
-    OBJECT(delayed_ack)
+    OBJECT(why_update) OBJECT(delayed_ack)
 
 /* What this module holds; there is one for each interpreter. */
 typedef struct {

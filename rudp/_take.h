@@ -338,32 +338,9 @@ lane_take(Lane *lane, uint32_t seq, uint64_t word, uint32_t tsval, uint32_t tsec
 static int
 was_read(Lane *lane, Py_ssize_t octets)
 {
-    State *state = lane->state;
-    PyObject *worth;
-    int yes;
     lane->octets_read += octets;
     lane->ready_octets -= octets;
-    if (lane->promised - lane->rcv_nxt > lane->worth_asking) {
-        return 0;
-    }
-    if (show_receiver(lane) < 0) {
-        return -1;
-    }
-    worth = call(lane->receiver, state->s_announce_room, 0, NULL, NULL, NULL);
-    yes = worth == NULL ? -1 : PyObject_IsTrue(worth);
-    Py_XDECREF(worth);
-    if (yes < 0) {
-        return -1;
-    }
-    if (yes) {
-        PyObject *why = attribute(lane->receiver, state->s_ack_why);
-        if (why == NULL) {
-            return -1;
-        }
-        lane->ack_due = ACK_NOW;
-        Py_XSETREF(lane->ack_why, why);
-    }
-    return look_at_receiver(lane);
+    return lane->promised - lane->rcv_nxt > lane->worth_asking ? 0 : announce_room(lane);
 }
 
 static PyObject *

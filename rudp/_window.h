@@ -300,7 +300,7 @@ grant(Lane *lane)
     return gain >= lane->rmss || gain >= most / 2 ? edge : lane->promised;
 }
 
-/* Let the receiver, and the stake, know what they need to decide on the window. */
+/* Let the receiver, and the stake, know what was promised. */
 static int
 show_receiver(Lane *lane)
 {
@@ -322,18 +322,32 @@ show_receiver(Lane *lane)
     return set(receiver, state->s_rmss, PyLong_FromLongLong(lane->rmss));
 }
 
+/* Octets were read: owe a window update if that is worth one (Receiver.announce_room, SWS-4). */
 static int
-look_at_receiver(Lane *lane)
+announce_room(Lane *lane)
 {
-    State *state = lane->state;
-    PyObject *receiver = lane->receiver;
-    if (get_number(receiver, state->s_promised, &lane->promised) < 0 ||
-        get_number(receiver, state->s_right_edge, &lane->rcv_edge) < 0 ||
-        get_number(receiver, state->s_looked_at, &lane->looked_at) < 0 ||
-        get_number(receiver, state->s_worth_asking, &lane->worth_asking) < 0) {
+    int64_t edge = grant(lane), left = lane->promised - lane->rcv_nxt, most, worth;
+    if (edge < 0) {
         return -1;
     }
-    return lane->stake == NULL ? 0 : take_stake(lane, lane->stake);
+    if (edge <= lane->promised) {
+        return 0;
+    }
+    most = most_to_promise(lane);
+    if (most < 0) {
+        return -1;
+    }
+    worth = least(2 * lane->rmss, most / 2);
+    if (worth < most / 4) {
+        worth = most / 4;
+    }
+    if (left <= 0 || edge - lane->promised >= worth) {
+        lane->ack_due = ACK_NOW;
+        Py_XSETREF(lane->ack_why, Py_NewRef(lane->state->why_update));
+        lane->looked_at = lane->irs - WINDOW_MAX;
+        lane->worth_asking = WINDOW_MAX;
+    }
+    return 0;
 }
 
 #endif
