@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.sim.twins import CLIENT, KINDS, OPTIONS, PATHS, SERVER, Twin
 
-ENDS = st.integers(0, 1)
+ENDS = st.integers(0, 5)
 TROUBLES: dict[str, dict[str, Any]] = {
     "none": {},
     "losses": {"loss": 0.1},
@@ -36,15 +36,19 @@ class Lanes(RuleBasedStateMachine):
         path=st.sampled_from(sorted(PATHS)),
         options=st.sampled_from(sorted(OPTIONS)),
         seed=st.integers(0, 1000),
+        pairs=st.integers(1, 3),
+        capacity=st.sampled_from((4 << 20, 100_000, None)),
     )
-    def connect(self, path: str, options: str, seed: int) -> None:
+    def connect(self, path: str, options: str, seed: int, pairs: int, capacity: int | None) -> None:
         self.path = PATHS[path]
-        self.twins = [Twin(lane, PATHS[path], OPTIONS[options], seed) for lane in KINDS]
+        self.twins = [
+            Twin(lane, PATHS[path], OPTIONS[options], seed, pairs, capacity) for lane in KINDS
+        ]
         self.talk(0, 100, 3)
 
     def act(self, end: int, deed: str, *args: Any) -> None:
         for twin in self.twins:
-            twin.act(end, deed, *args)
+            twin.act(end % len(twin.ends), deed, *args)
 
     def compare(self) -> None:
         first, *others = self.twins
@@ -72,10 +76,10 @@ class Lanes(RuleBasedStateMachine):
     def talk(self, end: int, size: int, times: int) -> None:
         """Message and answer: so a connection becomes steady, and stays so."""
         for _ in range(times):
-            for each in (end, 1 - end):
+            for each in (end, end ^ 1):
                 self.act(each, "write", b"m" * size)
                 self.let_time_pass(0.03)
-                self.act(1 - each, "read", None)
+                self.act(each ^ 1, "read", None)
 
     @rule(end=ENDS, size=st.sampled_from((5000, 100_000)), times=st.integers(2, 10))
     def stream(self, end: int, size: int, times: int) -> None:
@@ -83,7 +87,14 @@ class Lanes(RuleBasedStateMachine):
         for _ in range(times):
             self.act(end, "write", b"s" * size)
             self.let_time_pass(0.02)
-            self.act(1 - end, "read", None)
+            self.act(end ^ 1, "read", None)
+
+    @rule(end=ENDS, size=st.integers(1, 3))
+    def dribble(self, end: int, size: int) -> None:
+        """A reader that does not read, and a writer of very little."""
+        for _ in range(80):
+            self.act(end, "write", b"." * size)
+            self.let_time_pass(0.001)
 
     @rule(trouble=st.sampled_from(sorted(TROUBLES)))
     def trouble(self, trouble: str) -> None:

@@ -82,9 +82,21 @@ class Watched:
 
 
 class Twin:
-    """A client and a server, connected, with *lane*: ``"off"``, ``"python"`` or ``"c"``."""
+    """A client and a server with *lane*, ``"off"``, ``"python"`` or ``"c"``, and *pairs* connections.
 
-    def __init__(self, lane: Any, path: dict[str, Any], options: dict[str, Any], seed: int) -> None:
+    *capacity*: octets that each socket holds, None if nobody knows.  Ends are counted: of each pair
+    the client has an even number, the server the odd one after it.
+    """
+
+    def __init__(
+        self,
+        lane: Any,
+        path: dict[str, Any],
+        options: dict[str, Any],
+        seed: int,
+        pairs: int = 1,
+        capacity: int | None = 4 * 1024 * 1024,
+    ) -> None:
         config = Config(**options)
         object.__setattr__(config, "lane", lane)  # which knows of no "c"
         self.network = Network(seed=seed, **path)
@@ -94,13 +106,16 @@ class Twin:
             chance = random.Random(f"{seed} {address}")
             table = ConnectionTable(config, secret=chance.randbytes(32), chance=chance)
             table.enable_ecn()
-            table.limit_promises(4 * 1024 * 1024)
+            if capacity is not None:
+                table.limit_promises(capacity)
             self.tables.append(table)
             self.network.attach(address, Watched(table, self.pages))
         listener = self.tables[1].listen(SERVER[1])
-        client = self.tables[0].open_active((SERVER, ""), SERVER[1], self.now)
-        assert self.network.run_until(lambda: bool(listener.accepted), limit=60.0)
-        self.ends = [client, listener.accepted.popleft()]
+        self.ends: list[Connection] = []
+        for _ in range(pairs):
+            client = self.tables[0].open_active((SERVER, ""), SERVER[1], self.now)
+            assert self.network.run_until(lambda: bool(listener.accepted), limit=60.0)
+            self.ends += client, listener.accepted.popleft()
 
     @property
     def now(self) -> float:
@@ -113,8 +128,8 @@ class Twin:
         return sum(each.lanes_entered for each in around), sum(each.lanes_left for each in around)
 
     def act(self, end: int, deed: str, *args: Any) -> None:
-        """Let *end*, 0 for the client, do something that a user may do, or have a look."""
-        table, connection = self.tables[end], self.ends[end]
+        """Let *end* do something that a user may do, or have a look."""
+        table, connection = self.tables[end % 2], self.ends[end]
         try:
             result = getattr(self, f"_{deed}")(connection, *args)
         except OSError as error:
@@ -162,7 +177,7 @@ class Twin:
     def pass_time(self, seconds: float) -> None:
         """Let *seconds* go by, and write down what can be seen after that."""
         self.network.run_until(lambda: False, limit=seconds)
-        for table, connection in zip(self.tables, self.ends, strict=True):
+        for end, connection in enumerate(self.ends):
             self.pages.append(
                 (
                     self.now,
@@ -173,16 +188,16 @@ class Twin:
                     connection.unsent_octets,
                     connection.room,
                     repr(connection.error),
-                    dict(table.counters.items()),
+                    dict(self.tables[end % 2].counters.items()),
                 )
             )
 
     def look_inside(self) -> dict[str, Any]:
         """Return every variable of both ends, by its path; where there was a lane, it is over."""
         seen: dict[str, Any] = {}
-        for name, connection in zip(("client", "server"), self.ends, strict=True):
+        for end, connection in enumerate(self.ends):
             connection.info()
-            seen.update(variables(name, connection, frozenset()))
+            seen.update(variables(f"{end}", connection, frozenset()))
         return seen
 
 
@@ -209,7 +224,7 @@ def talk(twin: Twin, seed: int, turns: int = TURNS) -> None:
     chance = random.Random(seed)
     small = chance.random() < 0.5
     for _ in range(turns):
-        for end in range(2):
+        for end in range(len(twin.ends)):
             if twin.ends[end].unsent_octets < 1_000_000 and chance.random() < 0.5:
                 sizes = SIZES[:3] if small or chance.random() < 0.5 else SIZES
                 twin.act(end, "write", chance.randbytes(chance.choice(sizes)))
