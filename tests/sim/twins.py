@@ -82,7 +82,7 @@ class Watched:
 
 
 class Twin:
-    """A client and a server with *lane*, ``"off"``, ``"python"`` or ``"c"``, and *pairs* connections.
+    """A client and a server, with *pairs* connections and *lane*: ``"off"``, ``"python"``, ``"c"``.
 
     *capacity*: octets that each socket holds, None if nobody knows.  Ends are counted: of each pair
     the client has an even number, the server the odd one after it.
