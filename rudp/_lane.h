@@ -83,7 +83,7 @@ enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
     NAME(timeout) NAME(total_delivered) NAME(total_lost) NAME(tsecr) NAME(turn) \
     NAME(tx_in_flight) NAME(wanted) NAME(worth_asking) NAME(_at_once) NAME(_buffer) NAME(_burst) \
     NAME(_capacity) NAME(_charged) NAME(_cost) NAME(_gap_at) NAME(_half) NAME(_in_gap) \
-    NAME(_large) NAME(_large_charged) NAME(_loopback) NAME(_promised) NAME(_stakes) \
+    NAME(_large) NAME(_large_charged) NAME(_loopback) NAME(_most_read) NAME(_promised) NAME(_read_before) NAME(_stakes) \
     NAME(_takers) NAME(_widest)
 
 /* Classes, functions and members of enumerations. */
@@ -186,6 +186,7 @@ typedef struct {
     long long ready_octets, octets_read, receive_buffer, wanted, ack_due, last_ack_sent, unacked;
     long long quick_acks, ts_recent, ts_offset, ts_start, echoed;
     double ack_at, delayed_ack, last_data, ts_recent_at, tuned_at, tuned_rtt;
+    long long read_before, most_read; /* Autotune's */
     long long irs;
     double shortest_rtt; /* Autotune.min_rtt */
     Lent lent;

@@ -188,6 +188,8 @@ look_at_autotune(Lane *lane)
     State *state = lane->state;
     double rtt;
     if (get_double(lane->autotune, state->s_since, &lane->tuned_at) < 0 ||
+        get_number(lane->autotune, state->s__read_before, &lane->read_before) < 0 ||
+        get_number(lane->autotune, state->s__most_read, &lane->most_read) < 0 ||
         get_double_or_none(lane->autotune, state->s_rtt, &rtt) < 0 ||
         get_double_or_none(lane->autotune, state->s_min_rtt, &lane->shortest_rtt) < 0) {
         return -1;
@@ -203,7 +205,9 @@ show_autotune(Lane *lane)
     if (isnan(lane->shortest_rtt)) {
         return 0; /* there was no measurement */
     }
-    if (set(lane->autotune, state->s_tsecr, PyLong_FromLongLong(lane->echoed)) < 0 ||
+    if (set(lane->autotune, state->s_since, PyFloat_FromDouble(lane->tuned_at)) < 0 ||
+        set(lane->autotune, state->s__read_before, PyLong_FromLongLong(lane->read_before)) < 0 ||
+        set(lane->autotune, state->s_tsecr, PyLong_FromLongLong(lane->echoed)) < 0 ||
         set(lane->autotune, state->s_min_rtt, PyFloat_FromDouble(lane->shortest_rtt)) < 0) {
         return -1;
     }
@@ -235,6 +239,13 @@ static int
 tune(Lane *lane, double now)
 {
     long long wanted;
+    double read = (double)(lane->octets_read - lane->read_before) * lane->tuned_rtt /
+                  (now - lane->tuned_at);
+    if (read < (double)(lane->most_read + 1)) { /* no quicker than before (Autotune.wanted) */
+        lane->read_before = lane->octets_read;
+        lane->tuned_at = now;
+        return 0;
+    }
     if (show_autotune(lane) < 0 ||
         as_number(call(lane->autotune, lane->state->s_wanted, 2,
                        PyLong_FromLongLong(lane->octets_read), PyFloat_FromDouble(now), NULL),
