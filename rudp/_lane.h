@@ -83,8 +83,8 @@ enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
     NAME(timeout) NAME(total_delivered) NAME(total_lost) NAME(tsecr) NAME(turn) \
     NAME(tx_in_flight) NAME(wanted) NAME(worth_asking) NAME(_at_once) NAME(_buffer) NAME(_burst) \
     NAME(_capacity) NAME(_charged) NAME(_cost) NAME(_gap_at) NAME(_half) NAME(_in_gap) \
-    NAME(_large) NAME(_large_charged) NAME(_loopback) NAME(_most_read) NAME(_promised) NAME(_read_before) NAME(_stakes) \
-    NAME(_takers) NAME(_widest)
+    NAME(_large) NAME(_large_charged) NAME(_loopback) NAME(_most_read) NAME(_promised) \
+    NAME(_read_before) NAME(_stakes) NAME(_takers) NAME(_widest)
 
 /* Classes, functions and members of enumerations. */
 #define OBJECTS(OBJECT) \
@@ -145,7 +145,7 @@ typedef struct {
     struct Seat *seat; /* where the engine serves it, or NULL (_engine.h) */
 
     char steady, more, idle_restart, gives_back, paces, linux_form, timer_was_set, probes_tail;
-    char asks_always, cwnd_limited, may_grow;
+    char minima_moved, asks_always, cwnd_limited, may_grow;
 
     /* The connection. */
     PyObject *path, *recorder, *ring; /* the recorder's, and where it is in it */

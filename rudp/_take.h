@@ -14,6 +14,7 @@ look_at_minima(Lane *lane)
     PyObject *minima = lane->minima;
     Py_ssize_t count;
     lane->min_rtt = lane->minima_time = lane->latest_min = lane->latest_min_time = Py_NAN;
+    lane->minima_moved = 0;
     if (minima == NULL || !PyTuple_Check(minima)) {
         PyErr_SetString(PyExc_TypeError, "minima is a tuple of pairs");
         return -1;
@@ -29,17 +30,40 @@ look_at_minima(Lane *lane)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* Let the estimator know when the shortest was seen, if that is all that has changed. */
+static int
+show_minima(Lane *lane)
+{
+    PyObject *minima;
+    if (!lane->minima_moved) {
+        return 0;
+    }
+    minima = Py_BuildValue("(dd)", lane->min_rtt, lane->minima_time);
+    if (minima == NULL) {
+        return -1;
+    }
+    Py_XSETREF(lane->minima, minima);
+    lane->minima_moved = 0;
+    return set(lane->estimator, lane->state->s_minima, Py_NewRef(minima));
+}
+
 /* The round trip *rtt* may be the shortest (Rtt.observe). */
 static int
 observe(Lane *lane, double rtt, double now)
 {
     PyObject *minima;
+    if (rtt == lane->min_rtt && PyTuple_GET_SIZE(lane->minima) == 2) {
+        lane->minima_time = lane->latest_min_time = now; /* each time, where a clock is coarse */
+        lane->minima_moved = 1;
+        return 0;
+    }
     if (!isnan(lane->min_rtt) && rtt > lane->latest_min &&
         now - lane->latest_min_time < MIN_RTT_SPACING &&
         lane->minima_time >= now - MIN_RTT_WINDOW) {
         return 0;
     }
-    if (call_only(lane->estimator, lane->state->s_observe, 2, PyFloat_FromDouble(rtt),
+    if (show_minima(lane) < 0 ||
+        call_only(lane->estimator, lane->state->s_observe, 2, PyFloat_FromDouble(rtt),
                   PyFloat_FromDouble(now), NULL) < 0) {
         return -1;
     }

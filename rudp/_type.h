@@ -216,7 +216,7 @@ Lane_begin(Lane *Py_UNUSED(lane), PyObject *Py_UNUSED(arg))
 static PyObject *
 Lane_finish(Lane *lane, PyObject *Py_UNUSED(arg))
 {
-    if (tell_unused(lane) < 0 || give_buffer(lane) < 0 || give_recorder(lane) < 0 ||
+    if (tell_unused(lane) < 0 || show_minima(lane) < 0 || give_buffer(lane) < 0 || give_recorder(lane) < 0 ||
         (lane->receiver != NULL && (show_receiver(lane) < 0 || show_autotune(lane) < 0))) {
         return NULL;
     }
@@ -306,6 +306,9 @@ set_buffer(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 static PyObject *
 get_minima(Lane *lane, void *Py_UNUSED(closure))
 {
+    if (show_minima(lane) < 0) {
+        return NULL;
+    }
     return Py_NewRef(lane->minima == NULL ? Py_None : lane->minima);
 }
 

@@ -16,6 +16,8 @@ import secrets
 import socket
 import struct
 import sys
+import time
+from collections.abc import Callable
 from typing import Final
 
 from rudp.core.segment.transmit import RUN_OCTETS_MAX, Address, Path, Transmit
@@ -107,7 +109,7 @@ class LinuxPort(OwnSocket):
         self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
         if Engine is not None and isinstance(sock, socket.socket):  # else it is a test's
             self.engine = Engine(
-                loop, self, receiver, loop.time, sock.fileno(), self._ipv6,
+                loop, self, receiver, _clock(loop), sock.fileno(), self._ipv6,
                 len(self._families) > 1, self._wildcard, remote, secrets.randbits(64),
             )  # fmt: skip
             self._wake = self.engine.receive
@@ -321,6 +323,13 @@ class LinuxPort(OwnSocket):
         self._gathered.clear()
         if self.engine is not None:
             self.engine.close()
+
+
+def _clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return what tells the time of *loop*, without the way through asyncio's loop to it."""
+    if getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time:
+        return time.monotonic
+    return loop.time
 
 
 def _joins(gathered: list[Transmit], transmit: Transmit) -> bool:
