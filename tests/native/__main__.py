@@ -22,7 +22,11 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = ROOT / "rudp" / "_lane.c"
 FLAGS: Final = ["-std=c11", "-g", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fPIC"]
-MORE: Final = ["tests/sim/test_lane_machine.py", "tests/unit/test_lane_in_c.py"]
+MORE: Final = [
+    "tests/sim/test_lane_machine.py",
+    "tests/unit/test_lane_in_c.py",
+    "tests/aio/test_engine.py",
+]
 TESTS: Final = ["tests/sim/test_lane.py", *MORE]
 SOME: Final = [*TESTS, "-k", "0-clean or 0-bad or 0-marking or not test_the_wire"]
 FEW: Final = ["tests/sim/test_lane.py", "-k", "0-clean-defaults or 0-bad-BBR"]
