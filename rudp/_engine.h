@@ -17,6 +17,8 @@
 /* The connection leaves its seat. */
 static void seat_leave(Seat *seat) {
     seat->engine = NULL;
+    if (seat->lane)
+        seat->lane->seat = NULL;
     Py_CLEAR(seat->protocol);
     Py_CLEAR(seat->sink);
     Py_CLEAR(seat->connection);
@@ -154,7 +156,6 @@ static int key_of(const Engine *engine, const Lane *lane, Key *key) {
 static int engine_unseat(Engine *engine, Seat *seat) {
     PyObject *connection = Py_NewRef(seat->connection), *sink = Py_XNewRef(seat->sink);
     int pending = seat->is_ready || seat->is_touched;
-    seat->lane->seat = NULL;
     seat_leave(seat);
     seats_remove(engine, seat);
     int failed = sink ? tell(sink, "seated", Py_None) : 0;
@@ -223,7 +224,6 @@ static void engine_empty(Engine *engine) {
     engine->closed = 1;
     for (size_t i = 0; i < engine->size; i++) {
         while ((seat = engine->seats[i])) { /* another may take its place */
-            seat->lane->seat = NULL;
             seats_remove(engine, (Seat *)Py_NewRef((PyObject *)seat));
             seat_leave(seat);
             Py_DECREF(seat);

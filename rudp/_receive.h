@@ -106,7 +106,7 @@ static int engine_share(Engine *engine, Py_ssize_t size, Py_ssize_t stride, Key 
             memcpy(&from->ports, head, 4);
             seat = seat_find(engine, from);
         }
-        if (!seat) {
+        if (!seat || !seat->lane) {
             at = end;
             continue;
         }
