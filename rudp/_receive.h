@@ -361,7 +361,9 @@ static int engine_read(Engine *engine) {
         if (taken >= OCTETS_PER_WAKE || (crowded && count))
             break;
     }
-    engine->alone = engine->touches == 1 && !passed;
+    const Seat *only = engine->touches == 1 && !passed ? engine->touched.first : NULL;
+    engine->alone = only && only == engine->latest;
+    engine->latest = only;
     if (!failed && deaf && !engine->closed)
         failed = tell(engine->port, "read_errors", NULL);
     if (!failed && (passed || deaf))

@@ -66,7 +66,7 @@ struct Engine {
     int fd;
     char ipv6, dual, wildcard, connected;
     char gso, blocked, closed;
-    char alone;    /* the last wake-up was for one connection */
+    char alone;    /* the last two wake-ups were for one connection */
     char flushing; /* flush() is going to be called */
     int lone;      /* wake-ups in a row that found one datagram */
     int dscp, ttl; /* what the socket's options say; -1: the system's TTL */
@@ -82,6 +82,8 @@ struct Engine {
     Seat **seats; /* by key, open addressing; its size is a power of two */
     size_t size, used;
     uint64_t seed;
+
+    const Seat *latest; /* whom alone the last wake-up was for: to compare with, perhaps gone */
 
     Queue ready;   /* may have something to send */
     Queue touched; /* may have something for the user */
