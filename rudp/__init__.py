@@ -12,7 +12,7 @@ from rudp import build  # it says where the core is imported from
 from rudp.aio.connect import create_connection
 from rudp.aio.delivery import delivered, reset
 from rudp.aio.endpoint import Endpoint
-from rudp.aio.program import new_event_loop, new_uvloop, run
+from rudp.aio.program import install, new_event_loop, new_uvloop, run
 from rudp.aio.server import Server, create_server
 from rudp.aio.streams import open_connection, start_server
 from rudp.aio.tls import start_tls
@@ -45,6 +45,7 @@ __all__ = [
     "create_connection",
     "create_server",
     "delivered",
+    "install",
     "new_event_loop",
     "new_uvloop",
     "open_connection",

@@ -48,7 +48,11 @@ else:
 
 
 class Carrier(_Loop):
-    """A mixin for loop classes; see above.  ``carriage`` is the loop's, or its class's."""
+    """A mixin for loop classes; see above.  ``carriage`` is the loop's, or its class's.
+
+    :class:`rudp.sim.VirtualLoop` is one of these classes: then programs that know TCP alone run on
+    virtual time, and their sockets stand for connections all the same.
+    """
 
     carriage = Carriage()
     _rudp_standing: "weakref.WeakKeyDictionary[socket.socket, _Standing] | None" = None
@@ -73,8 +77,11 @@ class Carrier(_Loop):
         carriage = self.carriage
         if sock is None:
             if await carriage.rule.leaves(self, host, port):
-                left: Any = super()
-                return await left.create_connection(protocol_factory, host, port, **options)  # type: ignore[no-any-return]
+                kernels: Any = super()
+                opened: tuple[asyncio.Transport, Any] = await kernels.create_connection(
+                    protocol_factory, host, port, **options
+                )
+                return opened
         elif (standing := self._standing.pop(sock, None)) is not None:
             transport = standing.take()
             sock.close()  # nobody has a use for it, and who has given it here does not close it
@@ -266,6 +273,34 @@ class Carrier(_Loop):
         await self._check(sock, "sock_sendall()")
         await super().sock_sendall(sock, data)
 
+    def add_reader(  # type: ignore[override]
+        self, fd: Any, callback: Callable[..., Any], *args: Any
+    ) -> None:
+        """Watch *fd*, unless it is of a TCP socket that something else has connected."""
+        self._check_descriptor(fd, "add_reader()")
+        super().add_reader(fd, callback, *args)
+
+    def add_writer(  # type: ignore[override]
+        self, fd: Any, callback: Callable[..., Any], *args: Any
+    ) -> None:
+        """Watch *fd*, unless it is of a TCP socket that something else has connected."""
+        self._check_descriptor(fd, "add_writer()")
+        super().add_writer(fd, callback, *args)
+
+    def _check_descriptor(self, fd: Any, call: str) -> None:
+        """Raise :class:`ValueError` for a TCP socket with a peer that is not the kernel's."""
+        try:
+            # What was passed from elsewhere may call itself what it is not: the system is asked.
+            sock = socket.socket(fileno=fd if isinstance(fd, int) else fd.fileno())
+        except OSError:  # no socket
+            return
+        try:
+            address = _far_or_near(sock) if _is_tcp(sock) else None
+        finally:
+            sock.detach()
+        if address is not None and not self.carriage.rule.leaves_at_once(*address[:2]):
+            raise _refusal(call, address)
+
     async def _check(self, sock: socket.socket, call: str) -> None:
         """Raise :class:`ValueError` for a TCP socket of a peer that is not the kernel's."""
         if not _is_tcp(sock):
@@ -275,7 +310,7 @@ class Carrier(_Loop):
                 f"{call}: this socket stands for a connection over rudp, which only "
                 "create_connection(sock=) can take"
             )
-        address = _peer(sock) or sock.getsockname()
+        address = _far_or_near(sock) or sock.getsockname()
         if not await self.carriage.rule.leaves(self, *address[:2]):
             raise _refusal(call, address)
 
@@ -327,11 +362,13 @@ def _bound_to(sock: socket.socket) -> tuple[str, int] | None:
     return (host, port) if port else None
 
 
-def _peer(sock: socket.socket) -> Any:
+def _far_or_near(sock: socket.socket) -> Any:
+    """Return the peer of *sock*, the own address if it listens, None if it is not connected yet."""
     try:
         return sock.getpeername()
     except OSError:
-        return None
+        listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        return sock.getsockname() if listens else None
 
 
 def _refusal(call: str, address: Any) -> ValueError:

@@ -5,9 +5,10 @@ stands before, and what it opens and serves goes over rudp, as the loop's rule s
 """
 
 import asyncio
+import contextlib
 import functools
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from rudp.aio.carrier import Carriage, Carrier
@@ -97,6 +98,52 @@ def run(
     )
     with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
         return runner.run(main)
+
+
+def install(
+    *,
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+) -> None:
+    """Have all loops of asyncio and uvloop that this process makes from now on carry their TCP.
+
+    It is for programs and frameworks that take no loop factory, and what ``rudp exec`` does.  Their
+    loop classes are replaced by classes that are derived from them, wherever asyncio and uvloop
+    themselves have them; what took one by name before, or derived from it, keeps it.
+
+    *tcp*, *config*, *capture* and exceptions: those of :func:`new_event_loop`.
+    """
+    rule = Rule(tcp)
+    if capture is not None:
+        capture = capture_on(None, capture, name="program", peer_name="")
+    carriage = Carriage(rule, config or Config(), capture)
+    packages = ["asyncio"]
+    bases: list[Any] = [asyncio.SelectorEventLoop]
+    if sys.platform == "win32":
+        bases.append(asyncio.ProactorEventLoop)
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        packages.append("uvloop")
+        bases.append(uvloop.Loop)
+    replaced = {
+        base: type(base.__name__, (carrying(base),), {"carriage": carriage}) for base in bases
+    }
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in packages:
+            _replace(module, replaced)
+
+
+def _replace(module: Any, replaced: Mapping[Any, Any]) -> None:
+    """Put the new classes where *module* and its policies have the old ones."""
+    for name, value in list(vars(module).items()):
+        if not isinstance(value, type):
+            continue
+        if value in replaced:
+            setattr(module, name, replaced[value])
+        elif vars(value).get("_loop_factory") in replaced:
+            value._loop_factory = replaced[value._loop_factory]  # type: ignore[attr-defined]
 
 
 @functools.cache

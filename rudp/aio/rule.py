@@ -10,6 +10,7 @@ import asyncio
 import fnmatch
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable
 from typing import Final
 
@@ -89,6 +90,7 @@ class Rule:
             if not isinstance(text, str):
                 raise TypeError(f"a pattern such as 'localhost:5432' was expected, got {text!r}")
         self._patterns = [Pattern(text) for text in texts]
+        self._left: set[tuple[str, int]] = set()  # addresses of which leaves_at_once() knows
 
     def __repr__(self) -> str:
         return f"<Rule {', '.join(pattern.text for pattern in self._patterns) or 'none'}>"
@@ -119,6 +121,31 @@ class Rule:
             if pattern.is_one_name and str(address) in await _addresses(loop, pattern.name):
                 return True
         return False
+
+    def leaves_at_once(self, host: str, port: int) -> bool:
+        """Return whether *port* of *host*, an address, is left to the kernel's TCP.
+
+        It is for calls that can not wait.  The system's resolver is asked for a name in a pattern
+        for this port, and if the address has it, never again.
+        """
+        if (host, port) in self._left:
+            return True
+        for pattern in self._patterns:
+            if pattern.takes_port(port) and (pattern.takes_host(host) or _has(host, pattern)):
+                self._left.add((host, port))
+                return True
+        return False
+
+
+def _has(host: str, pattern: Pattern) -> bool:
+    """Return whether *pattern* is a name that *host*, an address, has."""
+    if not pattern.is_one_name:
+        return False
+    try:
+        found = socket.getaddrinfo(pattern.name, None)
+    except OSError:
+        return False
+    return str(_address(host)) in {str(_address(str(info[4][0]))) for info in found}
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -42,16 +42,19 @@ def watching(
 
 
 def capture_on(
-    loop: asyncio.AbstractEventLoop, capture: CaptureTo, *, name: str, peer_name: str
+    loop: asyncio.AbstractEventLoop | None, capture: CaptureTo, *, name: str, peer_name: str
 ) -> Capture:
-    """Return the capture that is meant, on *loop*'s clock if it is made here.
+    """Return the capture that is meant, on *loop*'s clock, None for that of all real loops.
 
-    It has the time of the day if the loop's time passes with it.  Raises :class:`OSError` if it
-    cannot be begun.
+    If it is made here, it has the time of the day if the loop's time passes with it.  Raises
+    :class:`OSError` if it cannot be begun.
     """
     if isinstance(capture, Capture):
         return capture
-    epoch = time.time() - loop.time() if keeps_real_time(loop) else 0.0
+    if loop is None:
+        epoch = time.time() - time.monotonic()
+    else:
+        epoch = time.time() - loop.time() if keeps_real_time(loop) else 0.0
     return Capture(capture, name=name, peer_name=peer_name, epoch=epoch)
 
 

@@ -1,16 +1,23 @@
 """Whole programs over rudp: loops that carry TCP, on asyncio, uvloop and virtual time."""
 
 import asyncio
+import dataclasses
 import functools
 import socket
+import ssl
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 import rudp
 from rudp.aio.carrier import Carriage, Carrier
 from rudp.aio.delivery import innermost
+from rudp.aio.kinds import has_real_network, keeps_real_time, watches_descriptors
 from rudp.aio.rule import Rule
 from rudp.sim import VirtualLoop
 from tests.aio.kit import HOST, Recorder, address_of, cleared, echo
@@ -40,6 +47,24 @@ def factory(request: pytest.FixtureRequest) -> Factory:
 def real(request: pytest.FixtureRequest) -> Factory:
     """A maker of loops that carry, and have the kernel's TCP as well."""
     return FACTORIES[request.param]
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificates:
+    """A server that is called localhost, and a client that trusts it."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def certificates() -> Certificates:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(client)
+    return Certificates(server, client)
 
 
 def run(factory: Callable[[], Any], main: Coroutine[Any, Any, Any]) -> Any:
@@ -351,3 +376,274 @@ def test_unix_sockets_are_the_loops(real: Factory) -> None:
         return data
 
     assert run(real, main()) == b"hello"
+
+
+def test_descriptors_of_the_kernels_tcp_are_refused(real: Factory) -> None:
+    """As libraries in C watch them; those of pipes, UDP and Unix sockets are the loop's."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as listens, socket.socket() as sock:
+            listens.bind((HOST, 0))
+            listens.listen()
+            sock.setblocking(False)
+            loop.add_writer(sock.fileno(), print)  # nobody knows yet where it will lead
+            loop.remove_writer(sock.fileno())
+            sock.setblocking(True)
+            sock.connect(listens.getsockname())
+            for each in (sock, sock.fileno(), listens):
+                with pytest.raises(ValueError, match=r"add_reader\(\).* tcp="):
+                    loop.add_reader(each, print)
+            loop.carriage = Carriage(Rule(["localhost:*"]))  # type: ignore[attr-defined]
+            loop.add_reader(sock, print)
+            loop.remove_reader(sock)
+        near, far = socket.socketpair()
+        with near, far:
+            far.send(b"hello")
+            readable = asyncio.Event()
+            loop.add_reader(near, readable.set)
+            await readable.wait()
+            loop.remove_reader(near)
+
+    run(real, main())
+
+
+def test_a_name_in_a_pattern_counts_for_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def getaddrinfo(*name: Any) -> list[Any]:
+        asked.append(name)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.9.9.9", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    rule = Rule(["db.internal:5432"])
+    assert rule.leaves_at_once("10.9.9.9", 5432)
+    assert rule.leaves_at_once("10.9.9.9", 5432)
+    assert not rule.leaves_at_once("10.9.9.9", 5433)
+    assert len(asked) == 1
+    assert not rule.leaves_at_once("10.9.9.8", 5432)
+
+
+# -- the rest of what programs do ----------------------------------------------------------------
+
+
+def test_tls(factory: Factory, certificates: Certificates) -> None:
+    """``ssl=`` with a name, with a socket of one's own, and ``StreamWriter.start_tls``."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(echo, HOST, 0, ssl=certificates.server)
+        options: dict[str, Any] = {"ssl": certificates.client, "server_hostname": "localhost"}
+        async with cleared(server):
+            assert await exchange(*await asyncio.open_connection(*address_of(server), **options))
+            sock = socket.socket()
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address_of(server))
+            assert await exchange(*await asyncio.open_connection(sock=sock, **options))
+
+        async def secured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            assert await reader.readline() == b"STARTTLS\n"
+            writer.write(b"yes\n")
+            await writer.start_tls(certificates.server)
+            writer.write(await reader.readline())
+            writer.close()
+
+        server = await asyncio.start_server(secured, HOST, 0)
+        async with cleared(server):
+            reader, writer = await asyncio.open_connection(*address_of(server))
+            writer.write(b"STARTTLS\n")
+            assert await reader.readline() == b"yes\n"
+            await writer.start_tls(certificates.client, server_hostname="localhost")
+            assert writer.get_extra_info("ssl_object") is not None
+            assert await exchange(reader, writer)
+
+    async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"hello\n")
+        answer = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        return answer == b"hello\n"
+
+    run(factory, main())
+
+
+def test_sendfile(factory: Factory, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 1000)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        accepted: asyncio.Future[Recorder] = loop.create_future()
+
+        def accept() -> Recorder:
+            accepted.set_result(Recorder())
+            return accepted.result()
+
+        server = await loop.create_server(accept, HOST, 0)
+        async with cleared(server):
+            transport, protocol = await loop.create_connection(Recorder, *address_of(server))
+            with path.open("rb") as file:
+                assert await loop.sendfile(transport, file, 100, 200_000) == 200_000
+                with pytest.raises(RuntimeError, match="fallback"):
+                    await loop.sendfile(transport, file, fallback=False)
+            far = await accepted
+            assert await far.received(200_000) == path.read_bytes()[100:200_100]
+            transport.close()
+            await protocol.lost
+
+    run(factory, main())
+
+
+def test_config_and_capture_are_for_all(tmp_path: Path) -> None:
+    async def main() -> None:
+        server = await asyncio.start_server(echo, HOST, 0)
+        async with cleared(server):
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection(*address_of(server))
+                sock = writer.get_extra_info("socket")
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                assert sock.getpeername() == address_of(server)
+                writer.write(b"a word")
+                writer.write_eof()
+                assert await reader.read() == b"a word"
+                writer.close()
+                await writer.wait_closed()
+
+    capture = tmp_path / "run.pcapng"
+    rudp.run(main(), config=rudp.Config(keepalive=25), capture=capture)
+    assert capture.read_bytes().count(b"a word") == 2 * 2 * 2  # there and back, at both ends
+
+
+def test_a_capture_that_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        rudp.new_event_loop(capture=tmp_path / "nowhere" / "run.pcapng")
+
+
+def test_two_runs_on_virtual_time_are_alike() -> None:
+    async def main() -> float:
+        server = await asyncio.start_server(echo, HOST, 0)
+        async with cleared(server):
+            for _ in range(20):
+                assert await ask(*address_of(server)) == b"hello"
+        return asyncio.get_running_loop().time()
+
+    lossy: dict[str, Any] = {"delay": 0.03, "loss": 0.2}
+    times = [rudp.run(main(), base=VirtualLoop, seed=seed, **lossy) for seed in (1, 1, 2)]
+    assert times[0] == times[1] != times[2]
+
+
+def test_a_loop_without_tcp_has_none_to_leave_to() -> None:
+    async def main() -> None:
+        with pytest.raises(NotImplementedError):
+            await asyncio.open_connection("db.internal", 5432)
+
+    rudp.run(main(), base=VirtualLoop, tcp=["db.internal:*"])
+
+
+# -- what a loop is ------------------------------------------------------------------------------
+
+
+class Counting(asyncio.SelectorEventLoop):
+    """Somebody's loop, which is a selector loop in all that matters here."""
+
+    turns = 0
+
+    def _run_once(self) -> None:
+        self.turns += 1
+        super()._run_once()  # type: ignore[misc]
+
+
+class Jumping(Counting):
+    """One on which it is never the time of the day."""
+
+    def time(self) -> float:
+        return 7.0
+
+
+class OwnNetwork(Counting):
+    """One that has its own way to send."""
+
+    async def create_datagram_endpoint(self, *args: Any, **options: Any) -> Any:
+        return await super().create_datagram_endpoint(*args, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "time_is_real", "network_is_real", "watches"),
+    [
+        (asyncio.SelectorEventLoop, True, True, True),
+        (Counting, True, True, True),
+        (Jumping, False, True, True),
+        (OwnNetwork, True, False, True),
+        (VirtualLoop, False, False, False),
+        (rudp.new_event_loop, True, True, True),
+        (new_uvloop, True, True, True),
+        (functools.partial(rudp.new_event_loop, Jumping), False, True, True),
+        (functools.partial(rudp.new_event_loop, VirtualLoop), False, False, False),
+    ],
+)
+def test_three_questions(
+    make: Factory, time_is_real: bool, network_is_real: bool, watches: bool
+) -> None:
+    loop = make()
+    try:
+        assert keeps_real_time(loop) is time_is_real
+        assert has_real_network(loop) is network_is_real
+        assert watches_descriptors(loop) is watches
+    finally:
+        loop.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the fast path is Linux's")
+def test_a_subclass_of_a_selector_loop_has_the_fast_path() -> None:
+    async def main() -> tuple[str, int]:
+        server = await rudp.create_server(Recorder, HOST, 0)
+        async with cleared(server):
+            transport, protocol = await rudp.create_connection(Recorder, *address_of(server))
+            mss = transport.get_extra_info("tcp_info").mss
+            port = transport.get_extra_info("endpoint")._port
+            transport.close()
+            await protocol.lost
+            return type(port).__name__, mss
+
+    port, mss = run(Counting, main())
+    assert port == "LinuxPort"
+    assert mss > 30_000  # the loopback interface's
+    port, mss = run(OwnNetwork, main())
+    assert port == "PortablePort"
+    assert mss < 1500
+
+
+# -- programs that offer no hook -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "asyncio.run(main())",
+        "asyncio.Runner(loop_factory=asyncio.SelectorEventLoop).run(main())",
+        "uvloop.run(main())",
+        "asyncio.Runner(loop_factory=uvloop.new_event_loop).run(main())",
+        "asyncio.Runner(loop_factory=type('Mine', (uvloop.Loop,), {})).run(main())",
+        "asyncio.new_event_loop().run_until_complete(main())",
+    ],
+)
+def test_install(made: str) -> None:
+    program = f"""
+import asyncio
+import rudp
+rudp.install(tcp=["127.0.0.1:1"])
+import uvloop
+
+async def main():
+    server = await asyncio.start_server(print, "127.0.0.1", 0)
+    print(type(server).__module__, asyncio.get_running_loop().carriage.rule)
+    server.close()
+
+{made}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout == "rudp.aio.server <Rule 127.0.0.1:1>\n"
