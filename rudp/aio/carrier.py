@@ -13,6 +13,8 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
+import errno
+import os
 import socket
 import weakref
 from collections.abc import Callable
@@ -86,10 +88,8 @@ class Carrier(_Loop):
             transport = standing.take()
             sock.close()  # nobody has a use for it, and who has given it here does not close it
             return await claim(transport, protocol_factory, **options)
-        elif _is_tcp(sock):
+        elif (sock := _as_it_is(sock)).type != socket.SOCK_DGRAM:
             await self._check(sock, "create_connection(sock=)")
-            return await super().create_connection(protocol_factory, sock=sock, **options)
-        elif sock.type != socket.SOCK_DGRAM:
             return await super().create_connection(protocol_factory, sock=sock, **options)
         return await create_connection(
             protocol_factory,
@@ -110,6 +110,8 @@ class Carrier(_Loop):
         if not _is_tcp(sock) or _inside.get():
             await super().sock_connect(sock, address)
             return
+        if sock in self._standing:
+            raise OSError(errno.EISCONN, os.strerror(errno.EISCONN))
         carriage = self.carriage
         if await carriage.rule.leaves(self, *address[:2]):
             await super().sock_connect(sock, address)
@@ -160,6 +162,7 @@ class Carrier(_Loop):
             if await self._leaves_all(host, port):
                 return await super().create_server(protocol_factory, host, port, **options)
             return await self._serve(protocol_factory, host, port, **options)
+        sock = _as_it_is(sock)
         if _is_tcp(sock):
             address = sock.getsockname()
             if await self.carriage.rule.leaves(self, *address[:2]):
@@ -290,7 +293,6 @@ class Carrier(_Loop):
     def _check_descriptor(self, fd: Any, call: str) -> None:
         """Raise :class:`ValueError` for a TCP socket with a peer that is not the kernel's."""
         try:
-            # What was passed from elsewhere may call itself what it is not: the system is asked.
             sock = socket.socket(fileno=fd if isinstance(fd, int) else fd.fileno())
         except OSError:  # no socket
             return
@@ -351,6 +353,19 @@ class _Sendfile:
 
 def _is_tcp(sock: socket.socket) -> bool:
     return sock.type == socket.SOCK_STREAM and sock.family in _INTERNET
+
+
+def _as_it_is(sock: socket.socket) -> socket.socket:
+    """Return *sock*, or one in its place if it is of another kind than it says.
+
+    Descriptors from outside are: uvicorn takes what ``--fd`` gives it for a Unix socket.
+    """
+    there = socket.socket(fileno=sock.fileno())
+    if (there.family, there.type) == (sock.family, sock.type):
+        there.detach()
+        return sock
+    sock.detach()
+    return there
 
 
 def _bound_to(sock: socket.socket) -> tuple[str, int] | None:

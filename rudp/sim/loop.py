@@ -32,7 +32,8 @@ P = TypeVar("P", bound=asyncio.DatagramProtocol)
 
 NO_TCP: Final = (
     "this loop has no TCP of its own: use rudp's, rudp.open_connection(), rudp.start_server(), "
-    "rudp.create_connection() and rudp.create_server()"
+    "rudp.create_connection() and rudp.create_server(), or run the program unchanged with "
+    "rudp.run(..., base=rudp.sim.VirtualLoop)"
 )
 
 

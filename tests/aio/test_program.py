@@ -116,6 +116,10 @@ def test_a_program_connects_its_socket_itself(factory: Factory) -> None:
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.setblocking(False)
             await loop.sock_connect(sock, address_of(server))
+            with pytest.raises(OSError, match="already connected"):
+                await loop.sock_connect(sock, address_of(server))
+            with pytest.raises(ValueError, match="only create_connection"):
+                await loop.sock_sendall(sock, b"x")
             transport, protocol = await loop.create_connection(Recorder, sock=sock)
             assert isinstance(transport, rudp.Transport)
             assert sock.fileno() == -1
@@ -199,6 +203,22 @@ def test_a_bound_socket_stands_for_its_address(factory: Factory) -> None:
         assert sock.fileno() == -1
 
     run(factory, main())
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_descriptor_is_what_the_system_says(real: Factory, kind: int) -> None:
+    """As ``uvicorn --fd`` takes it: for a Unix socket, whatever it is."""
+
+    async def main() -> bytes:
+        bound = socket.socket(socket.AF_INET, kind)
+        bound.bind((HOST, 0))
+        with bound:
+            sock = socket.fromfd(bound.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
+        server = await asyncio.start_server(echo, sock=sock)
+        async with cleared(server):
+            return await ask(*address_of(server))
+
+    assert run(real, main()) == b"hello"
 
 
 # -- what stays on the kernel's TCP --------------------------------------------------------------
