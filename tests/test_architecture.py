@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = """\
 __main__ → cli
 rudp
-aio.program → aio.carrier → aio.rule
+aio.program → aio.carrier → aio.rule · aio.standing
 aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rudp.aio.connect import claim, connect_unclaimed, create_connection
 from rudp.aio.rule import Rule
 from rudp.aio.server import Server, create_server
+from rudp.aio.standing import Arrivals, Standing
 from rudp.aio.tls import SSLTransport, start_tls
 from rudp.aio.transport import Transport
 from rudp.config import Config
@@ -57,7 +58,8 @@ class Carrier(_Loop):
     """
 
     carriage = Carriage()
-    _rudp_standing: "weakref.WeakKeyDictionary[socket.socket, _Standing] | None" = None
+    _rudp_standing: "weakref.WeakKeyDictionary[socket.socket, Standing] | None" = None
+    _rudp_arrivals: "weakref.WeakKeyDictionary[socket.socket, Arrivals] | None" = None
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -85,9 +87,7 @@ class Carrier(_Loop):
                 )
                 return opened
         elif (standing := self._standing.pop(sock, None)) is not None:
-            transport = standing.take()
-            sock.close()  # nobody has a use for it, and who has given it here does not close it
-            return await claim(transport, protocol_factory, **options)
+            return await claim(standing.take(sock), protocol_factory, **options)
         elif (sock := _as_it_is(sock)).type != socket.SOCK_DGRAM:
             await self._check(sock, "create_connection(sock=)")
             return await super().create_connection(protocol_factory, sock=sock, **options)
@@ -123,7 +123,7 @@ class Carrier(_Loop):
             config=carriage.config,
             tracer=carriage.capture,
         )
-        self._standing[sock] = _Standing(sock, transport, self)
+        self._standing[sock] = Standing(sock, transport, self)
 
     async def _connect_sock(self, *arguments: Any) -> socket.socket:
         """Let asyncio's own ``create_connection`` connect its socket, by ``sock_connect`` too."""
@@ -135,7 +135,7 @@ class Carrier(_Loop):
         return sock
 
     @property
-    def _standing(self) -> "weakref.WeakKeyDictionary[socket.socket, _Standing]":
+    def _standing(self) -> "weakref.WeakKeyDictionary[socket.socket, Standing]":
         """The sockets that stand for a connection that nobody has taken yet."""
         if self._rudp_standing is None:
             self._rudp_standing = weakref.WeakKeyDictionary()
@@ -167,7 +167,9 @@ class Carrier(_Loop):
             address = sock.getsockname()
             if await self.carriage.rule.leaves(self, *address[:2]):
                 return await super().create_server(protocol_factory, sock=sock, **options)
-            return await self._serve_in_place_of(sock, protocol_factory, **options)
+            server = await self._serve_in_place_of(sock, protocol_factory, **options)
+            server.beside = sock
+            return server
         if sock.type != socket.SOCK_DGRAM:
             return await super().create_server(protocol_factory, sock=sock, **options)
         return await self._serve(protocol_factory, sock=sock, **options)
@@ -196,7 +198,7 @@ class Carrier(_Loop):
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         **options: Any,
     ) -> Server:
-        """Serve UDP at the address of *sock*, which the server then owns."""
+        """Serve UDP at the address of *sock*, which does not listen any more then."""
         host, port = sock.getsockname()[:2]
         if not port:
             raise ValueError(f"a TCP socket that is bound was expected, got {sock!r}")
@@ -207,7 +209,8 @@ class Carrier(_Loop):
         with contextlib.suppress(OSError):  # it does not listen
             # Who connects to it would wait for ever, as nobody accepts.
             sock.shutdown(socket.SHUT_RDWR)
-        server.beside = sock
+            if not sock.getsockname()[1]:  # the system had chosen the port, and takes it back
+                sock.bind((host, port))
         return server
 
     # -- connections that are open ---------------------------------------------------------------
@@ -252,14 +255,40 @@ class Carrier(_Loop):
     async def connect_accepted_socket(  # type: ignore[override]
         self, protocol_factory: Callable[[], Any], sock: socket.socket, **options: Any
     ) -> tuple[asyncio.BaseTransport, Any]:
-        """Refuse a TCP socket that something else has accepted."""
+        """Take a connection that ``sock_accept`` has accepted.
+
+        Raises :class:`ValueError` for a TCP socket that something else has, unless the rule leaves
+        its peer to the kernel.
+        """
+        standing = self._standing.pop(sock, None)
+        if standing is not None:
+            return await claim(standing.take(sock), protocol_factory, server_side=True, **options)
         await self._check(sock, "connect_accepted_socket()")
         return await super().connect_accepted_socket(protocol_factory, sock, **options)
 
     async def sock_accept(self, sock: socket.socket) -> Any:
-        """Refuse a TCP socket: ``create_server(sock=)`` is there for it."""
-        await self._check(sock, "sock_accept()")
-        return await super().sock_accept(sock)
+        """Accept a connection over rudp at the address of *sock*, and a socket that stands for it.
+
+        It is for ``connect_accepted_socket`` then; anyio's servers do so.  From the first call on
+        UDP is served at the address of *sock*, until it is closed, and *sock* listens no more.
+        """
+        if not _is_tcp(sock):
+            return await super().sock_accept(sock)
+        if self._rudp_arrivals is None:
+            self._rudp_arrivals = weakref.WeakKeyDictionary()
+        arrivals = self._rudp_arrivals.get(sock)
+        if arrivals is None:
+            if await self.carriage.rule.leaves(self, *sock.getsockname()[:2]):
+                return await super().sock_accept(sock)
+            arrivals = self._rudp_arrivals[sock] = Arrivals(sock, self)
+            try:
+                arrivals.server = await self._serve_in_place_of(sock, arrivals.hold)
+            except BaseException:
+                del self._rudp_arrivals[sock]
+                raise
+        near, transport = await arrivals.accept()
+        self._standing[near] = Standing(near, transport, self)
+        return near, transport.get_extra_info("peername")
 
     async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
         """Refuse a TCP socket: ``create_connection(sock=)`` is there for it."""
@@ -310,33 +339,11 @@ class Carrier(_Loop):
         if sock in self._standing:
             raise ValueError(
                 f"{call}: this socket stands for a connection over rudp, which only "
-                "create_connection(sock=) can take"
+                "create_connection(sock=) or connect_accepted_socket() can take"
             )
         address = _far_or_near(sock) or sock.getsockname()
         if not await self.carriage.rule.leaves(self, *address[:2]):
             raise _refusal(call, address)
-
-
-class _Standing:
-    """A connection for which a socket stands; it is given up if the socket is."""
-
-    def __init__(
-        self, sock: socket.socket, transport: Transport, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._transport = transport
-        self._forgotten = weakref.finalize(sock, _give_up, loop, transport)
-        self._forgotten.atexit = False
-
-    def take(self) -> Transport:
-        """Return the connection, which lives without the socket from now on."""
-        self._forgotten.detach()
-        return self._transport
-
-
-def _give_up(loop: asyncio.AbstractEventLoop, transport: Transport) -> None:
-    """Nobody can ever take *transport*; this may be any thread."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(transport.abort)
 
 
 class _Sendfile:

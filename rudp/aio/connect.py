@@ -197,6 +197,7 @@ async def claim(
     transport: Transport,
     protocol_factory: Callable[[], P],
     *,
+    server_side: bool = False,
     ssl: SSLContext | bool | None = None,
     server_hostname: str | None = None,
     ssl_handshake_timeout: float | None = None,
@@ -208,7 +209,11 @@ async def claim(
     Exceptions are those of :func:`create_connection`, and the connection is gone then.
     """
     try:
-        tls = Tls.of_client(ssl, None, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+        timeouts = ssl_handshake_timeout, ssl_shutdown_timeout
+        if server_side:
+            tls = Tls.of_server(ssl or None, *timeouts)  # type: ignore[arg-type]  # it looks
+        else:
+            tls = Tls.of_client(ssl, None, server_hostname, *timeouts)
     except BaseException:
         transport.reset()
         raise

@@ -28,6 +28,25 @@ _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
+class Held(asyncio.Protocol):
+    """The protocol of a connection that somebody takes later: it stays as it is until then.
+
+    *arrived* is called with the transport when it is open.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, arrived: Callable[[Transport], None]
+    ) -> None:
+        self._arrived = arrived
+        self.opened: asyncio.Future[None] = loop.create_future()
+        self.opened.add_done_callback(asyncio.Future.exception)  # who is not there is not missed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open."""
+        assert isinstance(transport, Transport)
+        self._arrived(transport)
+
+
 class Server(asyncio.AbstractServer):
     """Accepts connections on one or more UDP sockets.
 
@@ -106,7 +125,8 @@ class Server(asyncio.AbstractServer):
                 {"message": "Error on accepting a connection", "exception": error}
             )
             return None
-        return Transport(self._loop, endpoint, connection, protocol, server=self)
+        waiter = protocol.opened if isinstance(protocol, Held) else None
+        return Transport(self._loop, endpoint, connection, protocol, waiter=waiter, server=self)
 
     # -- asyncio.Server --------------------------------------------------------------------------
 

@@ -205,6 +205,68 @@ def test_a_bound_socket_stands_for_its_address(factory: Factory) -> None:
     run(factory, main())
 
 
+def test_a_program_accepts_one_by_one(factory: Factory, certificates: Certificates) -> None:
+    """As anyio's servers do: ``sock_accept`` and then ``connect_accepted_socket``."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        listens = socket.socket()
+        listens.setblocking(False)
+        listens.bind((HOST, 0))
+        listens.listen()
+        address = listens.getsockname()
+        for context in (None, certificates.server):
+            name = "localhost" if context else None
+            options: dict[str, Any] = {"ssl": certificates.client if context else None}
+            options["server_hostname"] = name
+            accepting = loop.create_task(loop.sock_accept(listens))
+            connecting = loop.create_task(loop.create_connection(Recorder, *address, **options))
+            sock, peer = await accepting
+            assert peer[0] == HOST
+            _, served = await loop.connect_accepted_socket(Recorder, sock, ssl=context)
+            near, client = await connecting
+            near.write(b"hello")
+            assert await served.received(5) == b"hello"
+            near.close()
+            await served.lost
+            await client.lost
+            assert served.calls == ["made", "data", "eof", "lost"]
+        assert listens.getsockname() == address
+        waiting = loop.create_task(loop.sock_accept(listens))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        listens.close()
+        await asyncio.sleep(0.1)
+        with pytest.raises(ConnectionRefusedError):
+            await loop.create_connection(Recorder, *address)
+
+    run(factory, main())
+
+
+def test_connections_that_arrive_at_a_closed_socket_are_reset(factory: Factory) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        listens = socket.socket()
+        listens.bind((HOST, 0))
+        listens.listen()
+        address = listens.getsockname()
+        accepting = loop.create_task(loop.sock_accept(listens))
+        _, first = await loop.create_connection(Recorder, *address)
+        sock, _ = await accepting
+        sock.close()
+        del sock
+        del accepting  # its result has the socket too
+        listens.close()
+        _, second = await loop.create_connection(Recorder, *address)
+        for each in (first, second):
+            assert isinstance(await asyncio.wait_for(each.lost, 5), ConnectionResetError | None)
+        with pytest.raises(ConnectionRefusedError):
+            await loop.create_connection(Recorder, *address)
+
+    run(factory, main())
+
+
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
 def test_a_descriptor_is_what_the_system_says(real: Factory, kind: int) -> None:
     """As ``uvicorn --fd`` takes it: for a Unix socket, whatever it is."""
@@ -369,7 +431,6 @@ def test_a_socket_of_the_kernel_is_refused(real: Factory) -> None:
                 (loop.sock_recv, (sock, 1)),
                 (loop.sock_recv_into, (sock, bytearray(1))),
                 (loop.sock_sendall, (sock, b"x")),
-                (loop.sock_accept, (listens,)),
                 (loop.connect_accepted_socket, (Recorder, far)),
             ]
             for call, arguments in calls:
