@@ -14,13 +14,15 @@ import contextlib
 import contextvars
 import dataclasses
 import errno
+import functools
 import os
 import socket
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rudp.aio.connect import claim, connect_unclaimed, create_connection
+from rudp.aio.resolve import resolve
 from rudp.aio.rule import Rule
 from rudp.aio.server import Server, create_server
 from rudp.aio.standing import Arrivals, Standing
@@ -28,6 +30,11 @@ from rudp.aio.tls import SSLTransport, start_tls
 from rudp.aio.transport import Transport
 from rudp.config import Config
 from rudp.trace.capture import Capture
+
+T = TypeVar("T")
+
+_PAUSES: Final = (0.01, 0.1)
+"""Seconds before one more attempt, where somebody may be about to accept."""
 
 _INTERNET: Final = frozenset({socket.AF_INET, socket.AF_INET6})
 
@@ -91,8 +98,16 @@ class Carrier(_Loop):
         elif (sock := _as_it_is(sock)).type != socket.SOCK_DGRAM:
             await self._check(sock, "create_connection(sock=)")
             return await super().create_connection(protocol_factory, sock=sock, **options)
-        return await create_connection(
-            protocol_factory,
+        protocols: list[Any] = []
+
+        def once() -> Any:
+            if not protocols:
+                protocols.append(protocol_factory())
+            return protocols[0]  # it has heard nothing of what was refused
+
+        connecting = functools.partial(
+            create_connection,
+            once,
             host,
             port,
             sock=sock,
@@ -100,6 +115,7 @@ class Carrier(_Loop):
             tracer=carriage.capture,
             **options,
         )
+        return await self._patiently(connecting, host, port)
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect: a TCP socket comes to stand for a connection over rudp.
@@ -116,14 +132,50 @@ class Carrier(_Loop):
         if await carriage.rule.leaves(self, *address[:2]):
             await super().sock_connect(sock, address)
             return
-        transport = await connect_unclaimed(
+        connecting = functools.partial(
+            connect_unclaimed,
             address,
             family=sock.family,
             local_addr=_bound_to(sock),
             config=carriage.config,
             tracer=carriage.capture,
         )
+        transport = await self._patiently(connecting, *address[:2])
         self._standing[sock] = Standing(sock, transport, self)
+
+    async def _patiently(
+        self, connecting: Callable[[], Coroutine[Any, Any, T]], host: str | None, port: Any
+    ) -> T:
+        """Connect; where it is refused, and a TCP socket has the address, again in a moment.
+
+        A program that accepts one by one may listen there, which nobody hears of until it accepts:
+        over the kernel's TCP a client may come before that.
+        """
+        for pause in _PAUSES:
+            try:
+                return await connecting()
+            except ConnectionRefusedError:
+                if not await self._has_tcp_socket(host, port):
+                    raise
+            await asyncio.sleep(pause)
+        try:
+            return await connecting()
+        except ConnectionRefusedError as error:
+            error.add_note(
+                f"A TCP socket of this machine has the address.  If it is served by the kernel's "
+                f"TCP, leave it to that: tcp=[{_spelt(str(host), port)!r}]"
+            )
+            raise
+
+    async def _has_tcp_socket(self, host: str | None, port: Any) -> bool:
+        for family, address in await resolve(self, host, port):
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                try:
+                    probe.bind(address)
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        return True
+        return False
 
     async def _connect_sock(self, *arguments: Any) -> socket.socket:
         """Let asyncio's own ``create_connection`` connect its socket, by ``sock_connect`` too."""
@@ -206,11 +258,10 @@ class Carrier(_Loop):
         if host == "::" and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
             hosts.append("0.0.0.0")
         server = await self._serve(protocol_factory, hosts, port, **options | {"reuse_port": True})
-        with contextlib.suppress(OSError):  # it does not listen
+        with contextlib.suppress(OSError):  # it does not listen, or has its port all the same
             # Who connects to it would wait for ever, as nobody accepts.
             sock.shutdown(socket.SHUT_RDWR)
-            if not sock.getsockname()[1]:  # the system had chosen the port, and takes it back
-                sock.bind((host, port))
+            sock.bind(sock.getsockname())  # a port that the system has chosen it takes back
         return server
 
     # -- connections that are open ---------------------------------------------------------------
@@ -391,6 +442,11 @@ def _far_or_near(sock: socket.socket) -> Any:
     except OSError:
         listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         return sock.getsockname() if listens else None
+
+
+def _spelt(host: str, port: Any) -> str:
+    """Return the pattern that matches *host* and *port*."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _refusal(call: str, address: Any) -> ValueError:

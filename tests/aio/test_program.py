@@ -199,6 +199,8 @@ def test_a_bound_socket_stands_for_its_address(factory: Factory) -> None:
             assert await ask(*address) == b"hello"
             with socket.socket() as knocks, pytest.raises(ConnectionRefusedError):
                 knocks.connect(address)
+            with socket.socket() as other, pytest.raises(OSError, match="already in use"):
+                other.bind(address)
             assert sock.fileno() != -1
         assert sock.fileno() == -1
 
@@ -240,6 +242,38 @@ def test_a_program_accepts_one_by_one(factory: Factory, certificates: Certificat
         await asyncio.sleep(0.1)
         with pytest.raises(ConnectionRefusedError):
             await loop.create_connection(Recorder, *address)
+
+    run(factory, main())
+
+
+def test_a_client_may_come_before_the_first_accept(factory: Factory) -> None:
+    """Over the kernel's TCP it waits in the backlog; anyio's servers accept some turns late."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as listens:
+            listens.bind((HOST, 0))
+            listens.listen()
+            made: list[Recorder] = []
+
+            def make() -> Recorder:
+                made.append(Recorder())
+                return made[-1]
+
+            connecting = loop.create_task(loop.create_connection(make, *listens.getsockname()))
+            await asyncio.sleep(0.05)
+            sock, _ = await loop.sock_accept(listens)
+            near, _ = await connecting
+            assert len(made) == 1
+            near.close()
+            sock.close()
+
+        with socket.socket() as deaf:
+            deaf.bind((HOST, 0))
+            with pytest.raises(ConnectionRefusedError) as refused:
+                await loop.create_connection(Recorder, *deaf.getsockname())
+            pattern = f"tcp=['{HOST}:{deaf.getsockname()[1]}']"
+            assert pattern in "".join(refused.value.__notes__)
 
     run(factory, main())
 
