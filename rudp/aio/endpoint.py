@@ -2,8 +2,9 @@
 
 The endpoint carries datagrams into the table, runs what is due, and sends what the table has to
 send.  Sending waits until the callbacks of this turn have run, so everything an application writes
-in one turn leaves together and an acknowledgement can ride on the answer.  It knows a transport
-only as a :class:`Sink`, and who accepts connections only as a callable.
+in one turn leaves together and an acknowledgement can ride on the answer; but what a read brought
+that moves nobody to write, a SYN or the last ACK, is answered at once.  It knows a transport only
+as a :class:`Sink`, and who accepts connections only as a callable.
 """
 
 import asyncio
