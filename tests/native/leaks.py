@@ -1,4 +1,7 @@
-"""Talks over and over in one process: ``python -m tests.native.leaks``.  Needs nothing but rudp."""
+"""Talks over and over in one process: ``python -m tests.native.leaks [--once]``.
+
+Needs nothing but rudp.
+"""
 
 import gc
 import sys
@@ -33,6 +36,9 @@ def references() -> int:
 
 def main() -> None:
     assert build.lane() == "C"
+    if sys.argv[1:] == ["--once"]:
+        once()
+        return
     for _ in range(3):
         once()
     tracemalloc.start()
