@@ -9,6 +9,8 @@ A comment on the line above a block says what the block is:
     The block is the program NAME, and stands in that folder before the commands below it run.  If
     ``examples`` has a file of that name, it is the same.  If no command runs it, it can be run all
     the same; what it prints is different each time.
+``<!-- part: NAME -->``
+    The block is some lines of the program NAME of ``examples``.
 
 Every other block of Python is a part of the page's one program: these run in order, with names in
 common, on virtual time.  A few names are there already, see :func:`names`.
@@ -52,7 +54,7 @@ rudp() { "$RUDP_PYTHON" -W error -m rudp "$@"; }
 """
 
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<kind>run|file): (?P<what>.*?) -->\n)?"
+    r"^(?:<!-- (?P<kind>run|file|part): (?P<what>.*?) -->\n)?"
     r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )

@@ -65,6 +65,8 @@ def test_blocks_are_what_they_say(page: Path, text: str) -> None:
         assert (block.kind == "run") == (block.language == "console"), f"line {block.line}"
         if block.kind == "file" and (example := docs.EXAMPLES / block.what).exists():
             assert block.text == example.read_text(encoding="utf-8")
+        if block.kind == "part":
+            assert block.text in (docs.EXAMPLES / block.what).read_text(encoding="utf-8")
 
 
 @bash

@@ -22,19 +22,21 @@ class Relay:
     ``address`` is where the client sends to; ``dropped`` counts, towards target and back.
     """
 
-    def __init__(self, target: tuple[str, int], loss: float, seed: int) -> None:
+    def __init__(
+        self, target: tuple[str, int], loss: float, seed: int, at: tuple[str, int]
+    ) -> None:
         self.target = target
         self.loss = loss
         self.chance = random.Random(seed)
         self.client: Any = None
-        self.address: tuple[str, int] = ("", 0)
+        self.address = at
         self.dropped = [0, 0]
 
     async def open(self, stack: contextlib.ExitStack) -> None:
         loop = asyncio.get_running_loop()
         self.front, self.back = [
-            (await loop.create_datagram_endpoint(functools.partial(_Side, to), ("127.0.0.1", 0)))[0]
-            for to in (self._outward, self._homeward)
+            (await loop.create_datagram_endpoint(functools.partial(_Side, to), local))[0]
+            for to, local in ((self._outward, self.address), (self._homeward, ("127.0.0.1", 0)))
         ]
         stack.callback(self.front.close)
         stack.callback(self.back.close)
@@ -55,9 +57,11 @@ class Relay:
 
 
 @contextlib.asynccontextmanager
-async def relay(target: tuple[str, int], *, loss: float, seed: int) -> AsyncIterator[Relay]:
-    """Open a relay to *target* for the time of the block."""
-    made = Relay(target, loss, seed)
+async def relay(
+    target: tuple[str, int], *, loss: float, seed: int, at: tuple[str, int] = ("127.0.0.1", 0)
+) -> AsyncIterator[Relay]:
+    """Open a relay to *target* for the time of the block, at the address *at*."""
+    made = Relay(target, loss, seed, at)
     with contextlib.ExitStack() as stack:
         await made.open(stack)
         yield made
