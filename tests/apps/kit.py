@@ -5,13 +5,13 @@ import contextlib
 import dataclasses
 import glob
 import os
-import pwd
 import runpy
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -86,6 +86,8 @@ class World:
         if self.virtual:
             yield
             return
+        if sys.platform == "darwin":
+            pytest.skip(f"{FAR} is no address of this machine")
         laid, done = threading.Event(), asyncio.Event()
 
         async def lay() -> int:
@@ -148,6 +150,8 @@ def postgres() -> Iterator[int]:
     options: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         if os.geteuid() == 0:  # it refuses to be root
+            import pwd
+
             user = pwd.getpwnam("nobody")
             os.chown(folder, user.pw_uid, user.pw_gid)
             options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}

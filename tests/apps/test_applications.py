@@ -127,6 +127,7 @@ def test_program(name: str, needs: list[str], last: str, tmp_path: Path) -> None
     assert re.fullmatch(last, done.stdout.splitlines()[-1])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal here")
 @pytest.mark.parametrize("loop", ["new_event_loop", "new_uvloop"])
 def test_uvicorn_from_a_shell(loop: str, capsys: pytest.CaptureFixture[str]) -> None:
     """As docs/howto/applications.md starts it, ended by Ctrl-C."""
