@@ -27,7 +27,7 @@ SAID: Final = b'{"hello":"world"}'
 
 
 class Asker(asyncio.Protocol):
-    """Asks, and asks again with the answer, until the time *end*; *ended* is then done."""
+    """Asks, and asks again with the answer, until the time *end*; then *ended* is done."""
 
     def __init__(self, end: float, took: list[float], ended: asyncio.Future[None]) -> None:
         self._end = end
@@ -35,15 +35,13 @@ class Asker(asyncio.Protocol):
         self._ended = ended
         self._heard = b""
         self._asked = 0.0
-        self._transport: asyncio.Transport | None = None
+        self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._ask(time.perf_counter())
 
     def _ask(self, now: float) -> None:
-        assert self._transport is not None
         self._asked = now
         self._transport.write(REQUEST)
 
@@ -57,12 +55,12 @@ class Asker(asyncio.Protocol):
         if now < self._end:
             self._ask(now)
         else:
-            assert self._transport is not None
+            self._ended.set_result(None)
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._ended.done():
-            self._ended.set_result(None)
+            self._ended.set_exception(error or EOFError("the server has ended the connection"))
 
 
 async def ask(order: Answer) -> Answer:
@@ -84,12 +82,11 @@ async def serve() -> None:
     import fastapi
     import uvicorn
 
-    app = fastapi.FastAPI()
-
-    @app.get("/hello")
     async def hello() -> dict[str, str]:
         return {"hello": "world"}
 
+    app = fastapi.FastAPI()
+    app.get("/hello")(hello)
     server = uvicorn.Server(
         uvicorn.Config(app, host=HOST, port=0, log_level="error", access_log=False)
     )
