@@ -27,18 +27,22 @@ SAID: Final = b'{"hello":"world"}'
 
 
 class Asker(asyncio.Protocol):
-    """Asks, and asks again with the answer, until the time *end*; then *ended* is done."""
+    """Asks, and asks again with the answer, until the time is over; ``ended`` is then done."""
 
-    def __init__(self, end: float, took: list[float], ended: asyncio.Future[None]) -> None:
-        self._end = end
+    def __init__(self, took: list[float]) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._took = took
-        self._ended = ended
+        self._end = 0.0
         self._heard = b""
         self._asked = 0.0
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+
+    def begin(self, end: float) -> None:
+        """Ask for the first time; *end*: when to ask no more."""
+        self._end = end
         self._ask(time.perf_counter())
 
     def _ask(self, now: float) -> None:
@@ -55,24 +59,26 @@ class Asker(asyncio.Protocol):
         if now < self._end:
             self._ask(now)
         else:
-            self._ended.set_result(None)
+            self.ended.set_result(None)
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(error or EOFError("the server has ended the connection"))
+        if not self.ended.done():
+            self.ended.set_exception(error or EOFError("the server has ended the connection"))
 
 
 async def ask(order: Answer) -> Answer:
     """Ask the server at ``port`` for ``seconds`` on so many ``connections``."""
     loop = asyncio.get_running_loop()
     took: list[float] = []
-    ends = [loop.create_future() for _ in range(order["connections"])]
+    askers: list[Asker] = []
+    for _ in range(order["connections"]):
+        _, asker = await loop.create_connection(lambda: Asker(took), HOST, order["port"])
+        askers.append(asker)
     begin = time.perf_counter()
-    for ended in ends:
-        asker = Asker(begin + order["seconds"], took, ended)
-        await loop.create_connection(lambda asker=asker: asker, HOST, order["port"])  # type: ignore[misc]
-    await asyncio.gather(*ends)
+    for asker in askers:
+        asker.begin(begin + order["seconds"])
+    await asyncio.gather(*(asker.ended for asker in askers))
     seconds = time.perf_counter() - begin
     return {"rate": len(took) / seconds, "p50": statistics.median(took)}
 
@@ -167,6 +173,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.serve or given.ask:
         cpus.pin(cpus.sides()[bool(given.ask)])
+        cpus.prefer()
         with asyncio.Runner(loop_factory=loops()[given.serve or given.ask]) as runner:
             runner.run(serve() if given.serve else obey(ask))
         return

@@ -223,7 +223,8 @@ async def beside(target: int, port: int) -> AsyncIterator[None]:
 async def _hand_on(target: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Carry a connection on to *target*, with what virtual time has instead of readiness: a look.
 
-    A server that works takes no virtual time: all that it says within a moment is said at once.
+    A server that works takes no virtual time, if it is done within a moment: so how long this takes
+    is not the same each time.
     """
     ended = False
     with socket.create_connection((HOST, target)) as server:
