@@ -6,7 +6,12 @@ from typing import Any, Final
 from bench.report import medians
 from bench.workloads import WORKLOADS
 
-COLOURS: Final = {"tcp": "tab:gray", "rudp": "tab:blue", "rudp-portable": "tab:cyan"}
+COLOURS: Final = {
+    "tcp": "tab:gray",
+    "rudp": "tab:blue",
+    "rudp-selector": "tab:olive",
+    "rudp-portable": "tab:cyan",
+}
 
 
 def draw(name: str, result: dict[str, Any], file: Path) -> None:

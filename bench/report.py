@@ -18,7 +18,12 @@ from bench.workloads import WORKLOADS
 PACKAGES: Final = ("uvloop", "aioquic", "qh3", "aiopquic")
 
 PAIRS: Final = (("tcp", "rudp"), ("tcp/uvloop", "rudp/uvloop"))
-OURS: Final = {"rudp": "", "rudp-compiled": ", compiled", "rudp-portable": ", portable path"}
+OURS: Final = {
+    "rudp": "",
+    "rudp-compiled": ", compiled",
+    "rudp-selector": ", plain sockets",
+    "rudp-portable": ", portable path",
+}
 OTHERS: Final = ("tcp-fresh", *(name for name, kind in PEERS.items() if kind.needs))
 TITLES: Final = {"tcp-fresh": "asyncio TCP, small program"}
 LAYOUTS: Final = {True: "fixed", False: "random"}

@@ -333,7 +333,9 @@ def parser() -> argparse.ArgumentParser:
         "--loss", type=units.percent, default=0.01, help="and as many reordered (1%%)"
     )
     made.add_argument("--loop", choices=LOOPS, default="asyncio")
-    made.add_argument("--datagram-io", choices=("auto", "portable"), default="auto")
+    made.add_argument(
+        "--datagram-io", choices=("auto", "linux", "selector", "portable"), default="auto"
+    )
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--json", type=Path, metavar="FILE", help="write samples and conditions")
     return made

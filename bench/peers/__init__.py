@@ -41,6 +41,7 @@ PEERS: Final = {
     "tcp-fresh": Kind("tcp", loops=("asyncio",), environment=memory.FRESH),
     "rudp": Kind("rudp"),
     "rudp-compiled": Kind("rudp", folder=compiled.FOLDER),
+    "rudp-selector": Kind("rudp", share=0.5, options={"datagram_io": "selector"}),
     "rudp-portable": Kind("rudp", share=0.25, options={"datagram_io": "portable"}),
     "aioquic": Kind("aioquic", needs="aioquic", share=1 / 16, loops=("asyncio",)),
     "qh3": Kind("qh3", needs="qh3", share=1 / 16, loops=("asyncio",)),

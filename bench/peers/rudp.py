@@ -1,4 +1,4 @@
-"""rudp, on the sockets it chooses itself or on portable ones."""
+"""rudp, on the sockets it chooses itself or on those of other systems."""
 
 from typing import Any
 

@@ -10,7 +10,10 @@ from bench.workloads import bulk, closing, echo, fanin, idle, opening, pingpong,
 
 MIB: Final = 1 << 20
 
-ALL: Final = tuple(name for name in PEERS if name not in ("rudp-portable", "tcp-fresh"))
+ELSEWHERE: Final = ("rudp-selector", "rudp-portable")
+"""The ways to sockets that other systems than Linux get."""
+
+ALL: Final = tuple(name for name in PEERS if name not in (*ELSEWHERE, "tcp-fresh"))
 SMALL: Final = ("tcp-fresh", *ALL)  # a bulk transfer teaches malloc to keep blocks by itself
 CORE: Final = ("tcp", "rudp", "rudp-compiled")
 
@@ -50,7 +53,7 @@ WORKLOADS: Final = {
         amount=128 * MIB,
         quick=2 * MIB,
         unit="octets",
-        peers=(*ALL, "rudp-portable"),
+        peers=(*ALL, *ELSEWHERE),
     ),
     "bulk-256k": Workload(
         about="bulk over loopback in writes of 256 KiB",
@@ -81,6 +84,7 @@ WORKLOADS: Final = {
         amount=128 * MIB,
         quick=2 * MIB,
         unit="octets",
+        peers=(*ALL, *ELSEWHERE),
         path="veth",
     ),
     "pingpong": Workload(

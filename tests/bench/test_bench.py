@@ -37,7 +37,7 @@ def results(out: Path, *arguments: str) -> dict[str, Any]:
 @pytest.mark.slow
 def test_quick_run_measures_every_variant(tmp_path: Path) -> None:
     names = "bulk,bulk-256k,pingpong,open,open-32,echo"
-    networks = ["tcp", "rudp", "rudp-portable"]
+    networks = ["tcp", "rudp", "rudp-selector", "rudp-portable"]
     how = ["--loops", "asyncio", "--peers", ",".join(networks)]
     found = results(tmp_path, "--only", names, *how)
     assert found["conditions"]["config"]["receive_buffer"] > 0
@@ -204,5 +204,5 @@ def test_unknown_name_is_refused(option: str, capsys: pytest.CaptureFixture[str]
 def test_list_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     command.main(["--list"])
     text = capsys.readouterr().out
-    for name in (*WORKLOADS, "rudp-portable"):
+    for name in (*WORKLOADS, "rudp-selector", "rudp-portable"):
         assert name in text

@@ -1,5 +1,8 @@
 """``rudp demo SCENARIO --real``: two processes, real sockets, and one story of both."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +79,38 @@ def test_a_path_that_loses_everything(capsys: pytest.CaptureFixture[str]) -> Non
         main(["demo", "handshake", "--real", "--loss", "100%"])
     assert exit_.value.code == 1
     assert "the scenario ends here: client: connection timed out" in capsys.readouterr().err
+
+
+PROACTOR = """
+import asyncio
+
+class Proactor(asyncio.SelectorEventLoop):
+    async def connect_read_pipe(self, *_):
+        raise OSError(6, "The handle is invalid")  # as Windows says of a standard input
+
+    def add_reader(self, *_):
+        raise NotImplementedError
+
+from rudp.cli.demo import end
+
+with asyncio.Runner(loop_factory=Proactor) as runner:
+    runner.run(end.serve())
+"""
+
+
+def test_an_end_needs_no_loop_that_watches_its_standard_input() -> None:
+    """As a proactor does not; two lines may come in one piece."""
+    begin = {"do": "begin", "end": "client", "scenario": "close", "msl": 0.1, "capture": None}
+    lines = [json.dumps(begin), json.dumps({"do": "finish"})]
+    done = subprocess.run(
+        [sys.executable, "-c", PROACTOR],
+        input="".join(f"{line}\n" for line in lines),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {},
+        {"events": [], "lost": []},
+    ], done.stderr

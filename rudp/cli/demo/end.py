@@ -9,10 +9,11 @@ killed, for if it ended by itself it would reset what is open, before the other 
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import rudp
-from rudp.cli import running
+from rudp.cli import running, stdio
 from rudp.cli.badpath import BadPath
 from rudp.cli.demo.faults import Fault, Losses
 from rudp.cli.demo.scenarios import SCENARIOS
@@ -26,8 +27,6 @@ PATIENCE: Final = 20.0
 
 CONNECT: Final = 5.0
 """Seconds after which an open is given up."""
-
-LINE_MAX: Final = 1 << 16
 
 HEADER_MAX: Final = 60
 """Octets of a header with options, at most."""
@@ -206,13 +205,20 @@ class Process:
         return user
 
 
+async def commands() -> AsyncIterator[bytes]:
+    """Yield the lines of standard input, which not every loop can watch."""
+    source = stdio.Input(sys.stdin.fileno())
+    begun = b""
+    while data := await source.read():
+        *lines, begun = (begun + data).split(b"\n")
+        for line in lines:
+            yield line
+
+
 async def serve() -> None:
     """Do as standard input says."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(LINE_MAX)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     process = None
-    while line := await reader.readline():
+    async for line in commands():
         command = json.loads(line)
         name = command.pop("do")
         try:
