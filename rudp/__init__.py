@@ -10,7 +10,7 @@ from rudp import build  # it says where the core is imported from
 
 # isort: split
 from rudp.aio.connect import create_connection
-from rudp.aio.delivery import delivered, reset
+from rudp.aio.delivery import delivered, info, reset
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.program import install, new_event_loop, new_uvloop, run
 from rudp.aio.server import Server, create_server
@@ -45,6 +45,7 @@ __all__ = [
     "create_connection",
     "create_server",
     "delivered",
+    "info",
     "install",
     "new_event_loop",
     "new_uvloop",

@@ -18,7 +18,8 @@ MSS_FLOOR: Final = 88
 MSS_CEILING: Final = 65_507 - 20
 """Octets.  The largest UDP payload over IPv4, less the fixed header (RFC 9293 §3.7.1, MUST-67)."""
 
-CONGESTION: Final = ("newreno", "reno", "cubic", "bbr", "lossy")
+Congestion = Literal["newreno", "reno", "cubic", "bbr", "lossy"]
+CONGESTION: Final[tuple[Congestion, ...]] = get_args(Congestion)
 """Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
 
 DatagramIo = Literal["auto", "linux", "selector", "portable"]
@@ -85,7 +86,7 @@ class Config:
 
     # -- loss and congestion ---------------------------------------------------------------------
 
-    congestion: str | ControllerFactory = "cubic"
+    congestion: Congestion | ControllerFactory = "cubic"
     """``"cubic"`` (RFC 9438), ``"bbr"``, ``"lossy"`` (BBR that takes no loss below 30 % for
     congestion: for paths of one's own), ``"newreno"`` (RFC 5681), or a callable that makes a
     :class:`~rudp.core.congestion.controller.Controller` from SMSS and the initial window."""

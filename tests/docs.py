@@ -30,6 +30,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,21 @@ def program(text: str) -> list[Block]:
     return [
         block for block in blocks(text) if block.language.startswith("python") and not block.kind
     ]
+
+
+TYPED = """
+import asyncio
+import rudp
+
+async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None: ...
+
+async def page() -> None:
+"""
+
+
+def typed(parts: list[Block]) -> str:
+    """Return the blocks of a page as a module for a type checker, which has the names they need."""
+    return TYPED + textwrap.indent("\n".join(block.text for block in parts), "    ")
 
 
 def names() -> dict[str, Any]:

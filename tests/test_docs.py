@@ -1,8 +1,11 @@
 """What README.md and docs/ show runs, prints what they say, and the links in it lead somewhere."""
 
 import importlib
+import os
 import re
 import shutil
+import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -56,6 +59,35 @@ def test_the_reference_has_all_public_names(module: types.ModuleType) -> None:
 @pages("```python")
 def test_python_on_a_page_runs(page: Path, text: str) -> None:
     docs.run_program(docs.program(text), str(page))
+
+
+TYPED = ["watching.md", "tutorial.md", "limits.md", "howto/many-connections.md"]
+
+
+@pytest.mark.parametrize("name", TYPED)
+@pytest.mark.parametrize("checker", ["mypy --strict --no-incremental", "pyright"])
+def test_python_on_a_page_has_types(name: str, checker: str, tmp_path: Path) -> None:
+    """Whoever types what a page shows has nothing to add for a type checker."""
+    command, *options = checker.split()
+    found = shutil.which(command, path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.skip(f"no {command} here")
+    text = docs.typed(docs.program((docs.ROOT / "docs" / name).read_text(encoding="utf-8")))
+    module = tmp_path / "page.py"
+    module.write_text(text, encoding="utf-8")
+    done = checked([found, *options, str(module)])
+    assert done.returncode == 0, f"{done.stdout}\n{text}"
+    for wrong in ("rudp.open_connection('x', 9, capturee='f')", "rudp.Config(congestion='cubik')"):
+        module.write_text(f"import rudp\n{wrong}\n", encoding="utf-8")
+        assert checked([found, *options, str(module)]).returncode == 1, wrong
+
+
+def checked(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a type checker, which finds the sources of this tree."""
+    environment = os.environ | {"MYPYPATH": str(docs.ROOT), "PYTHONPATH": str(docs.ROOT)}
+    return subprocess.run(
+        command, cwd=docs.ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pages("")

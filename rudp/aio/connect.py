@@ -292,10 +292,18 @@ async def _open(
     assert isinstance(transport, Transport)
     try:
         await waiter
-    except BaseException:
+    except BaseException as error:
         transport.abort()
+        if isinstance(error, OSError):
+            _name(error, remote)
         raise
     return transport, protocol
+
+
+def _name(error: OSError, remote: Address) -> None:
+    """Let *error* say in asyncio's words whom it is about."""
+    error.strerror = f"Connect call failed {remote!r}"
+    error.args = (error.errno, error.strerror)
 
 
 def _interleave(infos: list[AddressInfo], first: int) -> list[AddressInfo]:
@@ -320,6 +328,10 @@ def _summary(errors: list[OSError], all_errors: bool) -> Exception:
     first = str(errors[0])
     if all(str(error) == first for error in errors):
         return errors[0]
-    summary = OSError("Multiple exceptions: " + ", ".join(str(error) for error in errors))
+    text = "Multiple exceptions: " + ", ".join(str(error) for error in errors)
+    code = errors[0].errno
+    # asyncio's has no errno; but who waits for a refusal should not have to look into all of them.
+    same = code is not None and all(error.errno == code for error in errors)
+    summary = OSError(code, text) if same else OSError(text)
     summary.__cause__ = ExceptionGroup("create_connection failed", errors)
     return summary

@@ -9,6 +9,7 @@ import asyncio
 from typing import Any
 
 from rudp.aio.transport import Transport
+from rudp.core.watch.info import ConnectionInfo
 
 
 async def delivered(transport: asyncio.BaseTransport) -> None:
@@ -35,6 +36,16 @@ def reset(transport: asyncio.BaseTransport) -> None:
     let go now is still sent before the RST.  Raises :class:`TypeError` as :func:`delivered` does.
     """
     innermost(transport).reset()
+
+
+def info(stream: asyncio.BaseTransport | asyncio.StreamWriter) -> ConnectionInfo:
+    """Return a snapshot of the connection below *stream*: a transport or a writer, TLS or not.
+
+    ``print()`` shows it with units.  Raises :class:`TypeError` as :func:`delivered` does.
+    """
+    if isinstance(stream, asyncio.StreamWriter):
+        stream = stream.transport
+    return innermost(stream).info()
 
 
 def innermost(transport: Any) -> Transport:

@@ -10,13 +10,13 @@ as a :class:`Sink`, and who accepts connections only as a callable.
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 import random
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from rudp.aio.news import Figures, logger, name_of, tell_end
 from rudp.config import Config
 from rudp.core.demux.listener import Listener
 from rudp.core.demux.table import ConnectionTable
@@ -33,8 +33,6 @@ from rudp.udp.port import Port, granted_receive_buffer, lend_address, receive_dr
 
 if TYPE_CHECKING:
     from rudp._lane import Engine, Seat
-
-logger = logging.getLogger("rudp")
 
 RUNS_PER_FLUSH: Final = 64
 """Runs sent before the loop gets its turn."""
@@ -218,19 +216,24 @@ class Endpoint:
             return host
 
     def stats(self) -> EndpointStats:
-        """Return all counters (docs/limits.md), and how much of everything there is."""
+        """Return all counters (docs/limits.md), and how much of everything there is.
+
+        As text they are what has counted something, with units.
+        """
         table = self._table
-        numbers = {str(reason): table.counters[reason] for reason in Count}
-        numbers["connections"] = table.connections
-        numbers["half_open"] = table.half_open
-        numbers["time_wait_records"] = table.time_wait_records
-        numbers["reassembly_octets"] = table.memory.reassembly.used
+        numbers = Figures(
+            connections=table.connections,
+            half_open=table.half_open,
+            time_wait_records=table.time_wait_records,
+            reassembly_octets=table.memory.reassembly.used,
+        )
         sock = self.socket
         if sock is not None and not self.closed:
             numbers["socket_receive_buffer"] = granted_receive_buffer(sock)
             numbers["socket_send_buffer"] = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
             if (drops := receive_drops(sock)) is not None:
                 numbers["socket_receive_drops"] = drops
+        numbers |= {str(reason): table.counters[reason] for reason in Count}
         return cast("EndpointStats", numbers)
 
     # -- connections and listeners ---------------------------------------------------------------
@@ -298,6 +301,8 @@ class Endpoint:
     def drop(self, connection: Connection) -> None:
         """Forget the sink of *connection*; what remains of it is the table's."""
         sink = self._sinks.pop(connection, None)
+        if sink is not None:
+            tell_end(connection, self.loop.time())
         if self._leaving is not None and sink is not None:
             if sink.is_closing() and not connection.fin_acked and connection.error is not None:
                 _say_lost(connection)  # who has closed may not be there to hear of it
@@ -579,6 +584,7 @@ class Endpoint:
             connection.abort(self.loop.time())
             self.touch(connection)
         del self._sinks[connection]
+        tell_end(connection, self.loop.time())
         self._note_left()
 
     def shut_down(self) -> None:
@@ -644,8 +650,7 @@ def _say_lost(connection: Connection) -> None:
     Where only the acknowledgement of our end is missing, nothing is lost to a peer that has ended
     too, nor to a user who aborts.
     """
-    peer, _ = connection.path
-    name = f"[{peer[0]}]:{peer[1]}" if ":" in str(peer[0]) else f"{peer[0]}:{peer[1]}"
+    name = name_of(connection.path[0])
     octets = connection.undelivered_octets
     if octets:
         logger.error(

@@ -1,12 +1,13 @@
 """open_connection and start_server, over asyncio's own StreamReader and StreamWriter."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from ssl import SSLContext, SSLEOFError
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from rudp.aio.connect import create_connection
 from rudp.aio.delivery import innermost
+from rudp.aio.options import ConnectOptions, ServeOptions
 from rudp.aio.server import Server, create_server
 from rudp.aio.tls import start_tls
 from rudp.aio.transport import Transport
@@ -218,7 +219,11 @@ class StreamProtocol(asyncio.StreamReaderProtocol):
 
 
 async def open_connection(
-    host: str | None = None, port: int | None = None, *, limit: int = LIMIT, **options: Any
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    limit: int = LIMIT,
+    **options: Unpack[ConnectOptions],
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a connection; return ``(reader, writer)``, a :class:`StreamReader` and StreamWriter.
 
@@ -234,11 +239,11 @@ async def open_connection(
 
 async def start_server(
     client_connected_cb: ClientConnected,
-    host: Any = None,
+    host: str | Iterable[str] | None = None,
     port: int | None = None,
     *,
     limit: int = LIMIT,
-    **options: Any,
+    **options: Unpack[ServeOptions],
 ) -> Server:
     """Listen, and call *client_connected_cb(reader, writer)* for each connection.
 

@@ -7,13 +7,13 @@ octets in the core, whose window then closes by itself.
 """
 
 import asyncio
-import logging
 from asyncio import constants
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rudp.aio.endpoint import LAST_ACK_GRACE, Endpoint
 from rudp.aio.flow import WriteFlow
+from rudp.aio.news import logger, tell_open
 from rudp.aio.sockets import ConnectionSocket
 from rudp.aio.watch import ending_of
 from rudp.core.life import tcb
@@ -26,8 +26,6 @@ from rudp.trace import recall
 
 if TYPE_CHECKING:
     from rudp._lane import Seat
-
-logger = logging.getLogger("rudp")
 
 READ_OCTETS = 256 * 1024
 """Octets handed over at once, as asyncio's own transports do: the protocol may pause after each."""
@@ -212,6 +210,7 @@ class Transport(WriteFlow, asyncio.Transport):
                 self._drain()
         elif events & tcb.ESTABLISHED and self._stage == _OPENING:
             self._stage = _OPENED
+            tell_open(connection)
             self._made()
         if connection.state is State.CLOSED:
             self._wind_up(connection.error)

@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from rudp.config import Config
+from rudp.config import Config, Congestion
 from rudp.core.congestion import bbr, pacing
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.loss import rtt as estimator
@@ -45,7 +45,7 @@ class Coarse:
         return self.table.poll_transmit(self._at(now))
 
 
-def transfer(rtt: float, rate: float, loss: float, congestion: str, coarse: bool) -> float:
+def transfer(rtt: float, rate: float, loss: float, congestion: Congestion, coarse: bool) -> float:
     """Return the seconds that OCTETS take; none but what is lost is sent again with CUBIC."""
     config = Config(congestion=congestion)
     queue = int(max(2 * rate * rtt / 8, 45_000))
@@ -84,7 +84,7 @@ def transfer(rtt: float, rate: float, loss: float, congestion: str, coarse: bool
     [("cubic", 0.0005, 100e6), ("cubic", 0.02, 10e6), ("bbr", 0.02, 10e6), ("bbr", 0.1, 20e6)],
 )
 def test_a_clock_of_fifteen_milliseconds(
-    monkeypatch: pytest.MonkeyPatch, congestion: str, rtt: float, rate: float, loss: float
+    monkeypatch: pytest.MonkeyPatch, congestion: Congestion, rtt: float, rate: float, loss: float
 ) -> None:
     """PACE-2, PACE-4, RACK-9: as much gets through as with a fine clock, nearly."""
     fine = transfer(rtt, rate, loss, congestion, coarse=False)

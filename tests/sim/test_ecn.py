@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from rudp.config import Config
+from rudp.config import Config, Congestion
 from rudp.core.watch.info import ConnectionInfo
 from rudp.sim.link import Link
 from rudp.sim.network import Network
@@ -15,7 +15,7 @@ SERVER = ("10.0.0.2", 7000)
 SIZE = 2_000_000
 
 
-def transfer(ecn: Literal["accept", "on"], congestion: str) -> tuple[ConnectionInfo, Link]:
+def transfer(ecn: Literal["accept", "on"], congestion: Congestion) -> tuple[ConnectionInfo, Link]:
     """Send SIZE octets over a bottleneck that marks; return what the sender says, and the link."""
     network = Network(seed=1, delay=0.02, rate=8e6, queue=60_000, mark=15_000)
     a = network.host(CLIENT, Config(ecn=ecn, congestion=congestion))
@@ -42,7 +42,7 @@ def transfer(ecn: Literal["accept", "on"], congestion: str) -> tuple[ConnectionI
 
 
 @pytest.mark.parametrize("congestion", ["newreno", "cubic", "bbr"])
-def test_SHLD_8_ECN_5_marks_take_the_place_of_losses(congestion: str) -> None:
+def test_SHLD_8_ECN_5_marks_take_the_place_of_losses(congestion: Congestion) -> None:
     """ECN-1, ECN-4, ECN-6: the same queue drops what a sender without ECN sends too much."""
     plain, link = transfer("accept", congestion)
     assert not plain.ecn

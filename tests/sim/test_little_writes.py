@@ -5,7 +5,7 @@ Whole connections on a path of 100 ms that carries anything.
 
 import pytest
 
-from rudp.config import Config
+from rudp.config import Config, Congestion
 from rudp.core.life.connection import Connection
 from rudp.sim.network import Network
 
@@ -15,7 +15,7 @@ RTT = 0.1
 class Writer:
     """A connection of one writer and a reader that takes all; *drop* data segments are lost."""
 
-    def __init__(self, congestion: str) -> None:
+    def __init__(self, congestion: Congestion) -> None:
         config = Config(congestion=congestion)
         self.network = Network(seed=1, delay=RTT / 2)
         far = self.network.host(("10.0.0.2", 7000), config)
@@ -61,7 +61,7 @@ class Writer:
 @pytest.mark.parametrize("congestion", ["cubic", "newreno", "bbr"])
 @pytest.mark.parametrize("first", [1, 10, 100, 1000])
 @pytest.mark.parametrize("times", [1, 20])
-def test_a_first_write_of_a_few_octets(congestion: str, first: int, times: int) -> None:
+def test_a_first_write_of_a_few_octets(congestion: Congestion, first: int, times: int) -> None:
     """CC-12: it says nothing about the path; 100 KB take the four round trips of slow start."""
     writer = Writer(congestion)
     for _ in range(times):
@@ -74,7 +74,7 @@ def test_a_first_write_of_a_few_octets(congestion: str, first: int, times: int) 
 @pytest.mark.parametrize("congestion", ["cubic", "newreno"])
 @pytest.mark.parametrize("lost", [1, 2, 3])
 @pytest.mark.parametrize("pause", [0.0, 0.6, 3.0])
-def test_a_loss_while_little_is_written(congestion: str, lost: int, pause: float) -> None:
+def test_a_loss_while_little_is_written(congestion: Congestion, lost: int, pause: float) -> None:
     """CC-8, CC-9: 400 KB later take twice as long at most as if nothing had been lost."""
     writer = Writer(congestion)
     took = []

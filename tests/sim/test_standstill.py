@@ -9,7 +9,7 @@ import math
 import pytest
 
 from rudp.aio.endpoint import STANDSTILL
-from rudp.config import Config
+from rudp.config import Config, Congestion
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Path, Transmit
@@ -101,7 +101,7 @@ class Stream:
 @pytest.mark.parametrize("timestamps", [False, True])
 @pytest.mark.parametrize("congestion", ["cubic", "newreno", "bbr"])
 def test_it_goes_on_as_it_was(
-    congestion: str, timestamps: bool, stopped: str, seconds: float
+    congestion: Congestion, timestamps: bool, stopped: str, seconds: float
 ) -> None:
     """UNDO-8, PACE-1: from the first second on, and with the estimate of before."""
     stream = Stream(congestion=congestion, timestamps=timestamps)
@@ -181,7 +181,7 @@ def transfer(seed: int, loss: float, octets: int, limit: float, config: Config) 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("congestion", ["cubic", "newreno"])
 @pytest.mark.parametrize(("loss", "kbits"), [(0.05, 300), (0.1, 150)])
-def test_loss_both_ways(congestion: str, loss: float, kbits: float, seed: int) -> None:
+def test_loss_both_ways(congestion: Congestion, loss: float, kbits: float, seed: int) -> None:
     """UNDO-6, UNDO-8, RTO-12: SRTT stays near 100 ms, and what gets through is worth having.
 
     Three quarters of what the worst of ten seeds gave is asked for.

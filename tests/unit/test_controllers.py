@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rudp.config import Config
+from rudp.config import Config, Congestion
 from rudp.core.congestion.bbr import LOSSY_THRESHOLD, Bbr
 from rudp.core.congestion.controller import Ack, Controller, ControllerFactory, Signal
 from rudp.core.congestion.cubic import Cubic
@@ -103,7 +103,7 @@ class OwnBbr(Heard, Bbr):
 
 
 def shares(
-    *controllers: str | ControllerFactory, loss: float = 0.0, seconds: float = 12.0
+    *controllers: Congestion | ControllerFactory, loss: float = 0.0, seconds: float = 12.0
 ) -> list[float]:
     """Send without end by each of *controllers*; return what part of the rate each of them got.
 
@@ -140,7 +140,7 @@ TOLERANT = functools.partial(Bbr, loss_threshold=0.2)
 
 
 @pytest.mark.parametrize("controller", ["newreno", "cubic", "bbr", TOLERANT, Vegas])
-def test_the_path_is_used(controller: str | ControllerFactory) -> None:
+def test_the_path_is_used(controller: Congestion | ControllerFactory) -> None:
     """CC-12, TRAP-10: alone on a path that loses nothing but what its queue refuses."""
     assert shares(controller, seconds=6.0)[0] > 0.85
 
@@ -180,7 +180,9 @@ def test_what_a_class_derived_from_newreno_says_of_itself_counts() -> None:
         (Vegas, 0.01, 0.3),
     ],
 )
-def test_random_losses(controller: str | ControllerFactory, loss: float, least: float) -> None:
+def test_random_losses(
+    controller: Congestion | ControllerFactory, loss: float, least: float
+) -> None:
     """CC-12: what is left is what the rules give; BBR tells chance from congestion."""
     assert shares(controller, loss=loss)[0] > least
 
@@ -189,7 +191,7 @@ def test_random_losses(controller: str | ControllerFactory, loss: float, least: 
 @pytest.mark.parametrize(
     "pair", [*itertools.combinations_with_replacement(["newreno", "cubic", "bbr"], 2)]
 )
-def test_nobody_starves(pair: tuple[str, str]) -> None:
+def test_nobody_starves(pair: tuple[Congestion, Congestion]) -> None:
     """CUB-5, TRAP-10: two that share a path both have a part of it, and nothing lies idle."""
     got = shares(*pair, seconds=15.0)
     assert sum(got) > 0.85

@@ -3,6 +3,7 @@
 import dataclasses
 
 from rudp.core.terms.state import State
+from rudp.core.terms.units import octets, rate, seconds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,3 +98,37 @@ class ConnectionInfo:
     """Acknowledgements with ECE, which tell of such a mark (RFC 3168 §6.1.2)."""
     soft_error: OSError | None
     """The latest trouble that did not end the connection (RFC 9293 §3.9.1.8)."""
+
+    def __str__(self) -> str:
+        """Return what there is to know at a glance, with units, in a few lines."""
+        trip = "not measured yet"
+        if self.srtt is not None:
+            trip = f"{seconds(self.srtt)} (varies by {seconds(self.rttvar or 0.0)}"
+            trip += f", at least {seconds(self.min_rtt or 0.0)})"
+        lines = [
+            f"{self.state}, {self.congestion}, segments of {octets(self.mss)}",
+            f"round trip: {trip}, time-out {seconds(self.rto)}",
+            (
+                f"windows: congestion {octets(self.cwnd)}, the peer's {octets(self.snd_wnd)},"
+                f" ours {octets(self.rcv_wnd)}"
+            ),
+            (
+                f"sent: {octets(self.bytes_sent)} in {self.segments_out} segments,"
+                f" {octets(self.bytes_acked)} acknowledged, {octets(self.unsent)} waiting"
+            ),
+            (
+                f"received: {octets(self.bytes_received)} in {self.segments_in} segments,"
+                f" {octets(self.unread)} unread"
+            ),
+            f"called lost: {octets(self.lost_total)}, sent again: {octets(self.resent)}",
+        ]
+        rates = [
+            f"{name} {rate(value)}"
+            for name, value in (("delivery", self.delivery_rate), ("pacing", self.pacing_rate))
+            if value is not None
+        ]
+        if rates:
+            lines.append(f"rates: {', '.join(rates)}")
+        if self.soft_error is not None:
+            lines.append(f"trouble: {self.soft_error}")
+        return "\n".join(lines)

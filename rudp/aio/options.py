@@ -1,0 +1,72 @@
+"""The keywords that the stream functions hand on, by name and type, for editors and type checkers.
+
+They are those of :func:`rudp.create_connection` and :func:`rudp.create_server`, whose signatures
+have the defaults; a test holds the two against each other.
+"""
+
+import socket
+from ssl import SSLContext
+from typing import TypedDict
+
+from rudp.aio.watch import CaptureTo
+from rudp.config import Config
+from rudp.core.watch.tracer import Tracer
+
+
+class Watching(TypedDict, total=False):
+    """What both sides may be given."""
+
+    config: Config | None
+    """The settings; None for the defaults."""
+    inner_port: int | None
+    """The TCP port, where it differs from the UDP port."""
+    tracer: Tracer | None
+    """Is told what the connections do."""
+    capture: CaptureTo | None
+    """A file to be made for Wireshark, or a :class:`rudp.trace.Capture`."""
+    ssl_handshake_timeout: float | None
+    """Seconds in which the TLS handshake must be over; None for 60."""
+    ssl_shutdown_timeout: float | None
+    """Seconds in which TLS must have said farewell; None for 30."""
+    sock: socket.socket | None
+    """A UDP socket of the program's own, which then belongs to rudp."""
+    flags: int
+    """Flags of :func:`socket.getaddrinfo`."""
+    family: int
+    """AF_INET, AF_INET6, or 0 for both."""
+
+
+class ConnectOptions(Watching, total=False):
+    """The keywords of :func:`rudp.create_connection`."""
+
+    ssl: SSLContext | bool | None
+    """A context for TLS, True for the default one."""
+    proto: int
+    """A protocol number for :func:`socket.getaddrinfo`."""
+    local_addr: tuple[str, int] | None
+    """Host and UDP port to send from, on a socket of the connection's own."""
+    server_hostname: str | None
+    """Whom the certificate must name, if it is not the host."""
+    happy_eyeballs_delay: float | None
+    """Seconds until the next address is tried as well (RFC 8305)."""
+    interleave: int | None
+    """Addresses of the first family tried before one of the other (RFC 8305 §4)."""
+    all_errors: bool
+    """Whether an :class:`ExceptionGroup` tells of every address."""
+
+
+class ServeOptions(Watching, total=False):
+    """The keywords of :func:`rudp.create_server`."""
+
+    backlog: int
+    """Connections that wait to be accepted, at most."""
+    ssl: SSLContext | None
+    """A context with a certificate."""
+    reuse_address: bool | None
+    """False to refuse an address at which nothing but TIME-WAIT records are left."""
+    reuse_port: bool | None
+    """Whether others that say so too may have the same address."""
+    keep_alive: bool | None
+    """Whether to probe peers that are quiet."""
+    start_serving: bool
+    """Whether to accept at once."""
