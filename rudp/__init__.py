@@ -6,26 +6,72 @@ The functions below take the place of asyncio's::
     reader, writer = await rudp.open_connection("127.0.0.1", 9000)
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
 from rudp import build  # it says where the core is imported from
 
-# isort: split
-from rudp.aio.connect import create_connection
-from rudp.aio.delivery import delivered, info, reset
-from rudp.aio.endpoint import Endpoint
-from rudp.aio.program import install, new_event_loop, new_uvloop, run
-from rudp.aio.server import Server, create_server
-from rudp.aio.streams import open_connection, start_server
-from rudp.aio.tls import start_tls
-from rudp.aio.transport import Transport
-from rudp.config import Config
-from rudp.core.congestion.bbr import Bbr
-from rudp.core.congestion.controller import Ack, Controller, Signal
-from rudp.core.congestion.cubic import Cubic
-from rudp.core.congestion.newreno import NewReno
-from rudp.core.terms.state import State
-from rudp.core.watch.info import ConnectionInfo
-from rudp.core.watch.stats import EndpointStats
-from rudp.core.watch.tracer import Tracer
+if TYPE_CHECKING:
+    from rudp.aio.connect import create_connection
+    from rudp.aio.delivery import delivered, info, reset
+    from rudp.aio.endpoint import Endpoint
+    from rudp.aio.program import install, new_event_loop, new_uvloop, run
+    from rudp.aio.server import Server, create_server
+    from rudp.aio.streams import open_connection, start_server
+    from rudp.aio.tls import start_tls
+    from rudp.aio.transport import Transport
+    from rudp.config import Config
+    from rudp.core.congestion.bbr import Bbr
+    from rudp.core.congestion.controller import Ack, Controller, Signal
+    from rudp.core.congestion.cubic import Cubic
+    from rudp.core.congestion.newreno import NewReno
+    from rudp.core.terms.state import State
+    from rudp.core.watch.info import ConnectionInfo
+    from rudp.core.watch.stats import EndpointStats
+    from rudp.core.watch.tracer import Tracer
+
+_HOME: Final = {
+    "aio.connect": ["create_connection"],
+    "aio.delivery": ["delivered", "info", "reset"],
+    "aio.endpoint": ["Endpoint"],
+    "aio.program": ["install", "new_event_loop", "new_uvloop", "run"],
+    "aio.server": ["Server", "create_server"],
+    "aio.streams": ["open_connection", "start_server"],
+    "aio.tls": ["start_tls"],
+    "aio.transport": ["Transport"],
+    "config": ["Config"],
+    "core.congestion.bbr": ["Bbr"],
+    "core.congestion.controller": ["Ack", "Controller", "Signal"],
+    "core.congestion.cubic": ["Cubic"],
+    "core.congestion.newreno": ["NewReno"],
+    "core.terms.state": ["State"],
+    "core.watch.info": ["ConnectionInfo"],
+    "core.watch.stats": ["EndpointStats"],
+    "core.watch.tracer": ["Tracer"],
+}
+"""Where each public name comes from: it is imported when somebody asks for it (PEP 562)."""
+
+_ROOMS: Final = frozenset({"aio", "config", "core", "sim", "trace", "udp"})
+"""Modules that are found as attributes without being imported by name."""
+
+if not TYPE_CHECKING:  # to a type checker it would say that there is every name
+
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for the first time."""
+        if name in _ROOMS:
+            return importlib.import_module(f"{__name__}.{name}")
+        for home, names in _HOME.items():
+            if name in names:
+                value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not, and what else there is."""
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Ack",

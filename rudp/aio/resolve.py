@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import ipaddress
 import socket
 
 from rudp.core.segment.addresses import MAPPED
@@ -74,6 +73,8 @@ def _parsed(host: str) -> tuple[int | None, str]:
 
     The kernel knows one spelling, and what is compared with its addresses must have the same.
     """
+    import ipaddress  # when the first address is asked for: it takes a while
+
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -22,7 +22,6 @@ from rudp.core.segment.addresses import is_link_local
 from rudp.core.segment.transmit import Address
 from rudp.core.terms.state import State
 from rudp.core.watch.info import ConnectionInfo
-from rudp.trace import recall
 
 if TYPE_CHECKING:
     from rudp._lane import Seat
@@ -456,6 +455,8 @@ class Transport(WriteFlow, asyncio.Transport):
         connection = self._connection
         error = connection.error
         if error is not None and connection.recorder is not None:
+            from rudp.trace import recall
+
             local = (self._sockname[0], *self._endpoint.sockname[1:])
             recall.annotate(error, ending_of(connection, local))
 

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Union
 
 from rudp.aio.kinds import keeps_real_time
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
-from rudp.trace.capture import Capture
-from rudp.trace.numbers import Numbers
-from rudp.trace.recall import Ending
-from rudp.trace.tee import Tee
 
-CaptureTo = str | Path | BinaryIO | Capture
+# What watches is imported when somebody watches: it is more than all the rest of rudp.
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rudp.trace.capture import Capture
+    from rudp.trace.recall import Ending
+
+CaptureTo = Union[str, "Path", BinaryIO, "Capture"]
 """What ``capture=`` takes: where to write, or a capture that is there already."""
 
 
@@ -38,17 +40,23 @@ def watching(
     watch = getattr(loop, "watch", None)
     theirs = watch(name) if watch is not None else None
     watchers = [each for each in (tracer, capture, theirs) if each is not None]
-    return Tee(*watchers) if len(watchers) > 1 else watchers[0] if watchers else None
+    if len(watchers) < 2:
+        return watchers[0] if watchers else None
+    from rudp.trace.tee import Tee
+
+    return Tee(*watchers)
 
 
 def capture_on(
     loop: asyncio.AbstractEventLoop | None, capture: CaptureTo, *, name: str, peer_name: str
-) -> Capture:
+) -> "Capture":
     """Return the capture that is meant, on *loop*'s clock, None for that of all real loops.
 
     If it is made here, it has the time of the day if the loop's time passes with it.  Raises
     :class:`OSError` if it cannot be begun.
     """
+    from rudp.trace.capture import Capture
+
     if isinstance(capture, Capture):
         return capture
     if loop is None:
@@ -58,8 +66,11 @@ def capture_on(
     return Capture(capture, name=name, peer_name=peer_name, epoch=epoch)
 
 
-def ending_of(connection: Connection, local: Address) -> Ending:
+def ending_of(connection: Connection, local: Address) -> "Ending":
     """Return what the flight recorder of *connection*, whose UDP address is *local*, knows."""
+    from rudp.trace.numbers import Numbers
+    from rudp.trace.recall import Ending
+
     recorder = connection.recorder
     records = tuple(recorder.records()) if recorder is not None else ()
     numbers = Numbers(*connection.initial_numbers)

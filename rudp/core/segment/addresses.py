@@ -4,7 +4,6 @@ Nothing here knows a connection; the table asks before it makes one.
 """
 
 import functools
-import ipaddress
 from typing import Final
 
 from rudp.core.segment.transmit import Path
@@ -62,6 +61,8 @@ def is_unicast(path: Path) -> bool:
 @functools.lru_cache(maxsize=1024)  # 0.1 µs, parsing takes 11
 def _is_group(host: str, or_unspecified: bool) -> bool:
     """Return whether *host* is a multicast or broadcast address, or the unspecified one."""
+    import ipaddress  # when the first address is asked about: it takes a while
+
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
