@@ -59,6 +59,7 @@ def core() -> Literal["compiled", "interpreted"]:
 
 def lane() -> Literal["C", "Python"]:
     """Return what takes the segments of a connection on which nothing is out of the ordinary."""
+    core()  # imports it, if nothing has yet
     return "C" if LANE in sys.modules else "Python"
 
 

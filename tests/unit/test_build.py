@@ -45,7 +45,7 @@ def twice(tmp_path: Path) -> Path:
 
 
 def test_what_is_compiled_is_imported(twice: Path) -> None:
-    done = imported(twice, "import rudp")
+    done = imported(twice, "import rudp.core.life.connection")
     assert done.returncode == 1
     assert "ImportError" in done.stderr
 
@@ -76,7 +76,7 @@ def test_then_the_lane_is_the_one_in_python(tmp_path: Path, pure: str) -> None:
 
 
 def test_the_environment_may_leave_what_is_there_twice_compiled(twice: Path) -> None:
-    done = imported(twice, "import rudp", RUDP_PURE="lane")
+    done = imported(twice, "import rudp.core.life.connection", RUDP_PURE="lane")
     assert done.returncode == 1
     assert "ImportError" in done.stderr
 
