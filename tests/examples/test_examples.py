@@ -254,7 +254,7 @@ def test_nobody_to_send_to(start: Start, tmp_path: Path) -> None:
     )
     status, out, err = program.end()
     assert (status, out) == (1, "")
-    assert re.match(r"the transfer failed: .*refused", err)
+    assert re.match(r"the transfer failed: .*Connect call failed", err)
 
 
 def test_waiting_for_a_file_may_be_interrupted(start: Start, tmp_path: Path) -> None:
