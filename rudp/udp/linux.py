@@ -38,6 +38,7 @@ IP_PKTINFO: Final = 8
 IP_RECVERR: Final = 11
 IP_RECVTOS: Final = 13
 IPV6_RECVERR: Final = 25
+IPV6_RECVPKTINFO: Final = 49
 MSG_ERRQUEUE: Final = 0x2000
 MSG_TRUNC: Final = int(socket.MSG_TRUNC)  # an IntFlag costs a microsecond for each "&"
 
@@ -60,6 +61,9 @@ ask saves nearly two of the four reads of a round trip, 2 to 5 % of its time.
 
 ERRORS_PER_WAKE: Final = 64
 
+ANCILLARY_MAX: Final = 88
+"""Octets of control messages that come with a read: a stride, the ECN bits, an IPv6 host."""
+
 GATHERED_MAX: Final = 8
 """Datagrams of several connections that leave in one system call.  64 would cost hardly less for
 each, and while they are made the peer has nothing to do: it should work at the same time."""
@@ -79,7 +83,7 @@ ECN_BITS: Final = 3
 
 _ERRORS: Final = ((_IP, IP_RECVERR), (_IPV6, IPV6_RECVERR))
 _RECEIVE_ECN: Final = ((_IP, IP_RECVTOS), (_IPV6, socket.IPV6_RECVTCLASS))
-_RECEIVE_HOST: Final = ((_IP, IP_PKTINFO), (_IPV6, socket.IPV6_RECVPKTINFO))
+_RECEIVE_HOST: Final = ((_IP, IP_PKTINFO), (_IPV6, IPV6_RECVPKTINFO))
 """Options for IPv4 and for IPv6."""
 
 
@@ -106,7 +110,6 @@ class LinuxPort(OwnSocket):
         self._lone = 0  # wake-ups in a row that found one datagram, and no other as far as seen
         self._gathered: list[Transmit] = []  # datagrams that may leave together
         self._prepare()
-        self._ancillary = 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_PKTINFO6.size)
         if Engine is not None and isinstance(sock, socket.socket):  # else it is a test's
             self.engine = Engine(
                 loop, self, receiver, _clock(loop), sock.fileno(), self._ipv6,
@@ -145,7 +148,7 @@ class LinuxPort(OwnSocket):
         lone = self._lone
         for count in range(READS_PER_WAKE):
             try:
-                size, ancillary, flags, address = sock.recvmsg_into(buffers, self._ancillary)
+                size, ancillary, flags, address = sock.recvmsg_into(buffers, ANCILLARY_MAX)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:

@@ -10,6 +10,7 @@ import pytest
 
 from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
 from rudp.udp.linux import (
+    ANCILLARY_MAX,
     GATHERED_MAX,
     LONE_MAX,
     LOOK_AGAIN,
@@ -81,6 +82,11 @@ def test_what_is_a_piece_of_something_is_looked_behind(size: int, marks: list[An
     sock.inbox.append((bytes(64), [], PEER))
     watch.readable()
     assert not sock.inbox
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="they are Linux's")
+def test_there_is_room_for_all_control_messages() -> None:
+    assert 2 * socket.CMSG_SPACE(4) + socket.CMSG_SPACE(16 + 4) <= ANCILLARY_MAX
 
 
 def test_an_error_is_read_and_what_arrived_behind_it() -> None:
