@@ -128,14 +128,21 @@ def test_program(name: str, needs: list[str], last: str, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal here")
-@pytest.mark.parametrize("loop", ["new_event_loop", "new_uvloop"])
-def test_uvicorn_from_a_shell(loop: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "start",
+    [
+        ["-m", "uvicorn", "--loop", "rudp:new_event_loop"],
+        ["-m", "uvicorn", "--loop", "rudp:new_uvloop"],
+        ["-m", "rudp", "exec", "-m", "uvicorn"],
+    ],
+    ids=["asyncio", "uvloop", "exec"],
+)
+def test_uvicorn_from_a_shell(start: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """As docs/howto/applications.md starts it, ended by Ctrl-C."""
     app = application("web_fastapi", "fastapi", "uvicorn", "httpx", "uvloop")
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "web_fastapi:app", "--loop", f"rudp:{loop}"]
     with subprocess.Popen(
-        [*command, "--host", HOST, "--port", str(port)],
+        [sys.executable, *start, "web_fastapi:app", "--host", HOST, "--port", str(port)],
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
