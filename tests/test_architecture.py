@@ -22,7 +22,7 @@ from rudp.core.watch.stats import EndpointStats
 ROOT = Path(__file__).resolve().parent.parent
 
 TABLE = """\
-__main__ → cli
+__main__ → cli | testing
 rudp
 aio.program → aio.carrier → aio.rule · aio.standing
 aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.news
@@ -41,6 +41,7 @@ core.terms
 
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
+    "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
     "rudp": {"aio", "config", "build", "core.congestion", "core.terms", "core.watch"},
     "udp": {"_lane", "config", "core.segment"},
     "sim": {"config", "core.demux", "core.segment"},
@@ -58,8 +59,11 @@ FORBIDDEN_IN_CORE = {
 ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info"}}
 """Of these modules the core uses nothing but these names."""
 
-EXTRAS = {"cli": {"rich", "uvloop"}, "aio": {"uvloop"}}
+EXTRAS = {"cli": {"rich", "uvloop"}, "aio": {"uvloop"}, "testing": {"hypothesis", "pytest"}}
 """Packages of an extra that a room uses if they are installed: it imports them inside functions."""
+
+AT_ONCE = {"testing.plugin": {"pytest"}}
+"""Modules that nobody but such a package imports, and so may import it at once."""
 
 LINES_MAX = 750
 
@@ -214,8 +218,8 @@ def test_module_needs_the_standard_library_alone(module: str) -> None:
     assert {target.partition(".")[0] for target in foreign} <= optional
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if inside(name, "cli")])
-def test_the_command_line_works_without_extras(module: str) -> None:
+@pytest.mark.parametrize("module", [name for name in modules() if name.partition(".")[0] in EXTRAS])
+def test_a_room_works_without_extras(module: str) -> None:
     at_once = {
         name.partition(".")[0]
         for node in parse(modules()[module]).body
@@ -226,7 +230,7 @@ def test_the_command_line_works_without_extras(module: str) -> None:
             else [alias.name for alias in node.names]
         )
     }
-    assert not at_once & EXTRAS["cli"]
+    assert at_once & EXTRAS[module.partition(".")[0]] <= AT_ONCE.get(module, set())
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if inside(name, "core")])

@@ -249,12 +249,19 @@ def run(
     def new_loop() -> VirtualLoop:
         return VirtualLoop(seed=seed, **options)
 
-    with outside(), asyncio.Runner(debug=debug, loop_factory=new_loop) as runner:
+    return run_on(new_loop, main, debug=debug)
+
+
+def run_on(
+    new_loop: Callable[[], VirtualLoop], main: Coroutine[Any, Any, T], *, debug: bool | None = None
+) -> T:
+    """Run *main* as :func:`run` does, on what *new_loop* returns."""
+    with _outside(), asyncio.Runner(debug=debug, loop_factory=new_loop) as runner:
         return runner.run(main)
 
 
 @contextlib.contextmanager
-def outside() -> Iterator[None]:
+def _outside() -> Iterator[None]:
     """Step out of the loop that runs here, if one does, so that another one can run inside it."""
     outer = asyncio._get_running_loop()
     if outer is None:

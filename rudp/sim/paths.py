@@ -27,6 +27,14 @@ each copy that arrives; ``refused`` is a copy that arrives where nobody listens.
 """
 
 
+Arrival = tuple[float, bytes, Address, Address, int]
+"""A copy of a datagram: when it arrives (seconds), the octets, from which address, to which, and
+its ECN bits."""
+
+Way = Callable[[bytes, Address, Address, int], list[Arrival]]
+"""What a datagram with these ECN bits meets between two addresses."""
+
+
 class Paths(abc.ABC):
     """Hosts joined by links on one clock; what arrives goes to :meth:`arrive`."""
 
@@ -41,6 +49,8 @@ class Paths(abc.ABC):
         self.seed = seed
         self.taps: list[Tap] = []
         self.links: dict[tuple[str, str], Link] = {}
+        # What stands before the links, None for nothing; it hands on to :meth:`over_link`.
+        self.way: Way | None = None
         # One that carries nothing checks the options now and keeps them for the others.
         self._model = Link(**options)
 
@@ -69,14 +79,23 @@ class Paths(abc.ABC):
 
         *ecn*: the two ECN bits of its IP header.
         """
-        now = self.clock.now
-        arrivals = self.link(source[0], destination[0]).convey(data, ecn, now)
+        arrivals = (self.way or self.over_link)(data, source, destination, ecn)
         if self.taps:
             self.report("sent", data, source, destination)
             if not arrivals:
                 self.report("lost", data, source, destination)
-        for when, copy, bits in arrivals:
-            self.clock.call_at(when, self.arrive, copy, source, destination, bits)
+        for when, *arrival in arrivals:
+            self.clock.call_at(when, self.arrive, *arrival)
+
+    def over_link(
+        self, data: bytes, source: Address, destination: Address, ecn: int
+    ) -> list[Arrival]:
+        """Let the link of the two hosts carry a datagram; return what arrives."""
+        link = self.link(source[0], destination[0])
+        return [
+            (when, copy, source, destination, bits)
+            for when, copy, bits in link.convey(data, ecn, self.clock.now)
+        ]
 
     def report(
         self,

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from rudp.cli import main
-from rudp.cli.demo import faults, show
+from rudp.cli.demo import show
+from rudp.cli.demo.faults import Fault
 from rudp.cli.demo.scenarios import SCENARIOS, Scenario
 from rudp.cli.demo.stage import Stage
 from rudp.trace import Recording
 from rudp.trace.events import SegmentSent, StateMoved
+from rudp.trace.kinds import kinds
 from tests.cli.ladders.__main__ import FOLDER, played
 
 ISSUED = (
@@ -194,11 +196,11 @@ def test_what_cannot_be_used(
 )
 def test_no_fault(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
-        faults.Fault.parse(text)
+        Fault.parse(text)
 
 
 def test_what_is_no_segment_is_lost_as_any() -> None:
-    assert faults.kinds(b"short") == ["any"]
+    assert kinds(b"short") == ["any"]
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

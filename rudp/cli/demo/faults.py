@@ -5,16 +5,8 @@ What is counted are segments as they leave, those that are sent again too.
 
 import argparse
 import dataclasses
-from typing import Final
 
-from rudp.trace import segment, words
-
-SIDES: Final = {"c": "client", "s": "server"}
-
-KINDS: Final = ("any", "syn", "ack", "data", "fin", "rst")
-"""``ack``: an acknowledgement and nothing else; ``any``: every segment."""
-
-NTH_MAX: Final = 1_000_000
+from rudp.trace.kinds import KINDS, NTH_MAX, SIDES, kinds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,15 +50,3 @@ class Losses:
             self._sent[kind] += 1
             lost = lost or (kind, self._sent[kind]) in self._lost
         return lost
-
-
-def kinds(datagram: bytes) -> list[str]:
-    """Return which of KINDS a segment is."""
-    header = segment.parse(datagram)
-    if header is None:
-        return ["any"]
-    names = words.flags(header.flags)
-    found = [name.lower() for name in ("SYN", "FIN", "RST") if name in names]
-    if header.length:
-        found.append("data")
-    return ["any", *(found or ["ack"])]
