@@ -3,8 +3,11 @@
 A comment on the line above a block says what the block is:
 
 ``<!-- run: COMMAND -->``
-    The block is ``$ COMMAND`` and all that the command prints.  ``rudp`` and ``python`` are those
-    of this source tree; each page has a folder of its own to run in, with a link to ``examples``.
+    The block is ``$ COMMAND`` and all that the command prints.  ``rudp``, ``python`` and ``pytest``
+    are those of this source tree; each page has a folder of its own to run in, with a link to
+    ``examples``.
+``<!-- fail: COMMAND -->``
+    The same for a command that fails.
 ``<!-- file: NAME -->``
     The block is the program NAME, and stands in that folder before the commands below it run.  If
     ``examples`` has a file of that name, it is the same.  If no command runs it, it can be run all
@@ -32,8 +35,9 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trustme
 
@@ -52,10 +56,14 @@ OPENED = (asyncio.StreamWriter, rudp.Server)
 SHELL = """
 python() { "$RUDP_PYTHON" -W error "$@"; }
 rudp() { "$RUDP_PYTHON" -W error -m rudp "$@"; }
+pytest() { "$RUDP_PYTHON" -W error -m pytest -p no:cacheprovider "$@"; }
 """
 
+PYTEST: Final = ["-o", "asyncio_default_fixture_loop_scope=function"]
+"""Options that a project has in its ini file; pytest-asyncio warns if they are missing."""
+
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<kind>run|file|part): (?P<what>.*?) -->\n)?"
+    r"^(?:<!-- (?P<kind>run|fail|file|part): (?P<what>.*?) -->\n)?"
     r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
@@ -102,16 +110,20 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def output(command: str, where: Path) -> str:
+def output(command: str, where: Path, *, fails: bool = False) -> str:
     """Return what *command* prints in the folder *where*.
 
-    Raises :class:`RuntimeError` if it fails or complains.
+    Raises :class:`RuntimeError` if it complains, or fails; with *fails*, if it does not.
     """
+    options = PYTEST.copy()
+    if not any(point.name == "rudp" for point in entry_points(group="pytest11")):
+        options += ["-p", "rudp.testing.plugin"]  # the source tree was never installed
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "RUDP_PYTHON": sys.executable,
         "NO_COLOR": "1",
         "COLUMNS": "100",
+        "PYTEST_ADDOPTS": " ".join(options),
     }
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", SHELL + command],
@@ -123,7 +135,7 @@ def output(command: str, where: Path) -> str:
         timeout=TIMEOUT,
         check=False,
     )
-    if done.returncode or done.stderr:
+    if bool(done.returncode) is not fails or done.stderr:
         raise RuntimeError(f"{command}: status {done.returncode}\n{done.stderr}")
     return done.stdout
 
@@ -135,8 +147,8 @@ def rewritten(text: str) -> str:
         for block in blocks(text):
             if block.kind == "file":
                 (where / block.what).write_text(block.text, encoding="utf-8")
-            elif block.kind == "run":
-                lines = output(block.what, where).splitlines()
+            elif block.kind in ("run", "fail"):
+                lines = output(block.what, where, fails=block.kind == "fail").splitlines()
                 shown = "\n".join(line.rstrip() for line in [f"$ {block.what}", *lines])
                 parts += [text[at : block.start], shown.rstrip("\n"), "\n"]
                 at = block.end

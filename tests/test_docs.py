@@ -13,6 +13,7 @@ import pytest
 
 import rudp
 import rudp.sim
+import rudp.testing
 import rudp.trace
 from rudp import cli
 from rudp.core.terms.state import MOVES, Cause, State
@@ -32,7 +33,7 @@ def pages(*parts: str) -> pytest.MarkDecorator:
 
 
 @bash
-@pages("<!-- run: ")
+@pages("<!-- run: ", "<!-- fail: ")
 def test_commands_print_what_the_page_shows(page: Path, text: str) -> None:
     assert docs.rewritten(text) == text, f"run: python -m tests.docs {page.relative_to(docs.ROOT)}"
 
@@ -49,7 +50,9 @@ def test_demos_to_try_can_be_tried(
     assert not capsys.readouterr().err
 
 
-@pytest.mark.parametrize("module", [rudp, rudp.sim, rudp.trace], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "module", [rudp, rudp.sim, rudp.testing, rudp.trace], ids=lambda one: one.__name__
+)
 def test_the_reference_has_all_public_names(module: types.ModuleType) -> None:
     page = docs.ROOT / "docs" / "reference" / f"{module.__name__.rpartition('.')[2]}.md"
     listed = re.findall(r"^\.\. auto\w+:: (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
@@ -102,7 +105,9 @@ def checked(command: list[str]) -> "subprocess.CompletedProcess[str]":
 def test_blocks_are_what_they_say(page: Path, text: str) -> None:
     """Output of the command line has a command; a program of examples is that of examples."""
     for block in docs.blocks(text):
-        assert (block.kind == "run") == (block.language == "console"), f"line {block.line}"
+        assert (block.kind in ("run", "fail")) == (block.language == "console"), (
+            f"line {block.line}"
+        )
         if block.kind == "file" and (example := docs.EXAMPLES / block.what).exists():
             assert block.text == example.read_text(encoding="utf-8")
         if block.kind == "part":
@@ -117,7 +122,10 @@ def test_programs_run(page: Path, text: str) -> None:
         for block in docs.blocks(text):
             if block.kind == "file":
                 (where / block.what).write_text(block.text, encoding="utf-8")
-                shown = f"<!-- run: python {block.what}" in text
+                used = (
+                    rf"<!-- (run|fail): .*\b{re.escape(block.what)}|^from {block.what[:-3]} import"
+                )
+                shown = re.search(used, text, re.MULTILINE)
                 if not shown and not (docs.EXAMPLES / block.what).exists():
                     assert docs.output(f"python {block.what}", where)
 

@@ -26,7 +26,9 @@ hook that is always there makes it build all fixtures of wider scope anew for ea
 """
 
 import ast
+import functools
 import inspect
+import os
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
@@ -214,7 +216,7 @@ def pytest_runtest_makereport(
         story = simulation.story()
         try:
             files = simulation.save(_folder(item))
-            story += "\n\nTo look at it: " + ", ".join(map(str, files))
+            story += "\n\nTo look at it: " + ", ".join(_shown(item, file) for file in files)
         except (OSError, ValueError) as error:
             story += f"\n\nIts files could not be written: {error}"
         report.sections.append(("simulated network", story))
@@ -224,7 +226,9 @@ def pytest_runtest_makereport(
 def _each_example(config: pytest.Config, inner: Callable[..., Any]) -> Callable[..., None]:
     """Return what runs *inner* for one example of hypothesis, on a loop of its own."""
 
+    @functools.wraps(inner)
     def run_example(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
         item = config.stash.get(_CURRENT, None)
         assert item is not None, "a test is running"
         simulation = item.stash[_SIMULATION] = _simulation(item, _options(item) or {})
@@ -363,6 +367,12 @@ def _simulation(node: pytest.Item, options: dict[str, Any]) -> Simulation:
 
 def _refuse(node: pytest.Item, what: str) -> NoReturn:
     pytest.fail(f"{node.nodeid}: {MARKER}{what if what[0] == ':' else f' {what}'}", pytrace=False)
+
+
+def _shown(item: pytest.Item, file: Path) -> str:
+    """Return the path of *file* from where pytest was called, if that is not far."""
+    path = os.path.relpath(file, item.config.invocation_params.dir)
+    return str(file) if path.startswith("..") else path
 
 
 def _folder(item: pytest.Item) -> Path:

@@ -83,8 +83,10 @@ class Simulation:
 
         Raises :class:`FaultScriptError` if it returns and something of the script never came.
         """
+        __tracebackhide__ = True  # in pytest's tracebacks
 
         async def watched() -> T:
+            __tracebackhide__ = True
             try:
                 return await main
             except BaseException:

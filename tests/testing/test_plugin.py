@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rudp.testing import FaultScript
+from tests import docs
 
 pytest_plugins = ["pytester"]
 
@@ -273,6 +274,7 @@ async def test_next():
 def test_a_script_is_followed(project: Project) -> None:
     done = project.run("""
 from rudp.testing import FaultScript
+from tests import docs
 
 @pytest.mark.rudp_network(delay=0.05, faults="c:data:2 down 5s")
 async def test_of_the_marker():
@@ -390,3 +392,17 @@ def test_without_a_marker_nothing_is_there(project: Project) -> None:
     )
     done.assert_outcomes(passed=1)
     assert not (Path(project.pytester.path) / "rudp-failures").exists()
+
+
+def test_the_bug_of_the_documentation_is_found(pytester: pytest.Pytester) -> None:
+    page = docs.ROOT / "docs" / "howto" / "testing.md"
+    files = [
+        block for block in docs.blocks(page.read_text(encoding="utf-8")) if block.kind == "file"
+    ]
+    for block in files[:2]:
+        (pytester.path / block.what).write_text(block.text, encoding="utf-8")
+    done = pytester.runpytest_subprocess(*installed(), "-k", "any_path", "-W", "ignore")
+    done.assert_outcomes(failed=1, deselected=22)
+    found = re.search(r"script=FaultScript\('(.*?)', lenient=True\)", str(done.stdout))
+    assert found is not None
+    assert 1 <= len(FaultScript(found[1])) <= 3  # hypothesis ends in one minimum or another
