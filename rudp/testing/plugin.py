@@ -11,6 +11,10 @@ runs on a :class:`rudp.sim.VirtualLoop` whose links have these options.  Besides
     A :class:`rudp.testing.FaultScript` or its text.  A script among the test's own arguments counts
     instead, so ``@given(script=faults())`` and ``parametrize`` need no more; with hypothesis each
     example has a loop of its own.
+``carry``
+    True: the TCP that the program asks asyncio for (``asyncio.open_connection``, a library's
+    ``loop.create_connection``) goes over rudp, as with :func:`rudp.new_event_loop`; else it is
+    refused, as a virtual loop has none.
 
 The ini option ``rudp_network`` has the same for all async tests: ``rudp_network = delay=0.05
 seeds=3``, or ``on`` for links without delay and loss.  The closest marker wins, option by option.
@@ -42,7 +46,7 @@ from rudp.testing.simulation import Simulation
 
 MARKER: Final = "rudp_network"
 
-_OURS: Final = ("seed", "seeds", "faults")
+_OURS: Final = ("seed", "seeds", "faults", "carry")
 
 _SEED: Final = "_rudp_seed"
 _EXAMPLE: Final = "_rudp_example"
@@ -71,8 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell of the marker."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(*, seed=0, seeds=None, faults='', **options): run the async test on virtual "
-        "time, over a simulated network whose links have these options (see rudp.testing.plugin)",
+        f"{MARKER}(*, seed=0, seeds=None, faults='', carry=False, **options): run the async test "
+        "on virtual time, over a simulated network whose links have these options "
+        "(see rudp.testing.plugin)",
     )
 
 
@@ -360,7 +365,12 @@ def _simulation(node: pytest.Item, options: dict[str, Any]) -> Simulation:
     params = node.callspec.params if hasattr(node, "callspec") else {}
     seed = params.get(_SEED, options.get("seed", 0))
     try:
-        return Simulation(seed=seed, faults=options.get("faults", ""), **links)
+        return Simulation(
+            seed=seed,
+            faults=options.get("faults", ""),
+            carry=bool(options.get("carry", False)),
+            **links,
+        )
     except (FaultScriptError, ValueError, TypeError) as error:
         _refuse(node, f": {error}")
 

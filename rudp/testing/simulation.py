@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar, Unpack, cast
 
+import rudp
 from rudp.core.watch.tracer import Tracer
 from rudp.sim import Link, LinkOptions, VirtualLoop
 from rudp.sim.loop import run_on
@@ -49,7 +50,8 @@ class Simulation:
     """A virtual loop with faults, and the memory of what happened on it.
 
     *seed* and *options* are those of :func:`rudp.sim.run`; *faults*: a :class:`FaultScript` or its
-    text.  Raises :class:`ValueError` and :class:`TypeError` as that does,
+    text; *carry*: whether the TCP that the program asks asyncio for goes over rudp, too, as with
+    :func:`rudp.new_event_loop`.  Raises :class:`ValueError` and :class:`TypeError` as that does,
     :class:`FaultScriptError`.  ``script`` is what was asked for, ``happened`` what came to pass.
 
     ::
@@ -65,11 +67,13 @@ class Simulation:
         *,
         seed: int | str = 0,
         faults: FaultScript | str = "",
+        carry: bool = False,
         **options: Unpack[LinkOptions],
     ) -> None:
         self.seed = seed
         self.script = FaultScript(faults) if isinstance(faults, str) else faults
         self.options = options
+        self._carry = carry
         self._log = EventLog(seed=seed, limit=EVENTS_MAX, sink=self._take)
         self._watched: deque[Watched] = deque(maxlen=CONNECTIONS_MAX)
         self._octets = _Latest(CAPTURE_MAX)
@@ -99,7 +103,12 @@ class Simulation:
 
     def new_loop(self) -> VirtualLoop:
         """Return the loop: a factory, for one run."""
-        loop = VirtualLoop(seed=self.seed, **self.options)
+        loop: VirtualLoop
+        if self._carry:
+            made = rudp.new_event_loop(VirtualLoop, seed=self.seed, **self.options)
+            loop = cast(VirtualLoop, made)
+        else:
+            loop = VirtualLoop(seed=self.seed, **self.options)
         loop.watch = self._watch
         loop.network.taps.append(self._log.tap)
         self._way = loop.network.way = FaultyWay(loop.network, self.script)
@@ -240,13 +249,14 @@ def run(
     debug: bool | None = None,
     seed: int | str = 0,
     faults: FaultScript | str = "",
+    carry: bool = False,
     **options: Unpack[LinkOptions],
 ) -> T:
     """Run *main* on a simulated network with *faults* and return its result.
 
     As :meth:`Simulation.run`; an exception that comes out has the run's story as a note.
     """
-    simulation = Simulation(seed=seed, faults=faults, **options)
+    simulation = Simulation(seed=seed, faults=faults, carry=carry, **options)
     try:
         return simulation.run(main, debug=debug)
     except Exception as error:

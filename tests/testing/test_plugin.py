@@ -223,6 +223,24 @@ def test_sync():
     done.assert_outcomes(passed=1)
 
 
+def test_a_program_of_asyncios_is_carried_if_asked(project: Project) -> None:
+    code = """
+@pytest.mark.rudp_network(delay=0.05, loss=0.02{carry})
+async def test_it():
+    server = await asyncio.start_server(shout, "10.0.0.2", 9000)
+    reader, writer = await asyncio.open_connection("10.0.0.2", 9000)
+    writer.write(b"hello\\n")
+    assert await reader.readline() == b"HELLO\\n"
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+"""
+    project.run(code.replace("{carry}", ", carry=True")).assert_outcomes(passed=1)
+    done = project.run(code.replace("{carry}", ""))
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*this loop has no TCP of its own: use rudp's*"])
+
+
 FAILING = """
 @pytest.mark.rudp_network(delay=0.05, loss=0.1, seeds=range(7, 9))
 async def test_of_seeds():

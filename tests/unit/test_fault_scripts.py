@@ -248,6 +248,28 @@ def test_a_segment_that_never_comes_is_an_error(text: str, message: str) -> None
     run(talk(), faults=FaultScript(text, lenient=True), delay=DELAY)
 
 
+def test_a_program_of_asyncios_can_be_carried() -> None:
+    async def main() -> list[bytes]:
+        server = await asyncio.start_server(shout, "10.0.0.2", 9000)
+        reader, writer = await asyncio.open_connection("10.0.0.2", 9000)
+        answers = []
+        for _ in range(5):
+            writer.write(b"hello\n")
+            answers.append(await reader.readline())
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+        return answers
+
+    simulation = Simulation(delay=DELAY, faults="c:data:3 lost; s:fin late 1s", carry=True)
+    assert simulation.run(main()) == [b"HELLO\n"] * 5
+    assert simulation.happened == simulation.script
+    assert "The connection client and server" in simulation.ladder()
+    with pytest.raises(NotImplementedError, match="no TCP of its own: use rudp's"):
+        run(main(), delay=DELAY)
+
+
 # --- recorded and played again ------------------------------------------------------------------
 
 
