@@ -148,11 +148,10 @@ def _rudp_seed(request: pytest.FixtureRequest) -> object:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Have a simulation for a marked test."""
+    """Make ready to give a marked test a loop, whoever asks for it."""
     options = _options(item) if _is_async(getattr(item, "function", None)) else None
     if options is None:
         return (yield)
-    item.stash[_SIMULATION] = _simulation(item, options)
     item.config.stash[_CURRENT] = item
     try:
         with pytest.MonkeyPatch.context() as patch:
@@ -164,8 +163,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out what does not run on asyncio."""
-    if _SIMULATION in item.stash:
+    """Have a simulation for a marked test, each time it runs; leave out what is not asyncio's."""
+    if item.config.stash.get(_CURRENT, None) is item:
+        item.stash[_SIMULATION] = _simulation(item, _options(item) or {})
+        if _FAILED in item.stash:
+            del item.stash[_FAILED]
         params = item.callspec.params if hasattr(item, "callspec") else {}
         backend = params.get("anyio_backend", "asyncio")
         if (backend if isinstance(backend, str) else backend[0]) != "asyncio":
