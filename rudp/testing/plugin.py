@@ -50,6 +50,7 @@ _OURS: Final = ("seed", "seeds", "faults", "carry")
 
 _SEED: Final = "_rudp_seed"
 _EXAMPLE: Final = "_rudp_example"
+_HOOK: Final = "rudp_loop_factories"
 
 _SIMULATION: Final = pytest.StashKey[Simulation]()
 _FAILED: Final = pytest.StashKey[Simulation]()
@@ -152,6 +153,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     options = _options(item) if _is_async(getattr(item, "function", None)) else None
     if options is None:
         return (yield)
+    plugins = item.config.pluginmanager
+    if _has_loop_factories(item.config) and not plugins.has_plugin(_HOOK):
+        # All is collected, so nobody asks it.  But where there is one pytest-asyncio looks first
+        # whether the loop is another, and does not hand out fixtures of the one before.
+        plugins.register(_LoopFactories(), _HOOK)
     item.config.stash[_CURRENT] = item
     try:
         with pytest.MonkeyPatch.context() as patch:

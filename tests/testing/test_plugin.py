@@ -201,6 +201,35 @@ async def test_plain(database, n):
     done.assert_outcomes(passed=5)
 
 
+def test_fixtures_of_wider_scope_are_built_anew_around_a_marked_test(project: Project) -> None:
+    done = project.run("""
+import pytest_asyncio
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database():
+    state = {"open": True, "virtual": is_virtual()}
+    yield state
+    state["open"] = False
+
+@pytest.mark.asyncio
+async def test_before(database):
+    assert database == {"open": True, "virtual": False}
+
+@pytest.mark.rudp_network(delay=0.05)
+async def test_marked(database):
+    assert database == {"open": True, "virtual": True}
+
+@pytest.mark.asyncio
+async def test_after(database):
+    assert database == {"open": True, "virtual": False}
+
+@pytest.mark.asyncio
+async def test_after_that(database):
+    assert database == {"open": True, "virtual": False}
+""")
+    done.assert_outcomes(passed=4)
+
+
 def test_the_ini_option_is_for_all_async_tests(project: Project) -> None:
     code = """
 async def test_all():
