@@ -251,9 +251,9 @@ class Carrier(_Loop):
         **options: Any,
     ) -> Server:
         """Serve UDP at the address of *sock*, which does not listen any more then."""
+        if not sock.getsockname()[1]:
+            sock.bind(sock.getsockname())  # as listen() would do for one that is not bound
         host, port = sock.getsockname()[:2]
-        if not port:
-            raise ValueError(f"a TCP socket that is bound was expected, got {sock!r}")
         hosts = [host]
         if host == "::" and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
             hosts.append("0.0.0.0")

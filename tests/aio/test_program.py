@@ -207,6 +207,25 @@ def test_a_bound_socket_stands_for_its_address(factory: Factory) -> None:
     run(factory, main())
 
 
+def test_a_socket_that_is_not_bound_gets_a_port(factory: Factory) -> None:
+    """As ``listen()`` gives one that is not bound: uvicorn's ``--fd`` may be such a socket."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        sock = socket.socket()
+        sock.setblocking(False)
+        server = await loop.create_server(Recorder, sock=sock)
+        port = server.sockets[0].getsockname()[1]
+        assert port
+        near, client = await loop.create_connection(Recorder, HOST, port)
+        near.close()
+        await client.lost
+        server.close()
+        sock.close()
+
+    run(factory, main())
+
+
 def test_a_program_accepts_one_by_one(factory: Factory, certificates: Certificates) -> None:
     """As anyio's servers do: ``sock_accept`` and then ``connect_accepted_socket``."""
 
