@@ -448,8 +448,10 @@ def test_the_bug_of_the_documentation_is_found(pytester: pytest.Pytester) -> Non
     ]
     for block in files[:2]:
         (pytester.path / block.what).write_text(block.text, encoding="utf-8")
-    done = pytester.runpytest_subprocess(*installed(), "-k", "any_path", "-W", "ignore")
+    done = pytester.runpytest_subprocess(
+        *installed(), "-k", "any_path", "-W", "ignore", "--hypothesis-seed=1"
+    )
     done.assert_outcomes(failed=1, deselected=22)
     found = re.search(r"script=FaultScript\('(.*?)', lenient=True\)", str(done.stdout))
     assert found is not None
-    assert 1 <= len(FaultScript(found[1])) <= 3  # hypothesis ends in one minimum or another
+    assert 1 <= len(FaultScript(found[1])) <= 2
