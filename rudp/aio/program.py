@@ -7,6 +7,7 @@ stands before, and what it opens and serves goes over rudp, as the loop's rule s
 import asyncio
 import contextlib
 import functools
+import importlib
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
@@ -67,9 +68,7 @@ def new_uvloop(
 
     Raises :class:`ImportError` if uvloop is not installed (the extra ``speed``).
     """
-    import uvloop
-
-    return new_event_loop(uvloop.Loop, tcp=tcp, config=config, capture=capture)
+    return new_event_loop(_uvloop(), tcp=tcp, config=config, capture=capture)
 
 
 def run(
@@ -100,6 +99,15 @@ def run(
         return runner.run(main)
 
 
+def _uvloop() -> Any:
+    """Return uvloop's loop.
+
+    Not by an import statement: where the core is compiled mypy comes here, and uvloop need not be
+    installed.
+    """
+    return importlib.import_module("uvloop").Loop
+
+
 def install(
     *,
     tcp: Iterable[str] = (),
@@ -123,10 +131,8 @@ def install(
     if sys.platform == "win32":
         bases.append(asyncio.ProactorEventLoop)
     with contextlib.suppress(ImportError):
-        import uvloop
-
+        bases.append(_uvloop())
         packages.append("uvloop")
-        bases.append(uvloop.Loop)
     replaced = {
         base: type(base.__name__, (carrying(base),), {"carriage": carriage}) for base in bases
     }
