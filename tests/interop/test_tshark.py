@@ -74,13 +74,20 @@ async def test_selective_acknowledgements(tmp_path: pathlib.Path) -> None:
     """W-25: after losses the blocks are read, and retransmissions told from new data."""
     file = tmp_path / "losses.pcap"
     data = random.Random(2).randbytes(300_000)
-    server = await rudp.start_server(_echo, "127.0.0.1", 0, config=CONFIG)
+    ended = asyncio.Event()
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _echo(reader, writer)
+        ended.set()
+
+    server = await rudp.start_server(echo, "127.0.0.1", 0, config=CONFIG)
     port = server.sockets[0].getsockname()[1]
     async with server, relay(("127.0.0.1", port), loss=0.05, seed=3) as path:
         relay_port = path.address[1]
         with capture(relay_port) as captured:
             assert await _transfer(path.address, port, data) == data
             captured.save(file)
+        await ended.wait()  # what the client's last ACKs say has to come through the relay, too
     assert min(path.dropped) > 0
     names = ("_ws.malformed", "tcp.options.sack_le", "tcp.analysis.retransmission")
     frames = fields(file, relay_port, *names)

@@ -19,7 +19,7 @@ CROWDS: list[tuple[int, int | None]] = [(1, 4 << 20), (4, 100_000)]
 
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("seed", range(len(CROWDS)))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_wire_does_not_tell(path: str, options: str, seed: int) -> None:
     """§3.10.7.4, TS-3, DACK-1: step by step or in the lane."""
     crowd = CROWDS[seed]
