@@ -151,12 +151,17 @@ def in_words(error: BaseException) -> str:
             return f"the name is not known: {error.strerror}"
         case TimeoutError() if not str(error):
             return "timed out"
-        case ConnectionError() if error.errno:
-            return _small(os.strerror(error.errno))  # asyncio says which call has failed
+        case OSError() if error.errno and _names_a_call(error):
+            return _small(os.strerror(error.errno))
         case OSError() if error.strerror:
             return _small(error.strerror)
         case _:
             return str(error) or type(error).__name__
+
+
+def _names_a_call(error: OSError) -> bool:
+    """Tell if *error* says, as asyncio has it, which call has failed in the place of why."""
+    return isinstance(error, ConnectionError) or str(error.strerror).startswith("Connect call")
 
 
 def _small(text: str) -> str:
