@@ -12,13 +12,17 @@ import pytest
 import pytest_asyncio
 
 import rudp
+from rudp.core.life.steady import BEST, LANES
 from rudp.core.segment.wire import swap_ports
 from rudp.core.terms.counters import Count
 from tests.aio.kit import HOST
 
 pytest.importorskip("rudp._lane", reason="it was not compiled")
 
-pytestmark = pytest.mark.skipif(not hasattr(socket, "MSG_ERRQUEUE"), reason="Linux alone has it")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(socket, "MSG_ERRQUEUE"), reason="Linux alone has it"),
+    pytest.mark.skipif(LANES["auto"] is not BEST, reason="another lane was asked for"),
+]
 
 
 class Echo(asyncio.Protocol):
