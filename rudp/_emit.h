@@ -91,18 +91,14 @@ add_buffer(Outgoing *out, const void *data, Py_ssize_t length)
         return 0;
     }
     if (out->count == RUN_IOVECS) {
-        size_t at = 0;
         out->joined = PyMem_Malloc((size_t)out->total);
         if (out->joined == NULL) {
             PyErr_NoMemory();
             return -1;
         }
-        for (int i = 0; i < out->count; i++) {
-            memcpy(out->joined + at, out->buffers[i].iov_base, out->buffers[i].iov_len);
-            at += out->buffers[i].iov_len;
-        }
+        out->buffers[0].iov_len =
+            (size_t)(put_all(out->joined, out->buffers, out->count) - out->joined);
         out->buffers[0].iov_base = out->joined;
-        out->buffers[0].iov_len = at;
         out->count = 1;
         return add_buffer(out, data, length);
     }

@@ -148,4 +148,15 @@ put_little(unsigned char *at, uint32_t number, int octets)
     return at;
 }
 
+/* Copy all that is in *buffers*, one behind the other; return the end of it. */
+static unsigned char *
+put_all(unsigned char *to, const struct iovec *buffers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        memcpy(to, buffers[i].iov_base, buffers[i].iov_len);
+        to += buffers[i].iov_len;
+    }
+    return to;
+}
+
 #endif

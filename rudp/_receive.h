@@ -9,18 +9,18 @@ static Py_ssize_t run_end(const unsigned char *data, Py_ssize_t at, Py_ssize_t e
     *segments = 1;
     *pushed = 0;
     at += size;
-    if (!room || first[13] != ACK_FLAG)
+    if (!room || first[13] != FLAG_ACK)
         return at;
     while (*segments < RUN_SEGMENTS && end - at > HEADER) {
         const unsigned char *next = data + at;
-        if (get32(next + 4) != (seq += room) || (next[13] & ~PSH_FLAG) != ACK_FLAG ||
+        if (get32(next + 4) != (seq += room) || (next[13] & ~FLAG_PSH) != FLAG_ACK ||
             memcmp(next + 14, first + 14, HEADER - 14) || memcmp(next + 8, first + 8, 5) ||
             memcmp(next, first, 4))
             break;
         size = end - at < stride ? end - at : stride;
         at += size;
         ++*segments;
-        *pushed = next[13] & PSH_FLAG;
+        *pushed = next[13] & FLAG_PSH;
         if (*pushed || size < stride)
             break;
     }
@@ -102,7 +102,7 @@ static int engine_share(Engine *engine, Py_ssize_t size, Py_ssize_t stride, Key 
         const unsigned char *head = data + at;
         Py_ssize_t end = size - at < stride ? size : at + stride;
         Seat *seat = NULL;
-        if (end - at >= HEADER && get32(head + 20) == STAMPS_ALONE && head[12] >> 4 == 8) {
+        if (end - at >= HEADER && get32(head + 20) == TIMESTAMPS_ALONE && head[12] >> 4 == 8) {
             memcpy(&from->ports, head, 4);
             seat = seat_find(engine, from);
         }
@@ -245,9 +245,9 @@ static int engine_deliver(Engine *engine) {
         Lane *lane = seat->lane;
         if (lane) {
             PyObject *connection = Py_NewRef(seat->connection);
-            int plain = seat->protocol && !(lane->events & ~(IS_READABLE | IS_WRITABLE)) &&
+            int plain = seat->protocol && !(lane->events & ~(READABLE | WRITABLE)) &&
                         lane->ready_octets <= READ_OCTETS;
-            int wants = lane->events & IS_WRITABLE ? wants_room(engine, connection) : 0;
+            int wants = lane->events & WRITABLE ? wants_room(engine, connection) : 0;
             if (wants < 0)
                 failed = -1;
             else if (plain && !wants) {

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "structmember.h"
+#include "_lane.h"
 
 /* <linux/udp.h>, <linux/in.h>; libc's headers may lack them. */
 enum { UDP_LEVEL = 17, GSO = 103, GRO = 104 };
@@ -25,9 +25,6 @@ enum {
 };
 
 enum { ECN_BITS = 3, CE_MARK = 3 };
-enum { PSH_FLAG = 0x08, ACK_FLAG = 0x10 };
-enum { IS_READABLE = 2, IS_WRITABLE = 4 }; /* rudp/core/life/tcb.py */
-#define STAMPS_ALONE 0x0101080Au
 
 /* Who sends to whom; all but *scope* in the order of the network. */
 typedef struct {

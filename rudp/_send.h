@@ -81,11 +81,7 @@ static int engine_send(Engine *engine, Seat *to, struct iovec *buffers, int coun
     PyObject *whole = PyBytes_FromStringAndSize(NULL, total);
     if (!whole)
         return -1;
-    char *at = PyBytes_AS_STRING(whole);
-    for (int i = 0; i < count; i++) {
-        memcpy(at, buffers[i].iov_base, buffers[i].iov_len);
-        at += buffers[i].iov_len;
-    }
+    put_all((unsigned char *)PyBytes_AS_STRING(whole), buffers, count);
     PyObject *limit = ttl < 0 ? Py_NewRef(Py_None) : PyLong_FromLong(ttl);
     PyObject *result = NULL;
     if (limit)
@@ -131,11 +127,7 @@ static int engine_emit(Engine *engine, Seat *to, Outgoing *out) {
         engine->octets = out->total;
         engine->ecn = out->ecn;
     }
-    unsigned char *at = engine->out + engine->datagrams++ * engine->octets;
-    for (int i = 0; i < out->count; i++) {
-        memcpy(at, out->buffers[i].iov_base, out->buffers[i].iov_len);
-        at += out->buffers[i].iov_len;
-    }
+    put_all(engine->out + engine->datagrams++ * engine->octets, out->buffers, out->count);
     return 0;
 }
 

@@ -11,15 +11,10 @@ transmit(Lane *lane, Outgoing *out)
 {
     State *state = lane->state;
     PyObject *octets = PyBytes_FromStringAndSize(NULL, out->total), *args[7], *result = NULL;
-    char *to;
     if (octets == NULL) {
         return NULL;
     }
-    to = PyBytes_AS_STRING(octets);
-    for (int i = 0; i < out->count; i++) {
-        memcpy(to, out->buffers[i].iov_base, out->buffers[i].iov_len);
-        to += out->buffers[i].iov_len;
-    }
+    put_all((unsigned char *)PyBytes_AS_STRING(octets), out->buffers, out->count);
     args[0] = Py_NewRef(lane->path == NULL ? Py_None : lane->path);
     args[1] = PyList_New(1);
     if (args[1] != NULL) {
@@ -245,6 +240,24 @@ static PyMethodDef Lane_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static bool
+is_given(PyObject *value, const char *what)
+{
+    if (value == NULL) {
+        PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", what);
+        return false;
+    }
+    return true;
+}
+
+/* An object, or None before there is one; *closure*: where it lies. */
+static PyObject *
+get_reference(Lane *lane, void *closure)
+{
+    PyObject *found = *(PyObject **)((char *)lane + (size_t)closure);
+    return Py_NewRef(found == NULL ? Py_None : found);
+}
+
 /* A double that may be None; *closure*: where it lies. */
 static PyObject *
 get_optional(Lane *lane, void *closure)
@@ -256,8 +269,7 @@ static int
 set_optional(Lane *lane, PyObject *value, void *closure)
 {
     double *number = (double *)((char *)lane + (size_t)closure);
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "numbers cannot be deleted");
+    if (!is_given(value, "numbers")) {
         return -1;
     }
     if (value == Py_None) {
@@ -276,8 +288,7 @@ get_ttl(Lane *lane, void *Py_UNUSED(closure))
 static int
 set_ttl(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "numbers cannot be deleted");
+    if (!is_given(value, "numbers")) {
         return -1;
     }
     if (value == Py_None) {
@@ -287,17 +298,10 @@ set_ttl(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
     return as_number(Py_NewRef(value), &lane->ttl);
 }
 
-static PyObject *
-get_buffer(Lane *lane, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(lane->buffer == NULL ? Py_None : lane->buffer);
-}
-
 static int
 set_buffer(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "the buffer cannot be deleted");
+    if (!is_given(value, "the buffer")) {
         return -1;
     }
     return take_buffer(lane, value);
@@ -319,12 +323,6 @@ set_minima(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
     return look_at_minima(lane);
 }
 
-static PyObject *
-get_receiver(Lane *lane, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(lane->receiver == NULL ? Py_None : lane->receiver);
-}
-
 static int
 set_receiver(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
@@ -338,33 +336,19 @@ set_receiver(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
     return look_at_autotune(lane);
 }
 
-static PyObject *
-get_recorder(Lane *lane, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(lane->recorder == NULL ? Py_None : lane->recorder);
-}
-
 static int
 set_recorder(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "the recorder cannot be deleted");
+    if (!is_given(value, "the recorder")) {
         return -1;
     }
     return take_recorder(lane, value);
 }
 
-static PyObject *
-get_stake(Lane *lane, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(lane->stake == NULL ? Py_None : lane->stake);
-}
-
 static int
 set_stake(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "the stake cannot be deleted");
+    if (!is_given(value, "the stake")) {
         return -1;
     }
     return take_stake(lane, value);
@@ -394,8 +378,7 @@ static int
 set_runs(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
     PyObject *runs;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "runs cannot be deleted");
+    if (!is_given(value, "runs")) {
         return -1;
     }
     runs = PySequence_Tuple(value);
@@ -469,8 +452,7 @@ static int
 set_train(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
     Py_ssize_t count;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "the train cannot be deleted");
+    if (!is_given(value, "the train")) {
         return -1;
     }
     count = PySequence_Size(value);
@@ -512,11 +494,11 @@ static PyGetSetDef Lane_getset[] = {
     OPTIONAL(rate),
     OPTIONAL(unused_since),
     {"ttl", (getter)get_ttl, (setter)set_ttl, NULL, NULL},
-    {"buffer", (getter)get_buffer, (setter)set_buffer, NULL, NULL},
+    {"buffer", (getter)get_reference, (setter)set_buffer, NULL, (void *)offsetof(Lane, buffer)},
     {"minima", (getter)get_minima, (setter)set_minima, NULL, NULL},
-    {"receiver", (getter)get_receiver, (setter)set_receiver, NULL, NULL},
-    {"recorder", (getter)get_recorder, (setter)set_recorder, NULL, NULL},
-    {"stake", (getter)get_stake, (setter)set_stake, NULL, NULL},
+    {"receiver", (getter)get_reference, (setter)set_receiver, NULL, (void *)offsetof(Lane, receiver)},
+    {"recorder", (getter)get_reference, (setter)set_recorder, NULL, (void *)offsetof(Lane, recorder)},
+    {"stake", (getter)get_reference, (setter)set_stake, NULL, (void *)offsetof(Lane, stake)},
     {"runs", (getter)get_runs, (setter)set_runs, NULL, NULL},
     {"train", (getter)get_train, (setter)set_train, NULL, NULL},
     {"deadline", (getter)get_deadline, NULL, NULL, NULL},
@@ -554,8 +536,7 @@ static PyMemberDef Lane_members[] = {
     SECONDS(rttvar), SECONDS(rto), SECONDS(floor), SECONDS(ceiling), SECONDS(delivered_at),
     SECONDS(first_sent_at), SECONDS(delivered_sent_at), SECONDS(delivered_rtt), SECONDS(rto_from),
     SECONDS(timer_set_at), SECONDS(loss), SECONDS(pace), SECONDS(turn_at), SECONDS(ack_at),
-    SECONDS(delayed_ack), SECONDS(last_data), SECONDS(ts_recent_at), SECONDS(tuned_at),
-    SECONDS(tuned_rtt),
+    SECONDS(delayed_ack), SECONDS(last_data), SECONDS(ts_recent_at),
     {NULL, 0, 0, 0, NULL},
 };
 

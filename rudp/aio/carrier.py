@@ -29,6 +29,7 @@ from rudp.aio.standing import Arrivals, Standing
 from rudp.aio.tls import SSLTransport, start_tls
 from rudp.aio.transport import Transport
 from rudp.config import Config
+from rudp.core.segment.addresses import name_of
 from rudp.trace.capture import Capture
 
 T = TypeVar("T")
@@ -163,7 +164,7 @@ class Carrier(_Loop):
         except ConnectionRefusedError as error:
             error.add_note(
                 f"A TCP socket of this machine has the address.  If it is served by the kernel's "
-                f"TCP, leave it to that: tcp=[{_spelt(str(host), port)!r}]"
+                f"TCP, leave it to that: tcp=[{name_of((host, port))!r}]"
             )
             raise
 
@@ -444,15 +445,8 @@ def _far_or_near(sock: socket.socket) -> Any:
         return sock.getsockname() if listens else None
 
 
-def _spelt(host: str, port: Any) -> str:
-    """Return the pattern that matches *host* and *port*."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _refusal(call: str, address: Any) -> ValueError:
-    where = (
-        f"{address[0]}:{address[1]}" if ":" not in address[0] else f"[{address[0]}]:{address[1]}"
-    )
+    where = name_of(address)
     return ValueError(
         f"{call}: a socket of the kernel's TCP on a loop that carries TCP over rudp; let the loop "
         f"open it, or leave {where} to the kernel: tcp=[{where!r}]"

@@ -16,11 +16,12 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from rudp.aio.news import Figures, logger, name_of, tell_end
+from rudp.aio.news import Figures, logger, tell_end
 from rudp.config import Config
 from rudp.core.demux.listener import Listener
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
+from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.terms.bounds import CLOCK_TICK
 from rudp.core.terms.counters import Count
@@ -357,7 +358,7 @@ class Endpoint:
         self._octets_read += len(data)
         now = self.loop.time()
         if now - self.alarm_at > STANDSTILL:
-            self._note_standstill(now)
+            self.note_standstill(now)
         self._table.handle_datagrams(data, stride, path, now, ecn)
         return self._table.is_crowded
 
@@ -426,8 +427,10 @@ class Endpoint:
         self._set_alarm(self.loop.time())
 
     def note_standstill(self, now: float) -> None:
-        """The alarm is much too late."""
-        self._note_standstill(now)
+        """The alarm is much too late: tell the connections, before they read what has waited."""
+        if not self._listening_to:  # once
+            self._table.stood_still(now - self.alarm_at)
+            self.alarm_at = now
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -495,7 +498,7 @@ class Endpoint:
     def _on_alarm(self) -> None:
         now = self.loop.time()
         if now - self.alarm_at > STANDSTILL:
-            self._note_standstill(now)
+            self.note_standstill(now)
         if self._must_listen(now):
             self._alarm = self.loop.call_at(now, self._on_alarm)  # after the next reads
             return
@@ -510,12 +513,6 @@ class Endpoint:
             self._table.watch_ready()
         self._deliver()
         self.wake()
-
-    def _note_standstill(self, now: float) -> None:
-        """Tell the connections, once, and before they read what has waited meanwhile."""
-        if not self._listening_to:
-            self._table.stood_still(now - self.alarm_at)
-            self.alarm_at = now
 
     def _must_listen(self, now: float) -> bool:
         """Whether the deadlines that have passed must wait for datagrams that wait to be read.

@@ -8,7 +8,7 @@ import logging
 from typing import Final
 
 from rudp.core.life.connection import Connection
-from rudp.core.segment.transmit import Address
+from rudp.core.segment.addresses import name_of
 from rudp.core.terms.state import State
 from rudp.core.terms.units import octets, seconds
 
@@ -30,12 +30,6 @@ class Figures(dict[str, int]):
             for name, value in self.items()
             if value
         )
-
-
-def name_of(address: Address) -> str:
-    """Return ``host:port``, an IPv6 host in brackets."""
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 def tell_open(connection: Connection) -> None:

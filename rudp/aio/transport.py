@@ -267,8 +267,8 @@ class Transport(WriteFlow, asyncio.Transport):
                 nonlocal timer
                 if not for_nothing:
                     timer = loop.call_later(LAST_ACK_GRACE, look, connection.only_end_is_out)
-                elif not waiter.done():
-                    waiter.set_result(None)
+                else:
+                    self._wake(waiter)
 
             # asyncio.wait() with a time-out would do, at 20 µs for each of many that are closed.
             timer = loop.call_later(LAST_ACK_GRACE, look, connection.only_end_is_out)

@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from rudp.core.segment.addresses import name_of
 from rudp.core.segment.seqnum import from_wire
 from rudp.core.segment.transmit import Address, Transmit
 from rudp.core.segment.wire import ACK, FIN, RST, SYN, Run
@@ -356,5 +357,5 @@ def _dropped(comment: str) -> Count | None:
 
 def _name(end: _End, tunnelled: bool) -> str:
     (host, port), inner = end
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = name_of((host, port))
     return f"{place} ({inner})" if tunnelled and inner != port else place

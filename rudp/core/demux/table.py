@@ -370,7 +370,6 @@ class ConnectionTable:
                     if connection.wants_room:
                         self._eventful[connection] = None
                     return transmit
-                connection.end_lane()
             transmit = connection.poll_transmit(now, max_segments)
             if transmit is not None:
                 ready[connection] = None

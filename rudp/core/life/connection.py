@@ -548,11 +548,8 @@ class Connection:
         return events
 
     def poll_transmit(self, now: float, max_segments: int) -> Transmit | None:
-        """Return the next run to be sent, None if there is nothing; call until None."""
-        lane = self.lane
-        if lane is not None:
-            transmit = lane.emit(now, max_segments)
-            if lane.steady:
-                return transmit
-            self._leave(lane)
-        return segment_leaves(self._variables, now, max_segments)
+        """Return the next run to be sent, None if there is nothing; call until None.
+
+        If there was a lane, it is over: who wants it to send asks the lane itself.
+        """
+        return segment_leaves(self._tcb, now, max_segments)

@@ -428,9 +428,8 @@ class Lane(Numbers):
     def _look_at_autotune(self) -> None:
         """Note when the buffer may be worth another look."""
         autotune = self.receiver.autotune
-        self.tuned_at = autotune.since
-        self.tuned_rtt = OFF if autotune.rtt is None else autotune.rtt
-        self.tune_at = self.tuned_at + self.tuned_rtt - HAIR
+        rtt = OFF if autotune.rtt is None else autotune.rtt
+        self.tune_at = autotune.since + rtt - HAIR
 
     def _tune(self, now: float) -> None:
         """Ask how large a buffer the reader is worth (BUF-3); a larger one ends the lane."""

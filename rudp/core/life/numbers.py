@@ -9,9 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from rudp.core.congestion.controller import Ack, Controller
 from rudp.core.loss.roundtrips import RoundTrips
 from rudp.core.receive.promises import Stake
-from rudp.core.receive.receiver import (
-    Receiver,
-)
+from rudp.core.receive.receiver import Receiver
 from rudp.core.segment.transmit import Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.send.flight import Flight
@@ -189,8 +187,6 @@ class Numbers:
         "ts_recent_at",
         "ts_start",
         "ttl",
-        "tuned_at",
-        "tuned_rtt",
         "turn_at",
         "unacked",
         "unused",
@@ -315,8 +311,6 @@ class Numbers:
     ts_offset: int
     ts_start: int
     echoed: int
-    tuned_at: float
-    tuned_rtt: float
 
     @property
     def deadline(self) -> float:

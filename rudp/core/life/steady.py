@@ -20,7 +20,7 @@ from rudp.core.receive.receiver import AckDue, Receiver
 from rudp.core.segment.transmit import ECT_0
 from rudp.core.send.sender import Sender
 from rudp.core.terms.state import State
-from rudp.core.terms.timers import OFF, LossTimer
+from rudp.core.terms.timers import LossTimer
 
 try:
     from rudp import _lane
@@ -227,10 +227,8 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.ts_recent_at = receiver.ts_recent_at
     lane.ts_offset = tcb.ts_offset
     lane.ts_start = tcb.ts_start
-    autotune = receiver.autotune
-    lane.echoed = -1 if autotune.tsecr is None else autotune.tsecr
-    lane.tuned_at = autotune.since
-    lane.tuned_rtt = OFF if autotune.rtt is None else autotune.rtt
+    echoed = receiver.autotune.tsecr
+    lane.echoed = -1 if echoed is None else echoed
     lane.begin()
 
 

@@ -6,7 +6,7 @@ Nothing here knows a connection; the table asks before it makes one.
 import functools
 from typing import Final
 
-from rudp.core.segment.transmit import Path
+from rudp.core.segment.transmit import Address, Path
 
 BASE_PAYLOAD_IPV4: Final = 1200
 BASE_PAYLOAD_IPV6: Final = 1232
@@ -23,6 +23,12 @@ RECEIVE_PAYLOAD_IPV6: Final = 1500 - 40 - 8
 OVERHEAD_IPV4: Final = 20 + 8
 OVERHEAD_IPV6: Final = 40 + 8
 """Octets of an IP packet that are not UDP payload."""
+
+
+def name_of(address: Address) -> str:
+    """Return ``host:port``, an IPv6 host in brackets."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
 def host_of(path: Path) -> str:
