@@ -25,7 +25,7 @@ TABLE = """\
 __main__ → cli | testing
 rudp
 aio.program → aio.carrier → aio.rule · aio.standing
-aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.news
+aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
 core.demux

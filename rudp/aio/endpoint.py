@@ -16,6 +16,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from rudp.aio.lastack import LAST_ACK_GRACE, LastAcks
 from rudp.aio.news import Figures, logger, tell_end
 from rudp.config import Config
 from rudp.core.demux.listener import Listener
@@ -46,12 +47,6 @@ uvloop rounds to milliseconds, and asyncio takes for past what the clock's next 
 
 DATAGRAM_TRUESIZE: Final = 768
 """Octets that a datagram takes in the buffer of a socket on Linux, at least."""
-
-LAST_ACK_GRACE: Final = 1.0
-"""Seconds in which a peer that has ended too, and has all our octets, may acknowledge our end.
-
-It may have waited for that as long as it waits (FIN-WAIT-2), and be gone.
-"""
 
 STANDSTILL: Final = 1.0
 """Seconds.  An alarm that is later than this was not late: the machine or the process stood still,
@@ -135,6 +130,7 @@ class Endpoint:
         on_empty: Callable[["Endpoint"], None],
     ) -> None:
         self.loop = loop
+        self.last_acks = LastAcks(loop)
         self.connected = connected
         self.closed = False
         self.lent = False
@@ -309,7 +305,7 @@ class Endpoint:
                 _say_lost(connection)  # who has closed may not be there to hear of it
             self._note_left()
         if not (self._sinks or self._claimed):
-            self._flush_soon()  # and close, before anybody hears of it who may want the address
+            self.wake()  # and close, before anybody hears of it who may want the address
 
     def claim(self, port: int, *, shares: bool = False) -> None:
         """Keep the socket open, and TCP port *port* for one server, until :meth:`release`.
@@ -365,7 +361,8 @@ class Endpoint:
     def batch_received(self, *, more: bool = False) -> None:
         """All that had arrived is in the table: tell the transports, then answer.
 
-        If that moved nobody to write, the answer need not wait for the end of the turn.
+        If that moved nobody to write, or nobody is left who could, the answer need not wait for
+        the end of the turn.
         """
         told = True
         self._delivering = True
@@ -373,7 +370,8 @@ class Endpoint:
             told = self._deliver()
         finally:
             self._delivering = False
-            at_once = not (told or more) and self._flushing is None
+            idle = not (self._sinks or self._claimed)
+            at_once = self._flushing is None and (idle or not (told or more))
             if not at_once:
                 self.wake()
         if at_once:

@@ -71,7 +71,23 @@ class StreamWriter(asyncio.StreamWriter):
         A stream of TLS that the peer has cut is an error for who has read past the cut, and for
         nobody else: all that was wanted was read, and what was written is delivered.
         """
+        transport = innermost(self.transport)
+        if transport.is_leaving:
+            await transport.settlement()  # most often it is the later of the two
         closed = self._protocol._get_close_waiter(self)
+        if not closed.done():
+            await self._wait_for(closed)
+        error = closed.exception()
+        if error is not None and not (
+            isinstance(error, SSLEOFError) and error.__traceback__ is None  # it never was raised
+        ):
+            raise error
+        if not transport.was_aborted:
+            await transport.delivery()
+
+    @staticmethod
+    async def _wait_for(closed: "asyncio.Future[None]") -> None:
+        """Wait for what others wait for as well: whoever is cancelled leaves it as it is."""
         over: asyncio.Future[None] = closed.get_loop().create_future()  # a fork has no running loop
 
         def wake(_: object) -> None:
@@ -80,14 +96,6 @@ class StreamWriter(asyncio.StreamWriter):
 
         closed.add_done_callback(wake)
         await over
-        error = closed.exception()
-        if error is not None and not (
-            isinstance(error, SSLEOFError) and error.__traceback__ is None  # it never was raised
-        ):
-            raise error
-        transport = innermost(self.transport)
-        if not transport.was_aborted:
-            await transport.delivery()
 
     def handled(self, task: "asyncio.Task[None]") -> None:
         """*task*, which had the stream, is done: do as asyncio if that was not in order."""

@@ -11,7 +11,7 @@ from asyncio import constants
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from rudp.aio.endpoint import LAST_ACK_GRACE, Endpoint
+from rudp.aio.endpoint import Endpoint
 from rudp.aio.flow import WriteFlow
 from rudp.aio.news import logger, tell_open
 from rudp.aio.sockets import ConnectionSocket
@@ -133,7 +133,7 @@ class Transport(WriteFlow, asyncio.Transport):
         self._eof_written = False
         self._eof_delivered = False
         self._writes_ignored = 0
-        self._deliveries: list[asyncio.Future[None]] | None = None  # who waits for delivery()
+        self._deliveries: list[asyncio.Future[bool]] | None = None  # who waits for delivery()
         self._pumping: asyncio.Handle | None = None
         self._seat: Seat | None = None  # at the socket, while the connection has a lane there
         if server is not None:
@@ -187,10 +187,10 @@ class Transport(WriteFlow, asyncio.Transport):
         told = self._stage < _LOST
         if told:
             self._serve(events)
-            if self._stage == _CLOSING and connection.has_left:
-                self._pump_soon()  # connection_lost comes from there, in a turn of its own
+            self._finish()
+            if self._stage == _OPENED and self._server is not None:
+                told = False  # but by _start(), who sees to what that moves
         if events & _SETTLED:
-            told = told or self._deliveries is not None
             self._settle()
         return told
 
@@ -239,46 +239,38 @@ class Transport(WriteFlow, asyncio.Transport):
         """Tell those who wait for it; what is left of the connection needs no transport."""
         if self._stage >= _LOST:
             self._endpoint.drop(self._connection)
+        self._answer(True)
+
+    def _answer(self, settled: bool) -> None:
+        """Wake those who wait for the settlement."""
         waiters, self._deliveries = self._deliveries, None
         for waiter in waiters or ():
-            self._wake(waiter)
-
-    @staticmethod
-    def _wake(waiter: "asyncio.Future[None]") -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+            if not waiter.done():
+                waiter.set_result(settled)
 
     async def delivery(self) -> None:
         """Wait until the peer's TCP has acknowledged all that was written, and the end of it.
 
         See :func:`rudp.delivered`.
         """
-        connection = self._connection
-        if not self._is_settled:
-            loop = self._loop
-            waiter: asyncio.Future[None] = loop.create_future()
-            if self._deliveries is None:
-                self._deliveries = []
-            self._deliveries.append(waiter)
-            timer: asyncio.TimerHandle
-
-            def look(for_nothing: bool) -> None:
-                """Give up if there was nothing more to come at the last look, and did not."""
-                nonlocal timer
-                if not for_nothing:
-                    timer = loop.call_later(LAST_ACK_GRACE, look, connection.only_end_is_out)
-                else:
-                    self._wake(waiter)
-
-            # asyncio.wait() with a time-out would do, at 20 µs for each of many that are closed.
-            timer = loop.call_later(LAST_ACK_GRACE, look, connection.only_end_is_out)
-            try:
-                await waiter
-            finally:
-                timer.cancel()
-        error = connection.error
-        if error is not None and not connection.fin_acked:
+        while not await self.settlement():
+            pass
+        error = self._connection.error
+        if error is not None and not self._connection.fin_acked:
             raise error
+
+    async def settlement(self) -> bool:
+        """Wait until it is known what became of the octets that were written; return True.
+
+        Or until nobody asks any more, since the connection is lost to its user; return False.
+        """
+        if self._is_settled:
+            return True
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        if self._deliveries is None:
+            self._deliveries = []
+        self._deliveries.append(waiter)
+        return await self._endpoint.last_acks.wait(waiter, self._connection)
 
     def _made(self) -> None:
         """connection_made, then the task that waits for it, then data: asyncio's order."""
@@ -294,8 +286,8 @@ class Transport(WriteFlow, asyncio.Transport):
             self._report(error, "protocol.connection_made() failed")
         if waiter is None:
             self.begin()
-        else:
-            self._wake(waiter)  # who waits calls begin(), in the next turn
+        elif not waiter.done():
+            waiter.set_result(None)  # who waits calls begin(), in the next turn
 
     async def introduce(self, protocol: asyncio.BaseProtocol) -> None:
         """Let *protocol* take the place of one that stood in until the connection was open.
@@ -333,10 +325,8 @@ class Transport(WriteFlow, asyncio.Transport):
 
     def _catch_up(self) -> None:
         """Act on what has happened, and on what waited for a reader."""
-        unread = self._connection.readable_octets
         self._serve(_INBOUND)  # what has just happened comes with the next pump()
-        if unread:
-            self._touch()  # the window may have opened
+        self._touch()  # the window may have opened
 
     def _tell(self, name: str, value: Any) -> None:
         callback = getattr(self._protocol, name, None)
@@ -437,6 +427,8 @@ class Transport(WriteFlow, asyncio.Transport):
         self._direct()
         if self._is_settled:
             self._settle()
+        else:
+            self._answer(False)
         if error is not None and error is self._connection.error:
             self._explain()
         if self._waiter is not None:
@@ -546,6 +538,11 @@ class Transport(WriteFlow, asyncio.Transport):
         return self._stage == _ABORTED
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether it is closed, and not all has left yet."""
+        return _FAREWELL <= self._stage < _LOST
+
+    @property
     def error(self) -> OSError | None:
         """Why the connection died, perhaps ahead of ``connection_lost``; None if it did not."""
         return self._connection.error
@@ -582,9 +579,11 @@ class Transport(WriteFlow, asyncio.Transport):
         else:
             self._stage = _CLOSING
             self._connection.close(self._loop.time())
-        self._connection.wants_room = True
+        connection = self._connection
+        connection.wants_room = True  # and comes here again when it has left
         self._touch()
-        self._pump_soon()
+        if connection.has_left or self._stage == _FAREWELL:
+            self._pump_soon()
 
     def abort(self) -> None:
         """Close without waiting for a window; ``connection_lost(None)`` follows soon.
@@ -643,6 +642,10 @@ class Transport(WriteFlow, asyncio.Transport):
         if self._stage >= _LOST:
             return
         self._catch_up()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Tell a protocol that has closed that all has left, if it has."""
         if self._stage == _CLOSING and self._connection.has_left:
             self._stage = _LOST
             if self._is_settled:

@@ -1,0 +1,53 @@
+"""A peer that has ended too, and has all our octets, is given a second to acknowledge our end.
+
+It may have waited for that end as long as it waits (FIN-WAIT-2), and be gone.  Connections are
+closed by the thousand, and the acknowledgement nearly always comes: one timer looks after all who
+wait for theirs.
+"""
+
+import asyncio
+from typing import Final
+
+from rudp.core.life.connection import Connection
+
+LAST_ACK_GRACE: Final = 1.0
+"""Seconds."""
+
+
+class LastAcks:
+    """Those who wait for an acknowledgement of all that was written."""
+
+    __slots__ = ("_loop", "_timer", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        # When it is time to look, and whether there was nothing more to come at the last look: in
+        # the order of entering, which is that of time.
+        self._waiting: dict[asyncio.Future[bool], tuple[float, Connection, bool]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def wait(self, waiter: "asyncio.Future[bool]", connection: Connection) -> bool:
+        """Return what *waiter* brings; True if nothing more was to come for too long."""
+        self._enter(waiter, connection)
+        try:
+            return await waiter
+        finally:
+            del self._waiting[waiter]
+
+    def _enter(self, waiter: "asyncio.Future[bool]", connection: Connection) -> None:
+        due = self._loop.time() + LAST_ACK_GRACE
+        self._waiting[waiter] = due, connection, connection.only_end_is_out
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        self._timer = None
+        for waiter, (due, connection, for_nothing) in list(self._waiting.items()):
+            if due > now:
+                self._timer = self._loop.call_at(due, self._look)
+                return
+            del self._waiting[waiter]
+            self._enter(waiter, connection)
+            if for_nothing and not waiter.done():
+                waiter.set_result(True)
