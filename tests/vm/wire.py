@@ -1,0 +1,174 @@
+"""The guest's link, as a path that loses and marks: Ethernet frames here, IP packets there.
+
+The emulator gives and takes one frame per message of a socket.  The bridge of rudp wants a TUN
+device, one packet per message of a descriptor; so another pair of sockets takes its place, and
+between the two pairs a packet may be looked at, changed or lost.  The guest does without ARP, and
+nobody looks at addresses of Ethernet.
+"""
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import random
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+from rudp.bridge.bridge import BATCH, RECEIVE_SIZE, SOCKET_BUFFER
+from rudp.core.segment.checksum import internet_checksum
+
+ETHERNET: Final = struct.Struct("!6s6sH")
+IPV4: Final = 0x0800
+GUEST: Final = bytes.fromhex("525400000001")
+"""The address of the guest's card."""
+
+HOST: Final = bytes.fromhex("525400000002")
+
+ECT_0: Final = 0b10
+CE: Final = 0b11
+
+Way = Literal["in", "out"]
+"""Into the guest, or out of it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segment:
+    """What a packet of TCP shows on its way: nine flags, the ECN field of IP, kinds of options."""
+
+    way: Way
+    flags: str
+    ecn: int
+    options: tuple[int, ...]
+    octets: int
+
+
+FLAGS: Final = "FSRPAUECN"
+"""From the lowest bit on: FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, and AE, which was NS."""
+
+
+def segment_of(way: Way, packet: bytes) -> Segment:
+    """Return what *packet* shows; it is one that a TCP made."""
+    bits = int.from_bytes(packet[32:34], "big")
+    end = 20 + (bits >> 12) * 4
+    flags = "".join(letter for at, letter in enumerate(FLAGS) if bits >> at & 1)
+    return Segment(way, flags, packet[1] & CE, kinds(packet[40:end]), len(packet) - end)
+
+
+def kinds(options: bytes) -> tuple[int, ...]:
+    """Return the kinds of *options* in their order, without padding."""
+    found, at = [], 0
+    while at < len(options) and options[at]:
+        if options[at] > 1:
+            found.append(options[at])
+            at += options[at + 1]
+        else:
+            at += 1
+    return tuple(found)
+
+
+def marked(packet: bytes) -> bytes:
+    """Return *packet* as a router leaves it that is congested: ECT becomes CE (RFC 3168)."""
+    header = bytearray(packet[:20])
+    if header[1] & CE:
+        header[1] |= CE
+        header[10:12] = b"\0\0"
+        header[10:12] = internet_checksum(bytes(header)).to_bytes(2, "big")
+    return bytes(header) + packet[20:]
+
+
+Judge = Callable[[Segment, bytes], bytes | None]
+"""Takes a packet and what it shows, and returns what goes on: nothing, if it is lost."""
+
+
+class Wire:
+    """Joins *frames*, the emulator's socket, and *packets*, the bridge's; both non-blocking.
+
+    ``judge`` sees each packet; ``seen`` keeps the latest ones that it let pass; ``lost`` counts
+    what was judged so, or found no room, by way.
+    """
+
+    def __init__(self, frames: socket.socket, packets: socket.socket) -> None:
+        self.judge: Judge = lambda _, packet: packet
+        self.seen: collections.deque[Segment] = collections.deque(maxlen=100_000)
+        self.lost: collections.Counter[Way] = collections.Counter()
+        self._frames = frames
+        self._packets = packets
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Carry packets on the running loop for the time of the block."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._frames, self._outward)
+        loop.add_reader(self._packets, self._inward)
+        try:
+            yield
+        finally:
+            loop.remove_reader(self._frames)
+            loop.remove_reader(self._packets)
+
+    def _outward(self) -> None:
+        for frame in _messages(self._frames):
+            if ETHERNET.unpack_from(frame)[2] == IPV4:
+                packet = frame[ETHERNET.size :]
+                length = int.from_bytes(packet[2:4], "big")  # short frames are padded
+                self._carry("out", packet[:length], self._packets, b"")
+
+    def _inward(self) -> None:
+        header = ETHERNET.pack(GUEST, HOST, IPV4)
+        for packet in _messages(self._packets):
+            self._carry("in", packet, self._frames, header)
+
+    def _carry(self, way: Way, packet: bytes, to: socket.socket, header: bytes) -> None:
+        if packet[9] != socket.IPPROTO_TCP:
+            to.send(header + packet)
+            return
+        segment = segment_of(way, packet)
+        passed = self.judge(segment, packet)
+        if passed is None:
+            self.lost[way] += 1
+            return
+        self.seen.append(dataclasses.replace(segment, ecn=passed[1] & CE))
+        try:
+            to.send(header + passed)
+        except BlockingIOError:
+            self.lost[way] += 1
+
+
+def _messages(sock: socket.socket) -> Iterator[bytes]:
+    for _ in range(BATCH):
+        try:
+            yield sock.recv(RECEIVE_SIZE)
+        except BlockingIOError:
+            return
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Return two joined sockets that keep messages apart, with room for a window."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    for end in ends:
+        end.setblocking(False)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
+    return ends
+
+
+def losing(rate: float, seed: int) -> Judge:
+    """Lose *rate* of the packets of both ways, 0 to 1."""
+    chance = random.Random(seed)
+    return lambda _, packet: None if chance.random() < rate else packet
+
+
+def marking(way: Way, every: int) -> Judge:
+    """Mark each *every*-th packet with data on *way*, if it says that it can be marked."""
+    count = 0
+
+    def judge(segment: Segment, packet: bytes) -> bytes:
+        nonlocal count
+        if segment.way == way and segment.octets:
+            count += 1
+            if count % every == 0:
+                return marked(packet)
+        return packet
+
+    return judge
