@@ -1,5 +1,6 @@
 """Linux's TCP in a network namespace of its own, reached over UDP through a bridge."""
 
+import abc
 import asyncio
 import contextlib
 import itertools
@@ -59,32 +60,28 @@ def missing() -> str | None:
     return None
 
 
-class Socket:
+Result = dict[str, Any]
+
+
+def result_of(answer: Result) -> Result:
+    """Return *answer*, a line of ``peer.py``'s; raises the OSError that it may be."""
+    if "error" in answer:
+        raise OSError(answer["error"], answer["text"])
+    return answer
+
+
+class Socket(abc.ABC):
     """A socket of the kernel's TCP; see ``peer.py`` for what it can be told."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-
-    async def do(self, command: str, *arguments: object) -> dict[str, Any]:
+    @abc.abstractmethod
+    async def do(self, command: str, *arguments: object) -> Result:
         """Return the result of *command*; raises the OSError that the kernel gave."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        line = " ".join([command, *map(str, arguments)])
-        self.process.stdin.write(line.encode() + b"\n")
-        await self.process.stdin.drain()
-        answer = await self.process.stdout.readline()
-        assert answer, f"the program ended at {line!r}"
-        result: dict[str, Any] = json.loads(answer)
-        if "error" in result:
-            raise OSError(result["error"], result["text"])
-        return result
 
 
-class Kernel:
-    """The namespace and its bridge.  ``udp_address`` is where the bridge takes datagrams."""
+class Kernel(abc.ABC):
+    """A kernel and its bridge.  ``udp_address`` is where the bridge takes datagrams."""
 
-    def __init__(self, namespace: str, udp_address: tuple[str, int]) -> None:
-        self.namespace = namespace
+    def __init__(self, udp_address: tuple[str, int]) -> None:
         self.udp_address = udp_address
 
     @staticmethod
@@ -92,26 +89,52 @@ class Kernel:
         """Return the address at which the kernel sees the peer on *udp_port*."""
         return f"10.77.{udp_port >> 8}.{udp_port & 255}"
 
-    @contextlib.asynccontextmanager
-    async def socket(self) -> AsyncIterator[Socket]:
-        """Give a socket in the namespace."""
-        process = await asyncio.create_subprocess_exec(
-            *("ip", "netns", "exec", self.namespace, sys.executable, "-I", str(PROGRAM)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            yield Socket(process)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()
+    @abc.abstractmethod
+    def socket(self) -> contextlib.AbstractAsyncContextManager[Socket]:
+        """Give a socket of the kernel's."""
 
     @contextlib.asynccontextmanager
     async def listener(self) -> AsyncIterator[tuple[Socket, int]]:
         """Give a listening socket and its port."""
         async with self.socket() as sock:
             yield sock, (await sock.do("listen"))["port"]
+
+
+class _Process(Socket):
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def do(self, command: str, *arguments: object) -> Result:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        line = " ".join([command, *map(str, arguments)])
+        self.process.stdin.write(line.encode() + b"\n")
+        await self.process.stdin.drain()
+        answer = await self.process.stdout.readline()
+        assert answer, f"the program ended at {line!r}"
+        return result_of(json.loads(answer))
+
+
+class _Namespace(Kernel):
+    """This machine's kernel, as it is in a network namespace."""
+
+    def __init__(self, namespace: str, udp_address: tuple[str, int]) -> None:
+        super().__init__(udp_address)
+        self.namespace = namespace
+
+    @contextlib.asynccontextmanager
+    async def socket(self) -> AsyncIterator[Socket]:
+        process = await asyncio.create_subprocess_exec(
+            *("ip", "netns", "exec", self.namespace, sys.executable, "-I", str(PROGRAM)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield _Process(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()
 
 
 @contextlib.contextmanager
@@ -129,7 +152,7 @@ def kernel() -> Iterator[Kernel]:
             ip(*inside, "address", "add", ADDRESS, "dev", interface)
             ip(*inside, "link", "set", interface, "up")
             ip(*inside, "route", "add", PREFIX, "dev", interface)
-            yield Kernel(namespace, udp_address)
+            yield _Namespace(namespace, udp_address)
     finally:
         ip("netns", "delete", namespace)
 

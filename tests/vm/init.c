@@ -1,9 +1,9 @@
 /* All that runs in the virtual machine: the first process, worked by commands on a serial port.
  *
  * It loads the modules /0, /1, ... of the initramfs, brings eth0 up and says "0 {...}".  Then each
- * line in is "SLOT COMMAND ARGUMENTS...", each line out "SLOT RESULT", the result as JSON: an
- * object, or {"error": errno, "text": ...}.  A slot holds a socket and perhaps a listener; what
- * one slot waits for keeps no other waiting.  The commands are those of tests/interop/peer.py, and
+ * line in is "TAG SLOT COMMAND ARGUMENTS...", each line out "TAG RESULT", the result as JSON: an
+ * object, or {"error": errno, "text": ...}.  A slot holds a socket and perhaps a listener.  No
+ * command waits for another one: the tags, numbers above 0, tell the answers apart.  The commands are those of tests/interop/peer.py, and
  *
  *     fresh                                   forget what the slot holds, closing nothing in order
  *     keepalive                               probe after a second of silence
@@ -39,7 +39,7 @@
 #include <unistd.h>
 
 #define SLOTS 256
-#define WORDS 10      /* of a command, at most */
+#define WORDS 11      /* of a command, at most */
 #define TEXT 512      /* octets of a result, at most */
 #define CHUNK 65536   /* octets that one call sends or receives; a multiple of 4 */
 #define TIMEOUT 60    /* seconds that a call waits */
@@ -505,10 +505,10 @@ static const struct command {
 
 static FILE *port;
 
-static void answer(int number, const char *text)
+static void answer(const char *tag, const char *text)
 {
     flockfile(port); /* answers of several threads */
-    fprintf(port, "%d %s\n", number, text);
+    fprintf(port, "%s %s\n", tag, text);
     fflush(port);
     funlockfile(port);
 }
@@ -520,19 +520,19 @@ static void *run(void *argument)
     for (char *word = strtok_r(line, " \n", &rest); word && count < WORDS;
          word = strtok_r(NULL, " \n", &rest))
         words[count++] = word;
-    unsigned number = count ? strtoul(words[0], NULL, 10) : 0;
+    unsigned long slot = count > 2 ? strtoul(words[1], NULL, 10) : SLOTS;
     const struct command *found = NULL;
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
-        if (count > 1 && number < SLOTS && !strcmp(words[1], COMMANDS[i].name) &&
-            count - 2 >= COMMANDS[i].arguments)
+        if (slot < SLOTS && !strcmp(words[2], COMMANDS[i].name) &&
+            count - 3 >= COMMANDS[i].arguments)
             found = &COMMANDS[i];
     errno = ENOSYS;
-    if (!found || found->run(&slots[number], words + 2, text)) {
+    if (!found || found->run(&slots[slot], words + 3, text)) {
         int error = errno;
-        sprintf(text, "{\"error\": %d, \"text\": \"%.80s: %s\"}", error, words[1] ? words[1] : "",
-                strerror(error));
+        sprintf(text, "{\"error\": %d, \"text\": \"%.80s: %s\"}", error,
+                found ? found->name : "no such command", strerror(error));
     }
-    answer(number, text);
+    answer(count ? words[0] : "0", text);
     free(line);
     return NULL;
 }
@@ -614,7 +614,7 @@ int main(void)
     FILE *commands = fdopen(serial, "r");
     uname(&system);
     snprintf(hello, sizeof hello, "{\"release\": \"%s\"}", system.release);
-    answer(0, hello);
+    answer("0", hello);
     pthread_attr_t detached;
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);

@@ -109,6 +109,7 @@ class Guest(Kernel):
         self.machine = machine
         self.path = path
         self._free = itertools.cycle(range(1, SLOTS))
+        self._tags = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Result]] = {}
         self._rest = b""
 
@@ -133,9 +134,10 @@ class Guest(Kernel):
         """Return what init.c answers; OSError that the kernel gave."""
         stdin = self.machine.process.stdin
         assert stdin is not None
-        line = " ".join([str(slot), command, *map(str, arguments)])
+        tag = next(self._tags)
+        line = " ".join(map(str, (tag, slot, command, *arguments)))
         answer = asyncio.get_running_loop().create_future()
-        self._waiting[slot] = answer
+        self._waiting[tag] = answer
         stdin.write(line.encode() + b"\n")
         stdin.flush()
         async with asyncio.timeout(COMMAND_TIMEOUT):
@@ -147,7 +149,30 @@ class Guest(Kernel):
         assert stdout is not None
         *lines, self._rest = (self._rest + os.read(stdout.fileno(), 1 << 16)).split(b"\n")
         for line in lines:
-            slot, _, text = line.partition(b" ")
-            waiting = self._waiting.pop(int(slot), None)
+            tag, _, text = line.partition(b" ")
+            waiting = self._waiting.pop(int(tag), None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(json.loads(text))
+
+
+@contextlib.asynccontextmanager
+async def joined(machine: Machine) -> AsyncIterator[Guest]:
+    """Carry between the guest and rudp on the running loop for the time of the block."""
+    loop = asyncio.get_running_loop()
+    device, packets = wire.pair()
+    path = wire.Wire(machine.frames, packets)
+    answers = machine.process.stdout
+    with device, packets, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        plan = AddressPlan(IPv4Address(ADDRESS), IPv4Network(PREFIX))
+        bridge = loop.create_task(Bridge(device.fileno(), sock, plan, "127.0.0.1").run())
+        guest = Guest(machine, path, sock.getsockname())
+        loop.add_reader(answers, guest.pump_answers)
+        try:
+            with path.open():
+                yield guest
+        finally:
+            loop.remove_reader(answers)
+            bridge.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await bridge
