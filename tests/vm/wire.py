@@ -33,19 +33,24 @@ Way = Literal["in", "out"]
 """Into the guest, or out of it."""
 
 
+FLAGS: Final = "FSRPAU"
+"""From the lowest bit on: FIN, SYN, RST, PSH, ACK, URG."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Segment:
-    """What a packet of TCP shows on its way: nine flags, the ECN field of IP, kinds of options."""
+    """What a packet of TCP shows on its way.
+
+    *flags* has letters of :data:`FLAGS`; *ace* is AE, CWR and ECE, as digits (RFC 9768 §3.1.1); *ecn*
+    the ECN field of IP; *options* their kinds; *octets* counts data.
+    """
 
     way: Way
     flags: str
+    ace: str
     ecn: int
     options: tuple[int, ...]
     octets: int
-
-
-FLAGS: Final = "FSRPAUECN"
-"""From the lowest bit on: FIN, SYN, RST, PSH, ACK, URG, ECE, CWR, and AE, which was NS."""
 
 
 def segment_of(way: Way, packet: bytes) -> Segment:
@@ -53,7 +58,8 @@ def segment_of(way: Way, packet: bytes) -> Segment:
     bits = int.from_bytes(packet[32:34], "big")
     end = 20 + (bits >> 12) * 4
     flags = "".join(letter for at, letter in enumerate(FLAGS) if bits >> at & 1)
-    return Segment(way, flags, packet[1] & CE, kinds(packet[40:end]), len(packet) - end)
+    ace = f"{bits >> 6 & 7:03b}"
+    return Segment(way, flags, ace, packet[1] & CE, kinds(packet[40:end]), len(packet) - end)
 
 
 def kinds(options: bytes) -> tuple[int, ...]:
