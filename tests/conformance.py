@@ -1,10 +1,10 @@
-"""Writes docs/conformance.md: every requirement, and the tests that show it.
+"""Writes docs/conformance.md: every requirement, and the tests that show it; kernels as peers.
 
 The requirements are in ``tests/requirements.toml``.  A test shows one by carrying its id: in its
 name, spelled with underscores (``test_MUST_13_...``), or in a docstring, comment or string of its
 own (``MUST-13``, ``M-1..M-21``, ``MUST-58/59``).  Ids outside of a test function, in a table of
 cases for instance, count for the class or the file.  Plain text files under ``tests/scripts``
-count as a whole.
+count as a whole.  What kernels answer is in ``tests/vm/observed.json``.
 
 ``python -m tests.conformance`` rewrites the page; with ``--check`` it only tells whether the page
 is up to date.
@@ -14,6 +14,7 @@ import argparse
 import ast
 import dataclasses
 import io
+import json
 import re
 import sys
 import tokenize
@@ -24,6 +25,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 REQUIREMENTS = TESTS / "requirements.toml"
+OBSERVED = TESTS / "vm" / "observed.json"
 PAGE = TESTS.parent / "docs" / "conformance.md"
 
 NOT_EVIDENCE = {TESTS / "conformance.py", TESTS / "test_conformance.py"}
@@ -244,7 +246,30 @@ def page(sections: list[Section], shown: dict[str, list[str]]) -> str:
         out += ["", f"## {section.title}", "", section.about, ""]
         out += ["| id | requirement | status | tests |", "|---|---|---|---|"]
         out += [_row(one, shown.get(one.id, [])) for one in section.requirements]
-    return "\n".join(out) + "\n"
+    return "\n".join([*out, *_kernels(json.loads(OBSERVED.read_text(encoding="utf-8")))]) + "\n"
+
+
+def _kernels(observed: dict[str, dict[str, str]]) -> list[str]:
+    """Return the lines on what kernels answer, rows by version; alike ones are only counted."""
+    versions = sorted(observed, key=lambda version: [*map(int, version.split("."))])
+    rows = {
+        title: [observed[version].get(title, "") for version in versions]
+        for title in observed[versions[-1]]
+    }
+    differing = {title: seen for title, seen in rows.items() if len(set(seen)) > 1}
+    out = [
+        "",
+        "## Linux kernels as peers",
+        "",
+        "What `python -m tests.vm` has seen kernels do, in a virtual machine. Three digits are AE, CWR",
+        "and ECE (RFC 9768 §3.1.1); *AccECN* is that option, ECT and Not-ECT the field of IP. "
+        f"{len(rows) - len(differing)} answers",
+        "more are alike in all of them.",
+        "",
+        "| Linux | " + " | ".join(versions) + " |",
+        "|---" * (len(versions) + 1) + "|",
+    ]
+    return out + [f"| {title} | {' | '.join(seen)} |" for title, seen in differing.items()]
 
 
 def _row(one: Requirement, places: list[str]) -> str:

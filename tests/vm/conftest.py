@@ -13,6 +13,7 @@ from tests.vm.machine import Guest, Machine, joined, machine
 def pytest_addoption(parser: pytest.Parser) -> None:
     newest = next(iter(image.PINS))
     parser.addoption("--kernel", choices=image.PINS, default=newest, help="the guest's kernel")
+    parser.addoption("--update", action="store_true", help="write down what is seen now")
 
 
 @pytest.fixture(scope="session", name="machine")

@@ -123,7 +123,7 @@ def archive(files: dict[str, tuple[bytes, int]]) -> bytes:
 def _compiled(directory: Path) -> bytes:
     program = directory / "init"
     flags = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
-    _run("gcc", *flags, "-o", str(program), str(INIT))
+    run("gcc", *flags, "-o", str(program), str(INIT))
     return program.read_bytes()
 
 
@@ -162,14 +162,14 @@ def _downloaded(pin: Pin, directory: Path) -> list[Path]:
     # Root's apt would download as a user who may not write here.
     settings = (f"Dir={private}", "APT::Sandbox::User=root", "APT::Update::Error-Mode=any")
     options = [word for setting in settings for word in ("-o", setting)]
-    _run("apt-get", *options, "-qq", "update")
+    run("apt-get", *options, "-qq", "update")
     names = {f"{package}-{pin.release}": digest for package, digest in pin.packages.items()}
     packages = []
     for name, digest in names.items():
         try:
-            _run("apt-get", *options, "-qq", "download", f"{name}={pin.version}", cwd=directory)
+            run("apt-get", *options, "-qq", "download", f"{name}={pin.version}", cwd=directory)
         except MissingError as error:
-            there = _run("apt-cache", *options, "pkgnames", "linux-image-").split()
+            there = run("apt-cache", *options, "pkgnames", "linux-image-").split()
             kernels = sorted(one for one in there if one.endswith("-cloud-amd64"))
             raise MissingError(
                 f"{error}\nThe mirror's {SUITE} has no {name} {pin.version} (any more): pin one"
@@ -185,7 +185,7 @@ def _downloaded(pin: Pin, directory: Path) -> list[Path]:
 def _mirror() -> str:
     """Return the address from which this machine's apt gets Debian."""
     form = "$(ORIGIN) $(LABEL) $(REPO_URI)"
-    for line in _run("apt-get", "indextargets", "--format", form).splitlines():
+    for line in run("apt-get", "indextargets", "--format", form).splitlines():
         if line.startswith("Debian Debian "):
             return line.split()[-1]
     raise MissingError("apt knows no mirror of Debian here (after apt-get update it may)")
@@ -213,7 +213,7 @@ def _unpack(package: Path, directory: Path) -> None:
         raise MissingError(f"{package.name} cannot be unpacked")
 
 
-def _run(*command: str, cwd: Path | None = None) -> str:
+def run(*command: str, cwd: Path | None = None) -> str:
     """Return what *command* prints; MissingError if it fails or is not there."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE)
