@@ -19,7 +19,7 @@ from tests.vm import image
 from tests.vm.machine import EMULATOR
 
 HERE: Final = Path(__file__).parent
-SCENARIOS: Final = ("interop.py", "ecn.py", "path.py", "ao.py", "survey.py")
+SCENARIOS: Final = ("interop.py", "ecn.py", "path.py", "ao.py", "keys.py", "survey.py")
 LIMIT: Final = 300.0
 """Seconds that the scenarios get together."""
 

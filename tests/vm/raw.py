@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tests.vm.machine import Guest
-from tests.vm.wire import kinds
+from tests.vm.wire import options_of
 
 FIN, SYN, RST, PSH, ACK = (1 << bit for bit in range(5))
 HEADER: Final = struct.Struct("!HHIIHHHH")
@@ -36,7 +36,7 @@ class Heard(NamedTuple):
     @property
     def kinds(self) -> tuple[int, ...]:
         """The kinds of its options."""
-        return kinds(self.options)
+        return tuple(kind for kind, _ in options_of(self.options))
 
 
 class Peer:

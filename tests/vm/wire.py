@@ -26,6 +26,9 @@ GUEST: Final = bytes.fromhex("525400000001")
 
 HOST: Final = bytes.fromhex("525400000002")
 
+AO: Final = 29
+"""The kind of TCP-AO's option, whose body begins with the KeyID (RFC 5925 §2.2)."""
+
 ECT_0: Final = 0b10
 CE: Final = 0b11
 
@@ -42,7 +45,8 @@ class Segment:
     """What a packet of TCP shows on its way.
 
     *flags* has letters of :data:`FLAGS`; *ace* is AE, CWR and ECE, as digits (RFC 9768 §3.1.1); *ecn*
-    the ECN field of IP; *options* their kinds; *octets* counts data.
+    the ECN field of IP; *options* their kinds; *key* the KeyID of TCP-AO, -1 without; *octets*
+    counts data.
     """
 
     way: Way
@@ -50,6 +54,7 @@ class Segment:
     ace: str
     ecn: int
     options: tuple[int, ...]
+    key: int
     octets: int
 
 
@@ -58,20 +63,23 @@ def segment_of(way: Way, packet: bytes) -> Segment:
     bits = int.from_bytes(packet[32:34], "big")
     end = 20 + (bits >> 12) * 4
     flags = "".join(letter for at, letter in enumerate(FLAGS) if bits >> at & 1)
-    ace = f"{bits >> 6 & 7:03b}"
-    return Segment(way, flags, ace, packet[1] & CE, kinds(packet[40:end]), len(packet) - end)
+    found = options_of(packet[40:end])
+    key = next((body[0] for kind, body in found if kind == AO), -1)
+    kinds = tuple(kind for kind, _ in found)
+    return Segment(way, flags, f"{bits >> 6 & 7:03b}", packet[1] & CE, kinds, key, len(packet) - end)
 
 
-def kinds(options: bytes) -> tuple[int, ...]:
-    """Return the kinds of *options* in their order, without padding."""
+def options_of(octets: bytes) -> list[tuple[int, bytes]]:
+    """Return kind and body of the options in *octets*, without padding."""
     found, at = [], 0
-    while at < len(options) and options[at]:
-        if options[at] > 1:
-            found.append(options[at])
-            at += options[at + 1]
-        else:
+    while at < len(octets) and octets[at]:
+        if octets[at] == 1:
             at += 1
-    return tuple(found)
+        else:
+            length = max(2, octets[at + 1])
+            found.append((octets[at], octets[at + 2 : at + length]))
+            at += length
+    return found
 
 
 def marked(packet: bytes) -> bytes:
