@@ -43,22 +43,20 @@ SIZE: Final = 20_000
 
 def config(keys: Sequence[Key], udp_port: int, **lifetimes: tuple[float, float]) -> rudp.Config:
     """Return what rudp on *udp_port* is told; *lifetimes* are the last key's."""
-    return rudp.Config(
-        connect_timeout=1.5,
-        **{
-            "keys": tuple(
-                MasterKey(
-                    secret=key.secret.encode(),
-                    send_id=key.number,
-                    recv_id=key.number,
-                    algorithm=NAMES[key.algorithm],
-                    addresses=(Guest.address_of(udp_port), ADDRESS),
-                    **(lifetimes if key is keys[-1] else {}),
-                )
-                for key in keys
+    settings: dict[str, Any] = {
+        "keys": tuple(
+            MasterKey(
+                secret=key.secret.encode(),
+                send_id=key.number,
+                recv_id=key.number,
+                algorithm=NAMES[key.algorithm],
+                addresses=(Guest.address_of(udp_port), ADDRESS),
+                **(lifetimes if key is keys[-1] else {}),
             )
-        },
-    )
+            for key in keys
+        )
+    }
+    return rudp.Config(connect_timeout=1.5, **settings)
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +67,7 @@ async def connected(
     theirs: Sequence[Key] = (SHARED,),
     **lifetimes: tuple[float, float],
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, Socket]]:
-    """Give our streams and the kernel's socket, *role* is ours; TimeoutError, where it was silence."""
+    """Give our streams and the kernel's socket, *role* is ours; TimeoutError in silence."""
     udp_port = free_port()
     host = kernel.address_of(udp_port)
     settings = config(ours, udp_port, **lifetimes)

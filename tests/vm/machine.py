@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rudp.bridge import AddressPlan, Bridge
 from tests.interop.kernel import ADDRESS, PREFIX, Kernel, Result, Socket, result_of
@@ -162,6 +162,7 @@ async def joined(machine: Machine) -> AsyncIterator[Guest]:
     device, packets = wire.pair()
     path = wire.Wire(machine.frames, packets)
     answers = machine.process.stdout
+    assert answers is not None
     with device, packets, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         plan = AddressPlan(IPv4Address(ADDRESS), IPv4Network(PREFIX))

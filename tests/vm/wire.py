@@ -44,9 +44,9 @@ FLAGS: Final = "FSRPAU"
 class Segment:
     """What a packet of TCP shows on its way.
 
-    *flags* has letters of :data:`FLAGS`; *ace* is AE, CWR and ECE, as digits (RFC 9768 §3.1.1); *ecn*
-    the ECN field of IP; *options* their kinds; *key* the KeyID of TCP-AO, -1 without; *octets*
-    counts data.
+    *flags* has letters of :data:`FLAGS`; *ace* is AE, CWR and ECE, as digits (RFC 9768 §3.1.1);
+    *ecn* the ECN field of IP; *options* their kinds; *key* the KeyID of TCP-AO, -1 without;
+    *octets* counts data.
     """
 
     way: Way
@@ -66,7 +66,9 @@ def segment_of(way: Way, packet: bytes) -> Segment:
     found = options_of(packet[40:end])
     key = next((body[0] for kind, body in found if kind == AO), -1)
     kinds = tuple(kind for kind, _ in found)
-    return Segment(way, flags, f"{bits >> 6 & 7:03b}", packet[1] & CE, kinds, key, len(packet) - end)
+    return Segment(
+        way, flags, f"{bits >> 6 & 7:03b}", packet[1] & CE, kinds, key, len(packet) - end
+    )
 
 
 def options_of(octets: bytes) -> list[tuple[int, bytes]]:
