@@ -263,7 +263,7 @@ def _kernels(observed: dict[str, dict[str, str]]) -> list[str]:
         "",
         "What `python -m tests.vm` has seen kernels do, in a virtual machine. Three digits are AE,",
         "CWR and ECE (RFC 9768 §3.1.1) of a segment, or of each one in turn; *AccECN*: that option",
-        "is beside them; *data*: the first segment that has some, and what its IP header says of ECT.",
+        "is beside them; *data*: the first segment with some, and what its IP header says of ECT.",
         f"{len(rows) - len(differing)} answers more are the same in all.",
         "",
         "| Linux | " + " | ".join(versions) + " |",
