@@ -59,6 +59,14 @@ class Pin:
 
 
 PINS: Final = {
+    "7.3": Pin(
+        "7.3.4+deb13-cloud-amd64",
+        "7.3.4-1~bpo13+1",
+        {
+            "linux-binary": "c4fbc8e404958693b28825474c20742d70594d65ca58aea7be6a279c81eb6fa0",
+            "linux-modules": "359f04c363b7d3c5f9ce999ccb7351e00cc8eec0a30d6bc1cda37734987fc43d",
+        },
+    ),
     "7.2": Pin(
         "7.2.11+deb13-cloud-amd64",
         "7.2.11-1~bpo13+1",
@@ -73,7 +81,7 @@ PINS: Final = {
         {"linux-image": "5a507681ea8c978d02265a7fec2f02c9588fb48b54b7f71edc1059e86007f3ec"},
     ),
 }
-"""The first is the one to test with; the other one is there to compare."""
+"""The first is the one to test with; the others are there to compare."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +162,7 @@ def _downloaded(pin: Pin, directory: Path) -> list[Path]:
     """Let apt download the packages of *pin*, and return them when they are what was pinned."""
     mirror = _mirror()
     private = directory / "apt"
-    for part in ("etc/apt", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):
+    for part in ("etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):
         (private / part).mkdir(parents=True)
     (private / "etc/apt/sources.list").write_text(
         f"deb [arch=amd64 signed-by={KEYRING}] {mirror} {SUITE} main\n"
@@ -170,10 +178,12 @@ def _downloaded(pin: Pin, directory: Path) -> list[Path]:
             run("apt-get", *options, "-qq", "download", f"{name}={pin.version}", cwd=directory)
         except MissingError as error:
             there = run("apt-cache", *options, "pkgnames", "linux-image-").split()
-            kernels = sorted(one for one in there if one.endswith("-cloud-amd64"))
+            releases = [one.split("-")[2] for one in there if one.endswith("+deb13-cloud-amd64")]
+            versions = sorted([*map(int, one.partition("+")[0].split("."))] for one in releases)
             raise MissingError(
-                f"{error}\nThe mirror's {SUITE} has no {name} {pin.version} (any more): pin one"
-                f" that it has in {__name__}: {', '.join(kernels) or 'none'}"
+                f"{error}\n{SUITE} has no {name} {pin.version} (any more); pin a kernel in"
+                f" {INIT.parent / 'image.py'} that it has:"
+                f" {', '.join('.'.join(map(str, version)) for version in versions) or 'none'}"
             ) from None
         (package,) = directory.glob(f"{name}_*.deb")
         if hashlib.sha256(package.read_bytes()).hexdigest() != digest:
@@ -222,5 +232,5 @@ def run(*command: str, cwd: Path | None = None) -> str:
     except subprocess.TimeoutExpired as error:
         raise MissingError(str(error)) from None
     if done.returncode:
-        raise MissingError(f"{' '.join(command[:2])}: {done.stderr.strip()}")
+        raise MissingError(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout
