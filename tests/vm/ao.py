@@ -46,7 +46,8 @@ async def connected(
             # Linux would begin with the key that it was told last.
             for number, key in enumerate(keys):
                 await key.add(sock, ADDRESS, flags=0 if number or sock is server else 3)
-        await asyncio.gather(client.do("connect", ADDRESS, port), server.do("accept"))
+        await client.do("connect", ADDRESS, port)
+        await server.do("accept")
         yield client, server
 
 

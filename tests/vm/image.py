@@ -162,7 +162,11 @@ def _downloaded(pin: Pin, directory: Path) -> list[Path]:
     """Let apt download the packages of *pin*, and return them when they are what was pinned."""
     mirror = _mirror()
     private = directory / "apt"
-    for part in ("etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"):
+    for part in (
+        "etc/apt/preferences.d",
+        "var/lib/apt/lists/partial",
+        "var/cache/apt/archives/partial",
+    ):
         (private / part).mkdir(parents=True)
     (private / "etc/apt/sources.list").write_text(
         f"deb [arch=amd64 signed-by={KEYRING}] {mirror} {SUITE} main\n"

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import itertools
 import json
 import os
@@ -30,13 +29,48 @@ SLOTS: Final = 256
 """Sockets that init.c can hold; the first slot is the machine itself."""
 
 
-@dataclasses.dataclass
 class Machine:
-    """A running emulator: *process* takes and gives lines, *frames* a frame per message."""
+    """A running emulator: *process* takes and gives lines, *frames* a frame per message.
 
-    process: subprocess.Popen[bytes]
-    frames: socket.socket
-    release: str
+    ``release`` is the kernel's, as uname tells it.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], frames: socket.socket, release: str
+    ) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.frames = frames
+        self.release = release
+        self.slots = itertools.cycle(range(1, SLOTS))
+        self.answers = process.stdout
+        self._commands = process.stdin
+        self._tags = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Result]] = {}
+        self._rest = b""
+
+    async def command(self, slot: int, command: str, *arguments: object) -> Result:
+        """Return what init.c answers; OSError that the kernel gave."""
+        tag = next(self._tags)
+        line = " ".join(map(str, (tag, slot, command, *arguments)))
+        answer = self._waiting[tag] = asyncio.get_running_loop().create_future()
+        self._commands.write(line.encode() + b"\n")
+        self._commands.flush()
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                return result_of(await answer)
+        finally:
+            del self._waiting[tag]
+
+    def pump_answers(self) -> None:
+        """Give the answers that have come to those who wait for them."""
+        octets = self._rest + os.read(self.answers.fileno(), 1 << 16)
+        *lines, self._rest = octets.split(b"\n")
+        for line in lines:
+            tag, _, text = line.partition(b" ")
+            waiting = self._waiting.get(int(tag))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(json.loads(text))
 
 
 @contextlib.contextmanager
@@ -58,7 +92,12 @@ def machine(pin: image.Pin, directory: Path) -> Iterator[Machine]:
             *("-kernel", str(built.kernel), "-initrd", str(built.initramfs)),
             *("-append", built.parameters),
             *("-serial", f"file:{console}", "-serial", "stdio"),
-            *("-netdev", link, "-device", f"virtio-net-pci,netdev=link,romfile=,mac={mac()}"),
+            *(
+                "-netdev",
+                link,
+                "-device",
+                f"virtio-net-pci,netdev=link,romfile=,mac={wire.GUEST.hex(':')}",
+            ),
         ]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[theirs.fileno()]
@@ -74,10 +113,6 @@ def machine(pin: image.Pin, directory: Path) -> Iterator[Machine]:
             process.stdout.close()
 
 
-def mac() -> str:
-    return wire.GUEST.hex(":")
-
-
 def _hello(process: subprocess.Popen[bytes], console: Path) -> str:
     """Wait for init, and return the kernel's release."""
     assert process.stdout is not None
@@ -90,15 +125,13 @@ def _hello(process: subprocess.Popen[bytes], console: Path) -> str:
     return release
 
 
-class GuestSocket(Socket):
-    """A slot of init.c."""
-
-    def __init__(self, guest: "Guest", slot: int) -> None:
-        self._guest = guest
-        self._slot = slot
+class _Slot(Socket):
+    def __init__(self, machine: Machine, number: int) -> None:
+        self._machine = machine
+        self._number = number
 
     async def do(self, command: str, *arguments: object) -> Result:
-        return await self._guest.command(self._slot, command, *arguments)
+        return await self._machine.command(self._number, command, *arguments)
 
 
 class Guest(Kernel):
@@ -106,53 +139,21 @@ class Guest(Kernel):
 
     def __init__(self, machine: Machine, path: wire.Wire, udp_address: tuple[str, int]) -> None:
         super().__init__(udp_address)
-        self.machine = machine
         self.path = path
-        self._free = itertools.cycle(range(1, SLOTS))
-        self._tags = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Result]] = {}
-        self._rest = b""
-
-    @property
-    def release(self) -> str:
-        """As uname tells it."""
-        return self.machine.release
+        self.release = machine.release
+        self._machine = machine
 
     @contextlib.asynccontextmanager
     async def socket(self) -> AsyncIterator[Socket]:
-        slot = next(self._free)
+        slot = _Slot(self._machine, next(self._machine.slots))
         try:
-            yield GuestSocket(self, slot)
+            yield slot
         finally:
-            await self.command(slot, "fresh")
+            await slot.do("fresh")
 
     async def sysctl(self, name: str, value: object) -> None:
         """Set *name*, with / between its parts; OSError if the kernel refuses."""
-        await self.command(0, "sysctl", name, value)
-
-    async def command(self, slot: int, command: str, *arguments: object) -> Result:
-        """Return what init.c answers; OSError that the kernel gave."""
-        stdin = self.machine.process.stdin
-        assert stdin is not None
-        tag = next(self._tags)
-        line = " ".join(map(str, (tag, slot, command, *arguments)))
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting[tag] = answer
-        stdin.write(line.encode() + b"\n")
-        stdin.flush()
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            return result_of(await answer)
-
-    def pump_answers(self) -> None:
-        """Give the answers that have come to those who wait for them."""
-        stdout = self.machine.process.stdout
-        assert stdout is not None
-        *lines, self._rest = (self._rest + os.read(stdout.fileno(), 1 << 16)).split(b"\n")
-        for line in lines:
-            tag, _, text = line.partition(b" ")
-            waiting = self._waiting.pop(int(tag), None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(json.loads(text))
+        await self._machine.command(0, "sysctl", name, value)
 
 
 @contextlib.asynccontextmanager
@@ -161,19 +162,19 @@ async def joined(machine: Machine) -> AsyncIterator[Guest]:
     loop = asyncio.get_running_loop()
     device, packets = wire.pair()
     path = wire.Wire(machine.frames, packets)
-    answers = machine.process.stdout
-    assert answers is not None
     with device, packets, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         plan = AddressPlan(IPv4Address(ADDRESS), IPv4Network(PREFIX))
         bridge = loop.create_task(Bridge(device.fileno(), sock, plan, "127.0.0.1").run())
         guest = Guest(machine, path, sock.getsockname())
-        loop.add_reader(answers, guest.pump_answers)
+        loop.add_reader(machine.answers, machine.pump_answers)
         try:
             with path.open():
                 yield guest
+                # Else rudp would wait for its last acknowledgements when the loop is closed.
+                await path.quiet()
         finally:
-            loop.remove_reader(answers)
+            loop.remove_reader(machine.answers)
             bridge.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await bridge

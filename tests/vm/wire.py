@@ -32,6 +32,9 @@ AO: Final = 29
 ECT_0: Final = 0b10
 CE: Final = 0b11
 
+MOMENT: Final = 0.05
+"""Seconds without a packet after which no answer is under way."""
+
 Way = Literal["in", "out"]
 """Into the guest, or out of it."""
 
@@ -109,6 +112,7 @@ class Wire:
         self.judge: Judge = lambda _, packet: packet
         self.seen: collections.deque[Segment] = collections.deque(maxlen=100_000)
         self.lost: collections.Counter[Way] = collections.Counter()
+        self._carried = 0
         self._frames = frames
         self._packets = packets
 
@@ -124,6 +128,14 @@ class Wire:
             loop.remove_reader(self._frames)
             loop.remove_reader(self._packets)
 
+    async def quiet(self) -> None:
+        """Wait until nothing has passed for a moment: the last words of connections have."""
+        self.judge = lambda _, packet: packet
+        before = -1
+        while before != self._carried:
+            before = self._carried
+            await asyncio.sleep(MOMENT)
+
     def _outward(self) -> None:
         for frame in _messages(self._frames):
             if ETHERNET.unpack_from(frame)[2] == IPV4:
@@ -137,6 +149,7 @@ class Wire:
             self._carry("in", packet, self._frames, header)
 
     def _carry(self, way: Way, packet: bytes, to: socket.socket, header: bytes) -> None:
+        self._carried += 1
         if packet[9] != socket.IPPROTO_TCP:
             to.send(header + packet)
             return
