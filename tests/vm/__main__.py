@@ -43,15 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if not any(other.partition("::")[0].endswith(".py") for other in others):
         others += [str(HERE / name) for name in SCENARIOS]
-    command = [sys.executable, "-m", "pytest", "-n0", f"--kernel={options.kernel}", *others]
-    with subprocess.Popen(command + ["--update"] * options.update) as process:
+    chosen = [f"--kernel={options.kernel}", *["--update"] * options.update]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with subprocess.Popen([sys.executable, "-m", "pytest", "-n0", *chosen, *others]) as process:
         try:
             return process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             print(f"not done after {LIMIT:.0f} s", file=sys.stderr)
-            process.send_signal(signal.SIGTERM)
         except KeyboardInterrupt:
-            pass  # the scenarios have heard it too
+            pass
+        process.terminate()  # tests/conftest.py ends it in order, and with it the machine
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:

@@ -43,6 +43,7 @@ class Machine:
         self.frames = frames
         self.release = release
         self.slots = itertools.cycle(range(1, SLOTS))
+        self.joined = False
         self.answers = process.stdout
         self._commands = process.stdin
         self._tags = itertools.count(1)
@@ -50,7 +51,9 @@ class Machine:
         self._rest = b""
 
     async def command(self, slot: int, command: str, *arguments: object) -> Result:
-        """Return what init.c answers; OSError that the kernel gave."""
+        """Return what init.c answers; OSError that the kernel gave, or if not joined."""
+        if not self.joined:
+            raise ConnectionError("nobody reads the answers any more")
         tag = next(self._tags)
         line = " ".join(map(str, (tag, slot, command, *arguments)))
         answer = self._waiting[tag] = asyncio.get_running_loop().create_future()
@@ -87,6 +90,7 @@ def machine(pin: image.Pin, directory: Path) -> Iterator[Machine]:
     with ours, theirs:
         link = f"dgram,id=link,local.type=fd,local.str={theirs.fileno()}"
         command = [
+            *("setpriv", "--pdeathsig", "KILL"),  # however this process ends
             *(EMULATOR, "-accel", "tcg", "-cpu", "max", "-m", "512M"),
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-kernel", str(built.kernel), "-initrd", str(built.initramfs)),
@@ -168,12 +172,14 @@ async def joined(machine: Machine) -> AsyncIterator[Guest]:
         bridge = loop.create_task(Bridge(device.fileno(), sock, plan, "127.0.0.1").run())
         guest = Guest(machine, path, sock.getsockname())
         loop.add_reader(machine.answers, machine.pump_answers)
+        machine.joined = True
         try:
             with path.open():
                 yield guest
                 # Else rudp would wait for its last acknowledgements when the loop is closed.
                 await path.quiet()
         finally:
+            machine.joined = False
             loop.remove_reader(machine.answers)
             bridge.cancel()
             with contextlib.suppress(asyncio.CancelledError):
