@@ -150,17 +150,16 @@ class Wire:
 
     def _carry(self, way: Way, packet: bytes, to: socket.socket, header: bytes) -> None:
         self._carried += 1
-        if packet[9] != socket.IPPROTO_TCP:
-            to.send(header + packet)
-            return
-        segment = segment_of(way, packet)
-        passed = self.judge(segment, packet)
-        if passed is None:
-            self.lost[way] += 1
-            return
-        self.seen.append(dataclasses.replace(segment, ecn=passed[1] & CE))
+        if packet[9] == socket.IPPROTO_TCP:  # and not an ICMP error of the bridge's
+            segment = segment_of(way, packet)
+            passed = self.judge(segment, packet)
+            if passed is None:
+                self.lost[way] += 1
+                return
+            packet = passed
+            self.seen.append(dataclasses.replace(segment, ecn=packet[1] & CE))
         try:
-            to.send(header + passed)
+            to.send(header + packet)
         except BlockingIOError:
             self.lost[way] += 1
 
