@@ -17,7 +17,7 @@ SYN_OPTIONS: Final = MSS + bytes((4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 
 """MSS 1460, SACK permitted, timestamps, window scale 7."""
 
 ISN: Final = 1000
-QUIET: Final = 0.5
+QUIET: Final = 2.0
 """Seconds without an answer after which there is none."""
 
 

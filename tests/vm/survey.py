@@ -184,7 +184,7 @@ async def _(kernel: Guest) -> str:
         await asyncio.sleep(0.05)
         sending = asyncio.ensure_future(sock.do("send", 100_000, 1))
         heard = set()
-        while (one := await raw.hear(0.15)) is not None:
+        while (one := await raw.hear(0.4)) is not None:
             heard.add(one.seq)
         raw.send(RST | ACK, seq=ISN + 1, ack=syn.seq + 1)  # it waits for room
         with contextlib.suppress(OSError):
