@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rudp.cli import main
 from rudp.trace import report
 from rudp.trace.events import Snapshot
 from tests.unit.watched import Run, transfer
@@ -44,14 +45,14 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["BrowserConte
 class Opened:
     """A page that is open; at the end it must have asked for nothing and complained of nothing."""
 
-    def __init__(self, context: "BrowserContext", path: Path) -> None:
+    def __init__(self, context: "BrowserContext", path: Path, step: str = "") -> None:
         self.page = context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri() + step)
         self.page.wait_for_selector(".ladder svg text")
 
     def press(self, *keys: str) -> None:
@@ -105,6 +106,113 @@ def test_arrow_keys_step_through_the_ladder(opened: Opened) -> None:
     assert opened.text("#place").startswith("step 11 of 43")
 
 
+def test_a_step_can_be_linked_to(chromium: "BrowserContext", tmp_path: Path) -> None:
+    report.save(tmp_path / "run.html", transfer(drop=(2,)).log.recording)
+    page = Opened(chromium, tmp_path / "run.html", "#9")
+    assert page.text("#place").startswith("step 9 of 43")
+    page.page.evaluate("location.hash = '#12'")
+    page.page.locator("#place", has_text="step 12 of").wait_for()
+    page.press("ArrowRight")
+    page.page.wait_for_url("**#13")
+    page.close()
+
+
+def test_sections_link_to_where_they_stand(opened: Opened) -> None:
+    opened.press("ArrowRight")
+    links = opened.page.locator("#why a").evaluate_all("all => all.map(a => [a.text, a.href])")
+    assert links == [
+        ["RFC 9293 §3.10.1", "https://www.rfc-editor.org/rfc/rfc9293.html#section-3.10.1"]
+    ]
+    two = opened.page.evaluate("sectionLinks('RFC 5961 §3.2, §4.2').map(each => each.href)")
+    assert [each.partition("#")[2] for each in two] == ["section-3.2", "section-4.2"]
+
+
+def test_everything_that_can_be_used_has_a_name(opened: Opened) -> None:
+    """Names are words, for who hears the page."""
+    names = opened.page.locator("button:visible, canvas, .scroll, svg[role=img]").evaluate_all(
+        "all => all.map(each => each.ariaLabel ?? each.textContent)"
+    )
+    assert len(names) > 20
+    assert all(any(letter.isalpha() for letter in name) for name in names), names
+
+
+OVERLAPS = """() => {
+  const boxes = [...document.querySelectorAll(".ladder .arrow text")].map(each => each.getBoundingClientRect());
+  return boxes.flatMap((a, n) => boxes.slice(n + 1).filter(b =>
+    a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4)).length;
+}"""  # noqa: E501
+
+IN_VIEW = """selector => {
+  const view = document.querySelector(".scroll").getBoundingClientRect();
+  return [...document.querySelectorAll(selector)].filter(each => {
+    const box = each.getBoundingClientRect();
+    return box.top >= view.top && box.bottom <= view.bottom;
+  }).length;
+}"""
+
+
+def test_a_dense_ladder_can_be_read(
+    chromium: "BrowserContext", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With 38 segments in flight words are thinned; what is lost and what is shown is seen."""
+    assert main(["demo", "cwnd", "--html", str(tmp_path / "run.html")]) == 0
+    capsys.readouterr()
+    page = Opened(chromium, tmp_path / "run.html", "#161")
+    assert "the link loses client's ACK seq=65001" in page.text("#why .what")
+    for keys in ([], ["+"], ["+", "+"], ["0"], ["-", "-"]):
+        page.press(*keys)
+        words = page.page.locator(".ladder .arrow text").all_text_contents()
+        assert 20 < len(words) < 120
+        assert any("seq=65001" in each for each in words)
+        for neighbour in ("seq=64001", "seq=66001"):
+            assert any(neighbour in each for each in words)
+        assert page.page.evaluate(IN_VIEW, ".ladder .now text") == 1
+        assert page.page.evaluate(IN_VIEW, ".ladder .now .cross") == 2
+        assert page.count(".ladder svg *") < 2500
+        if keys != ["-", "-"]:  # there words follow their arrows, and their boxes are no measure
+            assert page.page.evaluate(OVERLAPS) == 0
+    page.close()
+
+
+def test_the_ladder_zooms_in_time(opened: Opened) -> None:
+    height = "document.querySelector('.scroll').scrollHeight"
+    before = opened.page.evaluate(height)
+    opened.press("+")
+    closer = opened.page.evaluate(height)
+    assert closer > before * 1.4
+    opened.press("0")
+    assert opened.page.evaluate(height) == before
+    opened.page.click("text=+")
+    assert opened.page.evaluate(height) == closer
+    opened.page.locator(".scroll").dispatch_event("wheel", {"ctrlKey": True, "deltaY": -100})
+    assert opened.page.evaluate(height) > closer
+    top = opened.page.evaluate("document.querySelector('.scroll').scrollTop")
+    opened.page.click(".map", position={"x": 10, "y": 500})
+    assert opened.page.evaluate("document.querySelector('.scroll').scrollTop") > top
+    assert opened.text("#place").startswith("step 1 of 43")
+
+
+def test_an_arrow_that_is_clicked_is_stepped_to(opened: Opened) -> None:
+    box = opened.page.locator(".ladder .arrow.control .shaft").first.bounding_box()
+    assert box is not None
+    opened.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert opened.text("#why .what").startswith("client sends SYN seq=0")
+
+
+def test_a_phone_shows_it_all(opened: Opened) -> None:
+    opened.page.set_viewport_size({"width": 390, "height": 844})
+    opened.press("ArrowRight")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    sizes = opened.page.locator("button:visible").evaluate_all(
+        "all => all.map(each => [each.offsetWidth, each.offsetHeight])"
+    )
+    assert len(sizes) > 8
+    assert min(min(size) for size in sizes) >= 40
+    box = opened.page.locator(".ladder .arrow .shaft").first.bounding_box()
+    assert box is not None
+    assert box["width"] > 240, "margins are small"
+
+
 def test_a_loss_is_seen_in_every_view(opened: Opened) -> None:
     while "calls 1001–2000 lost" not in opened.text("#why"):
         opened.press("n")
@@ -148,7 +256,11 @@ def test_the_quiz_hides_what_comes_next(opened: Opened) -> None:
     opened.press(str(right))
     assert "Right." in opened.text("#quiz")
     assert opened.text("#place").startswith("step 3 of 43")
-    opened.press("ArrowRight", "ArrowRight")
+    assert opened.count(".ladder .future") == 0, "what comes is asked next"
+    assert opened.page.locator("#graphs .cover:visible").count() == 4
+    assert not opened.page.is_visible("#compare")
+    opened.page.click("text=next question")
+    opened.press("ArrowRight")
     assert "It was:" in opened.text("#quiz")
     assert "1 of 2 right" in opened.text("#quiz")
     opened.press("q")

@@ -26,9 +26,9 @@ SIZE_MAX: Final = 400_000
 """Octets of a page."""
 
 _SCRIPTS: Final = (
-    "js/dom.js", "uplot/uPlot.iife.min.js", "js/words.js", "js/run.js", "js/ladder.js",
-    "js/blocks.js", "js/space.js", "js/timers.js", "js/states.js", "js/graphs.js", "js/quiz.js",
-    "js/compare.js", "js/main.js",
+    "js/dom.js", "uplot/uPlot.iife.min.js", "js/words.js", "js/run.js", "js/layout.js",
+    "js/minimap.js", "js/ladder.js", "js/blocks.js", "js/space.js", "js/timers.js", "js/states.js",
+    "js/graphs.js", "js/quiz.js", "js/compare.js", "js/main.js",
 )  # fmt: skip
 
 _STYLES: Final = ("uplot/uPlot.min.css", "style.css")

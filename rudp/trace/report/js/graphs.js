@@ -71,24 +71,29 @@ class Graphs {
     const scales = { x: { time: false, range: (plot, low, high) => (isWhole(plot, low, high) ? [0, end] : [low, high]) } };
     if (graph.marks) scales.y = { range: () => [0, highest * 1.08] };
     else scales.y = { range: (_, low, high) => [0, (high || 1) * 1.08] };
+    const marks = graph.marks ? runs.map((each) => each.graphs[side].marks.toSorted((one, other) => one[3] - other[3])) : [];
     const options = {
       width: Math.max(frame.clientWidth - 24, 200), height: 210, series: [{ label: "time", value: (_, value) => (value === null || value === undefined ? "–" : clock(value)) }, ...series], scales,
       cursor: { sync: { key: "rudp" }, y: false },
       axes: [{ ...axis, values: (_, ticks) => ticks.map((each) => seconds(each)) },
         { ...axis, size: 74, values: (_, ticks) => ticks.map((each) => graph.mark(each)) }],
-      hooks: { draw: [(plot) => this.overlay(plot, graph.marks ? runs.map((each) => each.graphs[side].marks) : [])] },
+      hooks: { draw: [(plot) => this.overlay(plot, marks)], setScale: [(plot) => plot.here && this.place(plot)], setSize: [(plot) => plot.here && this.place(plot)] },
     };
     const plot = new uPlot(options, tables.length > 1 ? uPlot.join(tables) : tables[0], frame);
+    plot.ctx.canvas.setAttribute("role", "img");
+    plot.ctx.canvas.setAttribute("aria-label", `${graph.title}, ${runs[0].nameOf(side)} sends`);
+    plot.here = html("div", { class: "step-line" });
+    plot.cover = html("div", { class: "cover", hidden: true });
+    plot.over.append(plot.cover, plot.here);
     plot.over.addEventListener("click", () => {
       if (plot.cursor.left >= 0) this.onTime(plot.posToVal(plot.cursor.left, "x"));
     });
     return plot;
   }
 
-  // Over a graph: the segments, and where the step is.
+  // Over a graph: its segments.
   overlay(plot, marks) {
     const { ctx, bbox } = plot;
-    const x = plot.valToPos(this.time, "x", true);
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -96,7 +101,7 @@ class Graphs {
     ctx.setLineDash([]);
     marks.forEach((each, which) => {
       const crowded = each.length > 300;
-      for (const [at, from, size, fate] of each.toSorted((one, other) => one[3] - other[3])) {
+      for (const [at, from, size, fate] of each) {
         const x = plot.valToPos(at, "x", true);
         const [y1, y2] = [plot.valToPos(from, "y", true), plot.valToPos(from + size, "y", true)];
         ctx.strokeStyle = colour(MARK_COLOURS[fate]);
@@ -116,28 +121,21 @@ class Graphs {
         ctx.stroke();
       }
     });
-    ctx.globalAlpha = 1;
     ctx.restore();
-    ctx.save();
-    ctx.setLineDash([]);
-    if (this.hidesFuture) {
-      const edge = 3 * devicePixelRatio; // as lines at the border are half outside
-      ctx.fillStyle = colour("card");
-      ctx.fillRect(x, bbox.top - edge, bbox.left + bbox.width + edge - x, bbox.height + 2 * edge);
-    }
-    ctx.strokeStyle = colour("ink");
-    ctx.lineWidth = 1.5 * devicePixelRatio;
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    ctx.restore();
+  }
+
+  // Where the step is, and in a quiz a cover over what comes.
+  place(plot) {
+    const x = Math.min(Math.max(plot.valToPos(this.time, "x"), -2), plot.over.clientWidth + 2);
+    plot.here.style.left = `${x}px`;
+    plot.cover.style.left = `${x}px`;
+    plot.cover.hidden = !this.hidesFuture;
   }
 
   show(time, hidesFuture) {
     this.time = time;
     this.hidesFuture = hidesFuture;
-    for (const plot of this.plots) plot.redraw(false);
+    for (const plot of this.plots) this.place(plot);
   }
 
   resize() {

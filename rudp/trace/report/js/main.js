@@ -2,6 +2,8 @@
 
 const PLAY_INTERVAL = 400; // milliseconds from one step to the next
 
+const NAMING = 300; // milliseconds that a step is shown before the address names it
+
 class Page {
   constructor(runs) {
     this.runs = runs;
@@ -10,13 +12,19 @@ class Page {
     this.both = runs.length > 1;
     this.playing = null;
     this.ladders = runs.map((run, which) => new Ladder(run, (n) => this.pick(which, n)));
-    this.quiz = new Quiz(byId("quiz"), (n) => this.go(n));
+    this.quiz = new Quiz(byId("quiz"), (n) => this.go(n), () => this.askNext());
     this.graphs = new Graphs(byId("graphs"), (time) => this.go(this.run.at(time)));
     const [first] = runs;
     this.side = first.graphs[1].octets > first.graphs[0].octets ? 1 : 0;
     byId("compare-button").hidden = byId("run-button").hidden = runs.length < 2;
     this.listen();
+    this.n = this.linked() ?? 0;
     this.arrange();
+  }
+
+  // The step that the address names: #9 is the ninth.
+  linked() {
+    return /^#\d+$/.test(location.hash) ? +location.hash.slice(1) - 1 : null;
   }
 
   get run() {
@@ -24,7 +32,7 @@ class Page {
   }
 
   get hidesFuture() {
-    return this.quiz.on && this.quiz.asking;
+    return this.quiz.on; // after an answer too, for what comes then is asked next
   }
 
   // -- what is shown --------------------------------------------------------------------------------
@@ -55,6 +63,8 @@ class Page {
     const { run } = this;
     this.n = Math.max(0, Math.min(n, run.steps.length - 1));
     const step = run.steps[this.n];
+    clearTimeout(this.naming);
+    this.naming = setTimeout(() => history.replaceState(null, "", `#${this.n + 1}`), NAMING);
     byId("scrubber").value = this.n;
     byId("place").textContent = `step ${this.n + 1} of ${run.steps.length}, ${clock(step.time)}`;
     this.tellWhy(step);
@@ -73,7 +83,7 @@ class Page {
     const [code, sentence, section] = step.why;
     byId("why").replaceChildren(
       html("p", { class: "what" }, step.text),
-      html("p", {}, sentence, section ? html("span", { class: "section" }, section) : "", code ? html("span", { class: "section" }, code) : ""),
+      html("p", {}, sentence, sectionLinks(section), code ? html("span", { class: "section" }, code) : ""),
       html("p", { class: "more" }, step.more.join(". ")));
   }
 
@@ -118,6 +128,7 @@ class Page {
     this.quiz.asking = false;
     byId("quiz").hidden = !this.quiz.on;
     byId("quiz-button").setAttribute("aria-pressed", this.quiz.on);
+    document.body.classList.toggle("quizzing", this.quiz.on);
     if (this.quiz.on) this.askNext();
     else this.go(this.n);
   }
@@ -140,6 +151,10 @@ class Page {
   switchSide() {
     this.side = 1 - this.side;
     this.arrange();
+  }
+
+  zoom(factor) {
+    for (const ladder of this.ladders) if (ladder.node.isConnected) ladder.zoomBy(factor);
   }
 
   play() {
@@ -165,7 +180,7 @@ class Page {
       PageDown: () => this.move(this.n + 10), PageUp: () => this.move(this.n - 10),
       Home: () => this.move(0), End: last, " ": () => this.play(), n: () => this.note(1), p: () => this.note(-1),
       s: () => this.switchSide(), q: () => this.toggleQuiz(), c: () => this.toggleBoth(), r: () => this.switchRun(),
-      "?": () => help.showModal(),
+      "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: () => this.zoom(0), "?": () => help.showModal(),
     };
     for (let at = 0; at < ANSWERS; at++) keys[at + 1] = () => this.quiz.on && this.quiz.answer(at);
     document.addEventListener("keydown", (event) => {
@@ -183,6 +198,7 @@ class Page {
     };
     for (const [id, act] of Object.entries(buttons)) byId(id).addEventListener("click", act);
     byId("scrubber").addEventListener("input", (event) => this.move(+event.target.value));
+    window.addEventListener("hashchange", () => this.linked() !== null && this.move(this.linked()));
     window.addEventListener("resize", () => this.ladders.forEach((each) => each.draw()));
     const repaint = (printing) => {
       document.documentElement.classList.toggle("printing", printing);
@@ -192,6 +208,17 @@ class Page {
     window.addEventListener("beforeprint", () => repaint(true));
     window.addEventListener("afterprint", () => repaint(false));
   }
+}
+
+// Sections of an RFC, such as "RFC 5961 §3.2, §4.2", as links to where they stand.
+function sectionLinks(text) {
+  const rfc = text.match(/^RFC (\d+)/);
+  if (!rfc) return text ? [html("span", { class: "section" }, text)] : [];
+  return text.split(", ").map((each) => {
+    const section = each.match(/§([\d.]+)/);
+    const page = `https://www.rfc-editor.org/rfc/rfc${rfc[1]}.html${section ? `#section-${section[1]}` : ""}`;
+    return html("a", { class: "section", href: page, target: "_blank", rel: "noopener noreferrer" }, each);
+  });
 }
 
 async function start() {

@@ -4,9 +4,10 @@ const ANSWERS = 4;
 const NEAR = 60; // steps before and after among which wrong answers are looked for first
 
 class Quiz {
-  constructor(node, onTold) {
+  constructor(node, onTold, onNext) {
     this.node = node;
     this.onTold = onTold;
+    this.onNext = onNext;
     this.on = false;
     this.asking = false;
     this.right = 0;
@@ -58,7 +59,7 @@ class Quiz {
     this.asked += 1;
     this.right += isRight;
     const verdict = isRight ? html("p", { class: "right" }, "Right.") : html("p", { class: "wrong" }, at === null ? "It was:" : `No, not: ${this.options[at]}.`);
-    this.node.replaceChildren(verdict, html("p", {}, this.next.gist), html("p", {}, `${this.score()} → for the next question.`));
+    this.node.replaceChildren(verdict, html("p", {}, this.next.gist), html("p", {}, this.score()), html("button", { onclick: this.onNext }, "next question (→)"));
     this.onTold(this.next.n);
   }
 }

@@ -23,12 +23,18 @@ function decimal(count) {
   return count >= 1e3 ? `${+(count / 1e3).toPrecision(4)} kB` : `${count} B`;
 }
 
-function header(segment) {
-  const parts = [segment.flags || "none", `seq=${segment.seq}`];
-  if (segment.ack !== null) parts.push(`ack=${segment.ack}`);
-  if (segment.length) parts.push(`len=${segment.length}`);
-  parts.push(`win=${segment.window}`);
-  if (segment.mss !== undefined) parts.push(`mss=${segment.mss}`);
-  if (segment.sack?.length) parts.push(`sack=${segment.sack[0][0]}-${segment.sack[0][1]}`);
-  return parts.join(" ");
+const header = (segment) => forms(segment)[0];
+
+// A header in words, first in full, then with less and less; that a window is shut is always told.
+function forms(segment) {
+  const { flags, seq, ack, length, window: win, mss, sack } = segment;
+  const parts = {
+    flags: flags || "none", seq: `seq=${seq}`, ack: ack === null ? "" : `ack=${ack}`, len: length ? `len=${length}` : "",
+    win: `win=${win}`, mss: mss === undefined ? "" : `mss=${mss}`, sack: sack?.length ? `sack=${sack[0][0]}-${sack[0][1]}` : "",
+  };
+  const write = (...without) => Object.keys(parts).filter((each) => parts[each] && !without.includes(each)).map((each) => parts[each]).join(" ");
+  const window = win ? ["win"] : [];
+  const less = [...window, "mss", length ? "ack" : space(segment) || ack === null ? "" : "seq"];
+  const isPlain = length && ["ACK", "PSH,ACK"].includes(flags);
+  return [write(), write(...window), write(...less), write(...less, isPlain ? "flags" : "sack")];
 }
