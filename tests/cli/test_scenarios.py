@@ -217,8 +217,23 @@ def test_quiz(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         out = capsys.readouterr().out
         assert out.index(quiz.question) < out.index("SYN-SENT") < out.index(quiz.because)
         assert "A FIN takes a sequence number" not in out
+        assert SCENARIOS["close"].title not in out
+        assert out.count("That is none of the answers; type a, b or c:") == (letter == "?")
         verdicts.append("Right: " in out)
     assert sum(verdicts) == 1
+
+
+def test_the_quiz_asks_until_it_has_an_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(monkeypatch, "\nyes\nab\nz\nB\n")
+    assert main(["demo", "close", "--quiz"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("That is none of the answers") == 4
+    assert out.index("none of the answers") < out.index("SYN-SENT")
+    answer(monkeypatch, "b")
+    assert main(["demo", "close", "--quiz"]) == 0
+    assert capsys.readouterr().out[-100:] == out[-100:]
 
 
 def test_step_by_step(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

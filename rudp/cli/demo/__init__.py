@@ -189,11 +189,12 @@ def _show(
     rtt: float,
 ) -> None:
     """Say what there is to see, and show it."""
-    say.line(f"{scenario.name}: {scenario.title}\n")
     tell = None
     if options.quiz:
+        say.line(f"{scenario.name}\n")  # the title would say too much
         tell = show.ask(say, scenario.quiz, options.seed)
     else:
+        say.line(f"{scenario.name}: {scenario.title}\n")
         say.line(f"{textwrap.fill(scenario.look, 98)}\n")
     pace: show.Pace = show.at_once
     if options.step:

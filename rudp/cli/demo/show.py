@@ -73,20 +73,28 @@ def window(say: Output, recording: Recording, rtt: float) -> None:
 
 
 def ask(say: Output, quiz: Quiz, seed: int) -> Callable[[], None]:
-    """Ask *quiz*'s question; return what tells afterwards whether the answer was right."""
+    """Ask *quiz*'s question until a letter of it is given, or there is nothing left to read.
+
+    Return what tells afterwards whether the answer was right.
+    """
     order = list(quiz.choices)
     random.Random(seed).shuffle(order)
     letters = "abcdefgh"[: len(order)]
     right = letters[order.index(quiz.choices[0])]
+    choose = f"{', '.join(letters[:-1])} or {letters[-1]}"
     say.line(f"{quiz.question}\n")
     for letter, choice in zip(letters, order, strict=True):
         say.line(f"  {letter}) {choice}")
-    say.line(f"\nYour answer, {', '.join(letters[:-1])} or {letters[-1]}:")
-    given = sys.stdin.readline().strip().lower().rstrip(")")
+    say.line(f"\nYour answer, {choose}:")
+    while line := sys.stdin.readline():
+        given = line.strip().lower().rstrip(")")
+        if len(given) == 1 and given in letters:
+            break
+        say.line(f"That is none of the answers; type {choose}:")
     say.line("")
 
     def tell() -> None:
-        verdict = "Right" if given == right else f"The answer is {right}"
+        verdict = "Right" if line and given == right else f"The answer is {right}"
         say.line(f"\n{verdict}: {quiz.choices[0]} {quiz.because}")
 
     return tell
