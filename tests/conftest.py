@@ -29,6 +29,8 @@ import pytest_asyncio
 from rudp import build
 from rudp.core.life.steady import LANES
 
+os.environ["COLUMNS"] = "120"  # whatever terminal the tests are run in
+
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 TASK_GRACE = 1.0

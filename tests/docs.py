@@ -122,7 +122,7 @@ def output(command: str, where: Path, *, fails: bool = False) -> str:
         "PYTHONPATH": str(ROOT),
         "RUDP_PYTHON": sys.executable,
         "NO_COLOR": "1",
-        "COLUMNS": "100",
+        "COLUMNS": "80",
         "PYTEST_ADDOPTS": " ".join(options),
     }
     done = subprocess.run(

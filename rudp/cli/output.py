@@ -8,14 +8,19 @@ text.  A command describes what happened once, and what it looks like is decided
 import dataclasses
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rudp.cli import running, stdio
 
 if TYPE_CHECKING:
     from rich.live import Live
+
+
+COLUMNS_MIN: Final = 64
+"""Columns below which text does not get narrower."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,6 +215,11 @@ def make(*, as_json: bool, file: TextIO | None = None, lasting: bool = False) ->
         except ImportError:
             pass  # it is an extra
     return TextOutput(file)
+
+
+def columns() -> int:
+    """Return how wide a line of text may be: as the terminal, or as COLUMNS says, or 80."""
+    return max(shutil.get_terminal_size((80, 24)).columns, COLUMNS_MIN)
 
 
 def _texts(columns: Sequence[Column], values: Sequence[Any]) -> list[str]:

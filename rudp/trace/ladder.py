@@ -4,10 +4,13 @@ The form is that of the figures in RFC 9293 §3.5 and §3.6: a line shows a segm
 state of the connection once it has left and once it has arrived.  A segment that is overtaken by
 other events takes two lines, and dots where it is on its way; one that never arrives ends in a
 cross.  A ladder only looks, and it stays small: long stretches of plain data fold into one line.
+Where a line would be longer than the terminal, words are left out, alike in all segments of a kind.
 """
 
 import dataclasses
 import enum
+import shutil
+import textwrap
 from collections import deque
 from collections.abc import Iterator
 from typing import Final, Literal
@@ -34,6 +37,17 @@ Explain = Literal["short", "rfc"]
 
 _SIDES: Final = {LEFT: 0, RIGHT: 1}
 _STATE_COLUMN: Final = max(len(str(state)) for state in State)
+_TIME_COLUMN: Final = 9
+
+WIDTH_MIN: Final = 64
+"""Columns below which a ladder does not get narrower."""
+
+_EASY: Final = 12
+"""Columns that an arrow has beside its words where there is room."""
+
+_TIGHT: Final = 8
+"""The same where there is none: ``-- words ... `` or ``-- words -->``."""
+
 _MARKS: Final = ("SYN", "FIN", "RST")
 """Segments with one of these are never folded."""
 
@@ -81,14 +95,43 @@ class _Fold:
             self.octets[line.side] += line.segment.length
             self.again[line.side] += line.again
 
-    def label(self) -> str:
+    def labels(self) -> list[str]:
+        """Return what each side sent."""
         parts = []
         for side, arrow in enumerate(("-->", "<--")):
             if self.segments[side]:
                 again = f", {self.again[side]} again" if self.again[side] else ""
                 size = words.octets(self.octets[side])
                 parts.append(f"{arrow} {self.segments[side]} segments, {size}{again}")
-        return f"... {'; '.join(parts)} ..."
+        return parts
+
+
+@dataclasses.dataclass(slots=True)
+class _Columns:
+    """How wide the columns are: times, the left side's states, the arrows, all of a line."""
+
+    time: int
+    left: int
+    middle: int
+    all: int
+
+    def row(self, time: str, states: list[State | None], middle: str) -> str:
+        left, right = ("" if state is None else str(state) for state in states)
+        return self.line(time, left, middle, right)
+
+    def line(self, time: str, left: str, middle: str, right: str) -> str:
+        return f"{time:>{self.time}}  {left:{self.left}}  {middle:{self.middle}}  {right}".rstrip()
+
+    def aside(self, middle: str) -> str:
+        """Return one more line of the column of arrows."""
+        return self.line("", "", middle, "")
+
+    def reason(self, text: str) -> str:
+        """Return *text* below an arrow, on as many lines as it takes."""
+        indent = " " * (self.time + self.left + 7)
+        return "\n".join(
+            textwrap.wrap(text, self.all, initial_indent=indent, subsequent_indent=indent)
+        )
 
 
 class Ladder:
@@ -103,7 +146,9 @@ class Ladder:
     *limit*: lines kept, at least 1; older ones are forgotten first.  *explain*: say below each line
     in a sentence why the segment was sent, and the counter that it was dropped under, if it was;
     with ``"rfc"`` also the code of the reason and the section of a standard; None says nothing.
-    Raises :class:`ValueError`.
+    *width*: columns that a line may take, at least 64, for which words are left out where it has to
+    be; None takes what the terminal has, or COLUMNS says, when it is drawn, and 80 where there is
+    neither.  Raises :class:`ValueError`.
 
     ::
 
@@ -123,16 +168,20 @@ class Ladder:
         fold: int | None = 4,
         limit: int = 1000,
         explain: Explain | None = None,
+        width: int | None = None,
     ) -> None:
         if fold is not None and fold < 1:
             raise ValueError(f"fold must be at least 1 or None, not {fold!r}")
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit!r}")
+        if width is not None and width < WIDTH_MIN:
+            raise ValueError(f"width must be at least {WIDTH_MIN} or None, not {width!r}")
         self._names = left_name, right_name
         self._absolute = absolute
         self._fold = fold
         self._limit = limit
         self._explain = explain
+        self._width = width
         self._log = EventLog(limit=1, sink=self.take)
         self._watched = [False, False]
         self._ports: int | None = None  # left port << 16 | right port
@@ -184,28 +233,29 @@ class Ladder:
 
     def head(self) -> list[str]:
         """Return what stands above the first segment: names, and the states to begin with."""
-        width = self._width([self._label(line) for line in self._lines])
-        names = f"{'ms':>9}  {self._names[0]:{_STATE_COLUMN}}  {'':{width}}  {self._names[1]}"
-        return [names.rstrip(), _row("", self._top, "", width)]
+        columns = self._columns()
+        left, right = self._names
+        return [columns.line("ms", left, "", right), columns.row("", self._top, "")]
 
     def rows(self) -> list[tuple[float, str]]:
         """Return the rest: for each line its time, in seconds since the first, and its text.
 
-        With an explanation the text has more than one line.
+        With an explanation the text has more than one line, and so it may have where many segments
+        are folded.
         """
-        labels = [self._label(line) for line in self._lines]
-        width = self._width(labels)
+        columns = self._columns()
+        labels = self._labels(columns.middle - _TIGHT)
         rows = []
         if self._forgotten:
             text = f"... {self._forgotten} lines ..."
-            rows.append((0.0, _row("", [None, None], text, width)))
+            rows.append((0.0, columns.row("", [None, None], text)))
         for line, label in zip(self._lines, labels, strict=True):
-            now = line.now - (self._start or 0.0)
-            arrow = self._arrow(line, label, width)
-            text = _row(f"{now * 1000:.1f}", line.states, arrow, width)
-            for reason in _reasons(line, self._explain) if self._explain is not None else ():
-                text += f"\n{'':{_STATE_COLUMN + 16}}{reason}"
-            rows.append((now, text))
+            first, *more = self._middle(line, label, columns.middle)
+            texts = [columns.row(self._time(line), line.states, first)]
+            texts += [columns.aside(each) for each in more]
+            if self._explain is not None:
+                texts += [columns.reason(reason) for reason in _reasons(line, self._explain)]
+            rows.append((line.now - (self._start or 0.0), "\n".join(texts)))
         return rows
 
     def take(self, event: Event) -> None:
@@ -385,27 +435,72 @@ class Ladder:
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def _width(self, labels: list[str]) -> int:
-        """Return the columns between the two sides."""
-        return max([36, *(len(label) + 12 for label in labels)])
+    def _columns(self) -> _Columns:
+        """Return columns with room for all words, or as wide as a line may be."""
+        width = self._width
+        if width is None:
+            width = max(shutil.get_terminal_size((80, 24)).columns, WIDTH_MIN)
+        states = [
+            [self._top[side], *(line.states[side] for line in self._lines)] for side in (0, 1)
+        ]
+        left, right = (
+            max([len(name), *(len(str(state)) for state in column if state is not None)])
+            for name, column in zip(self._names, states, strict=True)
+        )
+        folded = [_folded(fold.labels()) for fold in self._folds.values()]
+        middle = max([36, *(len(label) + _EASY for label in self._labels(None)), *map(len, folded)])
+        easy = _Columns(_TIME_COLUMN, max(left, _STATE_COLUMN), middle, width)
+        if easy.time + easy.left + easy.middle + right + 6 <= width:
+            return easy
+        time = max([2, *(len(self._time(line)) for line in self._lines)])
+        middle = min(width - time - left - right - 6, middle)
+        return _Columns(time, left, max(middle, WIDTH_MIN // 3), width)
 
-    def _label(self, line: _Line) -> str:
-        if line.kind is _Kind.FOLDED:
-            return self._folds[line.number].label()
-        return "" if line.segment is None else self._words(line.segment, line.again)
+    def _time(self, line: _Line) -> str:
+        return f"{(line.now - (self._start or 0.0)) * 1000:.1f}"
 
-    def _words(self, seg: Segment, again: bool) -> str:
-        """Return the header in words."""
-        text = words.segment(seg, absolute=self._absolute)
-        return f"{text} again" if again else text
+    def _labels(self, room: int | None) -> list[str]:
+        """Return the words at each line's arrow: in full, or in *room* columns.
+
+        Of segments of a kind all leave out the same.
+        """
+        forms = [self._forms(line) for line in self._lines]
+        level: dict[str, int] = {}
+        for kind, texts in forms:
+            at = level.get(kind, 0)
+            while room is not None and at < len(texts) - 1 and len(texts[at]) > room:
+                at += 1
+            level[kind] = at
+        labels = [texts[level[kind]] for kind, texts in forms]
+        if room is None:
+            return labels
+        return [_cut(text, room) for text in labels]
+
+    def _forms(self, line: _Line) -> tuple[str, tuple[str, ...]]:
+        """Return the kind of a line's segment, and its header in words, shorter and shorter."""
+        seg = line.segment
+        if seg is None:
+            return "none", ("",)
+        kind = "data" if seg.length else "SACK" if seg.sack else "other"
+        if "SYN" in seg.flags:
+            kind = "SYN"
+        again = " again" if line.again else ""
+        forms = words.forms(seg, absolute=self._absolute)
+        return kind, tuple(f"{form}{again}" for form in forms)
+
+    def _middle(self, line: _Line, label: str, width: int) -> list[str]:
+        """Return what stands between the sides, on one line of *width* columns or more lines."""
+        if line.kind is not _Kind.FOLDED:
+            return [self._arrow(line, label, width)]
+        parts = self._folds[line.number].labels()
+        whole = _folded(parts)
+        return [whole] if len(whole) <= width else [_folded([part]) for part in parts]
 
     def _arrow(self, line: _Line, label: str, width: int) -> str:
-        """Return the middle of a line, *width* columns or less."""
+        """Return the arrow of a line, *width* columns or less."""
         kind = line.kind
         if kind is _Kind.MOVED:
             return ""
-        if kind is _Kind.FOLDED:
-            return label
         if kind is _Kind.SENT and not self._watched[1 - line.side]:
             kind = _Kind.WHOLE
         shaft = f"-- {label} "
@@ -415,6 +510,20 @@ class Ladder:
             return tail[::-1] + shaft.ljust(width - len(head) - len(tail), "-") + head
         head = head[::-1].replace(">", "<")
         return head + shaft.ljust(width - len(head) - len(tail), "-") + tail
+
+
+def _cut(label: str, room: int) -> str:
+    """Return the words at an arrow, cut if nothing else helps; "again" stays."""
+    if len(label) <= room:
+        return label
+    text = label.removesuffix(" again")
+    again = label[len(text) :]
+    return f"{text[: room - 2 - len(again)]}..{again}"
+
+
+def _folded(parts: list[str]) -> str:
+    """Return what is written in place of the segments of a fold."""
+    return f"... {'; '.join(parts)} ..."
 
 
 def _same(came: Segment, sent: Segment) -> bool:
@@ -429,11 +538,6 @@ def _identity(seg: Segment) -> tuple[object, ...]:
 def _is_marked(seg: Segment) -> bool:
     """Has it a control bit that keeps it from being folded?"""
     return any(mark in seg.flags for mark in _MARKS)
-
-
-def _row(time: str, states: list[State | None], middle: str, width: int) -> str:
-    left, right = ("" if state is None else str(state) for state in states)
-    return f"{time:>9}  {left:{_STATE_COLUMN}}  {middle:{width}}  {right}".rstrip()
 
 
 def _reasons(line: _Line, explain: Explain) -> Iterator[str]:

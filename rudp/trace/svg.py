@@ -3,10 +3,13 @@
 An arrow begins where the segment left and ends where it arrived, so its slant is the delay.  What
 is lost ends in a cross on the way.  Beside the lines stand the states and the windows announced;
 who rests on an arrow is told why it was sent.  Where nothing happens for long the lines are broken
-and say for how long; what happens at one instant is drawn one below the other.
+and say for how long; what happens at one instant is drawn one below the other.  Where many segments
+are on their way at once all is drawn smaller, and only so many arrows have words that none covers
+another; what was lost or sent again has the right of way.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Final
 from xml.sax.saxutils import escape
@@ -32,6 +35,24 @@ GAP: Final = 70.0
 SLANT: Final = 36.0
 """Pixels by which an arrow of the usual delay falls."""
 
+FALL: Final = 260.0
+"""Pixels by which most arrows fall, at most."""
+
+LETTERING: Final = 15.0
+"""Pixels that a line of words takes."""
+
+LETTER: Final = 7.25
+"""Pixels that a letter takes."""
+
+STEEP: Final = 0.35
+"""The usual slope from which on words are level and do not follow their arrow."""
+
+INSET: Final = 16.0
+"""Pixels from the beginning of an arrow to that of its words."""
+
+LOST_AT: Final = 0.6
+"""The share of its way that is drawn of a segment which did not arrive."""
+
 LEFT: Final = 250.0
 RIGHT: Final = 790.0
 WIDTH: Final = 1040.0
@@ -39,12 +60,14 @@ TOP: Final = 56.0
 
 _STYLE: Final = """\
 svg{font:12px ui-monospace,Menlo,Consolas,monospace;background:#fff;color:#1a1a1a}
-text{fill:currentColor}.time{fill:#767676}.life{stroke:#9a9a9a}.gap{stroke:#9a9a9a;\
+text{fill:currentColor}.words text{paint-order:stroke;stroke:#fff;stroke-width:3px;\
+stroke-linejoin:round}.time{fill:#767676}.life{stroke:#9a9a9a}.gap{stroke:#9a9a9a;\
 stroke-dasharray:2 4}.state{font-weight:600}.dim{fill:#767676}
 .arrow{stroke-width:1.5;fill:none}.data{stroke:#0072b2}.ack{stroke:#767676}.mark{stroke:#009e73}
 .again{stroke:#d55e00}.cross{stroke:#d55e00;stroke-width:2.5}.head{stroke:none}
 .head.data{fill:#0072b2}.head.ack{fill:#767676}.head.mark{fill:#009e73}.head.again{fill:#d55e00}
-@media (prefers-color-scheme:dark){svg{background:#16181d;color:#e8e8e8}.data{stroke:#56b4e9}\
+@media (prefers-color-scheme:dark){svg{background:#16181d;color:#e8e8e8}\
+.words text{stroke:#16181d}.data{stroke:#56b4e9}\
 .head.data{fill:#56b4e9}.again,.cross{stroke:#e69f00}.head.again{fill:#e69f00}\
 .mark{stroke:#2fc79a}.head.mark{fill:#2fc79a}.time,.dim{fill:#9a9a9a}.ack{stroke:#9a9a9a}\
 .head.ack{fill:#9a9a9a}}
@@ -70,6 +93,19 @@ class _Passage:
     again: bool
     start: _Point | None
     end: _Point | None
+    fall: float = SLANT  # pixels, all the way
+
+    @property
+    def y(self) -> float:
+        """Where it begins, or would."""
+        if self.start is not None:
+            return self.start.y
+        return TOP if self.end is None else self.end.y - SLANT
+
+    @property
+    def is_rare(self) -> bool:
+        segment = self.arrow.segment
+        return self.again or self.arrow.lost is not None or segment.space > segment.length
 
 
 def ladder(events: Iterable[Event], *, title: str = "", limit: int = 400) -> str:
@@ -105,6 +141,8 @@ class _Picture:
         self.mark_repeats()
         self.breaks: list[tuple[float, float, float]] = []
         self.height = self.lay_out()
+        self.is_level = False
+        self.fit()
 
     # -- gathering -------------------------------------------------------------------------------
 
@@ -134,17 +172,6 @@ class _Picture:
         start = self.ends.get(id(sent)) if sent else None
         end = self.ends.get(id(received)) if received else None
         return _Passage(arrow, side, False, start, end)
-
-    def fall(self, passage: _Passage) -> float:
-        """Return how far *passage*, which did not arrive, would have fallen: as its neighbour."""
-        assert passage.start is not None
-        here = passage.start.y
-        falls = [
-            (abs(other.start.y - here), other.end.y - other.start.y)
-            for other in self.passages
-            if other.start and other.end and other.side == passage.side
-        ]
-        return min(falls, default=(0.0, SLANT))[1]
 
     def mark_repeats(self) -> None:
         """Find what was sent again."""
@@ -180,6 +207,69 @@ class _Picture:
             lowest[point.side] = point.y
         return max(lowest) + 2 * ROW
 
+    def fit(self) -> None:
+        """Find how far each arrow falls, and draw all smaller if most fall too far."""
+        for side in (0, 1):
+            sent = [passage for passage in self.passages if passage.side == side]
+            near: list[list[float]] = [[] for _ in sent]
+            for order in (range(len(sent)), reversed(range(len(sent)))):
+                fall = None
+                for n in order:
+                    if sent[n].start and sent[n].end:
+                        fall = sent[n].end.y - sent[n].start.y  # type: ignore[union-attr]
+                    if fall is not None:
+                        near[n].append(fall)
+            for passage, falls in zip(sent, near, strict=True):
+                # What does not arrive would have fallen as its neighbours do.
+                passage.fall = sum(falls) / len(falls) if falls else SLANT
+        falls = sorted(passage.fall for passage in self.passages)
+        usual = falls[len(falls) * 9 // 10] if falls else SLANT
+        zoom = min(1.0, FALL / usual)
+        self.is_level = usual * zoom >= STEEP * (RIGHT - LEFT)
+        for point in self.points:
+            point.y = TOP + (point.y - TOP) * zoom
+        for passage in self.passages:
+            passage.fall *= zoom
+        self.breaks = [
+            (TOP + (top - TOP) * zoom, TOP + (bottom - TOP) * zoom, seconds)
+            for top, bottom, seconds in self.breaks
+            if (bottom - top) * zoom >= LETTERING
+        ]
+        self.height = max([TOP, *(point.y for point in self.points)]) + 2 * ROW
+
+    def worded(self) -> dict[int, bool]:
+        """Return which passages have words, and of these which are crossed by an arrow."""
+        found: dict[int, bool] = {}
+        for side in (0, 1):
+            mine = sorted((each for each in self.passages if each.side == side), key=_y)
+            others = sorted((each for each in self.passages if each.side != side), key=_y)
+            rare: list[_Passage] = []
+            for each in mine:
+                if each.is_rare and (not rare or each.y - rare[-1].y >= self.distance(each)):
+                    rare.append(each)
+            kept: list[_Passage] = []
+            coming = [*rare]
+            for each in mine:
+                if coming and each is coming[0]:
+                    kept.append(coming.pop(0))
+                elif (not kept or each.y - kept[-1].y >= self.distance(each)) and (
+                    not coming or coming[0].y - each.y >= self.distance(each)
+                ):
+                    kept.append(each)
+            for each in kept:
+                found[id(each)] = any(
+                    other.y < each.y + each.fall + LETTERING
+                    and other.y + other.fall > each.y - LETTERING
+                    for other in others
+                )
+        return found
+
+    def distance(self, passage: _Passage) -> float:
+        """Return how far below the words above those of *passage* must begin."""
+        if self.is_level:
+            return 2 * LETTERING
+        return LETTERING * math.hypot(1, passage.fall / (RIGHT - LEFT))
+
     # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self, title: str) -> str:
@@ -198,8 +288,13 @@ class _Picture:
         bottom = self.height - ROW
         parts += [_line(x, TOP - 20, x, bottom, "life") for x in (LEFT, RIGHT)]
         parts += [self.broken(*each) for each in self.breaks]
+        worded = self.worded()
         parts += [self.one(passage) for passage in self.passages]
-        parts += [self.aside(*note) for note in self.notes]
+        for passage in self.passages:
+            if id(passage) in worded:
+                parts += self.words(passage, is_crossed=worded[id(passage)])
+        parts += [_cross(*self.ends_at(each)[2:]) for each in self.passages if not each.end]
+        parts += self.asides()
         parts += self.times()
         if self.more:
             text = f"and {self.more} more segments"
@@ -222,40 +317,72 @@ class _Picture:
                 last, lowest = point.time, point.y
         return parts
 
+    def asides(self) -> list[str]:
+        """Write the notes, as far as there is room; states have the right of way."""
+        taken: tuple[list[float], list[float]] = ([], [])
+        parts = []
+        for point, text, style in sorted(self.notes, key=lambda note: note[2] != "state"):
+            if all(abs(point.y - y) >= LETTERING - 2 for y in taken[point.side]):
+                taken[point.side].append(point.y)
+                parts.append(self.aside(point, text, style))
+        return parts
+
     def aside(self, point: _Point, text: str, style: str) -> str:
         """Write *text* outside the life line; what follows a NUL is shown on demand."""
         text, _, tip = text.partition("\0")
         x, anchor = (LEFT - 10, "end") if point.side == 0 else (RIGHT + 10, "start")
         return _text(x, point.y + 4, text, style, anchor, tip)
 
-    def one(self, passage: _Passage) -> str:
-        arrow, side = passage.arrow, passage.side
-        x1, x2 = (LEFT, RIGHT) if side == 0 else (RIGHT, LEFT)
-        start, end = passage.start, passage.end
-        y1 = start.y if start else end.y - SLANT if end else TOP
-        y2 = end.y if end else y1 + self.fall(passage)
-        if not start:  # nobody saw it leave: it comes out of the middle
+    def ends_at(self, passage: _Passage) -> tuple[float, float, float, float]:
+        """Return where an arrow begins and where it ends."""
+        x1, x2 = (LEFT, RIGHT) if passage.side == 0 else (RIGHT, LEFT)
+        y1 = passage.y
+        y2 = passage.end.y if passage.end else y1 + passage.fall
+        if not passage.start:  # nobody saw it leave: it comes out of the middle
             x1, y1 = (x1 + x2) / 2, (y1 + y2) / 2
-        if not end:
-            x2, y2 = x1 + (x2 - x1) * 0.6, y1 + (y2 - y1) * 0.6
-        style = _style(arrow.segment, again=passage.again)
+        if not passage.end:
+            x2, y2 = x1 + (x2 - x1) * LOST_AT, y1 + (y2 - y1) * LOST_AT
+        return x1, y1, x2, y2
+
+    def one(self, passage: _Passage) -> str:
+        x1, y1, x2, y2 = self.ends_at(passage)
+        style = _style(passage.arrow.segment, again=passage.again)
         tip = ""
-        if arrow.sent is not None:
-            why = arrow.sent.why
+        if passage.arrow.sent is not None:
+            why = passage.arrow.sent.why
             tip = f"{why.name}: {why.sentence} ({why.section})"
         shapes = [_line(x1, y1, x2, y2, f"arrow {style}")]
-        shapes.append(_head(x2, y2, x1, y1, style) if end else _cross(x2, y2))
-        label = words.segment(arrow.segment) + (" again" if passage.again else "")
-        # Nearer to the sender, so that those of two arrows that cross keep apart.
-        across = RIGHT - LEFT if side == 0 else LEFT - RIGHT
-        middle = x1 + across * 0.34 if start else (x1 + x2) / 2
-        slope = (y2 - y1) / abs(x2 - x1) * (1 if side == 0 else -1)
-        at = y1 + (y2 - y1) * abs(middle - x1) / abs(x2 - x1)
-        turned = (
-            f'<g transform="translate({middle:.1f} {at - 4:.1f}) rotate({_degrees(slope):.2f})">'
-        )
-        shapes.append(f"{turned}{_text(0, 0, label, '', 'middle')}</g>")
+        if passage.end:
+            shapes.append(_head(x2, y2, x1, y1, style))
         return f"<g><title>{escape(tip)}</title>{''.join(shapes)}</g>"
+
+    def words(self, passage: _Passage, *, is_crossed: bool) -> list[str]:
+        """Write at an arrow as much of its header as it has room for.
+
+        The words begin at the sender, so that those of two arrows that cross keep apart.
+        """
+        x1, y1, x2, y2 = self.ends_at(passage)
+        way = 1 if x2 > x1 else -1
+        slope = (y2 - y1) / abs(x2 - x1)
+        across = RIGHT - LEFT if passage.start else (RIGHT - LEFT) / 2
+        room = (across / 2 if is_crossed and passage.start else across) - INSET - 4
+        again = " again" if passage.again else ""
+        for form in words.forms(passage.arrow.segment):
+            text = form + again
+            if len(text) * LETTER <= room:
+                break
+        else:
+            return []
+        degrees = 0.0 if self.is_level else math.degrees(math.atan(slope)) * way
+        x = x1 + INSET * way
+        y = y1 + (2.0 if self.is_level else slope * INSET - 4)
+        anchor = "start" if way > 0 else "end"
+        turned = f'<g class="words" transform="translate({x:.1f} {y:.1f}) rotate({degrees:.2f})">'
+        return [f"{turned}{_text(0, 0, text, '', anchor)}</g>"]
+
+
+def _y(passage: _Passage) -> float:
+    return passage.y
 
 
 def _style(segment: Segment, *, again: bool) -> str:
@@ -264,10 +391,6 @@ def _style(segment: Segment, *, again: bool) -> str:
     if segment.space > segment.length or "RST" in segment.flags:
         return "mark"
     return "data" if segment.length else "ack"
-
-
-def _degrees(slope: float) -> float:
-    return max(min(slope, 1.0), -1.0) * 57.29577951308232  # small angles: tan x is x
 
 
 def _text(x: float, y: float, text: str, style: str, anchor: str, tip: str = "") -> str:

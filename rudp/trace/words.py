@@ -21,21 +21,45 @@ def octets(count: float) -> str:
 
 def segment(header: Segment, *, absolute: bool = False) -> str:
     """Return a header in words; *absolute*: with the sequence numbers of the wire."""
-    parts = [header.flags or "none", f"seq={header.wire_seq if absolute else header.seq}"]
+    return forms(header, absolute=absolute)[0]
+
+
+def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
+    """Return a header in words four times: in full, then with less and less.
+
+    Left out are first the window, unless it is shut; then what the segment is hardly sent for:
+    the acknowledgement beside data, the sequence number of a pure acknowledgement, the MSS; at
+    last control bits that nearly all data have, and SACK.
+    """
+    parts = {
+        "flags": header.flags or "none",
+        "seq": f"seq={header.wire_seq if absolute else header.seq}",
+    }
     if header.ack is not None:
-        parts.append(f"ack={header.wire_ack if absolute else header.ack}")
+        parts["ack"] = f"ack={header.wire_ack if absolute else header.ack}"
     if header.length:
-        parts.append(f"len={header.length}")
-    parts.append(f"win={header.window}")
+        parts["len"] = f"len={header.length}"
+    parts["win"] = f"win={header.window}"
     if header.mss is not None:
-        parts.append(f"mss={header.mss}")
+        parts["mss"] = f"mss={header.mss}"
     if header.sack:
         left, right = header.sack[0]
         if absolute:
             start = header.wire_ack - (header.ack or 0)  # what its numbers are counted from
             left, right = to_wire(left + start), to_wire(right + start)
-        parts.append(f"sack={left}-{right}")
-    return " ".join(parts)
+        parts["sack"] = f"sack={left}-{right}"
+    window = {"win"} if header.window else set()
+    less = window | {"mss"}
+    if header.length:
+        less |= {"ack"}
+    elif not header.space and header.ack is not None:
+        less |= {"seq"}
+    is_plain = header.length and header.flags in ("ACK", "PSH,ACK")
+    least = less | {"flags" if is_plain else "sack"}
+    return tuple(
+        " ".join(text for name, text in parts.items() if name not in without)
+        for without in (set(), window, less, least)
+    )
 
 
 def seconds(count: float) -> str:

@@ -1,6 +1,8 @@
 """Which arrival belongs to which departure, and the picture that is drawn of them."""
 
+import itertools
 import math
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -133,6 +135,35 @@ def test_many_arrows_are_counted_and_not_drawn() -> None:
     tree = drawn(run, limit=5)
     assert len(classes(tree, "arrow")) == 5
     assert f"and {len(arrows(run.log.events)) - 5} more segments" in texts(tree)
+
+
+def test_words_keep_apart_where_much_is_on_its_way() -> None:
+    """All is smaller then; every loss has its cross, and all that was sent again its colour."""
+    run = Run(drop=(70, 75))
+    run.send(120_000)
+    run.read(120_000)
+    run.close()
+    tree = drawn(run)
+    lines = classes(tree, "arrow")
+    falls = sorted(abs(float(line.get("y2", "")) - float(line.get("y1", ""))) for line in lines)
+    assert falls[len(falls) // 2] <= svg.FALL
+    assert len(classes(tree, "cross")) == 4
+    places: dict[str, list[float]] = {"start": [], "end": []}
+    for group in classes(tree, "words"):
+        (text,) = group
+        turn = re.fullmatch(
+            r"translate\(([\d.]+) ([\d.]+)\) rotate\(0.00\)", group.get("transform", "")
+        )
+        assert turn is not None
+        places[text.get("text-anchor", "")].append(float(turn[2]))
+        assert len(text.text or "") * svg.LETTER < svg.RIGHT - svg.LEFT
+    for heights in places.values():
+        assert 10 < len(heights) < len(lines) / 2
+        assert all(b - a > svg.LETTERING - 1 for a, b in itertools.pairwise(sorted(heights)))
+    read = texts(tree)
+    assert sum("again" in line.get("class", "").split() for line in lines) == 2
+    assert any("again" in text for text in read)
+    assert any("seq=69001" in text and "again" not in text for text in read), "which was lost"
 
 
 def test_a_picture_of_one_end(tmp_path: Path) -> None:

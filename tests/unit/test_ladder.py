@@ -1,5 +1,7 @@
 """The ladder: what it draws for an open, a close, a loss, a crossing, and how it stays small."""
 
+import re
+
 import pytest
 
 import rudp
@@ -16,6 +18,7 @@ from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Nobody, Tracer
 from rudp.trace import Ladder, words
 from rudp.trace.events import Segment
+from rudp.trace.ladder import WIDTH_MIN
 from tests.unit.watched import transfer
 
 PORTS = 5000 << 16 | 80
@@ -355,9 +358,77 @@ def test_the_next_connection_of_the_same_ports_counts_from_its_own_numbers() -> 
     assert "again" not in str(ladder)
 
 
-@pytest.mark.parametrize("wrong", [{"fold": 0}, {"limit": 0}])
+def widest(text: str) -> int:
+    return max(map(len, text.splitlines()))
+
+
+def test_words_are_left_out_before_lines_get_too_long() -> None:
+    """In all segments of a kind alike: here the window of data, and of what has SACK."""
+    ladder = Ladder(fold=None, width=80)
+    ladder.draw(transfer(drop=(2,)).log.recording)
+    text = str(ladder)
+    assert widest(text) <= 80
+    assert not re.search(r"len=\d+ win=", text)
+    assert re.search(r"len=\d+ again", text)
+    assert "ACK seq=1 ack=1001 sack=2001-" in text
+    assert "ACK seq=1 ack=1 win=262144 ---" in text
+    assert "SYN seq=0 mss=1012 ---" in text
+
+
+@pytest.mark.parametrize("width", [64, 70, 80, 90])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_ladder_is_no_wider_than_it_may_be(width: int, absolute: bool) -> None:
+    ladder = Ladder(fold=None, width=width, absolute=absolute, explain="rfc")
+    ladder.draw(transfer(drop=(2, 9)).log.recording)
+    text = str(ladder)
+    assert widest(text) <= width
+    assert text.count(" again") == 2
+    assert sum(line.endswith("X") for line in text.splitlines()) == 2
+    assert "RFC 8985" in re.sub(r"\s+", " ", text)
+
+
+def test_a_ladder_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder = Ladder(fold=None)
+    ladder.draw(transfer(drop=(2,)).log.recording)
+    full = str(ladder)
+    assert " len=1000 win=262144" in full
+    monkeypatch.setenv("COLUMNS", "80")
+    assert widest(str(ladder)) <= 80
+    monkeypatch.setenv("COLUMNS", "20")
+    assert widest(str(ladder)) <= WIDTH_MIN
+    monkeypatch.setenv("COLUMNS", "400")
+    assert str(ladder) == full
+
+
+def test_a_long_fold_takes_a_line_for_each_side() -> None:
+    ladder = Ladder(fold=2, width=72)
+    pair = Pair(ladder)
+    pair.network.link("10.0.0.1", "10.0.0.2", loss=0.05)
+    pair.send(pair.ours, 200_000)
+    pair.wait(60.0)
+    folds = [line.split() for line in str(ladder).splitlines() if "segments, " in line]
+    assert [fold[-1] for fold in folds] == ["...", "..."]
+    assert ["-->" in fold for fold in folds] == [True, False]
+    assert ["<--" in fold for fold in folds] == [False, True]
+
+
+def test_a_header_gets_shorter_and_keeps_what_matters() -> None:
+    data = Segment("PSH,ACK", 1001, 1, 100, 500, 0, 0)
+    assert words.forms(data) == (
+        "PSH,ACK seq=1001 ack=1 len=500 win=100",
+        "PSH,ACK seq=1001 ack=1 len=500",
+        "PSH,ACK seq=1001 len=500",
+        "seq=1001 len=500",
+    )
+    shut = Segment("ACK", 1, 5001, 0, 0, 0, 0, sack=((6001, 7001),))
+    assert words.forms(shut)[-2:] == ("ACK ack=5001 win=0 sack=6001-7001", "ACK ack=5001 win=0")
+    assert words.forms(Segment("FIN,ACK", 9, 5, 100, 0, 0, 0))[-1] == "FIN,ACK seq=9 ack=5"
+    assert words.forms(Segment("RST", 9, None, 100, 0, 0, 0))[-1] == "RST seq=9"
+
+
+@pytest.mark.parametrize("wrong", [{"fold": 0}, {"limit": 0}, {"width": 63}])
 def test_bounds_are_checked(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="must be at least 1"):
+    with pytest.raises(ValueError, match="must be at least"):
         Ladder(**wrong)  # type: ignore[arg-type]
 
 

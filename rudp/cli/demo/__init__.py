@@ -195,7 +195,7 @@ def _show(
         tell = show.ask(say, scenario.quiz, options.seed)
     else:
         say.line(f"{scenario.name}: {scenario.title}\n")
-        say.line(f"{textwrap.fill(scenario.look, 98)}\n")
+        say.line(f"{textwrap.fill(scenario.look, min(output.columns(), 98))}\n")
     pace: show.Pace = show.at_once
     if options.step:
         pace = show.by_hand

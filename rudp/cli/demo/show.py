@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rudp.cli.demo.scenarios import SEGMENT, Quiz
-from rudp.cli.output import Output
+from rudp.cli.output import Output, columns
 from rudp.trace import Ladder, Recording, words
 from rudp.trace.events import CongestionChanged, SegmentLost, SegmentSent
 
@@ -66,10 +66,16 @@ def window(say: Output, recording: Recording, rtt: float) -> None:
     interval = max(rtt, (changes[-1].time - start) / ROWS_MAX)
     say.line(f"\n{'ms':>9}  cwnd in segments of {SEGMENT} octets, each {words.seconds(interval)}")
     latest = {int((event.time - start) / interval): event for event in changes}
+    rows = []
     for event in latest.values():
-        segments = event.cwnd // SEGMENT
         phase = "" if event.recovery == "no loss is known" else f"  {event.recovery}"
-        say.line(f"{event.time * 1000:9.1f}  {segments:4} {'#' * min(segments, 70)}{phase}")
+        rows.append((event.time, event.cwnd // SEGMENT, phase))
+    room = columns() - 16 - max(len(phase) for _, _, phase in rows)
+    each = max(-(-segments // room) for _, segments, _ in rows)  # in one sign
+    for when, segments, phase in rows:
+        say.line(f"{when * 1000:9.1f}  {segments:4} {'#' * (segments // each)}{phase}")
+    if each > 1:
+        say.line(f"{'':16}# is {each} segments")
 
 
 def ask(say: Output, quiz: Quiz, seed: int) -> Callable[[], None]:

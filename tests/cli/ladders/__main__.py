@@ -5,8 +5,10 @@ Read what ``git diff`` shows afterwards: what is written here is what is expecte
 
 import contextlib
 import io
+import os
 from pathlib import Path
 from typing import Final
+from unittest import mock
 
 from rudp.cli import main
 from rudp.cli.demo.scenarios import SCENARIOS
@@ -15,9 +17,10 @@ FOLDER: Final = Path(__file__).parent
 
 
 def played(name: str) -> str:
-    """Return what ``rudp demo NAME --explain rfc`` prints."""
+    """Return what ``rudp demo NAME --explain rfc`` prints on a terminal of 80 columns."""
     text = io.StringIO()
-    with contextlib.redirect_stdout(text):
+    terminal = mock.patch.dict(os.environ, COLUMNS="80")
+    with contextlib.redirect_stdout(text), terminal:
         assert main(["demo", name, "--explain", "rfc"]) == 0
     return text.getvalue()
 
