@@ -26,6 +26,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         metavar="PAGE",
         help="the file to write (default: EVENTS with the suffix .html)",
     )
+    parser.add_argument(
+        "--connection",
+        metavar="NAME",
+        help="which one, by its name in the events, client#2 (default: the first)",
+    )
     parser.add_argument("--title", default="", help="what stands above the page")
     parser.add_argument("--json", action="store_true", help="say what was written as JSON")
     parser.set_defaults(run=functools.partial(run, parser))
@@ -54,6 +59,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             *recordings,
             title=options.title or " and ".join(names),
             names=(names[0], names[-1]),
+            connection=options.connection,
         )
     except OSError as error:
         return _fail(f"cannot write {page}: {error.strerror}")

@@ -26,6 +26,10 @@ ALIKE_MAX: Final = 64
 """Segments that look alike and wait for their arrival, at most."""
 
 
+NAMED: Final = 10
+"""Connections named, at most, to who has asked for one that is not there."""
+
+
 @dataclasses.dataclass(slots=True)
 class Arrow:
     """One segment on its way.
@@ -84,26 +88,36 @@ def arrows(events: Iterable[Event]) -> list[Arrow]:
     return found
 
 
-def sides(events: Iterable[Event]) -> dict[str, int]:
-    """Return which side each connection to be drawn is at, by name: 0 left, 1 right.
+def sides(
+    events: Iterable[Event], connection: str | None = None
+) -> tuple[list[str], dict[str, int]]:
+    """Return the ends to be drawn, and which side of them each connection is at, by its name.
 
-    These are the connections between the ports of the first one, at the first two ends.
+    The side is the place in the list, 0 at the left.  *connection*: the name of one of those to be
+    drawn, None for the first that there is; with it come those that its peer, and itself before or
+    after, have between the same ports.  The list is empty without any; :class:`ValueError` is
+    raised if one was asked for that is not there.
     """
-    found: dict[str, int] = {}
-    ends: list[str] = []
-    ports = None
-    for event in events:
-        if not isinstance(event, Watched):
-            continue
-        mine = event.local_port, event.remote_port
-        if ports is None:
-            ports = mine
-        if event.end not in ends:
-            ends.append(event.end)
-        side = ends.index(event.end)
-        if side < 2 and mine == (ports if side == 0 else ports[::-1]):
-            found[event.connection] = side
-    return found
+    watched = [event for event in events if isinstance(event, Watched)]
+    chosen = next((each for each in watched if connection in (None, each.connection)), None)
+    if chosen is None:
+        if connection is None:
+            return [], {}
+        known = list(dict.fromkeys(each.connection for each in watched))
+        more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+        named = f", only {', '.join(known[:NAMED])}{more}" if known else ""
+        raise ValueError(f"there is no connection {connection!r}{named}")
+    ports = chosen.local_port, chosen.remote_port
+    others = [each for each in watched if each.end != chosen.end]
+    peers = [each for each in others if (each.remote_port, each.local_port) == ports]
+    pair = {chosen.end, *(each.end for each in [*peers, *others][:1])}
+    ends = [end for end in dict.fromkeys(each.end for each in watched) if end in pair]
+    found = {}
+    for each in watched:
+        mine = each.local_port, each.remote_port
+        if each.end in pair and mine == (ports if each.end == chosen.end else ports[::-1]):
+            found[each.connection] = ends.index(each.end)
+    return ends, found
 
 
 def _mark(segment: Segment, ports: tuple[int, int]) -> _Mark:

@@ -19,6 +19,7 @@ from rudp.core.terms.state import State
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Tracer
 from rudp.trace import words
+from rudp.trace.arrows import sides
 from rudp.trace.events import (
     Event,
     Recording,
@@ -274,23 +275,33 @@ class Ladder:
             self._move(side, event.before, event.after, event.time, event.why)
 
     @classmethod
-    def of(cls, recording: Recording, *, absolute: bool = False, fold: int | None = 4) -> "Ladder":
-        """Return the ladder of *recording*, whose first end is the left side and gives the name."""
-        ends = dict.fromkeys(each.end for each in recording.events if isinstance(each, Watched))
+    def of(
+        cls,
+        recording: Recording,
+        *,
+        absolute: bool = False,
+        fold: int | None = 4,
+        connection: str | None = None,
+    ) -> "Ladder":
+        """Return the ladder of a connection of *recording*; its ends give the names.
+
+        *connection*: which one, by its name at one of its ends (``"client#2"``), None for the
+        first.  Raises :class:`ValueError` if that is not there.
+        """
+        ends, _ = sides(recording.events, connection)
         ladder = cls(*[*ends, "", ""][:2], absolute=absolute, fold=fold)
-        ladder.draw(recording)
+        ladder.draw(recording, connection)
         return ladder
 
-    def draw(self, recording: Recording) -> None:
-        """Draw the events of *recording*: the first of its ends that opens is the left side."""
-        ends = dict.fromkeys(each.end for each in recording.events if isinstance(each, Watched))
-        sides = dict(zip(ends, (LEFT, RIGHT), strict=False))
-        for name in sides.values():
-            self._watched[_SIDES[name]] = True
+    def draw(self, recording: Recording, connection: str | None = None) -> None:
+        """Draw the events of a connection of *recording*, as :meth:`of` does."""
+        ends, found = sides(recording.events, connection)
+        self._drawn |= found
+        for side, _ in enumerate(ends):
+            self._watched[side] = True
         for event in recording.events:
-            if isinstance(event, Watched):
-                event = dataclasses.replace(event, end=sides.get(event.end, ""))
-            self.take(event)
+            if not isinstance(event, Watched):
+                self.take(event)
 
     # -- what is drawn ---------------------------------------------------------------------------
 

@@ -108,20 +108,23 @@ class _Passage:
         return self.again or self.arrow.lost is not None or segment.space > segment.length
 
 
-def ladder(events: Iterable[Event], *, title: str = "", limit: int = 400) -> str:
+def ladder(
+    events: Iterable[Event], *, title: str = "", limit: int = 400, connection: str | None = None
+) -> str:
     """Return the ladder of *events* as SVG.
 
-    It shows the first connection of the first two ends.  *limit*: arrows drawn, the first ones;
-    a last line says how many more there were.  Raises :class:`ValueError` if there is none.
+    *limit*: arrows drawn, the first ones; a last line says how many more there were.  *connection*:
+    which one, by its name at one of its ends (``"client#2"``), None for the first.  Raises
+    :class:`ValueError` if there is none.
     """
-    return _Picture(list(events), limit).draw(title)
+    return _Picture(list(events), limit, connection).draw(title)
 
 
 class _Picture:
     """Gathers what is to be drawn, gives each a height, and draws."""
 
-    def __init__(self, events: list[Event], limit: int) -> None:
-        self.sides = sides(events)
+    def __init__(self, events: list[Event], limit: int, connection: str | None) -> None:
+        _, self.sides = sides(events, connection)
         if not self.sides:
             raise ValueError("there is no connection among these events")
         ours = [event for event in events if event.connection in self.sides]

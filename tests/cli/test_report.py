@@ -53,6 +53,12 @@ def test_what_is_no_run_is_refused(
     assert not path.with_suffix(".html").exists()
 
 
+def test_another_connection_can_be_chosen(events: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(events), "--connection", "server"]) == 0
+    assert main(["report", str(events), "--connection", "eve"]) == 1
+    assert "no connection 'eve', only client, server" in capsys.readouterr().err
+
+
 def test_files_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path / "none.jsonl")]) == 1
     assert "cannot read" in capsys.readouterr().err

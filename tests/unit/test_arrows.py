@@ -10,8 +10,9 @@ import pytest
 
 from rudp import sim
 from rudp.core.terms.state import State
-from rudp.trace import EventLog, Recording, svg
-from rudp.trace.arrows import arrows
+from rudp.trace import EventLog, Ladder, Recording, report, svg
+from rudp.trace.arrows import arrows, sides
+from rudp.trace.report.rows import Connection
 from tests.unit.watched import CLIENT, SERVER, Run, transfer
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -71,6 +72,64 @@ def test_a_syn_that_time_wait_hands_on_is_one_arrow() -> None:
     syns = [arrow for arrow in arrows(run.log.events) if arrow.segment.flags == "SYN"]
     assert len(syns) == 2
     assert all(arrow.sent and arrow.received for arrow in syns)
+
+
+# -- several connections ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Recording:
+    """Three clients at two ends: ann, ann#2 and bob; their peers are server, server#2, server#3."""
+    network = sim.Network(delay=0.01)
+    log = EventLog()
+    network.taps.append(log.tap)
+    server = network.host(SERVER)
+    listener = server.table.listen(80, tracer=log.tracer("server"))
+    for octets, (name, host) in enumerate((("ann", 1), ("ann", 1), ("bob", 3)), 1):
+        address = (f"10.0.0.{host}", 7000)
+        client = network.nodes.get(address) or network.host(address)
+        ours = client.table.open_active(
+            server.path, 80, network.clock.now, local_port=50_000 + octets, tracer=log.tracer(name)
+        )
+        assert network.run_until(lambda: listener.accepted, limit=10.0)
+        listener.accepted.popleft()
+        ours.send(bytes(octets))
+        client.table.touch(ours)
+        network.run_until(lambda: False, limit=1.0)
+    return log.recording
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "peer", "octets"),
+    [
+        (None, ["ann", "server"], "server", 1),
+        ("ann#2", ["ann", "server"], "server#2", 2),
+        ("bob", ["server", "bob"], "server#3", 3),
+        ("server#3", ["server", "bob"], "bob", 3),
+    ],
+)
+def test_one_of_several_connections_can_be_chosen(
+    crowd: Recording, name: str | None, ends: list[str], peer: str, octets: int
+) -> None:
+    found, places = sides(crowd.events, name)
+    assert found == ends
+    assert set(places) == {name or "ann", peer}
+    assert all(each.partition("#")[0] == ends[side] for each, side in places.items())
+    ladder = str(Ladder.of(crowd, connection=name))
+    assert ladder.split()[1:3] == ends
+    assert re.findall(r" len=(\d+)", ladder) == [str(octets)]
+    assert "X" not in ladder
+    picture = "".join(texts(ET.fromstring(svg.ladder(crowd.events, connection=name))))
+    assert re.findall(r" len=(\d+)", picture) == [str(octets)]
+    shown = Connection(crowd, name)
+    assert {event.connection for event in shown.events} == set(places)
+    assert len(shown.others) == 4
+
+
+def test_a_connection_that_is_not_there(crowd: Recording) -> None:
+    for show in (Ladder.of, report.report, lambda run, **which: svg.ladder(run.events, **which)):
+        with pytest.raises(ValueError, match="no connection 'eve', only ann, server, ann#2, "):
+            show(crowd, connection="eve")
 
 
 # -- the picture -----------------------------------------------------------------------------------

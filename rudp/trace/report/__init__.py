@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from rudp.trace.arrows import NAMED
 from rudp.trace.events import Event, Header, Recording
 from rudp.trace.report.facts import figures, reference
 from rudp.trace.report.graphs import graphs
@@ -49,12 +50,14 @@ def report(
     *,
     title: str = "",
     names: tuple[str, str] = ("first run", "second run"),
+    connection: str | None = None,
 ) -> str:
     """Return the page of *run*, a recording or its events; with *other*, both to compare.
 
-    It shows the first connection of the first two ends.  *title*: cut after :data:`TITLE_MAX`
-    characters.  *names*: what two runs are called.  Raises :class:`ValueError` if one of them has
-    no connection, or events that are no numbers or larger than a page.
+    *title*: cut after :data:`TITLE_MAX` characters.  *names*: what two runs are called.
+    *connection*: which one is shown, by its name at one of its ends (``"client#2"``), the same of
+    two runs; None for the first.  Raises :class:`ValueError` if one of the runs has no connection,
+    or not that one, or events that are no numbers or larger than a page.
     """
     runs = [run] if other is None else [run, other]
     recordings = [
@@ -67,7 +70,7 @@ def report(
     }
     script = "\n".join(texts[path] for path in _SCRIPTS)
     style = "\n".join(texts[path] for path in _STYLES)
-    connections = [Connection(each) for each in recordings]
+    connections = [Connection(each, connection) for each in recordings]
     title = title[:TITLE_MAX] or " and ".join(connections[0].names)
     fields = {
         "title": html.escape(title),
@@ -101,12 +104,13 @@ def save(
     *,
     title: str = "",
     names: tuple[str, str] = ("first run", "second run"),
+    connection: str | None = None,
 ) -> None:
     """Write the page of :func:`report` to the file *path*.
 
     Raises :class:`ValueError` as that does, and :class:`OSError`.
     """
-    page = report(run, other, title=title, names=names)
+    page = report(run, other, title=title, names=names, connection=connection)
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(page)
 
@@ -130,7 +134,7 @@ def _fitting(connection: Connection, name: str, room: int) -> str:
     whole = {
         "name": name,
         "sides": connection.names,
-        "others": connection.others,
+        "others": [len(connection.others), *connection.others[:NAMED]],
         "seed": None if connection.header.seed is None else str(connection.header.seed)[:TITLE_MAX],
         "library": str(connection.header.library)[:TITLE_MAX],
         "figures": figures(connection),

@@ -54,21 +54,22 @@ Row = list[Any]
 
 
 class Connection:
-    """What a report shows of a recording: the first connection of its first two ends.
+    """What a report shows of a recording: one connection, at both ends if both were watched.
 
+    *connection*: its name at one of them, None for the first of the recording.
     ``sides``: 0 or 1 by the name of a connection.  ``events``: those that have a row, by time;
     ``count``: how many there are with those that have none.
-    ``others``: connections of the recording that are not shown.  Raises :class:`ValueError` if
-    there is none.
+    ``others``: names of the connections that are not shown.  Raises :class:`ValueError` if there
+    is none, or not that one.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, connection: str | None = None) -> None:
         self.header = recording.header
-        self.sides = sides(recording.events)
+        _, self.sides = sides(recording.events, connection)
         if not self.sides:
             raise ValueError("there is no connection among these events")
-        names = {event.connection for event in recording.events}
-        self.others = len(names - self.sides.keys())
+        names = dict.fromkeys(event.connection for event in recording.events)
+        self.others = [name[:NAME_MAX] for name in names if name not in self.sides]
         self.names = ["", ""]
         for name, side in self.sides.items():
             self.names[side] = self.names[side] or name[:NAME_MAX]

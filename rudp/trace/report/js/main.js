@@ -50,7 +50,8 @@ class Page {
     if (gap) facts.push(`${gap.count} events in the middle are left out`);
     if (run.seed !== null) facts.push(`seed ${run.seed}`);
     if (run.library) facts.push(`rudp ${run.library}`);
-    if (run.others) facts.push(`${run.others} other connections are not shown`);
+    const [others, ...named] = run.others;
+    if (others) facts.push(`not shown: ${named.join(", ")}${others > named.length ? ` and ${others - named.length} more` : ""}`);
     byId("about").textContent = `${this.runs.length > 1 ? `${run.name}: ` : ""}${facts.join(", ")}.`;
     byId("scrubber").max = run.steps.length - 1;
     byId("side").textContent = `graphs: ${run.nameOf(this.side)}`;
