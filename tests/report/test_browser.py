@@ -225,11 +225,22 @@ def test_a_loss_is_seen_in_every_view(opened: Opened) -> None:
     assert opened.count("#space rect.lost") == 2, "one is of the key"
     assert "client: retransmission" in opened.text("#timers")
     assert opened.count("#states .walked0") == 2
-    assert opened.count("#graphs canvas") == 4
+    assert opened.count("#graphs canvas") == 5
     assert not opened.page.locator("#graphs canvas").evaluate_all(
         "all => all.filter(c => !c.getContext('2d').getImageData(0, 0, c.width, c.height)"
         ".data.some(x => x))"
     ), "every graph has something drawn in it"
+
+
+def test_graphs_tell_what_they_show(opened: Opened) -> None:
+    """Goodput is counted where it arrives; why it can be read in bursts is said."""
+    told = opened.page.locator(".graph").all_inner_texts()
+    titles = [each.partition("\n")[0] for each in told]
+    assert titles[2:] == ["Round trip and time-out", "Windows", "Goodput"]
+    assert "once a hole was filled, and all that had waited behind it" in told[4]
+    assert "at most 7.8 KiB (at 60.0 ms)" in told[4]
+    marks = opened.page.evaluate("ratios(0.013, 1.5)")
+    assert marks == pytest.approx([0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
 
 
 def test_the_states_walked_end_in_closed(opened: Opened) -> None:
@@ -257,7 +268,7 @@ def test_the_quiz_hides_what_comes_next(opened: Opened) -> None:
     assert "Right." in opened.text("#quiz")
     assert opened.text("#place").startswith("step 3 of 43")
     assert opened.count(".ladder .future") == 0, "what comes is asked next"
-    assert opened.page.locator("#graphs .cover:visible").count() == 4
+    assert opened.page.locator("#graphs .cover:visible").count() == 5
     assert not opened.page.is_visible("#compare")
     opened.page.click("text=next question")
     opened.press("ArrowRight")

@@ -75,6 +75,32 @@ def test_snapshots_can_be_put_together_again() -> None:
     assert json.loads(json.dumps(expected)) == [list(each) for each in seen]
 
 
+def test_goodput_counts_an_octet_when_it_arrives() -> None:
+    """And what waits behind a hole a second time, when it can be read."""
+    (told,) = runs(report.report(transfer(drop=(2,)).log.recording))
+    goodput = told["graphs"][0]["goodput"]
+    assert goodput["at_reader"]
+    slot = goodput["slot"]
+    for column in (1, 2):
+        total = sum(rates[column] for rates in goodput["rates"]) * slot
+        assert total == pytest.approx(9002, rel=0.01), "with SYN and FIN"
+    first = next(rates for rates in goodput["rates"] if rates[1] > 1000 / slot)
+    assert first[1] * slot == pytest.approx(8000, rel=0.01), "all but the one that was lost"
+    assert first[2] * slot == pytest.approx(1000, rel=0.01), "that before it"
+    fills, most, when = goodput["filled"]
+    assert (fills, most) == (1, 8000)
+    assert when == pytest.approx(0.06)
+
+
+def test_goodput_of_a_sender_alone_is_what_it_heard_of() -> None:
+    events = [each for each in transfer(drop=(2,)).log.events if each.connection == "client"]
+    (told,) = runs(report.report(events))
+    goodput = told["graphs"][0]["goodput"]
+    assert not goodput["at_reader"]
+    assert goodput["filled"][:2] == [1, 8000]
+    assert told["graphs"][1]["goodput"]["at_reader"], "the client reads what the server sends"
+
+
 @pytest.fixture(scope="module")
 def long_run() -> Run:
     """Some hundred thousand events."""

@@ -131,7 +131,7 @@ def _digest(text: str) -> str:
 
 def _fitting(connection: Connection, name: str, room: int) -> str:
     """Return *connection*, packed into *room* octets, with as many of its events as fit."""
-    whole = {
+    whole: dict[str, object] = {
         "name": name,
         "sides": connection.names,
         "others": [len(connection.others), *connection.others[:NAMED]],

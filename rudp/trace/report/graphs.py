@@ -7,6 +7,7 @@ and of each slot the snapshots are kept in which cwnd is lowest and highest, and
 from collections.abc import Iterable
 from typing import Any, Final
 
+from rudp.core.watch.tracer import Ranges
 from rudp.trace.events import Snapshot
 from rudp.trace.report.rows import Connection
 
@@ -43,7 +44,7 @@ def graphs(connection: Connection) -> list[dict[str, Any]]:
             "columns": _columns(_thinned(snapshots[side], start, end)),
             "marks": _marks(connection, side),
             "marks_all": sum(1 for _ in _data(connection, side)),
-            "goodput": _goodput(_delivered(snapshots, side), start, end),
+            "goodput": _goodput(snapshots, side, start, end),
         }
         for side in (0, 1)
     ]
@@ -79,6 +80,10 @@ def _columns(snapshots: list[Snapshot]) -> dict[str, list[float | None]]:
         "srtt": [each.srtt for each in snapshots],
         "min_rtt": [each.min_rtt for each in snapshots],
         "rto": [each.rto for each in snapshots],
+        "snd_wnd": [each.snd_wnd for each in snapshots],
+        "rcv_wnd": [each.rcv_wnd for each in snapshots],
+        "unread": [each.unread for each in snapshots],
+        "held": [_octets(each.held) for each in snapshots],
     }
 
 
@@ -103,24 +108,50 @@ def _marks(connection: Connection, side: int) -> list[list[float]]:
     return sorted(special + plain)
 
 
-def _delivered(snapshots: list[list[Snapshot]], side: int) -> list[tuple[float, int]]:
-    """Return how far the stream of *side* had come, over time; the peer knows best."""
-    if snapshots[1 - side]:
-        return [(each.time, each.rcv_nxt) for each in snapshots[1 - side]]
-    return [(each.time, each.snd_una) for each in snapshots[side]]
+def _octets(ranges: Ranges) -> int:
+    return sum(right - left for left, right in ranges)
 
 
-def _goodput(delivered: list[tuple[float, int]], start: float, end: float) -> list[list[float]]:
-    """Return the middle of each slot of time and the octets a second delivered in it."""
-    width = (end - start) / RATES
-    if width <= 0 or not delivered:
-        return []
-    counts = [0] * RATES
-    before = 0
-    for time, number in delivered:
-        counts[min(int((time - start) / width), RATES - 1)] += max(number - before, 0)
-        before = max(before, number)
-    return [
-        [round(start + (n + 0.5) * width, 6), round(octets / width)]
-        for n, octets in enumerate(counts)
+def _goodput(
+    snapshots: list[list[Snapshot]], side: int, start: float, end: float
+) -> dict[str, Any]:
+    """Return how fast the octets of *side* got across, each of them counted once.
+
+    ``rates``: of each slot of time its middle, the octets a second that arrived in it, and those
+    that could be read from then on, in order.  ``slot``: seconds.  ``at_reader``: whether the
+    reader's end tells so; else it is what the sender heard.  ``filled``: how often a hole was
+    filled with octets waiting behind it, how many became readable at once at most, and when.
+    """
+    peer = snapshots[1 - side]
+    told = [
+        (each.time, each.rcv_nxt, _octets(each.held))
+        if peer
+        else (each.time, each.snd_una, _octets(each.sacked))
+        for each in peer or snapshots[side]
     ]
+    width = (end - start) / RATES
+    if width <= 0 or not told:
+        return {"rates": [], "slot": 0.0, "at_reader": bool(peer), "filled": [0, 0, 0.0]}
+    arrived, readable = [0] * RATES, [0] * RATES
+    most = before = waiting = fills = largest = 0
+    when = 0.0
+    for time, number, held in told:
+        slot = min(int((time - start) / width), RATES - 1)
+        arrived[slot] += max(number + held - most, 0)
+        readable[slot] += max(number - before, 0)
+        if waiting and number > before:
+            fills += 1
+            if number - before > largest:
+                largest, when = number - before, time
+        most = max(most, number + held)
+        before, waiting = max(before, number), held
+    rates = [
+        [round(start + (n + 0.5) * width, 6), round(arrived[n] / width), round(readable[n] / width)]
+        for n in range(RATES)
+    ]
+    return {
+        "rates": rates,
+        "slot": width,
+        "at_reader": bool(peer),
+        "filled": [fills, largest, when],
+    }

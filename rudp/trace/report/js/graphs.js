@@ -1,14 +1,42 @@
-// Four graphs with one cursor.  A line shows the step; of two runs the second is drawn dashed.
+// Five graphs with one cursor.  A line shows the step; of two runs the second is drawn dashed.
 
 const GRAPHS = [
-  { title: "Time and sequence", unit: octets, mark: decimal, marks: true, series: [
+  { title: "Time and sequence", unit: octets, mark: decimal, marks: true, note: tellMarks, series: [
     ["SND.NXT", "nxt", "data"], ["SND.UNA", "una", "control"], ["peer's window ends", "window", "violet"]] },
   { title: "cwnd, ssthresh, in flight", unit: octets, mark: decimal, series: [
     ["cwnd", "cwnd", "data"], ["ssthresh", "ssthresh", "again"], ["in flight", "flight", "control"]] },
-  { title: "Round trip and time-out", unit: seconds, mark: seconds, series: [
+  { title: "Round trip and time-out", unit: seconds, mark: seconds, ratios: true, note: () => "Equal distances are equal ratios: a time-out that doubles goes up by one step.", series: [
     ["RTO", "rto", "again"], ["SRTT", "srtt", "data"], ["min RTT", "min_rtt", "control"]] },
-  { title: "Goodput", unit: (value) => `${octets(value)}/s`, mark: (value) => `${decimal(value)}/s`, goodput: true, series: [["octets delivered", "rate", "data"]] },
+  { title: "Windows", unit: octets, mark: decimal, windows: true, note: tellWindows, series: [
+    ["SND.WND, as the sender knows it", "snd_wnd", "violet"], ["RCV.WND of the reader", "rcv_wnd", "data"], ["unread", "unread", "again"], ["held behind a hole", "held", "control"]] },
+  { title: "Goodput", unit: (value) => `${octets(value)}/s`, mark: (value) => `${decimal(value)}/s`, goodput: true, note: tellGoodput, series: [
+    ["arrived", 1, "data", 4], ["can be read, in order", 2, "again"]] },
 ];
+
+// Round numbers from `low` to `high`: 1, 2, 5, 10 and so on.
+function ratios(low, high) {
+  const found = [];
+  for (let ten = 10 ** Math.floor(Math.log10(low)); ten <= high; ten *= 10) found.push(...[1, 2, 5].map((each) => each * ten));
+  return found.filter((each) => each >= low && each <= high);
+}
+
+function tellMarks({ marks, marks_all: all }) {
+  const some = marks.length < all ? ` ${marks.length} of ${all} are drawn.` : "";
+  return `Upright strokes: segments; thick ones were sent again, a cross was lost on the way.${some}`;
+}
+
+function tellWindows(data, peer) {
+  return peer.columns.time.length ? "What the reader has not taken, and what waits behind a hole, takes room from the window." : "Of the reader's end there are no snapshots.";
+}
+
+function tellGoodput({ goodput, columns }) {
+  const { slot, at_reader: atReader, filled: [fills, most, when] } = goodput;
+  const parts = [atReader ? "Each octet counts once, when it arrives at the reader's end" : "Each octet counts once, when the sender hears of it", `, in slots of ${seconds(slot)}. `];
+  if (fills) parts.push(`The second line comes in bursts: ${fills === 1 ? "once" : `${fills} times`} a hole was filled, and all that had waited behind it could be read at once, at most ${octets(most)} (at ${clock(when)}). `);
+  const trip = columns.min_rtt.findLast((each) => each);
+  if (trip && slot < trip / 2) parts.push("A slot is shorter than a round trip: what was sent together stands alone, and the gaps are waiting for acknowledgements.");
+  return parts.join("");
+}
 
 const MARK_COLOURS = ["data", "again", "again"];
 
@@ -34,24 +62,28 @@ class Graphs {
     for (const graph of GRAPHS) {
       const frame = html("div", { class: "graph" }, html("h3", {}, graph.title));
       this.node.append(frame);
-      const tables = runs.map((each) => this.table(graph, each.graphs[side]));
+      const tables = runs.map((each) => this.table(graph, each.graphs[side], each.graphs[1 - side]));
       if (!tables[0][0].length) {
         frame.append(html("p", {}, "There are no snapshots to draw it from."));
         continue;
       }
       this.plots.push(this.plot(frame, graph, runs, tables, side));
-      const { marks, marks_all: all } = run.graphs[side];
-      if (graph.marks) {
-        frame.append(html("p", {}, `Upright strokes: segments; thick ones were sent again, a cross was lost on the way.${
-          marks.length < all ? ` ${marks.length} of ${all} are drawn.` : ""}`));
-      }
+      if (graph.note) frame.append(html("p", {}, graph.note(run.graphs[side], run.graphs[1 - side])));
     }
   }
 
-  table(graph, data) {
-    if (graph.goodput) return [data.goodput.map((each) => each[0]), data.goodput.map((each) => each[1])];
-    if (graph.marks && !data.columns.time.length) return [data.marks.map((each) => each[0]), ...graph.series.map(() => data.marks.map(() => null))];
-    return [data.columns.time, ...graph.series.map(([, column]) => data.columns[column])];
+  // The columns of a graph, the times first.
+  table(graph, data, peer) {
+    const { columns } = data;
+    if (graph.goodput) return [0, 1, 2].map((column) => data.goodput.rates.map((each) => each[column]));
+    if (graph.marks && !columns.time.length) return [data.marks.map((each) => each[0]), ...graph.series.map(() => data.marks.map(() => null))];
+    if (graph.windows) {
+      const [own, ...others] = graph.series.map(([, column]) => column);
+      const tables = [[columns.time, columns[own]], [peer.columns.time, ...others.map((each) => peer.columns[each])]];
+      return uPlot.join(tables.filter((each) => each[0].length).length === 2 ? tables : [[columns.time, columns[own], ...others.map(() => columns.time.map(() => null))]]);
+    }
+    const shown = graph.ratios ? (each) => each || null : (each) => each;
+    return [columns.time, ...graph.series.map(([, column]) => columns[column].map(shown))];
   }
 
   plot(frame, graph, runs, tables, side) {
@@ -59,9 +91,9 @@ class Graphs {
     const grid = { stroke: colour("line"), width: 0.5 };
     const axis = { stroke: ink, grid, ticks: grid, font: "11px system-ui" };
     const stepped = uPlot.paths.stepped({ align: graph.goodput ? 0 : 1 });
-    const series = tables.flatMap((_, which) => graph.series.map(([name, , shade]) => ({
+    const series = tables.flatMap((_, which) => graph.series.map(([name, , shade, width = 1.8]) => ({
       label: runs.length > 1 ? `${name}, ${runs[which].name}` : name,
-      stroke: colour(shade), width: which ? 1.2 : 1.8, dash: which ? [6, 4] : undefined, points: { show: false },
+      stroke: colour(shade), width: which ? width / 1.5 : width, dash: which ? [6, 4] : undefined, points: { show: false },
       paths: stepped, value: (_, value) => (value === null || value === undefined ? "–" : graph.unit(value)),
     })));
     const highest = Math.max(...runs.map((each) => Math.max(1, ...each.graphs[side].columns.nxt, ...each.graphs[side].marks.map(([, from, size]) => from + size))));
@@ -70,13 +102,14 @@ class Graphs {
     const isWhole = (plot, low, high) => low <= plot.data[0][0] && high >= plot.data[0].at(-1);
     const scales = { x: { time: false, range: (plot, low, high) => (isWhole(plot, low, high) ? [0, end] : [low, high]) } };
     if (graph.marks) scales.y = { range: () => [0, highest * 1.08] };
+    else if (graph.ratios) scales.y = { distr: 3, range: (_, low, high) => [low / 1.5, high * 1.5] };
     else scales.y = { range: (_, low, high) => [0, (high || 1) * 1.08] };
     const marks = graph.marks ? runs.map((each) => each.graphs[side].marks.toSorted((one, other) => one[3] - other[3])) : [];
     const options = {
       width: Math.max(frame.clientWidth - 24, 200), height: 210, series: [{ label: "time", value: (_, value) => (value === null || value === undefined ? "–" : clock(value)) }, ...series], scales,
       cursor: { sync: { key: "rudp" }, y: false },
       axes: [{ ...axis, values: (_, ticks) => ticks.map((each) => seconds(each)) },
-        { ...axis, size: 74, values: (_, ticks) => ticks.map((each) => graph.mark(each)) }],
+        { ...axis, size: 74, values: (_, ticks) => ticks.map((each) => graph.mark(each)), ...(graph.ratios && { splits: (_, __, low, high) => ratios(low, high), filter: (_, ticks) => ticks }) }],
       hooks: { draw: [(plot) => this.overlay(plot, marks)], setScale: [(plot) => plot.here && this.place(plot)], setSize: [(plot) => plot.here && this.place(plot)] },
     };
     const plot = new uPlot(options, tables.length > 1 ? uPlot.join(tables) : tables[0], frame);
