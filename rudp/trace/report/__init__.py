@@ -23,7 +23,7 @@ from rudp.trace.report.facts import figures, reference
 from rudp.trace.report.graphs import graphs
 from rudp.trace.report.rows import Connection, rows
 
-SIZE_MAX: Final = 400_000
+SIZE_MAX: Final = 1_000_000
 """Octets of a page."""
 
 _SCRIPTS: Final = (

@@ -5,7 +5,7 @@ const number = (value, unit) => (unit === "s" ? seconds(value) : unit === "B" ? 
 function firstDifference(one, other) {
   const length = Math.min(one.steps.length, other.steps.length);
   for (let n = 0; n < length; n++) {
-    if (one.steps[n].text !== other.steps[n].text) return n;
+    if (one.steps[n].told.text !== other.steps[n].told.text) return n;
   }
   return one.steps.length === other.steps.length ? null : length;
 }
@@ -28,7 +28,7 @@ function showFigures(node, runs) {
   const parts = [html("h2", {}, "Figures"), html("table", {}, html("tr", {}, html("th", {}), head.map((each) => html("th", {}, each))), rows)];
   if (runs.length > 1) {
     const n = firstDifference(one, other);
-    const tell = (run) => (run.steps[n] ? `“${run.steps[n].text}” at ${clock(run.steps[n].time)}` : "nothing more");
+    const tell = (run) => (run.steps[n] ? `“${run.steps[n].told.text}” at ${clock(run.steps[n].time)}` : "nothing more");
     parts.push(html("p", { id: "difference" }, n === null ? "Step by step the two are the same." : `They first differ at step ${n + 1}: ${one.name}: ${tell(one)}; ${other.name}: ${tell(other)}.`));
   }
   node.replaceChildren(...parts);

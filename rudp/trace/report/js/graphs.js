@@ -159,7 +159,7 @@ class Graphs {
 
   // Where the step is, and in a quiz a cover over what comes.
   place(plot) {
-    const x = Math.min(Math.max(plot.valToPos(this.time, "x"), -2), plot.over.clientWidth + 2);
+    const x = Math.min(Math.max(plot.valToPos(this.time, "x"), -2), plot.bbox.width / devicePixelRatio + 2);
     plot.here.style.left = `${x}px`;
     plot.cover.style.left = `${x}px`;
     plot.cover.hidden = !this.hidesFuture;

@@ -116,7 +116,7 @@ class Ladder {
     this.x = this.narrow ? [60, width - 10] : [188, width - 112];
     const total = this.layout.height * this.zoom;
     const top = this.top = Math.max(0, this.scroll.scrollTop - 100);
-    const bottom = this.bottom = Math.min(total, this.scroll.scrollTop + this.scroll.clientHeight + 100);
+    const bottom = Math.min(total, this.scroll.scrollTop + this.scroll.clientHeight + 100);
     this.picture.setAttribute("width", width);
     this.picture.setAttribute("height", bottom - top);
     this.picture.setAttribute("viewBox", `0 ${top} ${width} ${bottom - top}`);
@@ -138,13 +138,13 @@ class Ladder {
     this.crosses = []; // above all arrows
     const noted = [];
     const seen = [];
-    const around = this.layout.longest * this.zoom + 100;
-    for (let n = this.firstBelow((top - around) / this.zoom); n < steps.length && this.y(steps[n]) < bottom + around; n++) {
+    const first = this.firstBelow(top / this.zoom - this.layout.longest);
+    for (let n = first; n < steps.length; n++) {
       const step = steps[n];
-      if (this.hidesFuture && n > this.current) break;
       const y = this.y(step);
+      if (y > bottom + SLANT * this.zoom || (this.hidesFuture && n > this.current)) break;
       if (step.kind === "gap") parts.push(label((this.x[0] + this.x[1]) / 2, y + 4, `… ${step.count} events left out …`, `dim ${this.when(step)}`, "middle"));
-      else if (this.arrowOf(step) === step) parts.push(...this.arrow(step));
+      else if (step.order !== undefined && (step.to ? this.y(step.to) : y + step.fall * this.zoom) > top) parts.push(...this.arrow(step));
       if (y > top - 40 && y < bottom + 40) {
         seen.push(step);
         if (this.note(step)) noted.push(step);
@@ -210,7 +210,7 @@ class Ladder {
       const isLeft = (side === 0) === this.narrow;
       const x = this.x[side] + (isLeft ? 9 : -9);
       const text = label(x, y + 4, this.note(step), `${step.moves.length ? "state" : "dim"} note ${this.when(step)}`, isLeft ? "start" : "end");
-      text.append(svg("title", {}, step.text));
+      text.append(svg("title", {}, step.told.text));
       parts.push(text);
     }
     return parts;
@@ -237,7 +237,6 @@ class Ladder {
   arrow(step) {
     const shaft = this.shaft(step);
     const { x1, y1, x2, y2, arrives } = shaft;
-    if (Math.max(y1, y2) < this.top - 60 || y1 > this.bottom + 60) return [];
     this.shafts.push(shaft);
     const { segment } = step;
     const kind = step.again ? "again" : space(segment) > segment.length || segment.flags.includes("RST") ? "control" : segment.length ? "data" : "ack";
@@ -263,7 +262,7 @@ class Ladder {
       paths.heads.push(`M${x2} ${y2.toFixed(1)}L${x2 + back} ${(base - 2.5).toFixed(1)}V${(base + 2.5).toFixed(1)}Z`);
       return [];
     }
-    const group = svg("g", { class: shaft.kind }, line(x1, y1, x2, y2, "shaft"), svg("title", {}, [step.text, ...step.why].join("\n")));
+    const group = svg("g", { class: shaft.kind }, line(x1, y1, x2, y2, "shaft"), svg("title", {}, [step.told.text, ...step.told.why].join("\n")));
     if (!lost) group.append(svg("polygon", { points: `${x2},${y2} ${x2 + back},${base - 4} ${x2 + back},${base + 4}` }));
     return [group];
   }

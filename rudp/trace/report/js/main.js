@@ -56,8 +56,13 @@ class Page {
     byId("scrubber").max = run.steps.length - 1;
     byId("side").textContent = `graphs: ${run.nameOf(this.side)}`;
     this.graphs.build(shown, this.side);
+    this.measure();
     showFigures(byId("compare"), this.both ? this.runs : [run]);
     this.go(this.n);
+  }
+
+  measure() {
+    this.room = byId("space").clientWidth;
   }
 
   go(n) {
@@ -74,18 +79,18 @@ class Page {
       if (this.both || which === this.active) ladder.show(at, this.hidesFuture);
     });
     showBlocks(byId("blocks"), run, this.n);
-    showSpace(byId("space"), run, this.n);
+    showSpace(byId("space"), run, this.n, this.room);
     showTimers(byId("timers"), run, this.n);
     showStates(byId("states"), run, this.n);
     this.graphs.show(step.time, this.hidesFuture);
   }
 
-  tellWhy(step) {
-    const [code, sentence, section] = step.why;
+  tellWhy({ told }) {
+    const [code, sentence, section] = told.why;
     byId("why").replaceChildren(
-      html("p", { class: "what" }, step.text),
+      html("p", { class: "what" }, told.text),
       html("p", {}, sentence, sectionLinks(section), code ? html("span", { class: "section" }, code) : ""),
-      html("p", { class: "more" }, step.more.join(". ")));
+      html("p", { class: "more" }, told.more.join(". ")));
   }
 
   // -- what the user does ---------------------------------------------------------------------------
@@ -200,7 +205,10 @@ class Page {
     for (const [id, act] of Object.entries(buttons)) byId(id).addEventListener("click", act);
     byId("scrubber").addEventListener("input", (event) => this.move(+event.target.value));
     window.addEventListener("hashchange", () => this.linked() !== null && this.move(this.linked()));
-    window.addEventListener("resize", () => this.ladders.forEach((each) => each.draw()));
+    window.addEventListener("resize", () => {
+      this.measure();
+      this.go(this.n);
+    });
     const repaint = (printing) => {
       document.documentElement.classList.toggle("printing", printing);
       this.arrange();

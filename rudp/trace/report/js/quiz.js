@@ -23,6 +23,7 @@ class Quiz {
       return;
     }
     this.next = next;
+    this.gist = next.told.gist;
     this.options = this.choices(run, next);
     const buttons = this.options.map((text, at) => html("li", {}, html("button", { onclick: () => this.answer(at) }, `${at + 1}  ${text}`)));
     this.node.replaceChildren(html("h2", {}, "What happens next?"), html("ol", {}, buttons), html("p", {}, this.score()));
@@ -31,19 +32,19 @@ class Quiz {
   choices(run, next) {
     const others = new Set();
     const gather = (steps) => {
-      for (const step of steps) if (step.gist !== next.gist && step.kind !== "gap") others.add(step.gist);
+      for (const { kind, told } of steps) if (told.gist !== this.gist && kind !== "gap") others.add(told.gist);
     };
     gather(run.steps.slice(Math.max(0, next.n - NEAR), next.n + NEAR));
     if (others.size < ANSWERS - 1) gather(run.steps);
     for (const side of others.size < ANSWERS - 1 ? [0, 1] : []) {
       const name = run.nameOf(side);
-      for (const text of [`the retransmission timer of ${name} expires`, `${name} sends RST`]) if (text !== next.gist) others.add(text);
+      for (const text of [`the retransmission timer of ${name} expires`, `${name} sends RST`]) if (text !== this.gist) others.add(text);
     }
     // Which ones, and in which order, follows from the step: the same each time.
     const pick = [...others];
     const wrong = [];
     for (let seed = next.n * 7 + 3; wrong.length < ANSWERS - 1 && pick.length; seed = seed * 31 + 7) wrong.push(...pick.splice(seed % pick.length, 1));
-    wrong.splice((next.n * 5 + 1) % ANSWERS, 0, next.gist);
+    wrong.splice((next.n * 5 + 1) % ANSWERS, 0, this.gist);
     return wrong;
   }
 
@@ -55,11 +56,11 @@ class Quiz {
   answer(at) {
     if (!this.asking) return;
     this.asking = false;
-    const isRight = this.options[at] === this.next.gist;
+    const isRight = this.options[at] === this.gist;
     this.asked += 1;
     this.right += isRight;
     const verdict = isRight ? html("p", { class: "right" }, "Right.") : html("p", { class: "wrong" }, at === null ? "It was:" : `No, not: ${this.options[at]}.`);
-    this.node.replaceChildren(verdict, html("p", {}, this.next.gist), html("p", {}, this.score()), html("button", { onclick: this.onNext }, "next question (→)"));
+    this.node.replaceChildren(verdict, html("p", {}, this.gist), html("p", {}, this.score()), html("button", { onclick: this.onNext }, "next question (→)"));
     this.onTold(this.next.n);
   }
 }

@@ -17,6 +17,31 @@ const space = (segment) => segment.length + segment.flags.includes("SYN") + segm
 const reason = (code) => [code, ...(REFERENCE.why[code] ?? ["", ""])];
 const stateName = (state) => REFERENCE.states[state] ?? String(state);
 
+// One step; what is told of it is put into words when somebody looks.
+class Step {
+  constructor(run, n, kind, time, side, fields) {
+    this.run = run;
+    this.n = n;
+    this.kind = kind;
+    this.time = time;
+    this.side = side;
+    this.moves = [];
+    this.losses = [];
+    this.states = [...run.states];
+    this.blocks = [...run.blocks];
+    Object.assign(this, fields);
+  }
+
+  get told() {
+    return tell(this, this.run.nameOf(this.side));
+  }
+
+  get ofNote() {
+    return "xfm".includes(this.kind) || this.moves.length + this.losses.length > 0 || !!(this.kind === "s" && this.again)
+      || !!this.dropped || /SYN|FIN|RST/.test(this.segment?.flags ?? "");
+  }
+}
+
 class Run {
   constructor(packed) {
     Object.assign(this, packed);
@@ -30,7 +55,6 @@ class Run {
       this[`row_${kind}`](n, now / 1e9, side, ...fields);
     });
     delete this.rows;
-    for (const step of this.steps) this.explain(step);
     this.moving = this.steps.filter((step) => step.moves.length);
   }
 
@@ -47,10 +71,7 @@ class Run {
   }
 
   step(kind, n, time, side, fields) {
-    const step = {
-      n: this.steps.length, kind, time, side, moves: [], losses: [],
-      states: [...this.states], blocks: [...this.blocks], ...fields,
-    };
+    const step = new Step(this, this.steps.length, kind, time, side, fields);
     this.stepOfRow[n] = step;
     this.steps.push(step);
     return step;
@@ -70,7 +91,7 @@ class Run {
 
   row_s(n, time, side, state, segment, why, again) {
     this.states[side] = state;
-    this.step("s", n, time, side, { segment: segmentOf(segment), why: reason(why), again: !!again });
+    this.step("s", n, time, side, { segment: segmentOf(segment), reason: why, again: !!again });
   }
 
   row_r(n, time, side, state, back, segment, dropped) {
@@ -91,7 +112,7 @@ class Run {
   row_m(n, time, side, before, after, cause, why) {
     this.states[side] = after;
     const last = this.steps.at(-1);
-    const move = { before, after, cause, why: reason(why) };
+    const move = { before, after, cause, reason: why };
     const caused = last && last.side === side && last.time === time && "rfm".includes(last.kind);
     const step = caused ? last : this.step("m", n, time, side, {});
     step.moves.push(move);
@@ -100,7 +121,7 @@ class Run {
 
   row_l(n, time, side, left, right, why) {
     this.settle(side);
-    this.steps.at(-1).losses.push({ left, right, why: reason(why) });
+    this.steps.at(-1).losses.push({ left, right, reason: why });
   }
 
   row_f(n, time, side, timer) {
@@ -123,48 +144,47 @@ class Run {
     this.step("gap", n, time, side, { count });
   }
 
-  // -- words ----------------------------------------------------------------------------------------
-
   nameOf(side) {
     return this.sides[side] || "the other side";
   }
+}
 
-  explain(step) {
-    const name = this.nameOf(step.side);
-    const segment = step.segment;
-    const size = segment?.length ? ` with ${segment.length} octets` : "";
-    if (step.kind === "s") {
-      step.text = `${name} sends ${header(segment)}${step.again ? " again" : ""}`;
-      step.gist = `${name} sends ${segment.flags}${size}${step.again ? " again" : ""}`;
-    } else if (step.kind === "r") {
-      step.text = `${name} receives ${header(segment)}`;
-      step.gist = `${name} receives ${segment.flags}${size}`;
-      step.why = ["", step.dropped ? `Dropped: ${step.dropped}.` : "It is accepted.", "RFC 9293 §3.10.7"];
-    } else if (step.kind === "x") {
-      step.text = `the link loses ${name}'s ${header(segment)}`;
-      step.gist = `the link loses ${name}'s ${segment.flags}${size}`;
-      step.why = ["", "The path lost it; neither side knows yet.", ""];
-    } else if (step.kind === "f") {
-      step.text = step.gist = `the ${step.timer} timer of ${name} expires`;
-      step.why = ["", "Nothing happened before it did that would have stopped it.", REFERENCE.timers[step.timer] ?? ""];
-    } else if (step.kind === "m") {
-      const { before, after, cause } = step.moves[0];
-      step.text = step.gist = `${name}: ${cause}, ${stateName(before)} → ${stateName(after)}`;
-    } else if (step.kind === "gap") {
-      step.text = step.gist = `${step.count} events are left out here, for they do not fit`;
-      step.why = ["", "The graphs show all of the run.", ""];
-    } else {
-      step.text = step.gist = `${name} is watched from here on`;
-    }
-    const [cause] = [...step.moves, ...step.losses];
-    if (cause && (!step.why || !step.why[0])) step.why = cause.why;
-    step.why ??= ["", "", ""];
-    step.more = [
-      ...step.moves.map((m) => `${stateName(m.before)} → ${stateName(m.after)} (${m.cause})`),
-      ...step.losses.map((l) => `${name} calls ${l.left}–${l.right - 1} lost (${l.why[0]})`),
-    ];
-    if (step.kind === "m") step.more.shift();
-    step.ofNote = "xfm".includes(step.kind) || step.more.length > 0 || (step.kind === "s" && step.again)
-      || !!step.dropped || /SYN|FIN|RST/.test(segment?.flags ?? "");
+// A step of the side that is called `name` in words: `text`, `gist` without numbers, `why` (code,
+// sentence, section) and `more` that it caused.
+function tell(step, name) {
+  const { segment, moves, losses } = step;
+  const size = segment?.length ? ` with ${segment.length} octets` : "";
+  const told = { why: ["", "", ""] };
+  if (step.kind === "s") {
+    told.text = `${name} sends ${header(segment)}${step.again ? " again" : ""}`;
+    told.gist = `${name} sends ${segment.flags}${size}${step.again ? " again" : ""}`;
+    told.why = reason(step.reason);
+  } else if (step.kind === "r") {
+    told.text = `${name} receives ${header(segment)}`;
+    told.gist = `${name} receives ${segment.flags}${size}`;
+    told.why = ["", step.dropped ? `Dropped: ${step.dropped}.` : "It is accepted.", "RFC 9293 §3.10.7"];
+  } else if (step.kind === "x") {
+    told.text = `the link loses ${name}'s ${header(segment)}`;
+    told.gist = `the link loses ${name}'s ${segment.flags}${size}`;
+    told.why = ["", "The path lost it; neither side knows yet.", ""];
+  } else if (step.kind === "f") {
+    told.text = told.gist = `the ${step.timer} timer of ${name} expires`;
+    told.why = ["", "Nothing happened before it did that would have stopped it.", REFERENCE.timers[step.timer] ?? ""];
+  } else if (step.kind === "m") {
+    const { before, after, cause } = moves[0];
+    told.text = told.gist = `${name}: ${cause}, ${stateName(before)} → ${stateName(after)}`;
+  } else if (step.kind === "gap") {
+    told.text = told.gist = `${step.count} events are left out here, for they do not fit`;
+    told.why = ["", "The graphs show all of the run.", ""];
+  } else {
+    told.text = told.gist = `${name} is watched from here on`;
   }
+  const [cause] = [...moves, ...losses];
+  if (cause && !told.why[0]) told.why = reason(cause.reason);
+  told.more = [
+    ...moves.map((each) => `${stateName(each.before)} → ${stateName(each.after)} (${each.cause})`),
+    ...losses.map((each) => `${name} calls ${each.left}–${each.right - 1} lost (${each.reason})`),
+  ];
+  if (step.kind === "m") told.more.shift();
+  return told;
 }

@@ -62,9 +62,10 @@ function receiving(width, block, y, name) {
   return bar(width, y, `${name} receives`, low, high, pieces, [nxt, nxt + wnd], ["RCV.NXT", "RCV.NXT+RCV.WND"]);
 }
 
-function showSpace(node, run, n) {
+// `room`: the pixels that there are for it.
+function showSpace(node, run, n, room) {
   const parts = [];
-  const width = Math.min(Math.max(node.clientWidth, BAR_MAX / 2), BAR_MAX);
+  const width = Math.min(Math.max(room, BAR_MAX / 2), BAR_MAX);
   let y = 18;
   for (const side of [0, 1]) {
     const block = run.steps[n].blocks[side];
