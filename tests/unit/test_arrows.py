@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rudp import sim
+from rudp.core.demux.table import ConnectionTable
 from rudp.core.terms.state import State
 from rudp.trace import EventLog, Ladder, Recording, report, svg
 from rudp.trace.arrows import arrows, sides
@@ -85,9 +86,11 @@ def crowd() -> Recording:
     network.taps.append(log.tap)
     server = network.host(SERVER)
     listener = server.table.listen(80, tracer=log.tracer("server"))
+    hosts: dict[int, sim.Node[ConnectionTable]] = {}
     for octets, (name, host) in enumerate((("ann", 1), ("ann", 1), ("bob", 3)), 1):
-        address = (f"10.0.0.{host}", 7000)
-        client = network.nodes.get(address) or network.host(address)
+        if host not in hosts:
+            hosts[host] = network.host((f"10.0.0.{host}", 7000))
+        client = hosts[host]
         ours = client.table.open_active(
             server.path, 80, network.clock.now, local_port=50_000 + octets, tracer=log.tracer(name)
         )
