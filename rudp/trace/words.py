@@ -25,11 +25,11 @@ def segment(header: Segment, *, absolute: bool = False) -> str:
 
 
 def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
-    """Return a header in words four times: in full, then with less and less.
+    """Return a header in words five times: in full, then with less and less.
 
     Left out are first the window, unless it is shut; then what the segment is hardly sent for:
-    the acknowledgement beside data, the sequence number of a pure acknowledgement, the MSS; at
-    last control bits that nearly all data have, and SACK.
+    the acknowledgement beside data, the sequence number of a pure acknowledgement, the MSS; then
+    control bits that nearly all data have, and SACK; at last how much data there is.
     """
     parts = {
         "flags": header.flags or "none",
@@ -58,7 +58,7 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
     least = less | {"flags" if is_plain else "sack"}
     return tuple(
         " ".join(text for name, text in parts.items() if name not in without)
-        for without in (set(), window, less, least)
+        for without in (set(), window, less, least, least | {"len"})
     )
 
 

@@ -341,6 +341,21 @@ def test_one_end_without_snapshots_is_shown_too(chromium: "BrowserContext", tmp_
     page.close()
 
 
+def test_pages_of_a_site_share_their_script(chromium: "BrowserContext", tmp_path: Path) -> None:
+    for name, text in report.shared_files().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    page = tmp_path / "run.html"
+    page.write_text(report.report(transfer().log.recording, shared="."), encoding="utf-8")
+    assert page.stat().st_size < 20_000
+    opened = Opened(chromium, page, "#3")
+    assert opened.text("#place").startswith("step 3 of ")
+    assert [url.rpartition("/")[2] for url in opened.requests] == [
+        *("run.html", "report.css", "report.js"),
+    ]
+    assert not opened.complaints
+    opened.page.close()
+
+
 @pytest.mark.slow
 def test_a_run_in_which_much_is_left_out_says_so(
     chromium: "BrowserContext", tmp_path: Path

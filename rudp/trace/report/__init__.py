@@ -51,40 +51,41 @@ def report(
     title: str = "",
     names: tuple[str, str] = ("first run", "second run"),
     connection: str | None = None,
+    shared: str | None = None,
 ) -> str:
     """Return the page of *run*, a recording or its events; with *other*, both to compare.
 
     *title*: cut after :data:`TITLE_MAX` characters.  *names*: what two runs are called.
     *connection*: which one is shown, by its name at one of its ends (``"client#2"``), the same of
-    two runs; None for the first.  Raises :class:`ValueError` if one of the runs has no connection,
-    or not that one, or events that are no numbers or larger than a page.
+    two runs; None for the first.  *shared*: the URL of a folder that has :func:`shared_files`, for
+    many pages on one site; None puts them into the page.  Raises :class:`ValueError` if one of the
+    runs has no connection, or not that one, or events that are no numbers or larger than a page.
     """
     runs = [run] if other is None else [run, other]
     recordings = [
         each if isinstance(each, Recording) else Recording(Header(), list(each)) for each in runs
     ]
-    files = resources.files(__name__)
-    texts = {
-        path: (files / path).read_text(encoding="utf-8")
-        for path in ("page.html", "uplot/LICENSE", *_SCRIPTS, *_STYLES)
-    }
-    script = "\n".join(texts[path] for path in _SCRIPTS)
-    style = "\n".join(texts[path] for path in _STYLES)
+    files = shared_files()
+    script, style = files["report.js"], files["report.css"]
     connections = [Connection(each, connection) for each in recordings]
     title = title[:TITLE_MAX] or " and ".join(connections[0].names)
     fields = {
         "title": html.escape(title),
         "policy": (
-            f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-            "img-src data:"
+            f"default-src 'none'; script-src {_source(script, shared)}; "
+            f"style-src {_source(style, shared)}; img-src data:"
         ),
-        "licence": texts["uplot/LICENSE"].replace("--", "- -"),
-        "style": style,
-        "script": script,
+        "licence": _text("uplot/LICENSE").replace("--", "- -"),
+        "style": f"<style>{style}</style>"
+        if shared is None
+        else f'<link rel="stylesheet" href="{html.escape(shared)}/report.css">',
+        "script": f"<script>{script}</script>"
+        if shared is None
+        else f'<script src="{html.escape(shared)}/report.js"></script>',
         "reference": json.dumps(reference(), separators=(",", ":")).replace("<", "\\u003c"),
         "runs": "",
     }
-    page = texts["page.html"]
+    page = _text("page.html")
     fixed = len(_filled(page, fields).encode())
     room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
     packed = [
@@ -115,6 +116,25 @@ def save(
         file.write(page)
 
 
+def shared_files() -> dict[str, str]:
+    """Return the script and the style of all pages, by the names of their files."""
+    return {
+        "report.js": "\n".join(map(_text, _SCRIPTS)),
+        "report.css": "\n".join(map(_text, _STYLES)),
+    }
+
+
+def _text(path: str) -> str:
+    return (resources.files(__name__) / path).read_text(encoding="utf-8")
+
+
+def _source(text: str, shared: str | None) -> str:
+    """Return from where a page may take *text*: only itself, or only the site that it is on."""
+    if shared is not None:
+        return "'self'"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def _filled(page: str, fields: dict[str, str]) -> str:
     """Put *fields* where the page has ``{{their name}}``; they are not looked into again."""
     first, *parts = page.split("{{")
@@ -123,10 +143,6 @@ def _filled(page: str, fields: dict[str, str]) -> str:
         name, _, rest = part.partition("}}")
         filled += [fields[name], rest]
     return "".join(filled)
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _fitting(connection: Connection, name: str, room: int) -> str:

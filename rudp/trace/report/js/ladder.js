@@ -25,6 +25,7 @@ class Ladder {
     this.spacer = html("div");
     this.scroll = html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Ladder of ${between}`, onscroll: () => this.draw() }, this.spacer, this.picture);
     this.scroll.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    new ResizeObserver(() => this.draw()).observe(this.scroll);
     this.map = new Minimap(run, this.layout, (share) => this.scrollTo(share));
     const button = (text, name, act) => html("button", { "aria-label": name, title: name, onclick: act }, text);
     this.node = html("div", { class: "ladder" },

@@ -205,10 +205,11 @@ class Page {
     for (const [id, act] of Object.entries(buttons)) byId(id).addEventListener("click", act);
     byId("scrubber").addEventListener("input", (event) => this.move(+event.target.value));
     window.addEventListener("hashchange", () => this.linked() !== null && this.move(this.linked()));
-    window.addEventListener("resize", () => {
+    new ResizeObserver(() => {
+      if (byId("space").clientWidth === this.room) return;
       this.measure();
-      this.go(this.n);
-    });
+      showSpace(byId("space"), this.run, this.n, this.room);
+    }).observe(byId("space"));
     const repaint = (printing) => {
       document.documentElement.classList.toggle("printing", printing);
       this.arrange();

@@ -23,18 +23,23 @@ function decimal(count) {
   return count >= 1e3 ? `${+(count / 1e3).toPrecision(4)} kB` : `${count} B`;
 }
 
-const header = (segment) => forms(segment)[0];
+const header = (segment) => inWords(segment)();
 
-// A header in words, first in full, then with less and less; that a window is shut is always told.
-function forms(segment) {
-  const { flags, seq, ack, length, window: win, mss, sack } = segment;
+// What writes a header in words, without those parts that are named.
+function inWords({ flags, seq, ack, length, window: win, mss, sack }) {
   const parts = {
     flags: flags || "none", seq: `seq=${seq}`, ack: ack === null ? "" : `ack=${ack}`, len: length ? `len=${length}` : "",
     win: `win=${win}`, mss: mss === undefined ? "" : `mss=${mss}`, sack: sack?.length ? `sack=${sack[0][0]}-${sack[0][1]}` : "",
   };
-  const write = (...without) => Object.keys(parts).filter((each) => parts[each] && !without.includes(each)).map((each) => parts[each]).join(" ");
+  return (...without) => Object.keys(parts).filter((each) => parts[each] && !without.includes(each)).map((each) => parts[each]).join(" ");
+}
+
+// A header in words, first in full, then with less and less; that a window is shut is always told.
+function forms(segment) {
+  const { flags, ack, length, window: win } = segment;
+  const write = inWords(segment);
   const window = win ? ["win"] : [];
   const less = [...window, "mss", length ? "ack" : space(segment) || ack === null ? "" : "seq"];
-  const isPlain = length && ["ACK", "PSH,ACK"].includes(flags);
-  return [write(), write(...window), write(...less), write(...less, isPlain ? "flags" : "sack")];
+  const least = [...less, length && ["ACK", "PSH,ACK"].includes(flags) ? "flags" : "sack"];
+  return [write(), write(...window), write(...less), write(...least), write(...least, "len")];
 }
