@@ -214,16 +214,18 @@ class _Picture:
         """Find how far each arrow falls, and draw all smaller if most fall too far."""
         for side in (0, 1):
             sent = [passage for passage in self.passages if passage.side == side]
-            near: list[list[float]] = [[] for _ in sent]
+            near: list[list[tuple[float, float]]] = [[] for _ in sent]  # how far away, how deep
             for order in (range(len(sent)), reversed(range(len(sent)))):
-                fall = None
+                last = None
                 for n in order:
-                    if sent[n].start and sent[n].end:
-                        fall = sent[n].end.y - sent[n].start.y  # type: ignore[union-attr]
-                    if fall is not None:
-                        near[n].append(fall)
-            for passage, falls in zip(sent, near, strict=True):
-                # What does not arrive would have fallen as its neighbours do.
+                    start, end = sent[n].start, sent[n].end
+                    if start is not None and end is not None:
+                        last = start.y, end.y - start.y
+                    if last is not None:
+                        near[n].append((abs(last[0] - sent[n].y), last[1]))
+            for passage, neighbours in zip(sent, near, strict=True):
+                # What does not arrive would have fallen as its nearest neighbours do.
+                falls = [fall for far, fall in neighbours if far == min(neighbours)[0]]
                 passage.fall = sum(falls) / len(falls) if falls else SLANT
         falls = sorted(passage.fall for passage in self.passages)
         usual = falls[len(falls) * 9 // 10] if falls else SLANT

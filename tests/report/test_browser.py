@@ -270,6 +270,7 @@ def test_the_quiz_hides_what_comes_next(opened: Opened) -> None:
     assert opened.count(".ladder .future") == 0, "what comes is asked next"
     assert opened.page.locator("#graphs .cover:visible").count() == 5
     assert not opened.page.is_visible("#compare")
+    assert opened.page.locator(".graph p:visible").count() == 0
     opened.page.click("text=next question")
     opened.press("ArrowRight")
     assert "It was:" in opened.text("#quiz")

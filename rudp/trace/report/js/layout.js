@@ -41,17 +41,21 @@ function layOut(run) {
       departures[side].push(step);
     }
   }
-  // What does not arrive would have fallen as its neighbours at the same side do.
+  // What does not arrive would have fallen as its nearest neighbours at the same side do.
   for (const sent of departures) {
     const near = sent.map(() => []);
     for (const way of [1, -1]) {
-      let fall;
+      let last;
       for (let at = way > 0 ? 0 : sent.length - 1; sent[at]; at += way) {
-        fall = sent[at].to ? sent[at].to.y - sent[at].y : fall;
-        if (fall !== undefined) near[at].push(fall);
+        if (sent[at].to) last = sent[at];
+        if (last) near[at].push(last);
       }
     }
-    sent.forEach((step, at) => { step.fall = near[at].length ? near[at].reduce((sum, each) => sum + each) / near[at].length : SLANT; });
+    sent.forEach((step, at) => {
+      const far = near[at].map((each) => Math.abs(each.y - step.y));
+      const nearest = near[at].filter((_, n) => far[n] === Math.min(...far));
+      step.fall = nearest.length ? nearest.reduce((sum, each) => sum + each.to.y - each.y, 0) / nearest.length : SLANT;
+    });
   }
   const falls = departures.flat().map((step) => step.fall).sort((a, b) => a - b);
   const usual = falls[Math.floor(falls.length * 0.9)] ?? SLANT; // few fall further
