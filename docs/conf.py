@@ -29,6 +29,7 @@ html_title = f"rudp {release}"
 html_show_sphinx = False
 html_static_path = ["_static"]
 html_css_files = ["ladders.css"]
+html_favicon = "_static/icon.svg"
 
 OUTSIDE = {
     "(../SECURITY.md)": "(security-policy.md)",

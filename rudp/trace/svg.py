@@ -53,9 +53,9 @@ INSET: Final = 16.0
 LOST_AT: Final = 0.6
 """The share of its way that is drawn of a segment which did not arrive."""
 
-LEFT: Final = 250.0
-RIGHT: Final = 790.0
-WIDTH: Final = 1040.0
+LEFT: Final = 280.0
+RIGHT: Final = 820.0
+WIDTH: Final = 1070.0
 TOP: Final = 56.0
 
 _STYLE: Final = """\
@@ -309,7 +309,7 @@ class _Picture:
 
     def broken(self, top: float, bottom: float, seconds: float) -> str:
         lines = [_line(x, top, x, bottom, "gap") for x in (LEFT, RIGHT)]
-        text = _text(WIDTH / 2, (top + bottom) / 2 + 4, words.seconds(seconds), "time", "middle")
+        text = _text(LEFT + INSET, (top + bottom) / 2 + 4, words.seconds(seconds), "time", "start")
         return "\n".join([*lines, text])
 
     def times(self) -> list[str]:

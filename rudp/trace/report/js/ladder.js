@@ -131,7 +131,7 @@ class Ladder {
     for (const each of this.layout.breaks) {
       const y = each.y * this.zoom;
       if (gap < LETTERING || y < top - gap || y > bottom || (this.hidesFuture && y >= end)) continue;
-      parts.push(label((this.x[0] + this.x[1]) / 2, y + gap / 2 + 4, `${seconds(each.seconds)} later`, "time", "middle"));
+      parts.push(label(this.x[0] + 16, y + gap / 2 + 4, `${seconds(each.seconds)} later`, "time"));
       parts.push(...this.x.map((x) => line(x, y + gap * 0.3, x, y + gap * 0.7, "broken")));
     }
     this.shafts = [];
