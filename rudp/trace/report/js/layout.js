@@ -43,19 +43,24 @@ function layOut(run) {
   }
   // What does not arrive would have fallen as its nearest neighbours at the same side do.
   for (const sent of departures) {
-    const near = sent.map(() => []);
+    const near = new Map(sent.filter((step) => !step.to).map((step) => [step, []]));
     for (const way of [1, -1]) {
       let last;
       for (let at = way > 0 ? 0 : sent.length - 1; sent[at]; at += way) {
-        if (sent[at].to) last = sent[at];
-        if (last) near[at].push(last);
+        const step = sent[at];
+        if (step.to) {
+          last = step;
+          step.fall = step.to.y - step.y;
+        } else if (last) {
+          near.get(step).push(last);
+        }
       }
     }
-    sent.forEach((step, at) => {
-      const far = near[at].map((each) => Math.abs(each.y - step.y));
-      const nearest = near[at].filter((_, n) => far[n] === Math.min(...far));
-      step.fall = nearest.length ? nearest.reduce((sum, each) => sum + each.to.y - each.y, 0) / nearest.length : SLANT;
-    });
+    for (const [step, neighbours] of near) {
+      const far = neighbours.map((each) => Math.abs(each.y - step.y));
+      const nearest = neighbours.filter((_, n) => far[n] === Math.min(...far));
+      step.fall = nearest.length ? nearest.reduce((sum, each) => sum + each.fall, 0) / nearest.length : SLANT;
+    }
   }
   const falls = departures.flat().map((step) => step.fall).sort((a, b) => a - b);
   const usual = falls[Math.floor(falls.length * 0.9)] ?? SLANT; // few fall further

@@ -17,6 +17,8 @@ const space = (segment) => segment.length + segment.flags.includes("SYN") + segm
 const reason = (code) => [code, ...(REFERENCE.why[code] ?? ["", ""])];
 const stateName = (state) => REFERENCE.states[state] ?? String(state);
 
+const NOTHING = Object.freeze([]); // of a hundred thousand steps most cause nothing
+
 // One step; what is told of it is put into words when somebody looks.
 class Step {
   constructor(run, n, kind, time, side, fields) {
@@ -25,10 +27,10 @@ class Step {
     this.kind = kind;
     this.time = time;
     this.side = side;
-    this.moves = [];
-    this.losses = [];
-    this.states = [...run.states];
-    this.blocks = [...run.blocks];
+    this.moves = NOTHING;
+    this.losses = NOTHING;
+    this.states = run.states;
+    this.blocks = run.blocks;
     Object.assign(this, fields);
   }
 
@@ -77,25 +79,30 @@ class Run {
     return step;
   }
 
+  // The pairs are never changed, for steps have them in common.
+  enter(side, state) {
+    if (this.states[side] !== state) this.states = this.states.with(side, state);
+  }
+
   settle(side) {
     const step = this.steps.at(-1) ?? this.step("w", -1, 0, side, {});
-    step.states = [...this.states];
-    step.blocks = [...this.blocks];
+    step.states = this.states;
+    step.blocks = this.blocks;
   }
 
   // -- rows, by their kind ------------------------------------------------------------------------
 
   row_w(n, time, side, state) {
-    this.states[side] = state;
+    this.enter(side, state);
   }
 
   row_s(n, time, side, state, segment, why, again) {
-    this.states[side] = state;
+    this.enter(side, state);
     this.step("s", n, time, side, { segment: segmentOf(segment), reason: why, again: !!again });
   }
 
   row_r(n, time, side, state, back, segment, dropped) {
-    this.states[side] = state;
+    this.enter(side, state);
     const from = back ? this.stepOfRow[n - back] : undefined;
     const step = this.step("r", n, time, side, {
       from, dropped, segment: from ? from.segment : segmentOf(segment), again: from?.again ?? false,
@@ -110,18 +117,19 @@ class Run {
   }
 
   row_m(n, time, side, before, after, cause, why) {
-    this.states[side] = after;
+    this.enter(side, after);
     const last = this.steps.at(-1);
     const move = { before, after, cause, reason: why };
     const caused = last && last.side === side && last.time === time && "rfm".includes(last.kind);
     const step = caused ? last : this.step("m", n, time, side, {});
-    step.moves.push(move);
-    step.states = [...this.states];
+    step.moves = [...step.moves, move];
+    step.states = this.states;
   }
 
   row_l(n, time, side, left, right, why) {
     this.settle(side);
-    this.steps.at(-1).losses.push({ left, right, reason: why });
+    const step = this.steps.at(-1);
+    step.losses = [...step.losses, { left, right, reason: why }];
   }
 
   row_f(n, time, side, timer) {
@@ -135,8 +143,8 @@ class Run {
     for (const [name, expires] of Object.entries(timers)) {
       since[name] = before?.timers[name] === expires ? before.since[name] : time;
     }
-    this.blocks[side] = { ...before, ...news, timers, since };
-    if (news.state !== undefined) this.states[side] = news.state;
+    this.blocks = this.blocks.with(side, { ...before, ...news, timers, since });
+    if (news.state !== undefined) this.enter(side, news.state);
     this.settle(side);
   }
 
