@@ -24,5 +24,5 @@ def test_opening_and_stepping_are_measured(
     monkeypatch.setattr("sys.argv", ["bench.pages", "--events", "3000", "--rounds", "1"])
     pages.main()
     printed = capsys.readouterr().out
-    for name in ("open", *(f"step, {each}" for each in pages.ZOOMS)):
+    for name in ("open", "open, CPU", "step, CPU", *(f"step, {each}" for each in pages.ZOOMS)):
         assert f"\n{name} " in printed
