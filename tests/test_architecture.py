@@ -62,7 +62,7 @@ ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info
 EXTRAS = {"cli": {"rich", "uvloop"}, "aio": {"uvloop"}, "testing": {"hypothesis", "pytest"}}
 """Packages of an extra that a room uses if they are installed: it imports them inside functions."""
 
-AT_ONCE = {"testing.plugin": {"pytest"}}
+AT_ONCE = {"testing.plugin": {"pytest"}, "testing.marked": {"pytest"}}
 """Modules that nobody but such a package imports, and so may import it at once."""
 
 LINES_MAX = 750

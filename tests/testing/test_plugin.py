@@ -441,6 +441,38 @@ def test_without_a_marker_nothing_is_there(project: Project) -> None:
     assert not (Path(project.pytester.path) / "rudp-failures").exists()
 
 
+def test_runs_that_do_not_ask_import_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plugin is in every run of pytest on a machine that has rudp."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    project.pytester.makepyfile(
+        test_it="""
+import sys
+
+def test_it():
+    ours = {name for name in sys.modules if name.startswith("rudp")}
+    assert ours == {"rudp", "rudp.build", "rudp.testing", "rudp.testing.plugin"}
+    assert sys.modules.keys().isdisjoint(["asyncio", "hypothesis", "ssl"])
+"""
+    )
+    done = project.pytester.runpytest_subprocess("-p", "rudp.testing.plugin")
+    done.assert_outcomes(passed=1)
+
+
+def test_a_marker_that_comes_late_is_refused(project: Project) -> None:
+    done = project.run(
+        """
+@pytest.mark.parametrize("n", [0, pytest.param(1, marks=pytest.mark.rudp_network(delay=0.5))])
+async def test_it(n):
+    assert is_virtual() == n
+""",
+        ini="asyncio_mode = auto",
+    )
+    done.assert_outcomes(passed=1, errors=1)
+    done.stdout.fnmatch_lines(["*rudp_network belongs on the test, its class or module*"])
+
+
 def test_the_bug_of_the_documentation_is_found(pytester: pytest.Pytester) -> None:
     page = docs.ROOT / "docs" / "howto" / "testing.md"
     files = [
