@@ -4,6 +4,9 @@ Reliable byte streams whose segments are RFC 9293's own, carried as the payload 
 The functions below take the place of asyncio's::
 
     reader, writer = await rudp.open_connection("127.0.0.1", 9000)
+
+PYTEST_DONT_REWRITE, says this to pytest, which else warns wherever rudp is imported before it looks
+for plugins (``rudp exec -m pytest``), and in many projects a warning is an error.
 """
 
 import importlib

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -457,6 +458,16 @@ def test_it():
 """
     )
     done = project.pytester.runpytest_subprocess("-p", "rudp.testing.plugin")
+    done.assert_outcomes(passed=1)
+
+
+def test_a_project_that_takes_warnings_for_errors(project: Project) -> None:
+    """pytest warns of modules with a plugin's name that were imported before it."""
+    project.pytester.makeini("[pytest]\nfilterwarnings = error")
+    project.pytester.makepyfile(test_it="def test_it():\n    pass\n")
+    done = project.pytester.run(
+        sys.executable, "-m", "rudp", "exec", "-m", "pytest", "-p", "no:asyncio"
+    )
     done.assert_outcomes(passed=1)
 
 
