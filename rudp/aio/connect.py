@@ -7,9 +7,10 @@ import itertools
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from ssl import SSLContext
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rudp.aio.endpoint import Endpoint
+from rudp.aio.options import config_of
 from rudp.aio.race import race
 from rudp.aio.registry import Registry, registry_of
 from rudp.aio.resolve import AddressInfo, resolve
@@ -20,8 +21,6 @@ from rudp.config import Config
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
-
-_DEFAULT: Final = Config()
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 P_co = TypeVar("P_co", bound=asyncio.BaseProtocol, covariant=True)
@@ -77,7 +76,7 @@ async def create_connection(
     tls = Tls.of_client(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
-    config = config or _DEFAULT
+    config = config_of(config)
     watcher = watching(
         loop,
         tracer=tracer,

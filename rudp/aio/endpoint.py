@@ -314,7 +314,7 @@ class Endpoint:
         """
         claims = self._claimed.setdefault(port, [])
         if not all(other and shares for other in claims):
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            raise cannot_bind(errno.EADDRINUSE, self.sockname)
         claims.append(shares)
 
     def take_back(self) -> None:
@@ -637,6 +637,12 @@ class Endpoint:
             if handle is not None:
                 handle.cancel()
         self._alarm = self._flushing = None
+
+
+def cannot_bind(number: int, local: Address) -> OSError:
+    """Return the error that address *local* cannot be had, for reason *number*; asyncio's words."""
+    why = os.strerror(number).lower()
+    return OSError(number, f"error while attempting to bind on address {local!r}: {why}")
 
 
 def _say_lost(connection: Connection) -> None:

@@ -6,11 +6,22 @@ have the defaults; a test holds the two against each other.
 
 import socket
 from ssl import SSLContext
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from rudp.aio.watch import CaptureTo
 from rudp.config import Config
 from rudp.core.watch.tracer import Tracer
+
+_DEFAULT: Final = Config()
+
+
+def config_of(given: Config | None) -> Config:
+    """Return the settings that ``config=`` asks for; TypeError for what are none."""
+    if given is None:
+        return _DEFAULT
+    if not isinstance(given, Config):
+        raise TypeError(f"config: a rudp.Config was expected, got {given!r}")
+    return given
 
 
 class Watching(TypedDict, total=False):

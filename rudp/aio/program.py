@@ -10,14 +10,36 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from rudp.aio.carrier import Carriage, Carrier
+from rudp.aio.options import config_of
 from rudp.aio.rule import Rule
 from rudp.aio.watch import CaptureTo, capture_on
 from rudp.config import Config
 
 T = TypeVar("T")
+
+
+@overload
+def new_event_loop(
+    base: None = None,
+    *,
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+) -> asyncio.AbstractEventLoop: ...
+
+
+@overload
+def new_event_loop(
+    base: type[asyncio.AbstractEventLoop],
+    *,
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+    **options: Any,
+) -> asyncio.AbstractEventLoop: ...
 
 
 def new_event_loop(
@@ -43,15 +65,19 @@ def new_event_loop(
     :class:`rudp.trace.Capture`.
 
     Raises :class:`ValueError` for a pattern that can match nothing, :class:`TypeError` if *tcp* is
-    no list of texts, :class:`OSError` if the capture cannot be begun.
+    no list of texts, or another argument of another kind, :class:`OSError` if the capture cannot be
+    begun.
     """
+    if base is None and options:
+        raise TypeError(f"{next(iter(options))!r} is no option; those of a loop class need base=")
     rule = Rule(tcp)
+    config = config_of(config)
     kind = carrying(base or _usual())  # type: ignore[arg-type]  # of classes mypy does not know it
     loop: Carrier = kind(**options)
     try:
         if capture is not None:
             capture = capture_on(loop, capture, name="program", peer_name="")
-        loop.carriage = Carriage(rule, config or Config(), capture)
+        loop.carriage = Carriage(rule, config, capture)
     except BaseException:
         loop.close()
         raise
@@ -69,6 +95,31 @@ def new_uvloop(
     Raises :class:`ImportError` if uvloop is not installed (the extra ``speed``).
     """
     return new_event_loop(_uvloop(), tcp=tcp, config=config, capture=capture)
+
+
+@overload
+def run(
+    main: Coroutine[Any, Any, T],
+    *,
+    debug: bool | None = None,
+    base: None = None,
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+) -> T: ...
+
+
+@overload
+def run(
+    main: Coroutine[Any, Any, T],
+    *,
+    debug: bool | None = None,
+    base: type[asyncio.AbstractEventLoop],
+    tcp: Iterable[str] = (),
+    config: Config | None = None,
+    capture: CaptureTo | None = None,
+    **options: Any,
+) -> T: ...
 
 
 def run(
@@ -123,9 +174,10 @@ def install(
     *tcp*, *config*, *capture* and exceptions: those of :func:`new_event_loop`.
     """
     rule = Rule(tcp)
+    config = config_of(config)
     if capture is not None:
         capture = capture_on(None, capture, name="program", peer_name="")
-    carriage = Carriage(rule, config or Config(), capture)
+    carriage = Carriage(rule, config, capture)
     packages = ["asyncio"]
     bases: list[Any] = [asyncio.SelectorEventLoop]
     if sys.platform == "win32":
@@ -155,7 +207,8 @@ def _replace(module: Any, replaced: Mapping[Any, Any]) -> None:
 @functools.cache
 def carrying(base: Callable[..., Any]) -> Any:
     """Return the class that is *base* with a :class:`Carrier` before it."""
-    assert isinstance(base, type)
+    if not isinstance(base, type) or not issubclass(base, asyncio.AbstractEventLoop):
+        raise TypeError(f"base: a class of event loops was expected, got {base!r}")
     return base if issubclass(base, Carrier) else type(base.__name__, (Carrier, base), {})
 
 

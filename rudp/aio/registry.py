@@ -17,7 +17,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
-from rudp.aio.endpoint import Endpoint
+from rudp.aio.endpoint import Endpoint, cannot_bind
 from rudp.aio.kinds import has_real_network, watches_descriptors
 from rudp.aio.watch import last_words
 from rudp.config import Config, DatagramIo
@@ -350,11 +350,7 @@ def _make_socket(
             try:
                 _bind(sock, local, reuse_address=reuse_address)
             except OSError as error:
-                raise OSError(
-                    error.errno,
-                    f"error while attempting to bind on address {local!r}: "
-                    f"{(error.strerror or '').lower()}",
-                ) from None
+                raise cannot_bind(error.errno or 0, local) from None
         if remote is not None:
             sock.connect(remote)
     except BaseException:

@@ -11,6 +11,7 @@ from ssl import SSLContext
 from typing import Any, Final, Self
 
 from rudp.aio.endpoint import Endpoint
+from rudp.aio.options import config_of
 from rudp.aio.registry import registry_of
 from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.sockets import BoundSocket
@@ -304,7 +305,7 @@ async def create_server(
     tls = Tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
-    config = config or Config()
+    config = config_of(config)
     if keep_alive and not config.keepalive:
         config = dataclasses.replace(config, keepalive=True)
     watcher = watching(loop, tracer=tracer, capture=capture, name="server", peer_name="client")

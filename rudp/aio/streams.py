@@ -138,7 +138,7 @@ class StreamWriter(asyncio.StreamWriter):
         protocol = self._protocol
         await self.drain()
         transport = await start_tls(
-            self.transport,  # type: ignore[arg-type]
+            self.transport,
             protocol,
             sslcontext,
             server_side=protocol._client_connected_cb is not None,

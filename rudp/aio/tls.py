@@ -349,7 +349,7 @@ async def secure(
 
 
 async def start_tls(
-    transport: asyncio.Transport,
+    transport: asyncio.WriteTransport,
     protocol: asyncio.BaseProtocol,
     sslcontext: ssl.SSLContext,
     *,
@@ -364,7 +364,8 @@ async def start_tls(
     use from now on.  Exceptions: those of :func:`rudp.create_connection` with ``ssl=``, and
     :class:`TypeError` for a transport or a context of another kind.
     """
-    if not getattr(transport, "_start_tls_compatible", False):
+    able = getattr(transport, "_start_tls_compatible", False)
+    if not able or not isinstance(transport, asyncio.Transport):
         raise TypeError(f"transport {transport!r} is not supported by start_tls()")
     tls = Tls(
         _checked(sslcontext),

@@ -81,6 +81,8 @@ class Capture(Tracer):
     ) -> None:
         if flavour not in ("as-tcp", "as-sent"):
             raise ValueError(f"flavour must be 'as-tcp' or 'as-sent', not {flavour!r}")
+        if not isinstance(file, str | Path) and not hasattr(file, "write"):
+            raise TypeError(f"a capture goes to a path or a file that is open, not to {file!r}")
         self._flavour = flavour
         self._name = name
         self._peer_name = peer_name

@@ -4,6 +4,7 @@ And what has arrived can be read, whatever ended the connection afterwards.
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import socket
@@ -17,7 +18,7 @@ import pytest
 
 import rudp
 from rudp.sim import run
-from tests.aio.kit import Net, Recorder, Stubborn, address_of, cleared, pair, stream_pair
+from tests.aio.kit import HOST, Net, Recorder, Stubborn, address_of, cleared, pair, stream_pair
 from tests.aio.test_tls import tls_pair
 from tests.children import PATIENT
 
@@ -546,3 +547,26 @@ def test_a_loop_closed_without_notice_says_what_is_lost(
     found = re.search(r" last (\d+) octets ", record.getMessage())
     assert found is not None
     assert 9_000_000 < int(found[1]) <= 10_000_000, "but for what one flush sent"
+
+
+async def test_writers_are_as_good_as_transports() -> None:
+    """``delivered`` and ``reset`` take them as ``info`` does, and say what they were given else."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()
+        writer.close()
+
+    server = await rudp.start_server(serve, HOST, 0)
+    async with cleared(server):
+        _, writer = await rudp.open_connection(*address_of(server))
+        writer.write(b"hello")
+        writer.close()
+        await rudp.delivered(writer)
+        _, writer = await rudp.open_connection(*address_of(server))
+        rudp.reset(writer)
+        with pytest.raises(ConnectionAbortedError):
+            await rudp.delivered(writer)
+        nothing: Any = None
+        with pytest.raises(TypeError, match="or its writer, got None"):
+            rudp.reset(nothing)

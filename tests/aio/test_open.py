@@ -212,6 +212,14 @@ async def test_arguments_that_do_not_go_together(
         await net.create_connection(Recorder, *arguments, **options)
 
 
+async def test_a_config_is_a_config() -> None:
+    wrong: Any = {"mss": 1000}
+    with pytest.raises(TypeError, match=r"a rudp.Config was expected"):
+        await rudp.create_connection(Recorder, HOST, 9, config=wrong)
+    with pytest.raises(TypeError, match=r"a rudp.Config was expected"):
+        await rudp.create_server(Recorder, HOST, 0, config=wrong)
+
+
 async def test_ssl_true_is_no_context(net: Net) -> None:
     with pytest.raises(TypeError):
         await net.create_server(Recorder, ssl=True)

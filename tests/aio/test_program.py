@@ -457,6 +457,21 @@ def test_patterns_are_a_list_of_texts(patterns: Any) -> None:
         rudp.new_event_loop(tcp=patterns)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"tpc": []}, "'tpc' is no option"),
+        ({"base": "uvloop"}, "a class of event loops was expected, got 'uvloop'"),
+        ({"base": int}, "a class of event loops was expected"),
+        ({"config": {"mss": 1000}}, r"a rudp.Config was expected, got \{'mss': 1000\}"),
+        ({"capture": 5}, "a capture goes to a path or a file that is open, not to 5"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        rudp.new_event_loop(**wrong)
+
+
 def test_a_server_is_of_one_kind(real: Factory) -> None:
     async def main() -> None:
         with pytest.raises(ValueError, match=r"each needs its server"):

@@ -237,7 +237,7 @@ async def test_second_bind(net: Net) -> None:
     """EADDRINUSE, whether the first server serves already or not."""
     server = await net.create_server(Recorder)
     async with cleared(server):
-        with pytest.raises(OSError) as raised:
+        with pytest.raises(OSError, match=str(address_of(server)[1])) as raised:
             await net.create_server(Recorder, *address_of(server))
         assert raised.value.errno == errno.EADDRINUSE
     if net.is_tcp:  # lets two servers that do not listen yet share an address
