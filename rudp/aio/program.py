@@ -141,11 +141,19 @@ def run(
     >>> run(main())
     'rudp.aio.server'
 
-    *debug* is asyncio's; everything else is :func:`new_event_loop`'s, with its exceptions.
+    *debug* is asyncio's; everything else is :func:`new_event_loop`'s, with its exceptions.  Raises
+    :class:`RuntimeError` where a loop runs, unless *base* is :class:`rudp.sim.VirtualLoop`, which
+    waits for nothing real and may run inside, in a notebook's cell for instance.
     """
     factory = functools.partial(
         new_event_loop, base, tcp=tcp, config=config, capture=capture, **options
     )
+    if asyncio._get_running_loop() is not None:
+        from rudp.sim.loop import VirtualLoop, run_on
+
+        if base is not None and issubclass(base, VirtualLoop):
+            return run_on(factory, main, debug=debug)  # type: ignore[arg-type]  # it is one
+        raise RuntimeError("rudp.run() cannot be called where an event loop runs")
     with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
         return runner.run(main)
 

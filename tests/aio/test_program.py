@@ -669,6 +669,25 @@ def test_a_capture_that_cannot_be_made(tmp_path: Path) -> None:
         rudp.new_event_loop(capture=tmp_path / "nowhere" / "run.pcapng")
 
 
+def test_virtual_time_passes_inside_another_loop() -> None:
+    """In a notebook's cell for instance; a loop that waits for the system may not run there."""
+
+    async def inside() -> bytes:
+        server = await asyncio.start_server(echo, HOST, 0)
+        async with cleared(server):
+            return await ask(*address_of(server))
+
+    async def outside() -> None:
+        assert rudp.run(inside(), base=VirtualLoop, delay=0.01) == b"hello"
+        assert asyncio.current_task() is not None
+        refused = inside()
+        with pytest.raises(RuntimeError, match="cannot be called where an event loop runs"):
+            rudp.run(refused)
+        refused.close()
+
+    asyncio.run(outside())
+
+
 def test_two_runs_on_virtual_time_are_alike() -> None:
     async def main() -> float:
         server = await asyncio.start_server(echo, HOST, 0)
