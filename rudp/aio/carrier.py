@@ -342,21 +342,6 @@ class Carrier(_Loop):
         self._standing[near] = Standing(near, transport, self)
         return near, transport.get_extra_info("peername")
 
-    async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
-        """Refuse a TCP socket: ``create_connection(sock=)`` is there for it."""
-        await self._check(sock, "sock_recv()")
-        return await super().sock_recv(sock, nbytes)
-
-    async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
-        """Refuse a TCP socket: ``create_connection(sock=)`` is there for it."""
-        await self._check(sock, "sock_recv_into()")
-        return await super().sock_recv_into(sock, buf)
-
-    async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
-        """Refuse a TCP socket: ``create_connection(sock=)`` is there for it."""
-        await self._check(sock, "sock_sendall()")
-        await super().sock_sendall(sock, data)
-
     def add_reader(  # type: ignore[override]
         self, fd: Any, callback: Callable[..., Any], *args: Any
     ) -> None:
@@ -370,6 +355,16 @@ class Carrier(_Loop):
         """Watch *fd*, unless it is of a TCP socket that something else has connected."""
         self._check_descriptor(fd, "add_writer()")
         super().add_writer(fd, callback, *args)
+
+    async def connect_read_pipe(self, protocol_factory: Callable[[], Any], pipe: Any) -> Any:
+        """Read from *pipe*, unless it is a TCP socket, as standard input may be."""
+        self._check_descriptor(pipe, "connect_read_pipe()")
+        return await super().connect_read_pipe(protocol_factory, pipe)
+
+    async def connect_write_pipe(self, protocol_factory: Callable[[], Any], pipe: Any) -> Any:
+        """Write to *pipe*, unless it is a TCP socket, as standard output may be."""
+        self._check_descriptor(pipe, "connect_write_pipe()")
+        return await super().connect_write_pipe(protocol_factory, pipe)
 
     def _check_descriptor(self, fd: Any, call: str) -> None:
         """Raise :class:`ValueError` for a TCP socket with a peer that is not the kernel's."""
@@ -396,6 +391,25 @@ class Carrier(_Loop):
         address = _far_or_near(sock) or sock.getsockname()
         if not await self.carriage.rule.leaves(self, *address[:2]):
             raise _refusal(call, address)
+
+
+def _checking(name: str) -> Callable[..., Any]:
+    """Return the method *name* of loops, which has a TCP socket's octets go over it."""
+
+    async def call(self: Carrier, sock: socket.socket, *arguments: Any, **options: Any) -> Any:
+        await self._check(sock, f"{name}()")
+        return await getattr(super(Carrier, self), name)(sock, *arguments, **options)
+
+    call.__name__, call.__qualname__ = name, f"{Carrier.__name__}.{name}"
+    call.__doc__ = "Refuse a TCP socket: ``create_connection(sock=)`` is there for it."
+    return call
+
+
+for _name in (
+    "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into",
+    "sock_sendall", "sock_sendfile", "sock_sendto",
+):  # fmt: skip
+    setattr(Carrier, _name, _checking(_name))
 
 
 class _Sendfile:

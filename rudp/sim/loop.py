@@ -33,7 +33,7 @@ P = TypeVar("P", bound=asyncio.DatagramProtocol)
 NO_TCP: Final = (
     "this loop has no TCP of its own: use rudp's, rudp.open_connection(), rudp.start_server(), "
     "rudp.create_connection() and rudp.create_server(), or run the program unchanged with "
-    "rudp.run(..., base=rudp.sim.VirtualLoop)"
+    "rudp.run(..., base=rudp.sim.VirtualLoop), a marked test with rudp_network(carry=True)"
 )
 
 

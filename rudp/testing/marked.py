@@ -12,7 +12,6 @@ hook that is always there makes it build all fixtures of wider scope anew for ea
 import ast
 import functools
 import inspect
-import os
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
@@ -338,8 +337,8 @@ def _refuse(node: pytest.Item, what: str) -> NoReturn:
 
 def _shown(item: pytest.Item, file: Path) -> str:
     """Return the path of *file* from where pytest was called, if that is not far."""
-    path = os.path.relpath(file, item.config.invocation_params.dir)
-    return str(file) if path.startswith("..") else path
+    here = item.config.invocation_params.dir
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def _folder(item: pytest.Item) -> Path:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -495,14 +495,21 @@ def test_a_socket_of_the_kernel_is_refused(real: Factory) -> None:
             far, _ = listens.accept()
             for each in (listens, sock, far):
                 each.setblocking(False)
-            calls: list[tuple[Callable[..., Awaitable[Any]], tuple[Any, ...]]] = [
+            calls: list[tuple[Any, tuple[Any, ...]]] = [
                 (loop.sock_recv, (sock, 1)),
                 (loop.sock_recv_into, (sock, bytearray(1))),
+                (loop.sock_recvfrom, (sock, 1)),
+                (loop.sock_recvfrom_into, (sock, bytearray(1))),
                 (loop.sock_sendall, (sock, b"x")),
+                (loop.sock_sendto, (sock, b"x", listens.getsockname())),
+                (loop.sock_sendfile, (sock, None)),
+                (loop.connect_read_pipe, (Recorder, sock)),
+                (loop.connect_write_pipe, (Recorder, sock)),
                 (loop.connect_accepted_socket, (Recorder, far)),
             ]
             for call, arguments in calls:
-                with pytest.raises(ValueError, match=r"leave 127.0.0.1:\d+ to the kernel: tcp="):
+                said = rf"{call.__name__}\(.*leave 127.0.0.1:\d+ to the kernel: tcp="
+                with pytest.raises(ValueError, match=said):
                     await call(*arguments)
             with pytest.raises(ValueError, match=r"leave 127.0.0.1:\d+ to the kernel: tcp="):
                 await loop.create_connection(Recorder, sock=sock)
