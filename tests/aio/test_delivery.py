@@ -279,9 +279,14 @@ async def test_the_fifth_write_after_close_is_warned_of(
         p.near.close()
         for _ in range(4):
             p.near.write(b"x")
-        assert not caplog.records
+        assert not warnings_in(caplog)
         p.near.write(b"x")
-        assert len(caplog.records) == 1
+        assert len(warnings_in(caplog)) == 1
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was logged, but for the callbacks that a busy machine makes slow."""
+    return [text for text in caplog.messages if not text.startswith("Executing <")]
 
 
 @pytest.mark.parametrize("size", [10_000, 60_000, 300_000])
