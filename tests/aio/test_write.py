@@ -29,10 +29,11 @@ async def test_kinds_of_data(net: Net) -> None:
 @pytest.mark.parametrize("data", ["text", None, 7, [1, 2], {"a": 1}])
 async def test_other_kinds(net: Net, data: Any) -> None:
     async with pair(net) as p:
-        with pytest.raises(TypeError, match="a bytes-like object"):
+        with pytest.raises(TypeError, match="bytes"):
             p.near.write(data)
-        with pytest.raises(TypeError):
-            p.near.writelines([data])
+        if data is not None or not net.is_tcp:  # asyncio's passes over what is empty, from 3.14 on
+            with pytest.raises(TypeError):
+                p.near.writelines([data])
         p.near.write(b"unharmed")
         await p.server.received(8)
 
