@@ -31,7 +31,7 @@ build
 core.demux
 core.life → _lane
 core.send | core.receive
-config
+config → keys
 core.congestion
 core.loss
 core.watch
@@ -42,7 +42,7 @@ core.terms
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
     "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
-    "rudp": {"aio", "config", "build", "core.congestion", "core.terms", "core.watch"},
+    "rudp": {"aio", "config", "keys", "build", "core.congestion", "core.terms", "core.watch"},
     "udp": {"_lane", "config", "core.segment"},
     "sim": {"config", "core.demux", "core.segment"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},
@@ -59,7 +59,12 @@ FORBIDDEN_IN_CORE = {
 ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info"}}
 """Of these modules the core uses nothing but these names."""
 
-EXTRAS = {"cli": {"rich", "uvloop"}, "aio": {"uvloop"}, "testing": {"hypothesis", "pytest"}}
+EXTRAS = {
+    "cli": {"rich", "uvloop"},
+    "aio": {"uvloop"},
+    "keys": {"cryptography"},
+    "testing": {"hypothesis", "pytest"},
+}
 """Packages of an extra that a room uses if they are installed: it imports them inside functions."""
 
 AT_ONCE = {"testing.plugin": {"pytest"}, "testing.marked": {"pytest"}}

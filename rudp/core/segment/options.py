@@ -1,4 +1,4 @@
-"""TCP options: five kinds understood, all others skipped by their length (RFC 9293 §3.2).
+"""TCP options: six kinds understood, all others skipped by their length (RFC 9293 §3.2).
 
 Decoding keeps the numbers as they stand on the wire, and decides nothing: whether an option may
 be used (SYN only, negotiated only) is for the connection to say.  An option with an impossible
@@ -10,6 +10,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
+from rudp.core.segment.mac import MAC_SIZE
+
 EOL: Final = 0
 NOP: Final = 1
 MSS: Final = 2
@@ -17,12 +19,16 @@ WINDOW_SCALE: Final = 3
 SACK_PERMITTED: Final = 4
 SACK: Final = 5
 TIMESTAMPS: Final = 8
+AUTHENTICATION: Final = 29
 
 OPTIONS_MAX: Final = 40
 """Octets of options that fit between the fixed header and a data offset of 15."""
 
 SACK_BLOCKS_MAX: Final = 4
 SACK_BLOCKS_MAX_WITH_TIMESTAMPS: Final = 3
+
+AUTHENTICATION_SIZE: Final = 16
+"""Octets of the authentication option: two key ids and a MAC of 96 bits (RFC 5925 §2.2)."""
 
 TIMESTAMPS_ALONE: Final = 0x0101080A
 """NOP, NOP and the first two octets of timestamps: the layout that RFC 7323 Appendix A recommends,
@@ -31,6 +37,8 @@ and nearly all send."""
 _ALONE: Final = struct.Struct("!III")
 _PAIR: Final = struct.Struct("!II")
 _SHORT: Final = struct.Struct("!H")
+_STAMPED_AND_SIGNED: Final = struct.Struct("!IIIHBB12x")
+_SIGNED: Final = AUTHENTICATION << 8 | AUTHENTICATION_SIZE
 _SYN: Final = struct.Struct("!HHHHIIHBB")
 """All options of a SYN of ours or of Linux: MSS, SACK permitted, timestamps, NOP, window scale."""
 
@@ -66,6 +74,24 @@ class Options:
         return f"Options({', '.join(present)})"
 
 
+class SignedOptions(Options):
+    """The options of a segment that says who has sent it (RFC 5925 §2.2).
+
+    ``key_id`` names the key of the MAC, ``next_id`` the one that its sender would like to see used.
+    ``mac_at``: where the MAC begins, octets after the beginning of the options.
+    """
+
+    __slots__ = ("key_id", "mac_at", "next_id")
+
+    def __init__(
+        self, key_id: int, next_id: int, mac_at: int, tsval: int | None = None, tsecr: int = 0
+    ) -> None:
+        super().__init__(tsval, tsecr)
+        self.key_id = key_id
+        self.next_id = next_id
+        self.mac_at = mac_at
+
+
 NO_OPTIONS: Final = Options()
 """What a bare 20-octet header carries.  Shared: nobody writes to it."""
 
@@ -86,9 +112,14 @@ def decode(data: bytes | memoryview) -> Options | None:
             options.sack_permitted = True
             options.window_scale = shift
             return options
+    elif end == _STAMPED_AND_SIGNED.size:
+        layout, tsval, tsecr, kind, key_id, next_id = _STAMPED_AND_SIGNED.unpack(data)
+        if layout == TIMESTAMPS_ALONE and kind == _SIGNED:
+            return SignedOptions(key_id, next_id, end - MAC_SIZE, tsval, tsecr)
     options = Options()
     data = bytes(data)
     at = 0
+    signed_at = -1
     seen = set()
     while at < end:
         kind = data[at]
@@ -104,8 +135,20 @@ def decode(data: bytes | memoryview) -> Options | None:
             return None
         if kind not in seen and _read(options, kind, data[at + 2 : at + length]):
             seen.add(kind)
+        elif kind == AUTHENTICATION and length == AUTHENTICATION_SIZE and signed_at < 0:
+            signed_at = at
         at += length
-    return options
+    return options if signed_at < 0 else _signed(options, data, signed_at)
+
+
+def _signed(options: Options, data: bytes, at: int) -> SignedOptions:
+    """Return *options* and the authentication option that is at offset *at* of *data*."""
+    signed = SignedOptions(data[at + 2], data[at + 3], at + 4, options.tsval, options.tsecr)
+    signed.mss = options.mss
+    signed.window_scale = options.window_scale
+    signed.sack_permitted = options.sack_permitted
+    signed.sack_blocks = options.sack_blocks
+    return signed
 
 
 def _read(options: Options, kind: int, value: bytes) -> bool:
@@ -158,6 +201,18 @@ def encode(
         return head
     sack = bytes((NOP, NOP, SACK, 2 + 8 * len(sack_blocks)))
     return head + sack + b"".join([_PAIR.pack(left, right) for left, right in sack_blocks])
+
+
+def encode_unsigned(key_id: int, next_id: int) -> bytes:
+    """Return the authentication option with zeros where its MAC will be (RFC 5925 §5.1)."""
+    return bytes((AUTHENTICATION, AUTHENTICATION_SIZE, key_id, next_id)) + bytes(MAC_SIZE)
+
+
+def sack_room(timestamps: bool, signed: bool) -> int:
+    """Return how many SACK blocks fit beside the other options (RFC 2018 §3)."""
+    if not signed:
+        return SACK_BLOCKS_MAX_WITH_TIMESTAMPS if timestamps else SACK_BLOCKS_MAX
+    return 1 if timestamps else 2
 
 
 def _padded(data: bytes) -> bytes:

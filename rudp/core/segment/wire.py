@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from rudp.core.segment import options
+from rudp.core.segment.mac import MAC_SIZE
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.terms.counters import Count, Counters
 
@@ -136,6 +137,11 @@ class Run:
             parts.append(view[base + left : base + min(stop - at * room, room)])
         return b"".join(parts)
 
+    @property
+    def header_octets(self) -> int:
+        """Octets of each header, options included."""
+        return self._header
+
     def header(self) -> bytes:
         """Return the header of the first segment, options included."""
         return bytes(self._view[: self._header])
@@ -144,6 +150,12 @@ class Run:
         """Return the segments one by one as they came, copied out of the receive buffer."""
         view, stride = self._view, self._stride
         return [bytes(view[at : at + stride]) for at in range(0, self.size, stride)]
+
+    def each(self) -> list[memoryview]:
+        """Return the segments one by one, where they lie in the receive buffer."""
+        if self.segments == 1:
+            return [self._view]
+        return list(_cutter(0, self._stride, self._stride, self.segments)(self._view))
 
     def extend(self, view: memoryview, segments: int, *, pushed: bool) -> None:
         """Make the run as long as *view*, which holds *segments* segments."""
@@ -213,7 +225,10 @@ def read_segment(datagram: memoryview, counters: Counters) -> Run | None:
 
 
 def _join(run: Run, data: memoryview, at: int, stride: int) -> int:
-    """Extend *run* with the segments at offset *at* that continue it; return the offset after."""
+    """Extend *run* with the segments at offset *at* that continue it; return the offset after.
+
+    Of two that are signed the MACs differ, and are not looked at here.
+    """
     room = run.length
     header = stride - room
     left = len(data) - at
@@ -221,20 +236,30 @@ def _join(run: Run, data: memoryview, at: int, stride: int) -> int:
         return at
     first = at - stride
     head = run.header()
+    opts = run.options
+    shape = f"{header}s"
+    if isinstance(opts, options.SignedOptions):
+        gap = HEADER_SIZE + opts.mac_at
+        shape = f"{gap}s{MAC_SIZE}x{header - gap - MAC_SIZE}s"
+        head = head[:gap] + head[gap + MAC_SIZE :]
+    octets = len(head)
     count = 1
     whole = min(left // stride + 1, RUN_SEGMENTS_MAX)
     if whole > 1:
-        came = _repeated(f"{header}s{room}x", whole).unpack_from(data, first)
+        came = b"".join(_repeated(f"{shape}{room}x", whole).unpack_from(data, first))
         expected = _headers(head, run.seq, room, whole)
-        if b"".join(came) == expected:
+        if came == expected:
             count = whole
         else:
-            while came[count] == expected[count * header : (count + 1) * header]:
+            while (
+                came[count * octets : (count + 1) * octets]
+                == expected[count * octets : (count + 1) * octets]
+            ):
                 count += 1
     end = first + count * stride
     pushed = False
     if count < RUN_SEGMENTS_MAX and len(data) - end > header:  # the next may be the last of it
-        last = bytes(data[end : end + header])
+        last = b"".join(_repeated(shape, 1).unpack_from(data, end))
         seq = run.seq + count * room & SEQ_MASK
         pushed = last == _headers(_with_push(head), seq, room, 1)
         if pushed or last == _headers(head, seq, room, 1):
