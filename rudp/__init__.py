@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rudp.core.watch.info import ConnectionInfo
     from rudp.core.watch.stats import EndpointStats
     from rudp.core.watch.tracer import Tracer
+    from rudp.keys import MasterKey
 
 _HOME: Final = {
     "aio.connect": ["create_connection"],
@@ -51,10 +52,11 @@ _HOME: Final = {
     "core.watch.info": ["ConnectionInfo"],
     "core.watch.stats": ["EndpointStats"],
     "core.watch.tracer": ["Tracer"],
+    "keys": ["MasterKey"],
 }
 """Where each public name comes from: it is imported when somebody asks for it (PEP 562)."""
 
-_ROOMS: Final = frozenset({"aio", "config", "core", "sim", "trace", "udp"})
+_ROOMS: Final = frozenset({"aio", "config", "core", "keys", "sim", "trace", "udp"})
 """Modules that are found as attributes without being imported by name."""
 
 if not TYPE_CHECKING:  # to a type checker it would say that there is every name
@@ -85,6 +87,7 @@ __all__ = [
     "Cubic",
     "Endpoint",
     "EndpointStats",
+    "MasterKey",
     "NewReno",
     "Server",
     "Signal",

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from rudp.core.congestion.controller import ControllerFactory
 from rudp.core.terms.bounds import WINDOW_MAX
+from rudp.keys import MasterKey, check_keys
 
 MSS_FLOOR: Final = 88
 """Octets.  A smaller MSS of a peer is raised to this, as Linux does (``TCP_MIN_MSS``)."""
@@ -66,6 +67,10 @@ class Config:
     and old segments told from new ones (RFC 7323 §3 to §5)."""
     window_scaling: bool = True
     """Whether to offer windows of more than 64 KiB (RFC 7323 §2)."""
+    keys: tuple[MasterKey, ...] = ()
+    """The master keys with which segments are signed and checked (RFC 5925), 16 octets of each; the
+    first that fits the peer is used, until others are agreed on.  Peers that no key is for go
+    without, and have to.  It authenticates, and encrypts nothing."""
 
     # -- buffers ---------------------------------------------------------------------------------
 
@@ -242,6 +247,7 @@ class Config:
         _whole("dscp", self.dscp, 0, 63)
         _whole("ttl", self.ttl, 1, 255, optional=True)
         _whole("flight_recorder", self.flight_recorder, 0, 4096)
+        check_keys(self.keys)
         if self.rto_form not in ("linux", "rfc"):
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
         if self.ecn not in ("accept", "on", "off"):

@@ -7,7 +7,7 @@ encrypted: that is what ``ssl=`` is for, and both go together.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from rudp.core.segment.mac import MAC_SIZE, Mac, Octets, derivation_input, traffic_hmac
@@ -102,16 +102,18 @@ class MasterKey:
     def traffic_mac(self, context: bytes) -> Mac:
         """Return the MAC of one direction of one connection, which *context* names."""
         if self.algorithm == "AES-128-CMAC-96":
-            return traffic_cmac(self.secret, context)
+            return Cmac(self.secret, context)
         digest, octets = ("sha1", 20) if self.algorithm == "HMAC-SHA-1-96" else ("sha256", 32)
         return traffic_hmac(digest, octets, self.secret, context)
 
 
-def check_keys(keys: Sequence[MasterKey]) -> None:
-    """Raise :class:`ValueError` if a segment could be meant for either of two keys (RFC 5925 §3.1).
+def check_keys(keys: object) -> None:
+    """Raise :class:`ValueError` if *keys* is no tuple of keys of which each is known by its ids.
 
-    Those whose networks have no address in common do not meet.
+    Two of those whose networks have an address in common must differ in both (RFC 5925 §3.1).
     """
+    if not isinstance(keys, tuple) or not all(isinstance(key, MasterKey) for key in keys):
+        raise ValueError(f"keys must be a tuple of MasterKey, not {keys!r}")
     for n, key in enumerate(keys):
         for other in keys[:n]:
             if _overlap(key, other):
@@ -171,7 +173,7 @@ def begin_cmac(key: bytes) -> "CMAC":
     return CMAC(AES(key))
 
 
-def end_cmac(cmac: "CMAC", parts: Iterable[Octets]) -> bytes:
+def end_cmac(cmac: "CMAC", *parts: Octets) -> bytes:
     """Return what *cmac* makes of *parts*, 16 octets."""
     for part in parts:
         cmac.update(bytes(part))
@@ -181,15 +183,20 @@ def end_cmac(cmac: "CMAC", parts: Iterable[Octets]) -> bytes:
 def derive_cmac(secret: bytes, context: bytes) -> bytes:
     """Return a traffic key of AES-128-CMAC, 16 octets (RFC 5926 §3.1.1.2)."""
     if len(secret) != 16:
-        secret = end_cmac(begin_cmac(bytes(16)), [secret])
-    return end_cmac(begin_cmac(secret), [derivation_input(context, 16)])
+        secret = end_cmac(begin_cmac(bytes(16)), secret)
+    return end_cmac(begin_cmac(secret), derivation_input(context, 16))
 
 
-def traffic_cmac(secret: bytes, context: bytes) -> Mac:
-    """Return the MAC of a direction, under a traffic key of AES-128-CMAC (RFC 5926 §3.2.2)."""
-    begun = begin_cmac(derive_cmac(secret, context))
+class Cmac:
+    """AES-128-CMAC under the traffic key of *context*, cut to 96 bits (RFC 5926 §3.2.2)."""
 
-    def mac(parts: Iterable[Octets], /) -> bytes:
-        return end_cmac(begun.copy(), parts)[:MAC_SIZE]
+    __slots__ = ("_begun",)
 
-    return mac
+    def __init__(self, secret: bytes, context: bytes) -> None:
+        self._begun = begin_cmac(derive_cmac(secret, context))
+
+    def each(self, preface: bytes, heads: Iterable[bytes], bodies: Iterable[Octets]) -> list[bytes]:
+        """Return the MACs of messages that begin with *preface*, see :class:`Mac`."""
+        pairs = zip(heads, bodies, strict=True)
+        begun = self._begun
+        return [end_cmac(begun.copy(), preface, *pair)[:MAC_SIZE] for pair in pairs]

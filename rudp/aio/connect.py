@@ -53,17 +53,23 @@ async def create_connection(
     all_errors: bool = False,
     inner_port: int | None = None,
     config: Config | None = None,
+    key: bytes | None = None,
     tracer: Tracer | None = None,
     capture: CaptureTo | None = None,
 ) -> tuple[asyncio.Transport, P]:
     """Open a connection to *host* and UDP port *port*; return ``(transport, protocol)``.
 
-    The arguments are those of :meth:`asyncio.loop.create_connection`, and four more: *config*,
+    The arguments are those of :meth:`asyncio.loop.create_connection`, and five more: *config*,
     *inner_port*, the peer's TCP port where it differs from its UDP port, *tracer*, which is told
     what the connection does, and *capture*, a file to be made for Wireshark or a
     :class:`rudp.trace.Capture`.  *sock*: a UDP socket that is connected already, and then belongs
     to the transport.  *local_addr* gives the connection a socket of its own; otherwise connections
     to the same address share one.
+
+    *key*: a secret of 16 to 80 octets that the other end has as well.  Then each segment is signed
+    with it and no other believed (TCP-AO, RFC 5925): to a peer without the key nobody is here.
+    It authenticates and does not encrypt; *ssl* does, and both go together.  ``config.keys`` has
+    more than one, and says more about each.
 
     The transport is a :class:`rudp.Transport`; with *ssl*, a context or True for the default one,
     it is asyncio's TLS transport over one, and :mod:`rudp.aio.tls` says how such a stream ends.
@@ -76,7 +82,7 @@ async def create_connection(
     tls = Tls.of_client(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
-    config = config_of(config)
+    config = config_of(config, key)
     watcher = watching(
         loop,
         tracer=tracer,

@@ -13,6 +13,7 @@ import errno
 import os
 import random
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -141,6 +142,7 @@ class Endpoint:
             chance=chance,
             loopback_payload=loopback_payload() if real else None,
             link_payload=link_payload if real else None,
+            calendar=time.time if real else None,
         )
         self._on_empty = on_empty
         self._port: Port | None = None

@@ -4,6 +4,7 @@ They are those of :func:`rudp.create_connection` and :func:`rudp.create_server`,
 have the defaults; a test holds the two against each other.
 """
 
+import dataclasses
 import socket
 from ssl import SSLContext
 from typing import Final, TypedDict
@@ -11,17 +12,25 @@ from typing import Final, TypedDict
 from rudp.aio.watch import CaptureTo
 from rudp.config import Config
 from rudp.core.watch.tracer import Tracer
+from rudp.keys import MasterKey
 
 _DEFAULT: Final = Config()
 
 
-def config_of(given: Config | None) -> Config:
-    """Return the settings that ``config=`` asks for; TypeError for what are none."""
-    if given is None:
-        return _DEFAULT
-    if not isinstance(given, Config):
+def config_of(given: Config | None, key: bytes | None) -> Config:
+    """Return the settings that ``config=`` asks for, with ``key=`` for the only master key.
+
+    Raises :class:`TypeError` for what are no settings, :class:`ValueError` if they have keys of
+    their own beside *key*, and what :class:`MasterKey` raises.
+    """
+    config = _DEFAULT if given is None else given
+    if not isinstance(config, Config):
         raise TypeError(f"config: a rudp.Config was expected, got {given!r}")
-    return given
+    if key is None:
+        return config
+    if config.keys:
+        raise ValueError("key and config.keys can not be specified at the same time")
+    return dataclasses.replace(config, keys=(MasterKey(secret=key),))
 
 
 class Watching(TypedDict, total=False):
@@ -29,6 +38,8 @@ class Watching(TypedDict, total=False):
 
     config: Config | None
     """The settings; None for the defaults."""
+    key: bytes | None
+    """A secret that both ends have: segments are signed with it, and no others believed."""
     inner_port: int | None
     """The TCP port, where it differs from the UDP port."""
     tracer: Tracer | None

@@ -27,6 +27,7 @@ def new_event_loop(
     *,
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
 ) -> asyncio.AbstractEventLoop: ...
 
@@ -37,6 +38,7 @@ def new_event_loop(
     *,
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
     **options: Any,
 ) -> asyncio.AbstractEventLoop: ...
@@ -47,6 +49,7 @@ def new_event_loop(
     *,
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
     **options: Any,
 ) -> asyncio.AbstractEventLoop:
@@ -61,17 +64,17 @@ def new_event_loop(
     *tcp*: what stays on the kernel's TCP, a list of ``host:port`` patterns such as
     ``localhost:5432``, ``*.internal:*``, ``10.0.0.0/8:6379`` or ``[::1]:8000``; by default nothing
     does.  UDP and Unix sockets, pipes and subprocesses are the loop's as ever.  *config*: for all
-    connections and servers.  *capture*: one file for all of them, or a
-    :class:`rudp.trace.Capture`.
+    connections and servers.  *key*: a secret for all of them, see :func:`rudp.create_connection`.
+    *capture*: one file for all of them, or a :class:`rudp.trace.Capture`.
 
-    Raises :class:`ValueError` for a pattern that can match nothing, :class:`TypeError` if *tcp* is
-    no list of texts, or another argument of another kind, :class:`OSError` if the capture cannot be
-    begun.
+    Raises :class:`ValueError` for a pattern that can match nothing, and a key that is too short,
+    :class:`TypeError` if *tcp* is no list of texts, or another argument of another kind,
+    :class:`OSError` if the capture cannot be begun.
     """
     if base is None and options:
         raise TypeError(f"{next(iter(options))!r} is no option; those of a loop class need base=")
     rule = Rule(tcp)
-    config = config_of(config)
+    config = config_of(config, key)
     kind = carrying(base or _usual())  # type: ignore[arg-type]  # of classes mypy does not know it
     loop: Carrier = kind(**options)
     try:
@@ -88,13 +91,14 @@ def new_uvloop(
     *,
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
 ) -> asyncio.AbstractEventLoop:
     """Do as :func:`new_event_loop` with uvloop's loop: ``uvicorn --loop rudp:new_uvloop``.
 
     Raises :class:`ImportError` if uvloop is not installed (the extra ``speed``).
     """
-    return new_event_loop(_uvloop(), tcp=tcp, config=config, capture=capture)
+    return new_event_loop(_uvloop(), tcp=tcp, config=config, key=key, capture=capture)
 
 
 @overload
@@ -105,6 +109,7 @@ def run(
     base: None = None,
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
 ) -> T: ...
 
@@ -117,6 +122,7 @@ def run(
     base: type[asyncio.AbstractEventLoop],
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
     **options: Any,
 ) -> T: ...
@@ -129,6 +135,7 @@ def run(
     base: type[asyncio.AbstractEventLoop] | None = None,
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
     **options: Any,
 ) -> T:
@@ -146,7 +153,7 @@ def run(
     waits for nothing real and may run inside, in a notebook's cell for instance.
     """
     factory = functools.partial(
-        new_event_loop, base, tcp=tcp, config=config, capture=capture, **options
+        new_event_loop, base, tcp=tcp, config=config, key=key, capture=capture, **options
     )
     if asyncio._get_running_loop() is not None:
         from rudp.sim.loop import VirtualLoop, run_on
@@ -171,6 +178,7 @@ def install(
     *,
     tcp: Iterable[str] = (),
     config: Config | None = None,
+    key: bytes | None = None,
     capture: CaptureTo | None = None,
 ) -> None:
     """Have all loops of asyncio and uvloop that this process makes from now on carry their TCP.
@@ -179,10 +187,10 @@ def install(
     loop classes are replaced by classes that are derived from them, wherever asyncio and uvloop
     themselves have them; what took one by name before, or derived from it, keeps it.
 
-    *tcp*, *config*, *capture* and exceptions: those of :func:`new_event_loop`.
+    *tcp*, *config*, *key*, *capture* and exceptions: those of :func:`new_event_loop`.
     """
     rule = Rule(tcp)
-    config = config_of(config)
+    config = config_of(config, key)
     if capture is not None:
         capture = capture_on(None, capture, name="program", peer_name="")
     carriage = Carriage(rule, config, capture)

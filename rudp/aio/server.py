@@ -279,12 +279,13 @@ async def create_server(
     start_serving: bool = True,
     inner_port: int | None = None,
     config: Config | None = None,
+    key: bytes | None = None,
     tracer: Tracer | None = None,
     capture: CaptureTo | None = None,
 ) -> Server:
     """Listen on UDP port *port* of *host*; return a :class:`Server`.
 
-    The arguments are those of :meth:`asyncio.loop.create_server`, and four more: *config*,
+    The arguments are those of :meth:`asyncio.loop.create_server`, and five more: *config*,
     *inner_port*, the TCP port where it is to differ from the UDP port, *tracer*, which is told
     what the accepted connections do, and *capture*, a file to be made for Wireshark or a
     :class:`rudp.trace.Capture`.  *host*: a name, several,
@@ -297,6 +298,11 @@ async def create_server(
     nothing but TIME-WAIT records; while its connections live, it is in use.  *keep_alive* switches
     keep-alive on.
 
+    *key*: a secret of 16 to 80 octets that the other end has as well.  Then each segment is signed
+    with it and no other believed (TCP-AO, RFC 5925): to a peer without the key nobody is here.
+    It authenticates and does not encrypt; *ssl* does, and both go together.  ``config.keys`` has
+    more than one, and says more about each.
+
     Raises :class:`OSError` with EADDRINUSE if the address is taken, :class:`ValueError` and
     :class:`TypeError` for arguments that do not go together.
     """
@@ -305,7 +311,7 @@ async def create_server(
     tls = Tls.of_server(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
-    config = config_of(config)
+    config = config_of(config, key)
     if keep_alive and not config.keepalive:
         config = dataclasses.replace(config, keepalive=True)
     watcher = watching(loop, tracer=tracer, capture=capture, name="server", peer_name="client")

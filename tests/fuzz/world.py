@@ -17,7 +17,8 @@ from typing import Final
 
 from rudp.bridge.translate import AddressPlan, Datagram, Drop, Translator
 from rudp.config import Config
-from rudp.core.demux.table import REPLIES_MAX, ConnectionTable
+from rudp.core.demux.replies import REPLIES_MAX
+from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
 from rudp.core.life.tcb import AMPLIFICATION
 from rudp.core.loss.scoreboard import RANGES_MAX

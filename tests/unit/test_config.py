@@ -21,6 +21,7 @@ DEFAULTS: dict[str, object] = {
     "dsack": True,
     "timestamps": True,
     "window_scaling": True,
+    "keys": (),
     "receive_buffer": 262_144,
     "receive_buffer_max": 50_331_648,
     "send_buffer": 50_331_648,
@@ -153,6 +154,7 @@ def test_times_without_an_upper_bound(name: str) -> None:
 def test_every_number_is_checked() -> None:
     numbers = {name for name, *_ in RANGES} | set(TIMES)
     others = {
+        "keys",
         "nodelay",
         "sack",
         "timestamps",

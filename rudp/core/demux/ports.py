@@ -7,12 +7,15 @@ so that finding a free one among sixty thousand costs microseconds: that is one 
 second.  When none is free, one whose connection is in TIME-WAIT may be taken over.
 """
 
+import errno
 import random
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
+from rudp.core.demux.timewait import TimeWaitQueue
 from rudp.core.segment.transmit import Path
+from rudp.core.segment.wire import swap_ports
 
 LOWEST: Final = 1024
 COUNT: Final = 65_536 - LOWEST
@@ -130,3 +133,35 @@ class LocalPorts:
             peer, known = self._maps.popitem(last=False)
             if known.live or known.rests_until > now:
                 self._maps[peer] = known
+
+
+def free_port(
+    ports: LocalPorts,
+    open_: Container[Peer],
+    time_wait: TimeWaitQueue,
+    path: Path,
+    remote_port: int,
+    now: float,
+) -> int:
+    """Return a local port for an active open (RFC 6056, ISN-5).
+
+    *open_*: the connections, each by its path and the ports as the peer has them.  If every port is
+    in use, one that only *time_wait* remembers is taken over (RFC 6191, TW-7).  Raises
+    :class:`OSError` with EADDRINUSE if there is none.
+    """
+    while (port := ports.free(path, remote_port)) is not None:
+        numbers = port << 16 | remote_port
+        if (path, swap_ports(numbers)) in open_:  # the peer has opened it
+            ports.taken(path, numbers, now)
+        elif (record := time_wait.find(path, numbers)) is not None:
+            ports.taken(path, numbers, now)
+            ports.rests(path, numbers, record.expires)
+        else:
+            return port
+    for port in ports.resting(path, remote_port):
+        numbers = port << 16 | remote_port
+        if (path, swap_ports(numbers)) not in open_:
+            record = time_wait.find(path, numbers)
+            if record is None or record.may_be_followed(now):
+                return port
+    raise OSError(errno.EADDRINUSE, "no free port towards this peer")

@@ -18,6 +18,7 @@ from bisect import bisect_right
 from typing import Final
 
 from rudp.config import Config
+from rudp.core.life.guard import Guard
 from rudp.core.life.tcb import default_mss
 from rudp.core.receive.promises import START
 from rudp.core.receive.receiver import largest_buffer, window_shift
@@ -84,11 +85,20 @@ class SynCookies:
         return keyed((path, ports, irs, slot, index), self._key2) & _H2_BITS | index
 
     def syn_ack(
-        self, syn: Run, path: Path, config: Config, announced_mss: int, ecn: bool, now: float
+        self,
+        syn: Run,
+        path: Path,
+        config: Config,
+        announced_mss: int,
+        ecn: bool,
+        now: float,
+        *,
+        guard: Guard | None = None,
     ) -> bytes:
         """Return the SYN,ACK that answers *syn*; what it does not offer is not in it (W-30).
 
-        *config*: of the listener.  *ecn*: our socket gives access to the ECN field.
+        *config*: of the listener.  *ecn*: our socket gives access to the ECN field.  *guard*: has
+        believed the SYN, and signs the answer.
         """
         offer = syn.options
         ports = swap_ports(syn.ports)
@@ -117,7 +127,13 @@ class SynCookies:
         )
         window = min(config.receive_buffer, START)  # no more is promised where a socket is shared
         iss = self.iss(syn, path, config, now)
-        return wire.pack_segment(ports, iss, syn.seq + 1 & SEQ_MASK, flags, window, opts)
+        ack = syn.seq + 1 & SEQ_MASK
+        if guard is None:
+            return wire.pack_segment(ports, iss, ack, flags, window, opts)
+        guard.iss = iss
+        guard.meet(syn.seq)
+        opts += guard.option(now)
+        return guard.sign_segment(wire.pack_segment(ports, iss, ack, flags, window, opts), iss)
 
     def syn_of(self, run: Run, path: Path, now: float) -> Run | None:
         """Return the SYN that was answered, if *run* acknowledges a cookie (SYNC-3), else None.

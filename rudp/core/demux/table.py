@@ -10,17 +10,18 @@ import errno
 import heapq
 import os
 import random
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import Final
 
 from rudp.config import Config
 from rudp.core.demux.listener import Listener, Listeners
-from rudp.core.demux.ports import LocalPorts
+from rudp.core.demux.ports import LocalPorts, free_port
+from rudp.core.demux.replies import Replies
 from rudp.core.demux.syncookie import LIFETIME, SynCookies
-from rudp.core.demux.throttle import ResetThrottle
 from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
+from rudp.core.demux.trust import admit, guard_of, is_silent
 from rudp.core.life.connection import Connection
+from rudp.core.life.guard import Guard
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.life.tcb import Opened, Tcb
 from rudp.core.receive.promises import SocketBuffer
@@ -42,9 +43,6 @@ from rudp.core.terms.timers import OFF
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Nobody, Tracer
 
-REPLIES_MAX: Final = 4096
-"""Answers of no connection that may wait to be sent."""
-
 Key = tuple[Path, int]
 
 
@@ -54,7 +52,7 @@ class ConnectionTable:
     *secret*: 16 random octets or more, for ISNs (RFC 6528); *chance* draws ports.
     *loopback_payload*: the largest UDP payload that loopback carries whole, None if that is not
     known; *link_payload*: asked for that of the link towards an address.  Times are seconds on one
-    monotonic clock.
+    monotonic clock; *calendar*: asked for the Unix time, None if that clock shows it.
     """
 
     def __init__(
@@ -66,9 +64,10 @@ class ConnectionTable:
         loopback_payload: int | None = None,
         link_payload: Callable[[Address], int | None] | None = None,
         tracer: Tracer | None = None,
+        calendar: Callable[[], float] | None = None,
     ) -> None:
         self.config = config
-        self._around = Surroundings(config, secret, loopback_payload, link_payload)
+        self._around = Surroundings(config, secret, loopback_payload, link_payload, calendar)
         self.counters = self._around.counters
         self.memory = self._around.memory
         self.tracer = tracer
@@ -82,10 +81,9 @@ class ConnectionTable:
         self._half_open: dict[Connection, Listener] = {}
         self._ready: OrderedDict[Connection, None] = OrderedDict()
         self._eventful: dict[Connection, None] = {}
-        self._replies: deque[Transmit] = deque()
+        self._replies = Replies(config, self.counters, chance)
         self._heap: list[tuple[float, int, Connection]] = []
         self._heap_count = 0
-        self._resets = ResetThrottle(config, chance)
 
     def __repr__(self) -> str:
         return (
@@ -150,7 +148,8 @@ class ConnectionTable:
             raise OSError(errno.EADDRNOTAVAIL, f"cannot connect to {path[0]}")
         iss = None
         if local_port is None:
-            ports = self._free_port(path, remote_port, now) << 16 | remote_port
+            taken = self._entries, self._time_wait
+            ports = free_port(self._ports, *taken, path, remote_port, now) << 16 | remote_port
             old = self._time_wait.find(path, ports)
             if old is not None:
                 iss = old.successor_iss(self._isn.iss(path, ports, now))
@@ -159,7 +158,9 @@ class ConnectionTable:
             old = None
             if self._is_taken(path, ports):
                 raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        connection = self._new(path, ports, config or self.config, Opened.ACTIVE, iss, tracer, now)
+        config = config or self.config
+        guard = guard_of(self._around, config, path, ports)
+        connection = self._new(path, ports, config, Opened.ACTIVE, iss, tracer, now, guard)
         if old is not None:
             self._time_wait.succeed(old, now)
         self._ports.taken(path, ports, now)
@@ -256,6 +257,8 @@ class ConnectionTable:
 
     def _hand_over(self, connection: Connection, run: Run, now: float) -> None:
         """*run* is for *connection*: if it is the end of that, what follows may open a new one."""
+        if connection.guard is not None and not self._is_authentic(connection, run, now):
+            return
         if self._half_open and self._must_wait(connection, run, now):
             return
         connection.handle_segments(run, now)
@@ -265,6 +268,24 @@ class ConnectionTable:
             self._keep_record(connection, now)
         elif state is State.CLOSED:
             self._remove(connection)
+
+    def _is_authentic(self, connection: Connection, run: Run, now: float) -> bool:
+        """Return whether all of *run* is to be handled; if it is only a part, that is done here.
+
+        One forged segment among good ones must not take them with it.
+        """
+        reason = connection.distrusts(run, now)
+        if reason is None:
+            return True
+        if run.segments == 1:
+            connection.refuse(run, reason, now)
+            return False
+        for view in run.each():
+            one = wire.read_segment(view, self.counters)
+            if one is not None:
+                one.ce = run.ce
+                self._hand_over(connection, one, now)
+        return False
 
     def handle_icmp(
         self, code: int, quote: bytes, path: Path, now: float, *, mtu: int | None = None
@@ -353,7 +374,7 @@ class ConnectionTable:
         Connections that have something take turns.
         """
         if self._replies:
-            return self._replies.popleft()
+            return self._replies.pop()
         ready = self._ready
         while ready:
             connection, _ = ready.popitem(last=False)
@@ -414,38 +435,16 @@ class ConnectionTable:
         iss: int | None,
         tracer: Tracer | None,
         now: float,
+        guard: Guard | None,
     ) -> Connection:
         if self.connections >= self.config.connections_max:
             self.counters[Count.CONNECTION_OVERFLOW] += 1
             raise OSError(errno.ENOBUFS, "too many connections")
         connection = Connection(
-            Tcb(self._around, path, ports, config, opened, tracer or self.tracer, now, iss)
+            Tcb(self._around, path, ports, config, opened, tracer or self.tracer, now, iss, guard)
         )
         self._entries[_key(connection)] = connection
         return connection
-
-    def _free_port(self, path: Path, remote_port: int, now: float) -> int:
-        """Return a local port for an active open (RFC 6056, ISN-5).
-
-        If every port is in use, one that only TIME-WAIT remembers is taken over (RFC 6191, TW-7).
-        """
-        ports = self._ports
-        while (port := ports.free(path, remote_port)) is not None:
-            numbers = port << 16 | remote_port
-            if (path, swap_ports(numbers)) in self._entries:  # the peer has opened it
-                ports.taken(path, numbers, now)
-            elif (record := self._time_wait.find(path, numbers)) is not None:
-                ports.taken(path, numbers, now)
-                ports.rests(path, numbers, record.expires)
-            else:
-                return port
-        for port in ports.resting(path, remote_port):
-            numbers = port << 16 | remote_port
-            if (path, swap_ports(numbers)) not in self._entries:
-                record = self._time_wait.find(path, numbers)
-                if record is None or record.may_be_followed(now):
-                    return port
-        raise OSError(errno.EADDRINUSE, "no free port towards this peer")
 
     def _is_taken(self, path: Path, ports: int) -> bool:
         """Return whether there is a connection with these numbers, or was not long ago (TW-7)."""
@@ -499,14 +498,18 @@ class ConnectionTable:
         if not self._remove(connection):
             return
         config = connection.config
+        facts = connection.time_wait_facts
+        if connection.guard is not None:
+            connection.guard.rest(*facts[:2])
         record = TimeWaitRecord(
             connection.path,
             connection.ports,
-            connection.time_wait_facts,
+            facts,
             2 * config.msl,
             config.rfc1337,
             now,
             connection.tracer,
+            connection.guard,
         )
         if len(self._time_wait) >= self.config.time_wait_max:
             self.counters[Count.TIME_WAIT_OVERFLOW] += 1
@@ -536,6 +539,12 @@ class ConnectionTable:
         tracer = record.tracer
         if tracer is not None:
             tracer.run_received(record, run, now)
+        doubt = None if record.guard is None else record.guard.check_last(run, now)
+        if doubt is not None:
+            self.counters[doubt] += run.segments
+            if tracer is not None:
+                tracer.run_processed(record, run, doubt, now)
+            return
         reaction = record.react(run, now)
         listener = self._listeners.find(run.ports)
         if reaction is Reaction.REOPEN and listener is None:
@@ -556,7 +565,7 @@ class ConnectionTable:
                 self._time_wait.keep(record)
             else:
                 self._time_wait.update(record)
-            reply = self._reply(path, record.acknowledgment(now))
+            reply = self._replies.add(path, record.acknowledgment(now))
             why = Why.TIME_WAIT_ACK
             if reaction is Reaction.CHALLENGE:
                 self.counters[Count.CHALLENGE_ACK] += 1
@@ -582,7 +591,8 @@ class ConnectionTable:
             self._accept_syn(listener, run, path, now, None)
             return
         self._drop(listener, run, path, reason, now)
-        if reason is Count.NO_CONNECTION:
+        config = self.config if listener is None else listener.config
+        if reason is Count.NO_CONNECTION and not is_silent(config, path):
             self._refuse(listener, run, path, now)
 
     def _drop(
@@ -610,16 +620,20 @@ class ConnectionTable:
         *predecessor*: the TIME-WAIT record of its ports, which is kept until the child is
         established, in case that it dies before (TW-6).
         """
+        ports = swap_ports(syn.ports)
+        guard, doubt = admit(self._around, listener.config, syn, path, None, now)
+        if doubt is not None:
+            self._drop(listener, syn, path, doubt, now)
+            return
         if listener.is_full:
             self._drop(listener, syn, path, Count.ACCEPT_OVERFLOW, now)
             return
         if len(listener.half_open) >= listener.config.half_open_max:
             if predecessor is None and listener.config.syn_cookies:
-                self._send_cookie(listener, syn, path, now)
+                self._send_cookie(listener, syn, path, now, guard)
             else:
                 self._drop(listener, syn, path, Count.HALF_OPEN_OVERFLOW, now)
             return
-        ports = swap_ports(syn.ports)
         iss = None
         if predecessor is not None:
             iss = predecessor.successor_iss(self._isn.iss(path, ports, now))
@@ -628,7 +642,7 @@ class ConnectionTable:
             iss = self._cookies.iss(syn, path, listener.config, now)
         try:
             child = self._new(
-                path, ports, listener.config, Opened.PASSIVE, iss, listener.tracer, now
+                path, ports, listener.config, Opened.PASSIVE, iss, listener.tracer, now, guard
             )
         except OSError:
             return  # counted there
@@ -652,15 +666,18 @@ class ConnectionTable:
         self._drop(listener, run, child.path, Count.ACCEPT_OVERFLOW, now)
         return True
 
-    def _send_cookie(self, listener: Listener, syn: Run, path: Path, now: float) -> None:
+    def _send_cookie(
+        self, listener: Listener, syn: Run, path: Path, now: float, guard: Guard | None
+    ) -> None:
         """Answer *syn*, and forget it."""
         config = listener.config
         mss = self._around.receive_payload(path) - wire.HEADER_SIZE
         if config.mss is not None:
             mss = min(mss, config.mss)
         self.counters[Count.HALF_OPEN_OVERFLOW] += 1
-        segment = self._cookies.syn_ack(syn, path, config, mss, self._around.ecn_capable, now)
-        reply = self._reply(path, segment)
+        ecn = self._around.ecn_capable
+        segment = self._cookies.syn_ack(syn, path, config, mss, ecn, now, guard=guard)
+        reply = self._replies.add(path, segment)
         if reply is not None:
             self.counters[Count.COOKIE_SENT] += 1
             listener.cookies_until = now + LIFETIME
@@ -679,6 +696,11 @@ class ConnectionTable:
         if syn is None:
             self.counters[Count.COOKIE_INVALID] += 1
             return False
+        iss = (run.ack - 1) & SEQ_MASK
+        guard, doubt = admit(self._around, listener.config, run, path, iss, now)
+        if doubt is not None:
+            self._drop(listener, run, path, doubt, now)
+            return True
         if listener.is_full:
             self._drop(listener, run, path, Count.ACCEPT_OVERFLOW, now)
             return True
@@ -688,9 +710,10 @@ class ConnectionTable:
                 swap_ports(run.ports),
                 listener.config,
                 Opened.PASSIVE,
-                (run.ack - 1) & SEQ_MASK,
+                iss,
                 listener.tracer,
                 now,
+                guard,
             )
         except OSError:
             return True  # counted there
@@ -703,34 +726,12 @@ class ConnectionTable:
 
     def _refuse(self, listener: Listener | None, run: Run, path: Path, now: float) -> None:
         """Answer *run* with a RST, unless there were too many (ST-9, ST-11)."""
-        if not self._resets.allows(path, run.ports, now):
-            self.counters[Count.RST_THROTTLED] += 1
-            return
-        self.counters[Count.RST_SENT] += 1
-        tsval = run.options.tsval
-        opts = b"" if tsval is None else options.encode((0, tsval))
-        ports = swap_ports(run.ports)
-        if run.flags & ACK:
-            segment = wire.pack_segment(ports, run.ack, 0, RST, 0, opts)
-        else:
-            length = run.length + bool(run.flags & SYN) + bool(run.flags & FIN)
-            ack = (run.seq + length) & SEQ_MASK
-            segment = wire.pack_segment(ports, 0, ack, RST | ACK, 0, opts)
-        reply = self._reply(path, segment)
+        reply = self._replies.refuse(run, path, now)
         tracer = self.tracer if listener is None else listener.tracer
         if tracer is not None and reply is not None:
             state = State.CLOSED if listener is None else State.LISTEN
-            tracer.run_sent(Nobody(path, ports, state), reply, Why.RST_NO_CONNECTION, now)
-
-    def _reply(self, path: Path, segment: bytes) -> Transmit | None:
-        if len(self._replies) >= REPLIES_MAX:
-            self.counters[Count.SEND_DROPPED] += 1
-            return None
-        size = len(segment)
-        config = self.config
-        reply = Transmit(path, [segment], size, size, config.dscp, config.ttl)
-        self._replies.append(reply)
-        return reply
+            nobody = Nobody(path, swap_ports(run.ports), state)
+            tracer.run_sent(nobody, reply, Why.RST_NO_CONNECTION, now)
 
 
 def _key(connection: Connection) -> Key:

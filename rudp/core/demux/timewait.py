@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from rudp.core.congestion.pacing import LONG_AGO
 from rudp.core.life.ackthrottle import INVALID_PERIOD
+from rudp.core.life.guard import Guard
 from rudp.core.segment import options, wire
 from rudp.core.segment.isn import timestamp
 from rudp.core.segment.seqnum import SEQ_HALF, SEQ_MASK, wire_after
@@ -54,7 +55,8 @@ class TimeWaitRecord:
     """What is left of a closed connection; numbers are 32-bit, times in seconds.
 
     *ports*: local TCP port << 16 | remote TCP port.  *facts*: SND.NXT, RCV.NXT, TS.Recent or None,
-    the timestamp offset, the window field and RCV.WND.  *lifetime*: 2 MSL.
+    the timestamp offset, the window field and RCV.WND.  *lifetime*: 2 MSL.  *guard*: who signs and
+    checks its segments, and :meth:`~rudp.core.life.guard.Guard.rest` has been told.
     """
 
     __slots__ = (
@@ -66,6 +68,7 @@ class TimeWaitRecord:
         "_ts_recent",
         "_window",
         "expires",
+        "guard",
         "lifetime",
         "path",
         "ports",
@@ -83,6 +86,7 @@ class TimeWaitRecord:
         rfc1337: bool,
         now: float,
         tracer: Tracer | None = None,
+        guard: Guard | None = None,
     ) -> None:
         snd_nxt, rcv_nxt, self._ts_recent, self._ts_offset, self._window, self._rcv_wnd = facts
         self.path = path
@@ -92,6 +96,7 @@ class TimeWaitRecord:
         self.lifetime = lifetime
         self.expires = now + lifetime
         self.tracer = tracer
+        self.guard = guard
         self._rfc1337 = rfc1337
         self._answered = LONG_AGO
         self._challenged = LONG_AGO
@@ -104,8 +109,13 @@ class TimeWaitRecord:
     def blocks(self) -> None:
         """There are none any more."""
 
+    @property
+    def has_company(self) -> bool:
+        """Whether objects belong to it, beside numbers: somebody watches it, or it has keys."""
+        return self.tracer is not None or self.guard is not None
+
     def pack(self) -> bytes:
-        """Return all of it but the path, the lifetime and the tracer."""
+        """Return its numbers: all but the path, the lifetime, the tracer and the guard."""
         return _PACKED.pack(
             self.ports,
             self.snd_nxt,
@@ -122,14 +132,16 @@ class TimeWaitRecord:
         )
 
     @classmethod
-    def unpack(cls, path: Path, packed: bytes, lifetime: float, tracer: Tracer | None) -> Self:
-        """Return the record that :meth:`pack` made *packed* of."""
+    def unpack(cls, path: Path, packed: bytes, lifetime: float, like: Self | None) -> Self:
+        """Return the record that :meth:`pack` made *packed* of, with the objects of *like*."""
         ports, snd_nxt, rcv_nxt, recent, offset, wnd, window, stamped, *rest = _PACKED.unpack(
             packed
         )
         expires, answered, challenged, fix = rest
         facts = snd_nxt, rcv_nxt, recent if stamped else None, offset, window, wnd
-        record = cls(path, ports, facts, lifetime, fix, expires - lifetime, tracer)
+        record = cls(path, ports, facts, lifetime, fix, expires - lifetime)
+        if like is not None:
+            record.tracer, record.guard = like.tracer, like.guard
         record.expires = expires
         record._answered = answered
         record._challenged = challenged
@@ -206,7 +218,11 @@ class TimeWaitRecord:
         opts = b""
         if self._ts_recent is not None:
             opts = options.encode((timestamp(now, self._ts_offset), self._ts_recent))
-        return wire.pack_segment(self.ports, self.snd_nxt, self.rcv_nxt, ACK, self._window, opts)
+        guard = self.guard
+        if guard is not None:
+            opts += guard.option(now)
+        segment = wire.pack_segment(self.ports, self.snd_nxt, self.rcv_nxt, ACK, self._window, opts)
+        return segment if guard is None else guard.sign_last(segment)
 
     def may_be_followed(self, now: float) -> bool:
         """Return whether we may open a connection with the same ports ourselves (RFC 6191)."""
@@ -231,7 +247,7 @@ class TimeWaitQueue:
 
     def __init__(self) -> None:
         self._queues: dict[float, OrderedDict[bytes, bytes]] = {}
-        self._watched: dict[bytes, TimeWaitRecord] = {}  # those that have a tracer
+        self._watched: dict[bytes, TimeWaitRecord] = {}  # those that have company
         self.next_expiry = OFF
 
     def __len__(self) -> int:
@@ -250,9 +266,7 @@ class TimeWaitQueue:
         for lifetime, queue in self._queues.items():
             packed = queue.get(key)
             if packed is not None:
-                watched = self._watched.get(key)
-                tracer = None if watched is None else watched.tracer
-                return TimeWaitRecord.unpack(path, packed, lifetime, tracer)
+                return TimeWaitRecord.unpack(path, packed, lifetime, self._watched.get(key))
         return None
 
     def keep(self, record: TimeWaitRecord) -> None:
@@ -262,7 +276,7 @@ class TimeWaitQueue:
         queue[key] = record.pack()
         queue.move_to_end(key)
         self._note_expiry()
-        if record.tracer is not None:
+        if record.has_company:
             self._watched[key] = record
 
     def update(self, record: TimeWaitRecord) -> None:

@@ -29,7 +29,6 @@ from rudp.core.segment.seqnum import from_wire, to_wire
 from rudp.core.segment.transmit import Path, Transmit
 from rudp.core.segment.wire import (
     HEADER_SIZE,
-    STAMPED_SIZE,
     Run,
 )
 from rudp.core.send.train import NO_TRAIN
@@ -40,6 +39,9 @@ from rudp.core.terms.why import Why
 from rudp.core.watch.info import ConnectionInfo
 from rudp.core.watch.recorder import FlightRecorder
 from rudp.core.watch.tracer import Tracer
+
+FORGEABLE: Final = frozenset({errno.ECONNREFUSED, errno.ENOPROTOOPT, errno.EMSGSIZE})
+"""What an ICMP error may say that would change a connection: not one that has keys."""
 
 CALM: Final = 3
 """How often a connection comes to rest before it is asked whether it is steady.
@@ -53,12 +55,14 @@ class Connection:
 
     Made by :class:`rudp.core.demux.table.ConnectionTable`, of the variables that are its own.
     Numbers, sizes and times as everywhere in the core: growing ints, octets, seconds on the
-    caller's clock.  ``lane``: who has its numbers while it is steady.
+    caller's clock.  ``lane``: who has its numbers while it is steady.  ``guard``: who signs and
+    checks its segments, None if nobody does.
     """
 
     __slots__ = (
         "_calm",
         "_variables",
+        "guard",
         "lane",
         "scheduled",
         "wants_room",
@@ -66,6 +70,7 @@ class Connection:
 
     def __init__(self, tcb: Tcb) -> None:
         self._variables = tcb
+        self.guard = tcb.guard
         self.lane: AnyLane | None = None  # who has its numbers while it is steady
         self._calm = 0  # how often it has come to rest since there was a lane, or was to be one
         self.scheduled = OFF  # the table's: when it will look at next_deadline again
@@ -398,7 +403,7 @@ class Connection:
     @mss.setter
     def mss(self, value: int) -> None:
         tcb = self._tcb
-        tcb.pmtu.limit(value + (STAMPED_SIZE if tcb.timestamps else HEADER_SIZE))
+        tcb.pmtu.limit(value + HEADER_SIZE + tcb.option_octets)
         tcb.follow_pmtu()
 
     @property
@@ -422,6 +427,18 @@ class Connection:
         self._tcb.start_keepalive()
 
     # -- what happened ---------------------------------------------------------------------------
+
+    def distrusts(self, run: Run, now: float) -> Count | None:
+        """Return why nothing of *run* is to be handled, None if it is authentic or need not be."""
+        guard = self.guard
+        if guard is None:
+            return None
+        receiver = self._variables.receiver
+        return guard.check(run, run.seq if receiver is None else receiver.rcv_nxt, now)
+
+    def refuse(self, run: Run, reason: Count, now: float) -> None:
+        """Drop *run*, which :meth:`distrusts` for *reason*."""
+        self._variables.distrust(run, reason, now)
 
     def handle_segments(self, run: Run, now: float) -> None:
         """SEGMENT ARRIVES (RFC 9293 §3.10.7)."""
@@ -503,6 +520,9 @@ class Connection:
             if offset >= sender.flight_size:
                 tcb.count(Count.ICMP_IGNORED)
                 return
+        if self.guard is not None and tcb.syn_acked and code in FORGEABLE:
+            tcb.count(Count.ICMP_IGNORED)  # nobody has signed it (RFC 5925 §7.8)
+            return
         if code == errno.EMSGSIZE:
             if quoted_seq is not None and payload is not None:
                 tcb.pmtu.on_too_big(payload, now)

@@ -16,7 +16,7 @@ from rudp.core.life.tcb import (
 from rudp.core.receive.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.segment import options, wire
 from rudp.core.segment.isn import timestamp
-from rudp.core.segment.seqnum import to_wire
+from rudp.core.segment.seqnum import from_wire, to_wire
 from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
 from rudp.core.segment.wire import (
     ACK,
@@ -90,7 +90,7 @@ def _probe(tcb: Tcb, receiver: Receiver, now: float) -> Transmit | None:
             seq, end = probe
             why = Why.SWS_OVERRIDE if sender.snd_wnd else Why.PROBE_ZERO_WINDOW
             sender.on_probe_sent(seq, end, now)
-            opts = _options(tcb, receiver, now)
+            opts = _options(tcb, receiver, now) + _unsigned(tcb, now)
             mss = tcb.segment_limit - len(opts)
             return _run(tcb, receiver, seq, end, mss, 1, opts, False, why, now)
     if tcb.probes_due & KEEP_ALIVE_PROBE:
@@ -105,6 +105,8 @@ def _data(tcb: Tcb, receiver: Receiver, now: float, max_segments: int) -> Transm
     sender = tcb.sender
     board = sender.board
     opts = _options(tcb, receiver, now)
+    if tcb.guard is not None:
+        opts += tcb.guard.option(now)
     mss = sender.smss
     header = HEADER_SIZE + len(opts)
     # Each header points to the urgent octet from where it stands.
@@ -149,10 +151,8 @@ def _options(tcb: Tcb, receiver: Receiver, now: float) -> bytes:
     """Return the options of a segment without SYN: timestamps, and SACK if there is news."""
     if not receiver.has_sack_news:
         return _timestamps(tcb, now)
-    if not tcb.timestamps:
-        return options.encode(None, receiver.sack_blocks(options.SACK_BLOCKS_MAX))
-    stamps = tcb.ts_clock(now), receiver.ts_recent or 0
-    most = options.SACK_BLOCKS_MAX_WITH_TIMESTAMPS
+    most = options.sack_room(tcb.timestamps, tcb.guard is not None)
+    stamps = (tcb.ts_clock(now), receiver.ts_recent or 0) if tcb.timestamps else None
     return options.encode(stamps, receiver.sack_blocks(most))
 
 
@@ -162,6 +162,11 @@ def _timestamps(tcb: Tcb, now: float) -> bytes:
         return b""
     stamp = timestamp(now, tcb.ts_offset)  # as ts_clock(), which would be one call more
     return options.encode((stamp, tcb.receiver.ts_recent or 0))
+
+
+def _unsigned(tcb: Tcb, now: float) -> bytes:
+    """Return the authentication option, its MAC still zeros; nothing where there are no keys."""
+    return b"" if tcb.guard is None else tcb.guard.option(now)
 
 
 def _run(
@@ -208,6 +213,8 @@ def _run(
         sender.buffer, seq, right, segments * mss, mss,
         tcb.ports, ack, flags, window, opts, urgent, tcb.path, tcb.dscp, tcb.ttl, ecn,
     )  # fmt: skip
+    if tcb.guard is not None:
+        tcb.guard.sign(train, seq)
     for each in train:
         tcb.segments_out += -(-each.total // each.size)
     if tcb.witness is not None:
@@ -272,7 +279,7 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
     opts = options.encode_syn(
         tcb.announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
     )
-    size = HEADER_SIZE + len(opts)
+    size = HEADER_SIZE + len(opts) + len(_unsigned(tcb, now))
     if tcb.credit is not None and tcb.credit < size:
         tcb.count(Count.AMPLIFICATION_LIMIT)
         return None
@@ -288,7 +295,9 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
 def _segment(
     tcb: Tcb, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
 ) -> Transmit:
-    head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
+    head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts + _unsigned(tcb, now))
+    if tcb.guard is not None:
+        head = tcb.guard.sign_segment(head, from_wire(seq, tcb.sender.snd_nxt))
     if tcb.credit is not None:
         tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
     sent = _transmit(tcb, [head], len(head), len(head), 1, 0)

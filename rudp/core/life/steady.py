@@ -46,6 +46,7 @@ def is_steady(tcb: Tcb) -> bool:
         receiver is not None
         and tcb.state is State.ESTABLISHED
         and tcb.timestamps
+        and tcb.guard is None
         and tcb.reading
         and tcb.tracer is None
         and tcb.syn_due is None

@@ -49,13 +49,14 @@ class Surroundings:
     socket can set and read the ECN field.  ``lanes_entered``, ``lanes_left``: how often a
     connection began to be steady, or ceased to be.  ``socket_buffer``: what the socket holds, None
     where that is unknown.  ``usher``: None for nobody.
-    *config* says how much memory there is; *secret*, *loopback_payload* and *link_payload*: see
+    *config* says how much memory there is; *secret*, *calendar* and both payloads: see
     :class:`rudp.core.demux.table.ConnectionTable`.
     """
 
     __slots__ = (
-        "_latest", "ack", "counters", "ecn_capable", "isn", "lanes_entered", "lanes_left",
-        "link_payload", "loopback_payload", "memory", "news", "socket_buffer", "usher",
+        "_latest", "ack", "calendar", "counters", "ecn_capable", "isn", "lanes_entered",
+        "lanes_left", "link_payload", "loopback_payload", "memory", "news", "socket_buffer",
+        "usher",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Surroundings:
         secret: bytes,
         loopback_payload: int | None = None,
         link_payload: Callable[[Address], int | None] | None = None,
+        calendar: Callable[[], float] | None = None,
     ) -> None:
         self.counters = Counters()
         self.memory = Memory(config.reassembly_max, config.buffers_max)
@@ -78,6 +80,7 @@ class Surroundings:
         self._latest: Path | None = None
         self.link_payload = link_payload
         self.usher: Usher | None = None
+        self.calendar = calendar
 
     def kept(self, path: Path) -> Path:
         """Return *path* as the connection made before has it, if it has the same.

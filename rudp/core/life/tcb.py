@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from rudp.config import MSS_FLOOR, Config
 from rudp.core.life.ackthrottle import AckThrottle
+from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.progress import FirstWord, Progress
 from rudp.core.life.surroundings import Surroundings
@@ -104,6 +105,7 @@ class Tcb:
     the largest we are ready to receive.  *iss*: where its numbers begin, None to choose.
     ``witness`` is told what happens, for ``recorder``, who remembers the latest events, and for
     ``tracer``, who watches; each is None for nobody.
+    ``guard``: who signs and checks its segments, None if nobody does.
     ``ecn``: our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we
     would like that.
     """
@@ -118,6 +120,7 @@ class Tcb:
         "error",
         "events",
         "first_word",
+        "guard",
         "history",
         "keepalive",
         "last_heard",
@@ -168,6 +171,7 @@ class Tcb:
         tracer: Tracer | None,
         now: float,
         iss: int | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.around = around
         self.path = path = around.kept(path)
@@ -188,6 +192,9 @@ class Tcb:
         self.train = NO_TRAIN  # what follows the run that left last, the last of it first
         if iss is None:
             iss = around.isn.iss(path, ports, now)
+        self.guard = guard
+        if guard is not None:
+            guard.iss = iss
         self.sender = Sender(iss, config, self.timers, around.ack, around.memory.buffers)
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
@@ -251,6 +258,18 @@ class Tcb:
         self.obstacle = error, now
         self.report(error)
 
+    def distrust(self, run: Run, reason: Count, now: float) -> None:
+        """*run* is not authentic, for *reason*: nothing comes of it.
+
+        If an open fails, its error has that for its cause: somebody is there, without our key.
+        """
+        if self.witness is not None:
+            self.witness.received(self.state, run, now)
+            self.witness.processed(run, reason, now)
+        self.count(reason, run.segments)
+        if not self.syn_acked:
+            self.obstacle = OSError(KEY_REJECTED, "no answer with this key, but others"), now
+
     def timed_out(self) -> TimeoutError:
         """Return the error of a connection that made no progress for too long.
 
@@ -312,6 +331,8 @@ class Tcb:
         """Begin the receiving half with the peer's SYN, and settle on options (W-30)."""
         config = self.config
         self._forget_receiver()
+        if self.guard is not None:
+            self.guard.meet(irs)
         around = self.around
         stake = around.stake(self.path)
         receiver = self.receiver = Receiver(irs, config, self.timers, around.memory, stake)
@@ -443,7 +464,13 @@ class Tcb:
         return limit if self.config.mss is None else min(limit, self.config.mss)
 
     def _data_octets(self, limit: int) -> int:
-        return limit - TIMESTAMP_OCTETS if self.timestamps else limit
+        return limit - self.option_octets
+
+    @property
+    def option_octets(self) -> int:
+        """Octets of options in each segment without SYN, SACK not counted."""
+        octets = TIMESTAMP_OCTETS if self.timestamps else 0
+        return octets if self.guard is None else octets + options.AUTHENTICATION_SIZE
 
     def start_keepalive(self) -> None:
         """Set the keep-alive deadline, if the user wants one (RFC 9293 §3.8.4)."""

@@ -25,10 +25,13 @@ Octets = bytes | memoryview
 
 
 class Mac(Protocol):
-    """Computes the MAC of a message under one traffic key."""
+    """Computes MACs under one traffic key."""
 
-    def __call__(self, parts: Iterable[Octets], /) -> bytes:
-        """Return the MAC, 12 octets, of *parts* one after the other."""
+    def each(self, preface: bytes, heads: Iterable[bytes], bodies: Iterable[Octets]) -> list[bytes]:
+        """Return the MACs, 12 octets each, of messages that begin with *preface*.
+
+        Each goes on with one of *heads* and ends with one of *bodies*, of which there are as many.
+        """
 
 
 class Hmac:
@@ -43,18 +46,29 @@ class Hmac:
         self._inner = hashlib.new(digest, key.translate(_INNER))
         self._outer = hashlib.new(digest, key.translate(_OUTER))
 
-    def __call__(self, parts: Iterable[Octets], /) -> bytes:
-        """Return the MAC, 12 octets, of *parts* one after the other."""
-        return self.digest(parts)[:MAC_SIZE]
-
-    def digest(self, parts: Iterable[Octets]) -> bytes:
-        """Return all octets of the HMAC."""
+    def digest(self, message: bytes) -> bytes:
+        """Return all octets of the HMAC of *message*."""
         inner = self._inner.copy()
-        for part in parts:
-            inner.update(part)
+        inner.update(message)
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()
+
+    def each(self, preface: bytes, heads: Iterable[bytes], bodies: Iterable[Octets]) -> list[bytes]:
+        """Return the MACs of messages that begin with *preface*, see :class:`Mac`."""
+        begun = self._inner.copy()
+        begun.update(preface)
+        begin, end = begun.copy, self._outer.copy
+        macs = []
+        for head, body in zip(heads, bodies, strict=True):
+            hashed = begin()
+            hashed.update(head)
+            hashed.update(body)
+            inner = hashed.digest()
+            hashed = end()
+            hashed.update(inner)
+            macs.append(hashed.digest()[:MAC_SIZE])
+        return macs
 
 
 def derivation_input(context: bytes, octets: int) -> bytes:
@@ -67,4 +81,4 @@ def derivation_input(context: bytes, octets: int) -> bytes:
 
 def traffic_hmac(digest: str, octets: int, secret: bytes, context: bytes) -> Hmac:
     """Return the MAC of a direction, under a traffic key of *octets* octets (RFC 5926 §3.1.1.1)."""
-    return Hmac(digest, Hmac(digest, secret).digest([derivation_input(context, octets)]))
+    return Hmac(digest, Hmac(digest, secret).digest(derivation_input(context, octets)))

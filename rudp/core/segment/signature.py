@@ -9,9 +9,9 @@ carries the datagrams: a NAT, or a move to another network, changes them.  The p
 the header, which nothing on the way changes (decision 52).
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from hmac import compare_digest
-from typing import Final
+from typing import Any, Final
 
 from rudp.core.segment.checksum import CHECKSUM_OFFSET, pseudo_header
 from rudp.core.segment.mac import MAC_SIZE, Mac, Octets
@@ -21,6 +21,7 @@ from rudp.core.segment.wire import HEADER_SIZE, Run
 NO_ADDRESS: Final = bytes(4)
 """What stands for either address where NATs may be on the way."""
 
+_BEFORE_MAC: Final = AUTHENTICATION_SIZE - MAC_SIZE
 _NO_MAC: Final = bytes(MAC_SIZE)
 _NO_CHECKSUM: Final = bytes(2)
 _AFTER_CHECKSUM: Final = CHECKSUM_OFFSET + 2
@@ -54,58 +55,86 @@ class Signature:
         :class:`~rudp.core.segment.transmit.Transmit`; *seq*: SEG.SEQ of the first, a growing
         number, after which the others come.
         """
-        first = (seq & 0xFFFF_FFFF).to_bytes(4, "big")
-        extension = seq >> 32
-        preface = self._preface(extension, size)
-        left = total
-        heads = [n for n, buffer in enumerate(buffers) if isinstance(buffer, bytes)]
-        ends = [*heads[1:], len(buffers)]
-        mac = self._mac
-        for at, end in zip(heads, ends, strict=True):
-            head = bytes(buffers[at])
-            wrapped = head[4:8] < first
-            before = preface
-            if wrapped or left < size:
-                octets = sum([len(buffer) for buffer in buffers[at:end]])
-                before = self._preface(extension + wrapped, octets)
-            left -= size
-            covered = head
-            if not self._covers_options:
-                covered = head[:HEADER_SIZE] + head[-AUTHENTICATION_SIZE:]
-            data = buffers[at + 1 : end]
-            buffers[at] = head[:-MAC_SIZE] + mac([before + covered, *data])
+        count = -(-total // size)
+        shorter = total - (count - 1) * size
+        if len(buffers) == 2 * count:  # each segment's data lies in one piece
+            heads: list[Any] = buffers[::2]
+            macs = self._macs(heads, buffers[1::2], seq >> 32, size, shorter)
+            buffers[::2] = [head[:-MAC_SIZE] + mac for head, mac in zip(heads, macs, strict=True)]
+            return
+        places, bodies = _pieced(buffers)
+        heads = [buffers[at] for at in places]
+        macs = self._macs(heads, bodies, seq >> 32, size, shorter)
+        for at, mac in zip(places, macs, strict=True):
+            buffers[at] = bytes(buffers[at])[:-MAC_SIZE] + mac
 
     def is_on(self, run: Run, seq: int) -> bool:
         """Return whether all segments of *run* have the right MAC; *seq*: SEG.SEQ, growing."""
         opts = run.options
         assert isinstance(opts, SignedOptions)
-        mac_at = HEADER_SIZE + opts.mac_at
-        macs = [bytes(view[mac_at : mac_at + MAC_SIZE]) for view in run.each()]
-        expected = self._expected(run, seq, mac_at)
+        before, macs, after, bodies = run.cut_out(HEADER_SIZE + opts.mac_at, MAC_SIZE)
+        if after[0]:
+            heads = [begin + _NO_MAC + end for begin, end in zip(before, after, strict=True)]
+        else:
+            heads = [begin + _NO_MAC for begin in before]
+        if heads[0][CHECKSUM_OFFSET:_AFTER_CHECKSUM] != _NO_CHECKSUM:
+            heads = [
+                head[:CHECKSUM_OFFSET] + _NO_CHECKSUM + head[_AFTER_CHECKSUM:] for head in heads
+            ]
+        size = run.header_octets + run.segment_octets
+        shorter = run.size - (run.segments - 1) * size
+        named = opts.mac_at + HEADER_SIZE - _BEFORE_MAC
+        expected = self._macs(heads, bodies, seq >> 32, size, shorter, named)
         return compare_digest(b"".join(macs), b"".join(expected))
 
-    def _expected(self, run: Run, seq: int, mac_at: int) -> Iterator[bytes]:
-        mac = self._mac
-        after = mac_at + MAC_SIZE
-        header = run.header_octets
-        room = run.segment_octets
-        size = header + room
-        extension = seq >> 32
-        preface = self._preface(extension, size)
-        plain = run.header()[CHECKSUM_OFFSET:_AFTER_CHECKSUM] == _NO_CHECKSUM
-        for view in run.each():
-            octets = len(view)
-            before = preface
-            if octets != size or seq >> 32 != extension:
-                before = self._preface(seq >> 32, octets)
-            seq += room
-            if plain and self._covers_options:
-                yield mac((b"".join((before, view[:mac_at], _NO_MAC)), view[after:]))
-                continue
-            begin = view[:CHECKSUM_OFFSET], _NO_CHECKSUM, view[_AFTER_CHECKSUM:HEADER_SIZE]
-            if self._covers_options:
-                rest = view[HEADER_SIZE:mac_at], _NO_MAC, view[after:]
-            else:
-                named = mac_at - (AUTHENTICATION_SIZE - MAC_SIZE)
-                rest = view[named:mac_at], _NO_MAC, view[header:]
-            yield mac((before, *begin, *rest))
+    def _macs(
+        self,
+        heads: list[bytes],
+        bodies: Sequence[Octets],
+        extension: int,
+        size: int,
+        shorter: int,
+        named: int = -AUTHENTICATION_SIZE,
+    ) -> list[bytes]:
+        """Return the MACs of segments with *heads* and *bodies*, *size* octets each.
+
+        The last has *shorter*.  *extension*: that of the first, whose number may wrap after it.
+        The authentication option stands at offset *named* of each header.
+        """
+        wraps = _wrapped(heads)
+        if not self._covers_options:
+            end = named + AUTHENTICATION_SIZE
+            heads = [head[:HEADER_SIZE] + head[named : end or len(head)] for head in heads]
+        count = len(heads)
+        last = count - 1
+        if wraps >= count and (shorter == size or not last):
+            return self._mac.each(
+                self._preface(extension, shorter if not last else size), heads, bodies
+            )
+        macs: list[bytes] = []
+        begin = 0
+        for end in sorted({min(wraps, last), last, count}):
+            if begin < end:
+                octets = shorter if begin == last else size
+                preface = self._preface(extension + (begin >= wraps), octets)
+                macs += self._mac.each(preface, heads[begin:end], bodies[begin:end])
+            begin = end
+        return macs
+
+
+def _wrapped(heads: list[bytes]) -> int:
+    """Return how many of *heads* come before the one whose number has wrapped."""
+    if heads[-1][4:8] >= heads[0][4:8]:
+        return len(heads)
+    first = heads[0][4:8]
+    return len([head for head in heads if head[4:8] >= first])
+
+
+def _pieced(buffers: list[Octets]) -> tuple[list[int], list[Octets]]:
+    """Return where in *buffers* headers stand, which are ``bytes``, and the data behind each."""
+    places = [n for n, buffer in enumerate(buffers) if isinstance(buffer, bytes)]
+    ends = [*places[1:], len(buffers)]
+    return places, [
+        buffers[at + 1] if end == at + 2 else b"".join(buffers[at + 1 : end])
+        for at, end in zip(places, ends, strict=True)
+    ]

@@ -40,6 +40,12 @@ class EndpointStats(TypedDict, total=False):
     """Resets sent (RFC 9293 §3.5.2)."""
     rst_throttled: int
     """Resets not sent, for there were too many this second."""
+    ao_missing: int
+    """Segments without a signature, where keys ask for one."""
+    ao_key_unknown: int
+    """Segments signed with a key that is not ours, or not valid now."""
+    ao_mac_wrong: int
+    """Segments whose signature is wrong: forged, damaged, or signed with another secret."""
     rst_ignored: int
     """Resets that proved nothing (RFC 9293 §3.10.7, RFC 5961 §3)."""
     listen_dropped: int
