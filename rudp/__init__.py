@@ -16,7 +16,7 @@ from rudp import build  # it says where the core is imported from
 
 if TYPE_CHECKING:
     from rudp.aio.connect import create_connection
-    from rudp.aio.delivery import delivered, info, reset
+    from rudp.aio.delivery import delivered, info, reset, set_keys
     from rudp.aio.endpoint import Endpoint
     from rudp.aio.program import install, new_event_loop, new_uvloop, run
     from rudp.aio.server import Server, create_server
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _HOME: Final = {
     "aio.connect": ["create_connection"],
-    "aio.delivery": ["delivered", "info", "reset"],
+    "aio.delivery": ["delivered", "info", "reset", "set_keys"],
     "aio.endpoint": ["Endpoint"],
     "aio.program": ["install", "new_event_loop", "new_uvloop", "run"],
     "aio.server": ["Server", "create_server"],
@@ -104,6 +104,7 @@ __all__ = [
     "open_connection",
     "reset",
     "run",
+    "set_keys",
     "start_server",
     "start_tls",
 ]

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from rudp.aio.transport import Transport
 from rudp.core.watch.info import ConnectionInfo
+from rudp.keys import MasterKey, check_keys
 
 Stream: TypeAlias = asyncio.BaseTransport | asyncio.StreamWriter
 
@@ -46,6 +47,21 @@ def info(stream: Stream) -> ConnectionInfo:
     ``print()`` shows it with units.  Raises :class:`TypeError` as :func:`delivered` does.
     """
     return innermost(stream).info()
+
+
+def set_keys(stream: Stream, *keys: MasterKey) -> None:
+    """Go on with other *keys* in the connection below *stream*, without a pause (RFC 5925 §7.5).
+
+    The peer is asked to sign with the first; it does so from then on if it has it.  It asks for one
+    of them in its turn, and as long as it does not, the one in use goes on.  What it has signed
+    with any of them is believed, so the old one belongs among them until it is not used any more,
+    which ``key_ids`` of :func:`info` shows.
+
+    Raises :class:`ValueError` for keys that cannot be told apart, if the connection began without,
+    and if none is for this peer; :class:`TypeError` as :func:`delivered` does.
+    """
+    check_keys(keys)
+    innermost(stream).get_extra_info("set_keys")(keys)
 
 
 def innermost(stream: Stream) -> Transport:

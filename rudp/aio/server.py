@@ -22,6 +22,7 @@ from rudp.config import Config
 from rudp.core.demux.listener import Listener
 from rudp.core.life.connection import Connection
 from rudp.core.watch.tracer import Tracer
+from rudp.keys import MasterKey
 
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Errors of one address among several that is left out: IPv6 switched off, for instance."""
@@ -215,6 +216,16 @@ class Server(asyncio.AbstractServer):
         finally:
             self.abort_clients()
             await gone
+
+    def set_keys(self, *keys: MasterKey) -> None:
+        """Accept connections that are signed with *keys* from now on, for better or worse.
+
+        Those there are go on with theirs, see :func:`rudp.set_keys`.  Without keys none
+        is asked for.  Raises :class:`ValueError` for keys that cannot be told apart.
+        """
+        self._config = dataclasses.replace(self._config, keys=keys)
+        for _, listener in self._listeners:
+            listener.config = self._config
 
     def close(self) -> None:
         """Accept no more and free the address.  Connections live on.  Idempotent."""

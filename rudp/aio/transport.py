@@ -64,10 +64,9 @@ class Transport(WriteFlow, asyncio.Transport):
     """A reliable byte stream over UDP, with the whole contract of asyncio's TCP transports.
 
     Besides the standard names, ``get_extra_info`` knows ``tcp_info`` (a :class:`ConnectionInfo`),
-    ``udp_sockname``, ``udp_peername`` and ``endpoint``, whose ``stats()`` counts what the whole
-    socket has seen.  A protocol may have two more callbacks:
-    ``error_received(exc)`` hears of trouble that does not end the connection (RFC 9293 §3.9.1.8),
-    ``urgent_received(octets)`` of urgent data ahead (§3.8.5).
+    ``udp_sockname``, ``udp_peername`` and ``endpoint``, whose ``stats()`` counts for the socket.
+    A protocol may have two more callbacks: ``error_received(exc)`` hears of trouble that does not
+    end the connection (RFC 9293 §3.9.1.8), ``urgent_received(octets)`` of urgent data (§3.8.5).
 
     A transport goes through stages, never back, though it may leave some out::
 
@@ -747,4 +746,5 @@ _EXTRA: Final[dict[str, Callable[[Transport], Any]]] = {
     "endpoint": lambda transport: transport._endpoint,
     "socket": lambda transport: transport._socket,
     "tcp_info": Transport.info,
+    "set_keys": lambda transport: transport._connection.change_keys,  # of rudp.set_keys()
 }

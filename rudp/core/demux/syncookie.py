@@ -123,7 +123,11 @@ class SynCookies:
                 stamp = stamp - _STAMP_BITS - 1 & SEQ_MASK
             stamps = stamp, offer.tsval
         opts = options.encode_syn(
-            announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
+            announced_mss,
+            window_scale=shift,
+            sack_permitted=sack,
+            timestamps=stamps,
+            signed=guard is not None,
         )
         window = min(config.receive_buffer, START)  # no more is promised where a socket is shared
         iss = self.iss(syn, path, config, now)

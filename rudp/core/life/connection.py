@@ -7,6 +7,7 @@ connection itself never sends, waits or calls anybody.
 
 import errno
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from rudp.config import Config
@@ -25,6 +26,7 @@ from rudp.core.life.tcb import (
     Tcb,
     reset_by_peer,
 )
+from rudp.core.segment.addresses import host_of
 from rudp.core.segment.seqnum import from_wire, to_wire
 from rudp.core.segment.transmit import Path, Transmit
 from rudp.core.segment.wire import (
@@ -39,6 +41,7 @@ from rudp.core.terms.why import Why
 from rudp.core.watch.info import ConnectionInfo
 from rudp.core.watch.recorder import FlightRecorder
 from rudp.core.watch.tracer import Tracer
+from rudp.keys import MasterKey
 
 FORGEABLE: Final = frozenset({errno.ECONNREFUSED, errno.ENOPROTOOPT, errno.EMSGSIZE})
 """What an ICMP error may say that would change a connection: not one that has keys."""
@@ -328,6 +331,17 @@ class Connection:
     def info(self) -> ConnectionInfo:
         """STATUS: a snapshot of the connection."""
         return status(self._tcb)
+
+    def change_keys(self, keys: Sequence[MasterKey]) -> None:
+        """Go on with those of *keys* that are for the peer; it is asked to sign with the first.
+
+        What it signs with another of them is believed as well.  Raises :class:`ValueError` if the
+        connection began without keys, or none of them fits.
+        """
+        fitting = [key for key in keys if key.matches(host_of(self.path))]
+        if self.guard is None or not fitting:
+            raise ValueError("keys cannot be taken from a connection, nor given to one without")
+        self.guard.change(fitting)
 
     # -- what may change while it runs -----------------------------------------------------------
 

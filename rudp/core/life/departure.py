@@ -277,7 +277,11 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
         sack = receiver.sack
         stamps = (tcb.ts_clock(now), receiver.ts_recent or 0) if tcb.timestamps else None
     opts = options.encode_syn(
-        tcb.announced_mss, window_scale=shift, sack_permitted=sack, timestamps=stamps
+        tcb.announced_mss,
+        window_scale=shift,
+        sack_permitted=sack,
+        timestamps=stamps,
+        signed=tcb.guard is not None,
     )
     size = HEADER_SIZE + len(opts) + len(_unsigned(tcb, now))
     if tcb.credit is not None and tcb.credit < size:

@@ -55,6 +55,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
         snd_shift=tcb.snd_shift,
         rcv_shift=receiver.shift if receiver is not None else 0,
         congestion=type(flight.controller).__name__,
+        key_ids=None if tcb.guard is None else tcb.guard.key_ids,
         ecn=tcb.ecn,
         ce_received=receiver.ce_received if receiver is not None else 0,
         ece_received=0 if flight.marks is None else flight.marks.received,

@@ -170,11 +170,16 @@ def _read(options: Options, kind: int, value: bytes) -> bool:
 
 
 def encode_syn(
-    mss: int, *, window_scale: int | None, sack_permitted: bool, timestamps: tuple[int, int] | None
+    mss: int,
+    *,
+    window_scale: int | None,
+    sack_permitted: bool,
+    timestamps: tuple[int, int] | None,
+    signed: bool = False,
 ) -> bytes:
     """Return the options of a SYN: MSS always, the others where given (W-30).
 
-    *timestamps* is (TSval, TSecr), both 32-bit numbers.
+    *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: :func:`encode_unsigned` follows.
     """
     if window_scale is not None and sack_permitted and timestamps is not None:
         kind, sack, stamps, scale, size = _SYN_KINDS
@@ -186,7 +191,7 @@ def encode_syn(
         parts.append(bytes((TIMESTAMPS, 10)) + _PAIR.pack(*timestamps))
     if window_scale is not None:
         parts.append(bytes((NOP, WINDOW_SCALE, 3, window_scale)))
-    return _padded(b"".join(parts))
+    return _padded(b"".join(parts), NOP if signed else EOL)
 
 
 def encode(
@@ -215,6 +220,6 @@ def sack_room(timestamps: bool, signed: bool) -> int:
     return 1 if timestamps else 2
 
 
-def _padded(data: bytes) -> bytes:
-    """Return *data* filled with zeros, that is EOL, to a whole number of words (MUST-69)."""
-    return data + bytes(-len(data) % 4)
+def _padded(data: bytes, filler: int) -> bytes:
+    """Return *data* filled to a whole number of words (MUST-69); after EOL nothing is read."""
+    return data + bytes((filler,)) * (-len(data) % 4)

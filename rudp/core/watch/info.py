@@ -90,6 +90,9 @@ class ConnectionInfo:
     """Bits by which ours is: Rcv.Wind.Shift (RFC 7323 §2.3)."""
     congestion: str
     """Name of the class of the congestion controller."""
+    key_ids: tuple[int, int] | None
+    """The key that signs what we send, and the one that the peer is asked to sign with, by their
+    numbers on the wire; None without keys (RFC 5925 §2.2)."""
     ecn: bool
     """Whether our data is sent as ECN-capable (RFC 3168 §6.1)."""
     ce_received: int
