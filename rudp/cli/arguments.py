@@ -4,8 +4,10 @@ Each function suits ``type=`` of argparse, which turns the error into a message 
 """
 
 import argparse
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import rudp
@@ -105,6 +107,25 @@ def mss(text: str) -> int:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return number
+
+
+def key(name: str) -> tuple[rudp.MasterKey, ...]:
+    """Return the keys of connections: of the file *name*, or, if that is empty, of RUDP_KEY.
+
+    A newline at the end does not count.  There is no option for the key itself: everybody on a
+    machine sees the arguments of its processes.
+    """
+    try:
+        secret = Path(name).read_bytes() if name else os.fsencode(os.environ.get("RUDP_KEY", ""))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {name}: {error.strerror}") from None
+    secret = secret.removesuffix(b"\n").removesuffix(b"\r")
+    if not name and not secret:
+        return ()
+    try:
+        return (rudp.MasterKey(secret=secret),)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{name or 'RUDP_KEY'}: {error}") from None
 
 
 def _number(bare: str, text: str, form: str) -> float:

@@ -34,6 +34,15 @@ def add_options(parser: argparse.ArgumentParser, *, connects: bool) -> None:
         metavar="OCTETS",
         help="the largest segment; without it the path is asked what it carries",
     )
+    group.add_argument(
+        "--key-file",
+        type=arguments.key,
+        default="",
+        dest="keys",
+        metavar="FILE",
+        help="sign all segments with the key in this file, 16 to 80 octets and perhaps a newline, "
+        "and believe no others; without it the key is the environment's RUDP_KEY, if there is one",
+    )
     if connects:
         group.add_argument(
             "--connect-timeout",
@@ -49,6 +58,7 @@ def config(options: argparse.Namespace) -> rudp.Config:
     return rudp.Config(
         congestion=options.congestion,
         mss=options.mss,
+        keys=options.keys,
         keepalive=KEEPALIVE,
         keepalive_count=KEEPALIVE_COUNT,
     )

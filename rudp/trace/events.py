@@ -34,8 +34,9 @@ class Segment:
     ``seq``, ``ack`` and ``sack``: relative numbers, 0 is the SYN; where the initial number is not
     known they are those of the wire.  ``ack`` is None without ACK.  ``wire_seq``, ``wire_ack``: the
     32 bits.  ``flags``: ``"SYN,ACK"``, ``"PSH,ACK"``, ``"FIN,ACK"``.  ``window``: octets, scaled.
-    ``tsval`` and ``tsecr``: the timestamps option, milliseconds; the other options as they are
-    named in RFC 9293 and 7323, None or empty where the segment has none.
+    ``tsval`` and ``tsecr``: the timestamps option, milliseconds; ``key_id`` and ``next_key_id``:
+    which key has signed it, and which the peer is asked for (RFC 5925 §2.2); the other options as
+    they are named in RFC 9293 and 7323, None or empty where the segment has none.
     """
 
     flags: str
@@ -51,6 +52,8 @@ class Segment:
     sack: Ranges = ()
     tsval: int | None = None
     tsecr: int | None = None
+    key_id: int | None = None
+    next_key_id: int | None = None
 
     @property
     def space(self) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from rudp.core.segment.options import SignedOptions
 from rudp.core.segment.seqnum import SEQ_MASK, from_wire
 from rudp.core.segment.wire import ACK, SYN
 from rudp.trace import segment, words
@@ -54,6 +55,8 @@ class Numbers:
             ),
             tsval=opts.tsval,
             tsecr=None if opts.tsval is None else opts.tsecr,
+            key_id=opts.key_id if isinstance(opts, SignedOptions) else None,
+            next_key_id=opts.next_id if isinstance(opts, SignedOptions) else None,
         )
 
 

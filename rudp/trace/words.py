@@ -48,8 +48,11 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
             start = header.wire_ack - (header.ack or 0)  # what its numbers are counted from
             left, right = to_wire(left + start), to_wire(right + start)
         parts["sack"] = f"sack={left}-{right}"
+    if header.key_id is not None:
+        wish = "" if header.next_key_id == header.key_id else f"/{header.next_key_id}"
+        parts["key"] = f"key={header.key_id}{wish}"
     window = {"win"} if header.window else set()
-    less = window | {"mss"}
+    less = window | {"mss", "key"}
     if header.length:
         less |= {"ack"}
     elif not header.space and header.ack is not None:

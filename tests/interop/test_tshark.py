@@ -1,6 +1,7 @@
 """Wireshark's TCP dissector reads our datagrams, when told that the UDP port carries TCP."""
 
 import asyncio
+import dataclasses
 import pathlib
 import random
 
@@ -67,6 +68,40 @@ async def test_a_whole_connection(tmp_path: pathlib.Path) -> None:
         assert all(frame[f"tcp.options.{name}"] for frame in syns), name
     assert all(frame["tcp.options.timestamp.tsval"] for frame in frames)
     assert {frame["tcp.checksum"] for frame in frames} == {"0x0000"}, "W-9"
+    assert follow(file, port) == (data, data)
+
+
+async def test_signed_segments(tmp_path: pathlib.Path) -> None:
+    """RFC 5925 §2.2: the ids of the keys are read in each, and everything else as before."""
+    file = tmp_path / "signed.pcap"
+    data = random.Random(1).randbytes(100_000)
+    ours = rudp.MasterKey(secret=b"sixteen octets..", send_id=61, recv_id=84)
+    theirs = dataclasses.replace(ours, send_id=84, recv_id=61)
+    server = await rudp.start_server(
+        _echo, "127.0.0.1", 0, config=dataclasses.replace(CONFIG, keys=(theirs,))
+    )
+    port = server.sockets[0].getsockname()[1]
+    with capture(port) as captured:
+        async with server:
+            reader, writer = await rudp.open_connection(
+                "127.0.0.1", port, config=dataclasses.replace(CONFIG, keys=(ours,))
+            )
+            writer.write(data)
+            writer.write_eof()
+            assert await reader.read() == data
+            writer.close()
+            await writer.wait_closed()
+        captured.save(file)
+    ao = ("tcp.options.ao.keyid", "tcp.options.ao.rnextkeyid", "tcp.options.ao.mac")
+    names = ("udp.srcport", "tcp.completeness", "_ws.malformed", "tcp.options.timestamp.tsval")
+    frames = fields(file, port, *names, *ao)
+    assert frames[-1]["tcp.completeness"] == str(COMPLETE)
+    for frame in frames:
+        ids = ("84", "61") if frame["udp.srcport"] == str(port) else ("61", "84")
+        assert (frame[ao[0]], frame[ao[1]]) == ids
+        assert len(frame[ao[2]].replace(":", "")) == 24
+        assert frame["tcp.options.timestamp.tsval"]
+        assert not frame["_ws.malformed"]
     assert follow(file, port) == (data, data)
 
 

@@ -179,9 +179,15 @@ def test_replayed_segments(tries: int) -> None:
 
     def still() -> list[object]:
         return [
-            (connection.state, connection.error, connection.readable_octets)
-            + connection.time_wait_facts[:2]
-            + (connection.info().cwnd, connection.info().bytes_acked, connection.info().key_ids)
+            (
+                connection.state,
+                connection.error,
+                connection.readable_octets,
+                connection.time_wait_facts[:2],
+                connection.info().cwnd,
+                connection.info().bytes_acked,
+                connection.info().key_ids,
+            )
             for connection in (victims.opened, victims.accepted)
         ]
 

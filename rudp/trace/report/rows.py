@@ -193,11 +193,14 @@ class _Writer:
             self.row("w", time, side, event.state)
 
 
+_OPTIONS: Final = (
+    "mss", "window_scale", "sack_permitted", "sack", "tsval", "tsecr", "key_id", "next_key_id",
+)  # fmt: skip
+
+
 def _plain(seg: Segment) -> Row:
     """Return a header: flags, seq, ack, window, length, and the options as an object or nothing."""
     options = {
-        name: value
-        for name in ("mss", "window_scale", "sack_permitted", "sack", "tsval", "tsecr")
-        if (value := getattr(seg, name)) not in (None, False, ())
+        name: value for name in _OPTIONS if (value := getattr(seg, name)) not in (None, False, ())
     }
     return [seg.flags, seg.seq, seg.ack, seg.window, seg.length, *([options] if options else [])]
