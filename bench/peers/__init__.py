@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import rudp
 from bench import compiled, memory
 from bench.peers.base import Peer
 
@@ -36,11 +37,16 @@ class Kind:
     environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: memory.KEEPING)
 
 
+KEYS: Final = (rudp.MasterKey(secret=b"everybody in the bench has it"),)
+"""What segments are signed with where they are."""
+
 PEERS: Final = {
     "tcp": Kind("tcp"),
     "tcp-fresh": Kind("tcp", loops=("asyncio",), environment=memory.FRESH),
     "rudp": Kind("rudp"),
     "rudp-compiled": Kind("rudp", folder=compiled.FOLDER),
+    "rudp-off": Kind("rudp", options={"lane": "off"}),
+    "rudp-key": Kind("rudp", share=0.5, options={"keys": KEYS}),
     "rudp-selector": Kind("rudp", share=0.5, options={"datagram_io": "selector"}),
     "rudp-portable": Kind("rudp", share=0.25, options={"datagram_io": "portable"}),
     "aioquic": Kind("aioquic", needs="aioquic", share=1 / 16, loops=("asyncio",)),

@@ -13,7 +13,10 @@ MIB: Final = 1 << 20
 ELSEWHERE: Final = ("rudp-selector", "rudp-portable")
 """The ways to sockets that other systems than Linux get."""
 
-ALL: Final = tuple(name for name in PEERS if name not in (*ELSEWHERE, "tcp-fresh"))
+KEYED: Final = ("rudp-off", "rudp-key")
+"""Without lanes: no keys, and segments that are signed."""
+
+ALL: Final = tuple(name for name in PEERS if name not in (*ELSEWHERE, *KEYED, "tcp-fresh"))
 SMALL: Final = ("tcp-fresh", *ALL)  # a bulk transfer teaches malloc to keep blocks by itself
 CORE: Final = ("tcp", "rudp", "rudp-compiled")
 
@@ -86,6 +89,28 @@ WORKLOADS: Final = {
         unit="octets",
         peers=(*ALL, *ELSEWHERE),
         path="veth",
+    ),
+    "bulk-key": Workload(
+        about="bulk over a veth pair, MTU 1500, with signed segments",
+        measure=bulk.measure,
+        service="sink",
+        figures=bulk.FIGURES,
+        amount=128 * MIB,
+        quick=2 * MIB,
+        unit="octets",
+        peers=("tcp", "rudp", *KEYED),
+        path="veth",
+    ),
+    "pingpong-key": Workload(
+        about="64 octets there and back on one core, with signed segments",
+        measure=pingpong.measure,
+        service="echo",
+        figures=pingpong.FIGURES,
+        amount=3000,
+        quick=50,
+        unit="exchanges",
+        one_core=True,
+        peers=("tcp-fresh", "rudp", *KEYED),
     ),
     "pingpong": Workload(
         about="64 octets there and back, both ends on one core",

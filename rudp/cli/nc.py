@@ -89,7 +89,7 @@ async def _carry(options: argparse.Namespace, tls: dict[str, Any], say: output.O
 
 
 async def _connect(options: argparse.Namespace, tls: dict[str, Any], say: output.Output) -> Streams:
-    async with asyncio.timeout(options.connect_timeout):
+    async with asyncio.timeout(settings.patience(options)):
         return await rudp.open_connection(
             options.host, options.port, config=settings.config(options), **tls
         )

@@ -140,7 +140,7 @@ class Relay:
     async def _connect(self, pair: Pair) -> None:
         target = self._options.target
         try:
-            async with asyncio.timeout(self._options.connect_timeout):
+            async with asyncio.timeout(settings.patience(self._options)):
                 await target.connect(lambda: pair.far, self._config, **self._tls)
         except OSError as error:
             self._say.line(f"{self._peers[pair]}: {target}: {running.in_words(error)}")

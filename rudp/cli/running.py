@@ -152,7 +152,9 @@ def in_words(error: BaseException) -> str:
         case TimeoutError() if not str(error):
             return "timed out"
         case OSError() if error.errno and _names_a_call(error):
-            return _small(os.strerror(error.errno))
+            words = _small(os.strerror(error.errno))
+            cause = error.__cause__
+            return f"{words}: {in_words(cause)}" if isinstance(cause, OSError) else words
         case OSError() if error.strerror:
             return _small(error.strerror)
         case _:

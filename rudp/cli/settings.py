@@ -59,9 +59,15 @@ def config(options: argparse.Namespace) -> rudp.Config:
         congestion=options.congestion,
         mss=options.mss,
         keys=options.keys,
+        connect_timeout=getattr(options, "connect_timeout", None),
         keepalive=KEEPALIVE,
         keepalive_count=KEEPALIVE_COUNT,
     )
+
+
+def patience(options: argparse.Namespace) -> float:
+    """Return the seconds after which an open that has not failed by itself, as TLS may, is over."""
+    return float(options.connect_timeout) + 1.0
 
 
 def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False) -> None:

@@ -138,7 +138,7 @@ class Client:
         await asyncio.gather(*[each.wait_closed() for each in self._writers])
 
     async def _open(self) -> Streams:
-        async with asyncio.timeout(self._options.connect_timeout):
+        async with asyncio.timeout(settings.patience(self._options)):
             streams = await rudp.open_connection(
                 self._options.client, self._options.port, config=self._config, **self._tls
             )
