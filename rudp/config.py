@@ -184,7 +184,8 @@ class Config:
     """Whether SYNs beyond ``half_open_max`` are answered with cookies (RFC 4987 §3.6), which keep
     nothing; without it they are not answered."""
     time_wait_max: int = 65_536
-    """TIME-WAIT records, 1 to 2**24; the oldest goes first.  Some 200 octets each."""
+    """TIME-WAIT records, 1 to 2**24; the oldest goes first.  Some 200 octets each, and 2 KiB more
+    where segments are signed."""
     reassembly_max: int = 256 * 1024 * 1024
     """Octets that all connections may hold together of what arrived ahead of a gap, 0 to 2**40,
     beside 16 KiB for each."""

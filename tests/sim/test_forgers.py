@@ -132,7 +132,7 @@ KINDS: dict[str, tuple[int, bytes]] = {
 @amounts
 @pytest.mark.parametrize(("flags", "data"), KINDS.values(), ids=KINDS)
 def test_forged_segments(flags: int, data: bytes, tries: int) -> None:
-    """RFC 5925 §7.4, CHAL-1, CHAL-2: exact numbers in both directions, and 96 bits of chance."""
+    """RFC 5925 §7.4: exact numbers in both directions, and 96 bits of chance."""
     victims = Victims()
     victims.establish()
     before = victims.looks()
