@@ -176,7 +176,7 @@ def begin_cmac(key: bytes) -> "CMAC":
 def end_cmac(cmac: "CMAC", *parts: Octets) -> bytes:
     """Return what *cmac* makes of *parts*, 16 octets."""
     for part in parts:
-        cmac.update(bytes(part))
+        cmac.update(part)  # type: ignore[arg-type]  # any buffer will do
     return cmac.finalize()
 
 
@@ -197,6 +197,12 @@ class Cmac:
 
     def each(self, preface: bytes, heads: Iterable[bytes], bodies: Iterable[Octets]) -> list[bytes]:
         """Return the MACs of messages that begin with *preface*, see :class:`Mac`."""
-        pairs = zip(heads, bodies, strict=True)
-        begun = self._begun
-        return [end_cmac(begun.copy(), preface, *pair)[:MAC_SIZE] for pair in pairs]
+        begun = self._begun.copy()
+        begun.update(preface)
+        macs = []
+        for head, body in zip(heads, bodies, strict=True):
+            cmac = begun.copy()
+            cmac.update(head)
+            cmac.update(body)  # type: ignore[arg-type]
+            macs.append(cmac.finalize()[:MAC_SIZE])
+        return macs

@@ -341,7 +341,7 @@ class World:
         assert victim.connections <= len(self.streams) + 2 + bound + self.taken
         assert len(listener.half_open) <= CONFIG.half_open_max
         assert len(listener.accepted) <= listener.backlog
-        assert len(victim._replies) <= REPLIES_MAX
+        assert len(victim._replies.queue) <= REPLIES_MAX
         assert len(victim._heap) <= 2 * len(victim._entries) + 66
         proved = bool(listener.accepted) or self.taken
         for address in () if proved else (HALF, STRANGER):

@@ -21,32 +21,24 @@ REPLIES_MAX: Final = 4096
 
 
 class Replies:
-    """The answers of one table; *chance*: see :class:`ResetThrottle`."""
+    """The answers of one table, the oldest first in ``queue``; *chance* as in the throttle."""
 
-    __slots__ = ("_config", "_counters", "_queue", "_resets")
+    __slots__ = ("_config", "_counters", "_resets", "queue")
 
     def __init__(self, config: Config, counters: Counters, chance: random.Random) -> None:
         self._config = config
         self._counters = counters
-        self._queue: deque[Transmit] = deque()
+        self.queue: deque[Transmit] = deque()
         self._resets = ResetThrottle(config, chance)
-
-    def __len__(self) -> int:
-        """Return how many wait."""
-        return len(self._queue)
-
-    def pop(self) -> Transmit:
-        """Return the oldest one, of one or more."""
-        return self._queue.popleft()
 
     def add(self, path: Path, segment: bytes) -> Transmit | None:
         """Let *segment* wait to be sent; None, and it is counted, if there are too many."""
-        if len(self._queue) >= REPLIES_MAX:
+        if len(self.queue) >= REPLIES_MAX:
             self._counters[Count.SEND_DROPPED] += 1
             return None
         size = len(segment)
         reply = Transmit(path, [segment], size, size, self._config.dscp, self._config.ttl)
-        self._queue.append(reply)
+        self.queue.append(reply)
         return reply
 
     def refuse(self, run: Run, path: Path, now: float) -> Transmit | None:

@@ -82,6 +82,7 @@ class ConnectionTable:
         self._ready: OrderedDict[Connection, None] = OrderedDict()
         self._eventful: dict[Connection, None] = {}
         self._replies = Replies(config, self.counters, chance)
+        self._waiting = self._replies.queue
         self._heap: list[tuple[float, int, Connection]] = []
         self._heap_count = 0
 
@@ -115,7 +116,7 @@ class ConnectionTable:
     def is_empty(self) -> bool:
         """Whether nothing is left: no connection, no record, no listener, nothing to be sent."""
         return not (
-            self._entries or self._time_wait or self._listeners or self._replies or self._ready
+            self._entries or self._time_wait or self._listeners or self._waiting or self._ready
         )
 
     def enable_ecn(self) -> None:
@@ -373,8 +374,8 @@ class ConnectionTable:
 
         Connections that have something take turns.
         """
-        if self._replies:
-            return self._replies.pop()
+        if self._waiting:
+            return self._waiting.popleft()
         ready = self._ready
         while ready:
             connection, _ = ready.popitem(last=False)
