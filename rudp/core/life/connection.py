@@ -18,7 +18,7 @@ from rudp.core.life.expiry import timers_expire
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.numbers import AnyLane
 from rudp.core.life.status import status
-from rudp.core.life.steady import LANES, enter, is_steady, leave
+from rudp.core.life.steady import enter, is_steady, kind_of, leave
 from rudp.core.life.tcb import (
     AMPLIFICATION,
     UNREACHABLE,
@@ -447,8 +447,12 @@ class Connection:
         guard = self.guard
         if guard is None:
             return None
-        receiver = self._variables.receiver
-        return guard.check(run, run.seq if receiver is None else receiver.rcv_nxt, now)
+        near: int = run.seq
+        if self.lane is not None:
+            near = self.lane.rcv_nxt
+        elif (receiver := self._variables.receiver) is not None:
+            near = receiver.rcv_nxt
+        return guard.check(run, near, now)
 
     def refuse(self, run: Run, reason: Count, now: float) -> None:
         """Drop *run*, which :meth:`distrusts` for *reason*."""
@@ -479,7 +483,7 @@ class Connection:
         if self._calm < CALM:
             return
         self._calm = 0
-        kind = LANES[tcb.config.lane]
+        kind = kind_of(tcb)
         if kind is not None and is_steady(tcb):
             lane = kind()
             enter(tcb, lane)

@@ -39,6 +39,7 @@ class AnyLane(Protocol):
     events: int
     held_back: int
     ready_octets: int
+    rcv_nxt: int
 
     @property
     def deadline(self) -> float: ...

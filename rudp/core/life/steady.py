@@ -13,6 +13,7 @@ from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.life.lane import Lane
 from rudp.core.life.numbers import Sent
+from rudp.core.life.signedlane import SignedLane
 from rudp.core.life.tcb import Tcb
 from rudp.core.loss.recovery import Phase
 from rudp.core.loss.scoreboard import IN_FLIGHT, SentRun
@@ -39,6 +40,12 @@ LANES: Final[dict[str, Callable[[], Any] | None]] = {
 _DUE: Final[tuple[AckDue, ...]] = (AckDue.NO, AckDue.LATER, AckDue.NOW)
 
 
+def kind_of(tcb: Tcb) -> Callable[[], Any] | None:
+    """Return what makes a lane for *tcb*, None if it is to have none."""
+    kind = LANES[tcb.config.lane]
+    return kind if tcb.guard is None or kind is None else SignedLane
+
+
 def is_steady(tcb: Tcb) -> bool:
     """Return whether nothing but data and acknowledgements is to be expected of *tcb*."""
     receiver = tcb.receiver
@@ -46,7 +53,6 @@ def is_steady(tcb: Tcb) -> bool:
         receiver is not None
         and tcb.state is State.ESTABLISHED
         and tcb.timestamps
-        and tcb.guard is None
         and tcb.reading
         and tcb.tracer is None
         and tcb.syn_due is None
@@ -230,6 +236,8 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.ts_start = tcb.ts_start
     echoed = receiver.autotune.tsecr
     lane.echoed = -1 if echoed is None else echoed
+    if tcb.guard is not None:
+        lane.guard = tcb.guard
     lane.begin()
 
 
