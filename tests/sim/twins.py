@@ -20,6 +20,7 @@ from rudp.core.life.connection import Connection
 from rudp.core.life.steady import BEST, LANES
 from rudp.core.segment.transmit import Transmit
 from rudp.core.send.sendbuffer import SendBuffer
+from rudp.keys import MasterKey
 from rudp.sim.network import Network
 
 LANES["c"] = BEST
@@ -53,13 +54,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Nagle": {"nodelay": False},
     "RFC 6298": {"rto_form": "rfc", "min_rto": 1.0},
     "large segments": {"mss": 60_000, "mtu_discovery": False},
+    "keys": {"keys": (MasterKey(secret=b"that of either twin"),)},
+    "keys and ECN": {"keys": (MasterKey(secret=b"that of either twin"),), "ecn": "on"},
     "no recorder": {"flight_recorder": 0, "tail_loss_probe": False, "slow_start_after_idle": False},
 }
 
 APART: Final = frozenset(
     {"_budget", "_calm", "_chance", "_config", "_memory", "_stakes", "ack", "around", "config"}
+    | {"_inner", "_outer", "_theirs"}
 )
-"""What is shared by connections, or scratch, or says itself whether there is a lane."""
+"""What is shared by connections, or scratch, or says itself whether there is a lane; and hashes,
+which do not show what they have seen, but in what they sign."""
 
 
 class Watched:
