@@ -178,8 +178,11 @@ class Endpoint:
             self._table.limit_promises(self._capacity)
         if port.ecn_capable:
             self._table.enable_ecn()
+        host = str(port.sockname[0])
         if self.connected is not None:
-            self._local_host = str(port.sockname[0])
+            self._local_host = host
+        if host not in ("0.0.0.0", "::"):
+            self._table.surroundings.local_host = host
         self._engine = port.engine
         if self._engine is not None:
             self._engine.standstill = STANDSTILL

@@ -19,7 +19,10 @@ def guard_of(around: Surroundings, config: Config, path: Path, ports: int) -> Gu
 
     Raises :class:`OSError` as :meth:`Guard.of` does.
     """
-    return Guard.of(config.keys, path, ports, around.calendar) if config.keys else None
+    if not config.keys:
+        return None
+    known = path if path[1] else (path[0], around.local_host)
+    return Guard.of(config.keys, known, ports, around.calendar)
 
 
 def admit(

@@ -48,15 +48,16 @@ class Surroundings:
     and ``news``: scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the
     socket can set and read the ECN field.  ``lanes_entered``, ``lanes_left``: how often a
     connection began to be steady, or ceased to be.  ``socket_buffer``: what the socket holds, None
-    where that is unknown.  ``usher``: None for nobody.
+    where that is unknown.  ``local_host``: the one that it is bound to, empty for all of them.
+    ``usher``: None for nobody.
     *config* says how much memory there is; *secret*, *calendar* and both payloads: see
     :class:`rudp.core.demux.table.ConnectionTable`.
     """
 
     __slots__ = (
         "_latest", "ack", "calendar", "counters", "ecn_capable", "isn", "lanes_entered",
-        "lanes_left", "link_payload", "loopback_payload", "memory", "news", "socket_buffer",
-        "usher",
+        "lanes_left", "link_payload", "local_host", "loopback_payload", "memory", "news",
+        "socket_buffer", "usher",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +82,7 @@ class Surroundings:
         self.link_payload = link_payload
         self.usher: Usher | None = None
         self.calendar = calendar
+        self.local_host = ""
 
     def kept(self, path: Path) -> Path:
         """Return *path* as the connection made before has it, if it has the same.
