@@ -90,7 +90,9 @@ def _probe(tcb: Tcb, receiver: Receiver, now: float) -> Transmit | None:
             seq, end = probe
             why = Why.SWS_OVERRIDE if sender.snd_wnd else Why.PROBE_ZERO_WINDOW
             sender.on_probe_sent(seq, end, now)
-            opts = _options(tcb, receiver, now) + _unsigned(tcb, now)
+            opts = _options(tcb, receiver, now)
+            if tcb.guard is not None:
+                opts += tcb.guard.option(now)
             mss = tcb.segment_limit - len(opts)
             return _run(tcb, receiver, seq, end, mss, 1, opts, False, why, now)
     if tcb.probes_due & KEEP_ALIVE_PROBE:
@@ -162,11 +164,6 @@ def _timestamps(tcb: Tcb, now: float) -> bytes:
         return b""
     stamp = timestamp(now, tcb.ts_offset)  # as ts_clock(), which would be one call more
     return options.encode((stamp, tcb.receiver.ts_recent or 0))
-
-
-def _unsigned(tcb: Tcb, now: float) -> bytes:
-    """Return the authentication option, its MAC still zeros; nothing where there are no keys."""
-    return b"" if tcb.guard is None else tcb.guard.option(now)
 
 
 def _run(
@@ -283,7 +280,9 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
         timestamps=stamps,
         signed=tcb.guard is not None,
     )
-    size = HEADER_SIZE + len(opts) + len(_unsigned(tcb, now))
+    size = HEADER_SIZE + len(opts)
+    if tcb.guard is not None:
+        size += options.AUTHENTICATION_SIZE
     if tcb.credit is not None and tcb.credit < size:
         tcb.count(Count.AMPLIFICATION_LIMIT)
         return None
@@ -299,9 +298,13 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
 def _segment(
     tcb: Tcb, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
 ) -> Transmit:
-    head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts + _unsigned(tcb, now))
-    if tcb.guard is not None:
-        head = tcb.guard.sign_segment(head, from_wire(seq, tcb.sender.snd_nxt))
+    guard = tcb.guard
+    if guard is None:
+        head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
+    else:
+        opts += guard.option(now)
+        head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
+        head = guard.sign_segment(head, from_wire(seq, tcb.sender.snd_nxt))
     if tcb.credit is not None:
         tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
     sent = _transmit(tcb, [head], len(head), len(head), 1, 0)
