@@ -18,7 +18,7 @@ from rudp.core.life.expiry import timers_expire
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.numbers import AnyLane
 from rudp.core.life.status import status
-from rudp.core.life.steady import enter, is_steady, kind_of, leave
+from rudp.core.life.steady import enter, lane_for, leave
 from rudp.core.life.tcb import (
     AMPLIFICATION,
     UNREACHABLE,
@@ -483,9 +483,8 @@ class Connection:
         if self._calm < CALM:
             return
         self._calm = 0
-        kind = kind_of(tcb)
-        if kind is not None and is_steady(tcb):
-            lane = kind()
+        lane = lane_for(tcb)
+        if lane is not None:
             enter(tcb, lane)
             self.lane = lane
             tcb.around.lanes_entered += 1

@@ -40,10 +40,16 @@ LANES: Final[dict[str, Callable[[], Any] | None]] = {
 _DUE: Final[tuple[AckDue, ...]] = (AckDue.NO, AckDue.LATER, AckDue.NOW)
 
 
-def kind_of(tcb: Tcb) -> Callable[[], Any] | None:
-    """Return what makes a lane for *tcb*, None if it is to have none."""
+def lane_for(tcb: Tcb) -> Any | None:
+    """Return a new lane for *tcb*, None if it is not steady, or is to have none."""
     kind = LANES[tcb.config.lane]
-    return kind if tcb.guard is None or kind is None else SignedLane
+    if kind is None or not is_steady(tcb):
+        return None
+    if tcb.guard is None:
+        return kind()
+    signed = SignedLane()
+    signed.guard = tcb.guard
+    return signed
 
 
 def is_steady(tcb: Tcb) -> bool:
@@ -236,8 +242,6 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.ts_start = tcb.ts_start
     echoed = receiver.autotune.tsecr
     lane.echoed = -1 if echoed is None else echoed
-    if tcb.guard is not None:
-        lane.guard = tcb.guard
     lane.begin()
 
 
