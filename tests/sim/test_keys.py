@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rudp.config import Config
 from rudp.core.life.connection import Connection
@@ -113,16 +115,16 @@ def each_way() -> Callable[..., Any]:
         "cmac": {"algorithm": "AES-128-CMAC-96"},
         "options-free": {"covers_options": False},
     }
-    return pytest.mark.parametrize("settings", ways.values(), ids=ways)
+    return pytest.mark.parametrize("changes", ways.values(), ids=ways)
 
 
 @each_way()
 @pytest.mark.parametrize("loss", [0.0, 0.05])
-def test_every_segment_is_signed(settings: dict[str, Any], loss: float) -> None:
+def test_every_segment_is_signed(changes: dict[str, Any], loss: float) -> None:
     """RFC 5925 §7.4, §7.5: from SYN to the last ACK; nothing is doubted that was not forged."""
-    if settings.get("algorithm") == "AES-128-CMAC-96":
+    if changes.get("algorithm") == "AES-128-CMAC-96":
         pytest.importorskip("cryptography")
-    config = Config(keys=(MasterKey(secret=SECRET, send_id=3, recv_id=3, **settings),))
+    config = Config(keys=(MasterKey(secret=SECRET, send_id=3, recv_id=3, **changes),))
     pair = Pair(config, config, loss=loss)
     pair.open()
     pair.exchange(200_000)
@@ -478,6 +480,52 @@ def test_ICMP_errors_do_nothing_once_it_is_open() -> None:
     quote = opened.ports.to_bytes(4, "big") + seq.to_bytes(4, "big")
     pair.a.table.handle_icmp(errno.ECONNREFUSED, quote, (SERVER, ""), now)
     assert isinstance(opened.error, ConnectionRefusedError)
+
+
+def test_what_is_not_signed_does_not_end_the_lane() -> None:
+    """A steady connection stays so, whatever is thrown at it."""
+    pair = Pair(Config(keys=(KEY,), lane="python"), Config(keys=(KEY,), lane="python"))
+    pair.open()
+    for _ in range(10):
+        pair.exchange(50_000)
+    around = pair.b.table.surroundings
+    left = around.lanes_left
+    assert around.lanes_entered > left
+    true = [data for data, source in pair.sent if source == CLIENT][-1]
+    snd_nxt = segment(true).seq + segment(true).length
+    stamps = true[20:32]
+    for n in range(100):
+        bare = wire.pack_segment(pair.opened.ports, snd_nxt + n % 2, 1, ACK, 9, stamps) + b"x" * n
+        pair.inject(bare, CLIENT, SERVER)
+        pair.inject(true[:-12] + bytes(12) + b"x" * n, CLIENT, SERVER)
+    pair.wait(0.0)
+    assert around.lanes_left == left
+    assert pair.b.table.counters[Count.AO_MISSING] == 100
+    assert pair.b.table.counters[Count.AO_MAC_WRONG] == 100
+    pair.exchange(50_000)
+
+
+@given(st.data())
+@settings(max_examples=30)
+def test_no_octets_move_a_connection(data: st.DataObject) -> None:
+    """M-21: true segments with changes, and octets that are none; nothing raises."""
+    pair = Pair()
+    pair.open()
+    pair.exchange(5000)
+    pair.wait(1.0)
+    before = [connection.time_wait_facts for connection in (pair.opened, pair.accepted)]
+    true = [sent for sent, source in pair.sent if source == CLIENT]
+    for _ in range(5):
+        octets = bytearray(data.draw(st.sampled_from(true)))
+        for _ in range(data.draw(st.integers(1, 3))):
+            octets[data.draw(st.integers(0, len(octets) - 1))] ^= data.draw(st.integers(1, 255))
+        pair.inject(bytes(octets), CLIENT, SERVER)
+        pair.inject(data.draw(st.binary(max_size=80)), CLIENT, SERVER)
+    pair.wait(0.0)
+    after = [connection.time_wait_facts for connection in (pair.opened, pair.accepted)]
+    assert after == before
+    assert pair.opened.state is pair.accepted.state is State.ESTABLISHED
+    pair.exchange(1000)
 
 
 def test_one_forged_segment_does_not_take_its_neighbours_along() -> None:
