@@ -152,7 +152,8 @@ def in_words(error: BaseException) -> str:
         case TimeoutError() if not str(error):
             return "timed out"
         case OSError() if error.errno and _names_a_call(error):
-            words = _small(os.strerror(error.errno))
+            late = isinstance(error, TimeoutError)
+            words = "timed out" if late else _small(os.strerror(error.errno))
             cause = error.__cause__
             return f"{words}: {in_words(cause)}" if isinstance(cause, OSError) else words
         case OSError() if error.strerror:

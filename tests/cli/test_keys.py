@@ -50,9 +50,14 @@ def test_nc_and_echo(rudp: Commands, key_file: str) -> None:
     assert (out, with_key.process.returncode) == (b"hello", 0)
     without = rudp("nc", "127.0.0.1", port, "--connect-timeout", "1s")
     status, _, err = without.end()
-    assert status == 1
-    assert err.strip()
+    assert (status, err) == (1, "rudp nc: timed out\n")
     short = rudp("nc", "127.0.0.1", port, env={"RUDP_KEY": "short"})
     status, _, err = short.end()
     assert status == 2
     assert "16 to 80 octets" in err
+
+
+def test_a_peer_without_the_key_is_named(rudp: Commands, key_file: str) -> None:
+    port = rudp("echo", "rudp://127.0.0.1:0", "--json", env={"RUDP_KEY": ""}).port()
+    nc = rudp("nc", "--connect-timeout", "300ms", "--key-file", key_file, "127.0.0.1", port)
+    assert nc.end() == (1, "", "rudp nc: timed out: no answer with this key, but others\n")
