@@ -79,12 +79,12 @@ class Lane(Numbers):
     to ``minimum``, or from ``minimum_until`` on, may be a smallest one (``min_rtt``); from
     ``tune_at`` on the buffer may be worth a look.  Up to ``quiet_until`` and RCV.NXT
     ``quiet_end`` the stake in the socket need not hear of each segment; at ``came_at`` RCV.NXT went
-    to ``came_nxt``, of which it has not heard (negative for none).
+    to ``came_nxt``, of which it has not heard (negative for none).  ``trailer``: options of a run.
     """
 
     __slots__ = (
         "came_at", "came_nxt", "limit", "log", "min_rtt", "minimum", "minimum_until", "quiet_end",
-        "quiet_until", "restarts", "tune_at",
+        "quiet_until", "restarts", "trailer", "tune_at",
     )  # fmt: skip
 
     limit: int
@@ -93,6 +93,7 @@ class Lane(Numbers):
     min_rtt: float
     minimum: float
     minimum_until: float
+    trailer: bytes
     tune_at: float
     quiet_until: float
     quiet_end: int
@@ -102,6 +103,7 @@ class Lane(Numbers):
     def begin(self) -> None:
         """All numbers are here."""
         self.log = []
+        self.trailer = b""
         self.restarts = self.gives_back or self.asks_always
         self.came_at = -1.0
         self.came_nxt = self.rcv_nxt
@@ -669,7 +671,7 @@ class Lane(Numbers):
                 self.dscp, self.ttl, self.ecn,
             )  # fmt: skip
         self.segments_out += -(-size // mss)
-        opts = encode((tsval, self.ts_recent))
+        opts = encode((tsval, self.ts_recent)) + self.trailer
         self.train = cut(
             self.buffer, seq, right, segments * mss, mss,
             self.ports, ack, flags, window, opts, 0, self.path, self.dscp, self.ttl, self.ecn,

@@ -49,33 +49,17 @@ class SignedLane(Lane):
     def emit(self, now: float, max_segments: int) -> Transmit | None:
         """Return the next run to be sent, signed; see :meth:`Lane.emit`."""
         is_signed = bool(self.train)  # it was, together with the run before
+        self.trailer = self.guard.option(now)
         most = RUN_OCTETS_MAX // (self.smss + HEADER) or 1
         transmit = super().emit(now, most if most < max_segments else max_segments)
         if transmit is None or is_signed:
             return transmit
-        option = self.guard.option(now)
-        train = [transmit, *self.train]
-        for each in train:
-            _lengthen(each, option)
-        self.guard.sign(train, self.snd_nxt)
+        head = bytes(transmit.buffers[0])
+        if len(head) == STAMPED_SIZE:  # one segment, whose header is always the same
+            transmit.buffers[0] = (
+                head[:_OFFSET_AT] + _OFFSET + head[_OFFSET_AT + 1 :] + self.trailer
+            )
+            transmit.size += AUTHENTICATION_SIZE
+            transmit.total += AUTHENTICATION_SIZE
+        self.guard.sign([transmit, *self.train], self.snd_nxt)
         return transmit
-
-
-def _lengthen(transmit: Transmit, option: bytes) -> None:
-    """Put *option* behind the timestamps of each header of *transmit*."""
-    buffers = transmit.buffers
-    count = -(-transmit.total // transmit.size)
-    transmit.size += AUTHENTICATION_SIZE
-    transmit.total += count * AUTHENTICATION_SIZE
-    if count == 1:
-        buffers[0] = _with(bytes(buffers[0]), option)
-    elif len(buffers) == 2 * count:  # each segment's data lies in one piece
-        buffers[::2] = [_with(bytes(head), option) for head in buffers[::2]]
-    else:
-        for at, buffer in enumerate(buffers):
-            if isinstance(buffer, bytes):
-                buffers[at] = _with(buffer, option)
-
-
-def _with(head: bytes, option: bytes) -> bytes:
-    return head[:_OFFSET_AT] + _OFFSET + head[_OFFSET_AT + 1 :] + option

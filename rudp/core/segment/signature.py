@@ -72,18 +72,23 @@ class Signature:
         """Return whether all segments of *run* have the right MAC; *seq*: SEG.SEQ, growing."""
         opts = run.options
         assert isinstance(opts, SignedOptions)
-        before, macs, after, bodies = run.cut_out(HEADER_SIZE + opts.mac_at, MAC_SIZE)
-        if after[0]:
-            heads = [begin + _NO_MAC + end for begin, end in zip(before, after, strict=True)]
-        else:
-            heads = [begin + _NO_MAC for begin in before]
-        if heads[0][CHECKSUM_OFFSET:_AFTER_CHECKSUM] != _NO_CHECKSUM:
-            heads = [
-                head[:CHECKSUM_OFFSET] + _NO_CHECKSUM + head[_AFTER_CHECKSUM:] for head in heads
-            ]
+        at = HEADER_SIZE + opts.mac_at
+        macs, bodies = run.cut_out(at, MAC_SIZE)
+        first = run.header()
+        heads = run.heads(
+            b"".join(
+                (
+                    first[:CHECKSUM_OFFSET],
+                    _NO_CHECKSUM,
+                    first[_AFTER_CHECKSUM:at],
+                    _NO_MAC,
+                    first[at + MAC_SIZE :],
+                )
+            )
+        )
         size = run.header_octets + run.segment_octets
         shorter = run.size - (run.segments - 1) * size
-        named = opts.mac_at + HEADER_SIZE - _BEFORE_MAC
+        named = at - _BEFORE_MAC
         expected = self._macs(heads, bodies, seq >> 32, size, shorter, named)
         return compare_digest(b"".join(macs), b"".join(expected))
 

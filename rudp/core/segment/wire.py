@@ -151,27 +151,33 @@ class Run:
         view, stride = self._view, self._stride
         return [bytes(view[at : at + stride]) for at in range(0, self.size, stride)]
 
-    def cut_out(
-        self, at: int, size: int
-    ) -> tuple[list[bytes], list[bytes], list[bytes], list[memoryview]]:
-        """Return, segment by segment, the header before offset *at*, *size* octets of it, the rest.
+    def heads(self, first: bytes) -> list[bytes]:
+        """Return the headers of the segments, the first of which is *first*, or much like it.
 
-        The fourth list has their data, where it lies in the receive buffer.
+        They differ in their sequence numbers, and the last may have PSH.
+        """
+        if self.segments == 1:
+            return [first]
+        packed = _headers(first, self.seq, self.segment_octets, self.segments)
+        heads = [*_repeated(f"{len(first)}s", self.segments).unpack(packed)]
+        if self.flags & ~first[13] & PSH:
+            heads[-1] = _with_push(heads[-1])
+        return heads
+
+    def cut_out(self, at: int, size: int) -> tuple[list[bytes], Sequence[memoryview]]:
+        """Return *size* octets at offset *at* of each header, and the data behind each.
+
+        The data is where it lies in the receive buffer.
         """
         view, header, stride = self._view, self._header, self._stride
-        room = stride - header
-        rest = header - at - size
-        whole = self.size // stride
-        found = _repeated(f"{at}s{size}s{rest}s{room}x", whole).unpack_from(view)
-        before, middle, after = [*found[::3]], [*found[1::3]], [*found[2::3]]
-        if whole < self.segments:
-            last = bytes(view[whole * stride : whole * stride + header])
-            before.append(last[:at])
-            middle.append(last[at : at + size])
-            after.append(last[at + size :])
         if self.segments == 1:
-            return before, middle, after, [view[header:]]
-        return before, middle, after, [*_cutter(header, room, stride, self.segments)(view)]
+            return [bytes(view[at : at + size])], [view[header:]]
+        whole = self.size // stride
+        found = [*_repeated(f"{at}x{size}s{stride - at - size}x", whole).unpack_from(view)]
+        if whole < self.segments:
+            begin = whole * stride + at
+            found.append(bytes(view[begin : begin + size]))
+        return found, _cutter(header, stride - header, stride, self.segments)(view)
 
     def each(self) -> list[memoryview]:
         """Return the segments one by one, where they lie in the receive buffer."""
