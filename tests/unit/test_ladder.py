@@ -1,5 +1,6 @@
 """The ladder: what it draws for an open, a close, a loss, a crossing, and how it stays small."""
 
+import dataclasses
 import re
 
 import pytest
@@ -440,3 +441,13 @@ def test_a_ladder_of_a_recording() -> None:
     assert rows[0].split() == ["ms", "client", "server"]
     assert sum(row.endswith("X") for row in rows) == 1
     assert rows[-1].split() == ["240080.0", "CLOSED"]
+
+
+def test_the_keys_of_a_segment_are_named() -> None:
+    """RFC 5925 §2.2: which has signed it, and which the peer is asked for if that is another."""
+    plain = Segment("ACK", 1, 1, 500, 0, 1, 1)
+    assert "key" not in words.segment(plain)
+    signed = dataclasses.replace(plain, key_id=3, next_key_id=3)
+    assert words.segment(signed).endswith(" key=3")
+    moving = dataclasses.replace(plain, key_id=3, next_key_id=4)
+    assert words.segment(moving).endswith(" key=3/4")
