@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rudp.core.watch.info import ConnectionInfo
     from rudp.core.watch.stats import EndpointStats
     from rudp.core.watch.tracer import Tracer
+    from rudp.nat.punch import create_punched, mapped_address, punch
 
 _HOME: Final = {
     "aio.connect": ["create_connection"],
@@ -51,10 +52,11 @@ _HOME: Final = {
     "core.watch.info": ["ConnectionInfo"],
     "core.watch.stats": ["EndpointStats"],
     "core.watch.tracer": ["Tracer"],
+    "nat.punch": ["create_punched", "mapped_address", "punch"],
 }
 """Where each public name comes from: it is imported when somebody asks for it (PEP 562)."""
 
-_ROOMS: Final = frozenset({"aio", "config", "core", "sim", "trace", "udp"})
+_ROOMS: Final = frozenset({"aio", "config", "core", "nat", "sim", "trace", "udp"})
 """Modules that are found as attributes without being imported by name."""
 
 if not TYPE_CHECKING:  # to a type checker it would say that there is every name
@@ -92,13 +94,16 @@ __all__ = [
     "Tracer",
     "Transport",
     "create_connection",
+    "create_punched",
     "create_server",
     "delivered",
     "info",
     "install",
+    "mapped_address",
     "new_event_loop",
     "new_uvloop",
     "open_connection",
+    "punch",
     "reset",
     "run",
     "start_server",

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = """\
 __main__ → cli | testing
 rudp
-aio.program → aio.carrier → aio.rule · aio.standing
+aio.program → aio.carrier → aio.rule · aio.standing | nat
 aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
@@ -42,7 +42,7 @@ core.terms
 KNOWS = {
     "cli": {"rudp", "sim", "bridge", "trace"},
     "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
-    "rudp": {"aio", "config", "build", "core.congestion", "core.terms", "core.watch"},
+    "rudp": {"aio", "nat", "config", "build", "core.congestion", "core.terms", "core.watch"},
     "udp": {"_lane", "config", "core.segment"},
     "sim": {"config", "core.demux", "core.segment"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},
