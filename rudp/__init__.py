@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rudp.core.watch.stats import EndpointStats
     from rudp.core.watch.tracer import Tracer
     from rudp.nat.punch import create_punched, mapped_address, punch
+    from rudp.nat.rendezvous import Rendezvous, start_rendezvous
 
 _HOME: Final = {
     "aio.connect": ["create_connection"],
@@ -53,6 +54,7 @@ _HOME: Final = {
     "core.watch.stats": ["EndpointStats"],
     "core.watch.tracer": ["Tracer"],
     "nat.punch": ["create_punched", "mapped_address", "punch"],
+    "nat.rendezvous": ["Rendezvous", "start_rendezvous"],
 }
 """Where each public name comes from: it is imported when somebody asks for it (PEP 562)."""
 
@@ -88,6 +90,7 @@ __all__ = [
     "Endpoint",
     "EndpointStats",
     "NewReno",
+    "Rendezvous",
     "Server",
     "Signal",
     "State",
@@ -106,6 +109,7 @@ __all__ = [
     "punch",
     "reset",
     "run",
+    "start_rendezvous",
     "start_server",
     "start_tls",
 ]

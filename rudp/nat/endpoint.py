@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final
 
 from rudp.aio.endpoint import Endpoint
@@ -21,15 +22,16 @@ OBSTACLES_MAX: Final = 64
 
 
 class NatEndpoint(Endpoint):
-    """An :class:`Endpoint` with one socket that is not connected, for one punch.
+    """An :class:`Endpoint` with one socket that is not connected, for one punch, or for STUN.
 
     ``punching``: whether errors on the way are only noted, in ``obstacles``, the latest errno
-    number by peer.
+    number by peer.  ``answers``: asked whether a host's question is answered, None for none.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.punching = True
+        self.punching = False
+        self.answers: Callable[[str], bool] | None = None
         self.obstacles: OrderedDict[Address, int] = OrderedDict()
         self._asked: dict[bytes, tuple[Address, asyncio.Future[stun.Message]]] = {}
 
@@ -49,28 +51,30 @@ class NatEndpoint(Endpoint):
                 size = len(datagram)
                 crowded = super().datagrams_received(datagram, size, address, local, ecn)
             else:
-                self._answered(message, address)
+                self._heard(message, address, local)
         return crowded
 
     def icmp_received(
         self, code: int, quote: bytes, address: Address | None, local: str, mtu: int
     ) -> None:
         """Note an error; what a path carries is heeded in any case."""
-        if self.punching and code != errno.EMSGSIZE:
+        question = stun.parse(quote)
+        if question is not None:
+            self._refused(question.transaction, code)
+        elif self.punching and code != errno.EMSGSIZE:
             if address is not None:
                 self._note(address, code)
-                question = stun.parse(quote)
-                if question is not None:
-                    self._refused(question.transaction, code)
-            return
-        super().icmp_received(code, quote, address, local, mtu)
+        else:
+            super().icmp_received(code, quote, address, local, mtu)
 
-    def toss(self, data: bytes, address: Address, ttl: int | None = None) -> None:
-        """Send one datagram that is no segment; it may be lost like any other."""
+    def toss(
+        self, data: bytes, address: Address, *, ttl: int | None = None, local: str = ""
+    ) -> None:
+        """Send one datagram that is no segment, from host *local*; it may be lost like any."""
         if self.closed or self._port is None or self._blocked:
             return
         size = len(data)
-        self._port.send(Transmit((address, self._local_host), [data], size, size, 0, ttl))
+        self._port.send(Transmit((address, local), [data], size, size, 0, ttl))
         self._blocked = not self._port.flush()
 
     async def ask(self, server: Address, *, rto: float = stun.RTO) -> tuple[str, int]:
@@ -99,8 +103,12 @@ class NatEndpoint(Endpoint):
             del self._asked[transaction]
         raise TimeoutError(errno.ETIMEDOUT, f"the STUN server at {name_of(server)} does not answer")
 
-    def _answered(self, message: stun.Message, address: Address) -> None:
-        """Give *message* to the one who has asked; what nobody has asked for is dropped."""
+    def _heard(self, message: stun.Message, address: Address, local: str) -> None:
+        """Answer a question; give an answer to the one who has asked, if anybody has."""
+        if message.kind == stun.REQUEST:
+            if self.answers is not None and self.answers(str(address[0])):
+                self.toss(stun.success(message.transaction, address), address, local=local)
+            return
         if message.kind not in (stun.SUCCESS, stun.ERROR):
             return
         server, answer = self._asked.get(message.transaction, (None, None))

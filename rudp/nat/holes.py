@@ -73,13 +73,12 @@ class Holes:
         loop: asyncio.AbstractEventLoop,
         inner_port: int,
         config: Config,
-        tracer: Tracer | None,
     ) -> None:
         self.failures: dict[Pair, OSError] = {}
         self._loop = loop
         self._inner_port = inner_port
         self._config = config
-        self._tracer = tracer
+        self._tracer: Tracer | None = None
         self._nonce = registry_of(loop).chance.randbytes(NONCE)
         self._secret: bytes | None = None
         self._listeners: list[tuple[NatEndpoint, Listener]] = []
@@ -87,6 +86,14 @@ class Holes:
         self._strangers: dict[Greeting, None] = {}  # of these, who came and has not said hello
         self._early: list[tuple[Greeting, bytes]] = []
         self._taken: asyncio.Future[tuple[Transport, str]] = loop.create_future()
+
+    def watch(self, tracer: Tracer | None) -> None:
+        """Tell *tracer* what the connections do."""
+        self._tracer = tracer
+        for endpoint, listener in self._listeners:
+            listener.tracer = tracer
+            if tracer is not None:
+                tracer.bound_to(endpoint.sockname)
 
     def add(self, endpoint: NatEndpoint) -> None:
         """Hear who speaks to us first at *endpoint*, from now on."""
@@ -111,6 +118,8 @@ class Holes:
         cancelled; why a pair has failed is in ``failures``.  Nothing is read from the connection.
         """
         self._secret = secret
+        for endpoint, _ in self._listeners:
+            endpoint.punching = True
         for greeting in list(self._greetings):
             self._say_hello(greeting)
         for early in self._early:
@@ -152,7 +161,7 @@ class Holes:
         await asyncio.sleep(pair.delay)
         while True:
             logger.debug("trying %s", pair)
-            pair.endpoint.toss(stun.indication(), pair.remote, OPENER_TTL)
+            pair.endpoint.toss(stun.indication(), pair.remote, ttl=OPENER_TTL)
             await asyncio.sleep(LEAD)
             try:
                 await self._open(pair)

@@ -45,6 +45,14 @@ def own_host(family: int, remote: Address) -> str:
         return str(probe.getsockname()[0])
 
 
+_ELSEWHERE: Final[dict[int, tuple[int, Address]]] = {
+    socket.AF_INET: (socket.AF_INET6, ("2001:db8::1", 9, 0, 0)),
+    socket.AF_INET6: (socket.AF_INET, ("192.0.2.1", 9)),
+}
+"""By family the other one, and an address of it that is nobody's (RFC 3849, RFC 5737): which of
+ours the way out begins at is the same for all of them."""
+
+
 async def socket_towards(
     loop: asyncio.AbstractEventLoop,
     info: AddressInfo,
@@ -66,3 +74,24 @@ async def socket_towards(
     else:
         ((_, bound), *_) = await resolve(loop, host, port, family=family)
     return await registry_of(loop).bound(config, family, bound, NatEndpoint)
+
+
+async def socket_beside(
+    loop: asyncio.AbstractEventLoop,
+    family: int,
+    local: tuple[str, int] | None,
+    config: Config,
+) -> NatEndpoint | None:
+    """Return a socket of the other family than *family*, None if this machine has no way there.
+
+    Nor is there one if *local* names a host, which is of one family.
+    """
+    host, port = local or ("", 0)
+    if host not in ANY or not has_real_network(loop):
+        return None
+    other, remote = _ELSEWHERE[family]
+    try:
+        bound = own_host(other, remote), port, *remote[2:]
+        return await registry_of(loop).bound(config, other, bound, NatEndpoint)
+    except OSError:
+        return None

@@ -8,8 +8,10 @@ import asyncio
 import dataclasses
 import errno
 import logging
+import math
+import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypedDict, TypeVar, Unpack
 
 from rudp.aio.resolve import resolve
 from rudp.aio.streams import LIMIT, StreamProtocol, StreamReader, StreamWriter
@@ -17,10 +19,13 @@ from rudp.aio.transport import Transport
 from rudp.aio.watch import CaptureTo, watching
 from rudp.config import Config
 from rudp.core.segment.addresses import name_of
+from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
 from rudp.nat.endpoint import NatEndpoint
 from rudp.nat.holes import Holes, Pair, why_not
-from rudp.nat.places import server_of, socket_towards
+from rudp.nat.places import server_of, socket_beside, socket_towards
+from rudp.nat.rendezvous import PORT as RENDEZVOUS_PORT
+from rudp.nat.room import Meeting, meeting
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -29,6 +34,12 @@ Remote = tuple[str, int] | Sequence[tuple[str, int]]
 
 TIMEOUT: Final = 10.0
 """Seconds in which a way is found, or none."""
+
+WAIT: Final = 10.0
+"""Seconds for which a peer may be late."""
+
+RELAY_DELAY: Final = 2.0
+"""Seconds for which other ways are tried before the relay."""
 
 INNER_PORT: Final = 40_404
 """The TCP port of both sides where nobody could tell them another: what each has at its own NAT
@@ -40,6 +51,8 @@ KEEPALIVE_FIRST: Final = 3.0
 KEEPALIVE: Final = 25.0
 """Seconds.  A probe 3 s after the first words, which makes a stream of them for a NAT that looks at
 the time (Linux: more than 2 s, and it remembers for 120 s instead of 30), then one every 25 s."""
+
+_OTHER: Final[dict[int, int]] = {socket.AF_INET: socket.AF_INET6, socket.AF_INET6: socket.AF_INET}
 
 logger: Final = logging.getLogger("rudp.punch")
 
@@ -76,23 +89,58 @@ async def mapped_address(
         endpoint.release(INNER_PORT)
 
 
+class PunchOptions(TypedDict, total=False):
+    """The keywords of :func:`punch` and :func:`create_punched`."""
+
+    rendezvous: str | None
+    """The server through which both find each other, ``"rudp://host:port"``, with 7478 if no port
+    is said."""
+    room: str | None
+    """What both have agreed on; who knows it may come in the place of the other."""
+    relay: bool
+    """Whether to be relayed by the rendezvous where there is no other way."""
+    wait: float | None
+    """Seconds for which the other may be late, 10 unless given; None for as long as the rendezvous
+    keeps us."""
+    timeout: float
+    """Seconds in which a way must be found once both are there, 10 unless given."""
+    config: Config | None
+    """The settings; None for the defaults."""
+    tracer: Tracer | None
+    """Is told what the connections do that are tried, and the one that is taken."""
+    capture: CaptureTo | None
+    """A file to be made for Wireshark, or a :class:`rudp.trace.Capture`."""
+
+
 async def create_punched(
     protocol_factory: Callable[[], P],
     local: tuple[str, int] | None = None,
     remote: Remote | None = None,
-    *,
-    timeout: float = TIMEOUT,  # noqa: ASYNC109  # likewise
-    config: Config | None = None,
-    tracer: Tracer | None = None,
-    capture: CaptureTo | None = None,
+    **options: Unpack[PunchOptions],
 ) -> tuple[Transport, P]:
     """Do as :func:`punch`, for a protocol: return ``(transport, protocol)``."""
     loop = asyncio.get_running_loop()
-    config = _kept_alive(config or Config())
-    if remote is None:
-        raise ValueError("the address of the peer is needed")
-    watcher = watching(loop, tracer=tracer, capture=capture, name="client", peer_name="peer")
-    found = await _towards(loop, local, remote, timeout, config, watcher)
+    rendezvous, room = options.get("rendezvous"), options.get("room")
+    if (remote is None) == (rendezvous is None):
+        raise ValueError("either the address of the peer is needed or a rendezvous, and not both")
+    if (room is None) != (rendezvous is None) or room == "":
+        raise ValueError("a rendezvous and a room go together")
+    seconds = options.get("timeout", TIMEOUT)
+    if not 0.0 < seconds < math.inf:
+        raise ValueError(f"timeout must be seconds above 0, not {seconds!r}")
+    config = _kept_alive(options.get("config") or Config())
+
+    def watcher(name: str) -> Tracer | None:
+        peer_name = "server" if name == "client" else "client"
+        tracer, capture = options.get("tracer"), options.get("capture")
+        return watching(loop, tracer=tracer, capture=capture, name=name, peer_name=peer_name)
+
+    if remote is not None:
+        found = await _towards(loop, local, remote, seconds, config, watcher("client"))
+    else:
+        assert rendezvous is not None
+        assert room is not None
+        found = await _through(loop, local, rendezvous, room, seconds, config, watcher, options)
     return _handed_over(loop, *found, protocol_factory)
 
 
@@ -101,24 +149,29 @@ async def punch(
     remote: Remote | None = None,
     *,
     limit: int = LIMIT,
-    **options: Any,
+    **options: Unpack[PunchOptions],
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a connection to a peer that does the same; return ``(reader, writer)``.
 
-    Both sides call it at about the same time, from behind NATs or not, and have one connection.
+    Both sides call it at about the same time, from behind NATs or not, and have one connection::
 
-    *local*: host and UDP port to send from; without it the system's choice.  *remote*: the address
-    of the peer as others see it, which :func:`mapped_address` tells him, or several addresses.
+        reader, writer = await rudp.punch(rendezvous="rudp://meet.example.org", room="a secret")
 
-    *timeout*: seconds, 10 by default.  *limit*: octets that the reader buffers.  *config*: as
-    elsewhere; without keep-alive in it, a probe goes out after 3 s of silence and then every 25 s,
-    for a NAT forgets.  *tracer*, *capture*: as in :func:`create_connection`.
+    *rendezvous*, *room*: where they find each other.  Or *remote*: the address of the peer as
+    others see it, which :func:`mapped_address` tells him, or several; the two then exchange these
+    by other means.  *local*: host and UDP port to send from; without it the system's choice.
 
-    ``get_extra_info("punched")`` of the writer tells what it leads to: ``"host"``, ``"mapped"``,
-    ``"peer-reflexive"`` or ``"relayed"``.
+    *limit*: octets that the reader buffers.  *options*: see :class:`PunchOptions`.  If *config* has
+    no keep-alive, a probe goes out after 3 s of silence and then every 25 s, for NATs forget.
+    ``get_extra_info("punched")`` of the writer tells what the connection leads to: an address of
+    the peer's ``"host"``, the ``"mapped"`` one of its NAT, one that it came from without having
+    told it, ``"peer-reflexive"``, or ``"relayed"``.
 
-    Raises :class:`TimeoutError`, with what was tried, if there was no way.  Cancelling it leaves
-    nothing behind.
+    Raises :class:`TimeoutError`, with what was tried and why, if there was no way, or nobody came;
+    what :func:`start_rendezvous` refuses as :class:`OSError`, with EBUSY if there are two in the
+    room already, ENOENT if there is no such room, EAGAIN if too many come; EPROTO if what it says
+    makes no sense.  :class:`ValueError` for arguments that do not go together.  Cancelling it
+    leaves nothing behind.
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit=limit, loop=loop)
@@ -166,7 +219,8 @@ async def _towards(
     """Punch towards addresses that the program knows."""
     infos = [info for each in _several(remote) for info in await resolve(loop, *each)]
     sockets: dict[int, NatEndpoint] = {}
-    holes = Holes(loop, INNER_PORT, config, watcher)
+    holes = Holes(loop, INNER_PORT, config)
+    holes.watch(watcher)
     try:
         for family, address in infos:
             if family not in sockets:
@@ -180,6 +234,87 @@ async def _towards(
             raise _no_way(seconds, pairs, holes) from None
     finally:
         holes.close()
+
+
+async def _through(
+    loop: asyncio.AbstractEventLoop,
+    local: tuple[str, int] | None,
+    rendezvous: str,
+    name: str,
+    seconds: float,
+    config: Config,
+    watcher: Callable[[str], Tracer | None],
+    options: PunchOptions,
+) -> tuple[Transport, str]:
+    """Punch towards whom a rendezvous tells of."""
+    infos = await resolve(loop, *server_of(rendezvous, "rudp", RENDEZVOUS_PORT))
+    family, server = infos[0]
+    endpoint = await socket_towards(loop, infos[0], local, config)
+    sockets: dict[int, NatEndpoint] = {family: endpoint}
+    inner_port = int(endpoint.sockname[1])
+    holes = Holes(loop, inner_port, config)
+    try:
+        holes.add(endpoint)
+        others = []
+        beside = await socket_beside(loop, family, local, config)
+        if beside is not None:
+            holes.add(beside)
+            sockets[_OTHER[family]] = beside
+            others.append((str(beside.sockname[0]), int(beside.sockname[1]), "host"))
+        async with meeting(
+            endpoint,
+            server,
+            name,
+            inner_port,
+            others,
+            relay=options.get("relay", False),
+            wait=options.get("wait", WAIT),
+        ) as met:
+            holes.watch(watcher("server" if met.first else "client"))
+            pairs = _pairs(met, sockets, endpoint, server)
+            try:
+                async with asyncio.timeout(seconds):
+                    return await holes.punch(pairs, met.secret)
+            except TimeoutError:
+                raise _no_way(seconds, pairs, holes, verdict(met)) from None
+    finally:
+        holes.close()
+
+
+def _pairs(
+    met: Meeting, sockets: dict[int, NatEndpoint], endpoint: NatEndpoint, server: Address
+) -> list[Pair]:
+    """Return what is to be tried: what can be reached first, and the relay late."""
+    inner = met.peer.inner
+    pairs = []
+    for host, port, kind in met.peer.addresses:
+        ipv6 = ":" in host
+        own = sockets.get(socket.AF_INET6 if ipv6 else socket.AF_INET)
+        if own is not None:
+            pairs.append(Pair(own, (host, port, 0, 0) if ipv6 else (host, port), inner, kind))
+    if met.relay is not None:
+        hopeless = met.mine.varies and met.peer.varies
+        relay = (server[0], met.relay, *server[2:])
+        pairs.append(Pair(endpoint, relay, inner, "relayed", 0.0 if hopeless else RELAY_DELAY))
+    return pairs
+
+
+def verdict(met: Meeting) -> str:
+    """Return in words what the NATs of both make of it, "" if nothing is known."""
+    mine, theirs = met.mine.varies, met.peer.varies
+    relay = "" if met.relay is not None else "; use a relay"
+    if mine and theirs:
+        return (
+            "your NAT gives each destination another port; the other one too: punching cannot "
+            f"work{relay}"
+        )
+    if mine or theirs:
+        whose, others = ("your", "the other") if mine else ("the other's", "your")
+        return (
+            f"{whose} NAT gives each destination another port, and {others} NAT lets in only the "
+            f"ports that were spoken to, as it seems: punching cannot work{relay}"
+        )
+    return ""
 
 
 def _several(remote: Remote) -> Sequence[tuple[str, int]]:
