@@ -36,7 +36,11 @@ OPENER_TTL: Final = 2
 """Hops of the datagram that opens our NAT: past it, and not to the peer's."""
 
 LEAD: Final = 0.1
-"""Seconds from that datagram to the open."""
+"""Seconds from that datagram to the open, where both sides are told in one moment to begin."""
+
+LEAD_ALONE: Final = 0.5
+"""The same where nobody tells them: whoever begins later than this finds a NAT that may have taken
+the other's open for its own, if it is one of the kind that answers strays."""
 
 AGAIN: Final = 0.5
 """Seconds from the end of an open that failed to the next."""
@@ -48,14 +52,15 @@ GREETINGS_MAX: Final = 32
 class Pair(NamedTuple):
     """One of our sockets, and an address at which the peer may be.
 
-    *inner_port*: the TCP port there.  *kind*: what the address is, in a word.  *delay*: seconds
-    after which it is tried.
+    *inner_port*: the TCP port there.  *kind*: what the address is, in a word.  *lead*: seconds from
+    the datagram that opens our NAT to the open.  *delay*: seconds after which it is tried.
     """
 
     endpoint: NatEndpoint
     remote: Address
     inner_port: int
     kind: str
+    lead: float = 0.0
     delay: float = 0.0
 
     def __str__(self) -> str:
@@ -86,6 +91,7 @@ class Holes:
         self._strangers: dict[Greeting, None] = {}  # of these, who came and has not said hello
         self._early: list[tuple[Greeting, bytes]] = []
         self._taken: asyncio.Future[tuple[Transport, str]] = loop.create_future()
+        self._handed_over = False
 
     def watch(self, tracer: Tracer | None) -> None:
         """Tell *tracer* what the connections do."""
@@ -126,11 +132,13 @@ class Holes:
             self._heard(*early)
         tasks = [self._loop.create_task(self._try(pair)) for pair in pairs]
         try:
-            return await self._wait(tasks)
+            taken = await self._wait(tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        self._handed_over = True
+        return taken
 
     async def _wait(self, tasks: "list[asyncio.Task[None]]") -> tuple[Transport, str]:
         """Return what is taken; raise what is no fault of the path."""
@@ -143,7 +151,10 @@ class Holes:
 
     def close(self) -> None:
         """Reset all that was not taken, and leave the sockets."""
-        taken = self._taken.result()[0] if self._taken.done() else None
+        if not self._taken.done():
+            self._taken.cancel()
+        elif not self._handed_over:  # we were cancelled in that very moment
+            self._taken.result()[0].reset()
         for greeting in list(self._greetings):
             self._forget(greeting)
         for endpoint, listener in self._listeners:
@@ -151,8 +162,6 @@ class Holes:
             endpoint.unlisten(listener)
             endpoint.release(self._inner_port)
         self._listeners.clear()
-        if taken is None:
-            self._taken.cancel()
 
     # -- one pair --------------------------------------------------------------------------------
 
@@ -161,8 +170,9 @@ class Holes:
         await asyncio.sleep(pair.delay)
         while True:
             logger.debug("trying %s", pair)
-            pair.endpoint.toss(stun.indication(), pair.remote, ttl=OPENER_TTL)
-            await asyncio.sleep(LEAD)
+            if pair.lead:
+                pair.endpoint.toss(stun.indication(), pair.remote, ttl=OPENER_TTL)
+                await asyncio.sleep(pair.lead)
             try:
                 await self._open(pair)
             except OSError as error:

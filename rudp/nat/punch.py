@@ -22,7 +22,7 @@ from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
 from rudp.nat.endpoint import NatEndpoint
-from rudp.nat.holes import Holes, Pair, why_not
+from rudp.nat.holes import LEAD, LEAD_ALONE, Holes, Pair, why_not
 from rudp.nat.places import server_of, socket_beside, socket_towards
 from rudp.nat.rendezvous import PORT as RENDEZVOUS_PORT
 from rudp.nat.room import Meeting, meeting
@@ -226,7 +226,10 @@ async def _towards(
             if family not in sockets:
                 sockets[family] = await socket_towards(loop, (family, address), local, config)
                 holes.add(sockets[family])
-        pairs = [Pair(sockets[family], address, INNER_PORT, "mapped") for family, address in infos]
+        pairs = [
+            Pair(sockets[family], address, INNER_PORT, "mapped", LEAD_ALONE)
+            for family, address in infos
+        ]
         try:
             async with asyncio.timeout(seconds):
                 return await holes.punch(pairs, b"")
@@ -291,11 +294,14 @@ def _pairs(
         ipv6 = ":" in host
         own = sockets.get(socket.AF_INET6 if ipv6 else socket.AF_INET)
         if own is not None:
-            pairs.append(Pair(own, (host, port, 0, 0) if ipv6 else (host, port), inner, kind))
+            remote = (host, port, 0, 0) if ipv6 else (host, port)
+            pairs.append(Pair(own, remote, inner, kind, LEAD))
     if met.relay is not None:
         hopeless = met.mine.varies and met.peer.varies
         relay = (server[0], met.relay, *server[2:])
-        pairs.append(Pair(endpoint, relay, inner, "relayed", 0.0 if hopeless else RELAY_DELAY))
+        pairs.append(
+            Pair(endpoint, relay, inner, "relayed", delay=0.0 if hopeless else RELAY_DELAY)
+        )
     return pairs
 
 

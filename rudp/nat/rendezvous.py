@@ -199,16 +199,15 @@ class Rendezvous:
         name = words.hexadecimal(said.get("room"), 32)
         if self._known is not None and name not in self._known:
             raise _RefusalError("unknown", "there is no such room here")
-        endpoint = writer.get_extra_info("endpoint")
-        local = str(endpoint.sockname[0])
+        stun = self._stun[str(writer.get_extra_info("endpoint").sockname[0])]
         room = self._rooms.setdefault(name, _Room())
         if len(room.seats) >= 2:
             raise _RefusalError("full", "there are two in this room already")
-        seat = _Seat(self._loop, seen[0], local)
+        # A relay has to speak from the address that the peer has spoken to.
+        seat = _Seat(self._loop, seen[0], str(writer.get_extra_info("sockname")[0]))
         room.seats.append(seat)
         try:
-            stun = int(self._stun[local].sockname[1])
-            words.say(writer, seen=seen, stun=stun, relay=self._relay)
+            words.say(writer, seen=seen, stun=int(stun.sockname[1]), relay=self._relay)
             async with asyncio.timeout(WORDS_TIME):
                 seat.offer = Offer.read(await words.hear(reader))
             if len(room.seats) == 2 and all(each.offer is not None for each in room.seats):

@@ -39,7 +39,7 @@ def test_two_port_restricted_nats(after: float) -> None:
     a, b = run(main(), delay=DELAY)
     assert (a.said, b.said) == (b"b", b"a")
     assert (a.peer, b.peer) == (MAPPED_B, MAPPED_A)
-    assert b.seconds < 0.1 + 6 * DELAY + 1e-9
+    assert b.seconds < 0.5 + 6 * DELAY + 1e-9
 
 
 def test_a_peer_comes_from_a_port_that_nobody_has_told_of() -> None:
@@ -187,30 +187,32 @@ def test_nobody_punches_to_oneself() -> None:
     run(main(), delay=DELAY)
 
 
-@pytest.mark.parametrize("after", [0.0, 0.05, 0.11, 0.12, 0.14, 0.15, 0.16, 1.0])
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.51, 0.52, 0.54, 0.55, 0.56, 1.0])
 def test_cancelling_leaves_nothing_behind(after: float) -> None:
     """At any moment; the other side goes on, and meets who comes next from there."""
 
     async def main() -> None:
-        first = asyncio.ensure_future(meet(A, B, name=b"first"))
-        other = asyncio.ensure_future(meet(B, A, name=b"b"))
+        first = asyncio.ensure_future(rudp.punch(A, B))
+        other = asyncio.ensure_future(rudp.punch(B, A))
         await asyncio.sleep(after)
         if first.cancel():
             with pytest.raises(asyncio.CancelledError):
                 await first
             await asyncio.sleep(0.1)
-            assert all(each[0][0] != A[0] for each in network()._bound.items())
+            assert not [key for key in network()._bound if key[0] == A[0]]
             if not other.done():
-                try:
-                    met = await meet(A, B, name=b"again")
-                except TimeoutError:
-                    met = None
-                if met is not None:
-                    assert met.said == b"b"
-        try:
-            assert (await other).said in (b"again", b"first")
-        except OSError:  # it was taken, and cancelled in the same moment
-            assert after > 0.1
+                first = asyncio.ensure_future(rudp.punch(A, B))
+        streams = await both(first, other)
+        if not any(isinstance(each, BaseException) for each in streams):
+            (_, writer), (reader, _) = streams
+            writer.write(b"x")
+            try:
+                assert await reader.read(1) == b"x"
+            except ConnectionResetError:  # it was taken, and the other cancelled in that moment
+                assert first.cancelled()
+        for each in streams:
+            if isinstance(each, tuple):
+                each[1].transport.abort()
 
     run(main(), delay=DELAY)
 
