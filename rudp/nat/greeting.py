@@ -38,7 +38,7 @@ def nonce_of(said: bytes, secret: bytes) -> bytes | None:
 class Greeting(asyncio.BufferedProtocol):
     """What stands where the program's protocol will, and reads not an octet more than it needs.
 
-    *open_*: called when the connection is.  *said*: called with the hello, and then with what comes
+    *opened*: called when the connection is.  *said*: called with the hello, and then with what comes
     after :meth:`expect`.  ``ended`` is done when the connection is lost before it was taken, with
     what ended it.
     """
@@ -48,11 +48,9 @@ class Greeting(asyncio.BufferedProtocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        kind: str,
         opened: Callable[["Greeting"], None],
         said: Callable[["Greeting", bytes], None],
     ) -> None:
-        self.kind = kind
         self.ended: asyncio.Future[BaseException | None] = loop.create_future()
         self._opened = opened
         self._said = said

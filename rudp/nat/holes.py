@@ -14,7 +14,7 @@ import errno
 import functools
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from rudp.aio.endpoint import Sink
@@ -86,6 +86,7 @@ class Holes:
         self._tracer: Tracer | None = None
         self._nonce = registry_of(loop).chance.randbytes(NONCE)
         self._secret: bytes | None = None
+        self._kinds: dict[Address, str] = {}
         self._listeners: list[tuple[NatEndpoint, Listener]] = []
         self._greetings: dict[Greeting, None] = {}
         self._strangers: dict[Greeting, None] = {}  # of these, who came and has not said hello
@@ -117,13 +118,14 @@ class Holes:
             raise
         self._listeners.append((endpoint, listener))
 
-    async def punch(self, pairs: Iterable[Pair], secret: bytes) -> tuple[Transport, str]:
+    async def punch(self, pairs: Sequence[Pair], secret: bytes) -> tuple[Transport, str]:
         """Return the connection that both sides take, and what it leads to.
 
         *secret*: what both sides know, and nobody else who might come by.  It tries until it is
         cancelled; why a pair has failed is in ``failures``.  Nothing is read from the connection.
         """
         self._secret = secret
+        self._kinds = {pair.remote: pair.kind for pair in pairs}
         for endpoint, _ in self._listeners:
             endpoint.punching = True
         for greeting in list(self._greetings):
@@ -186,7 +188,7 @@ class Holes:
         Raises :class:`OSError` if it does not open, or is lost.
         """
         waiter: asyncio.Future[None] = self._loop.create_future()
-        greeting = self._greeting(pair.kind)
+        greeting = self._greeting()
 
         def sink(connection: Connection) -> Transport:
             return Transport(self._loop, pair.endpoint, connection, greeting, waiter=waiter)
@@ -219,14 +221,14 @@ class Holes:
             return None
         if len(self._strangers) >= GREETINGS_MAX:
             self._forget(next(iter(self._strangers)))
-        greeting = self._greeting("peer-reflexive")
+        greeting = self._greeting()
         self._strangers[greeting] = None
         return Transport(self._loop, endpoint, connection, greeting)
 
     # -- which of them ---------------------------------------------------------------------------
 
-    def _greeting(self, kind: str) -> Greeting:
-        return Greeting(self._loop, kind, self._say_hello_if_known, self._heard)
+    def _greeting(self) -> Greeting:
+        return Greeting(self._loop, self._say_hello_if_known, self._heard)
 
     def _is_taken(self, transport: Transport) -> bool:
         taken = self._taken
@@ -268,7 +270,8 @@ class Holes:
     def _take(self, greeting: Greeting) -> None:
         transport = greeting.transport
         transport.pause_reading()
-        self._taken.set_result((transport, greeting.kind))
+        peer = transport.get_extra_info("udp_peername")
+        self._taken.set_result((transport, self._kinds.get(peer, "peer-reflexive")))
         del self._greetings[greeting]
         for other in list(self._greetings):
             self._forget(other)
