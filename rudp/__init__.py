@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rudp.core.watch.info import ConnectionInfo
     from rudp.core.watch.stats import EndpointStats
     from rudp.core.watch.tracer import Tracer
-    from rudp.nat.punch import create_punched, mapped_address, punch
+    from rudp.nat.punch import PunchOptions, create_punched, mapped_address, punch
     from rudp.nat.rendezvous import Rendezvous, start_rendezvous
 
 _HOME: Final = {
@@ -53,7 +53,7 @@ _HOME: Final = {
     "core.watch.info": ["ConnectionInfo"],
     "core.watch.stats": ["EndpointStats"],
     "core.watch.tracer": ["Tracer"],
-    "nat.punch": ["create_punched", "mapped_address", "punch"],
+    "nat.punch": ["PunchOptions", "create_punched", "mapped_address", "punch"],
     "nat.rendezvous": ["Rendezvous", "start_rendezvous"],
 }
 """Where each public name comes from: it is imported when somebody asks for it (PEP 562)."""
@@ -90,6 +90,7 @@ __all__ = [
     "Endpoint",
     "EndpointStats",
     "NewReno",
+    "PunchOptions",
     "Rendezvous",
     "Server",
     "Signal",

@@ -38,7 +38,7 @@ def nonce_of(said: bytes, secret: bytes) -> bytes | None:
 class Greeting(asyncio.BufferedProtocol):
     """What stands where the program's protocol will, and reads not an octet more than it needs.
 
-    *opened*: called when the connection is.  *said*: called with the hello, and then with what comes
+    *opened*: called when the connection is.  *said*: called with the hello, then with what comes
     after :meth:`expect`.  ``ended`` is done when the connection is lost before it was taken, with
     what ended it.
     """

@@ -31,8 +31,8 @@ WORDS_TIME: Final = 10.0
 STAY: Final = 60.0
 """Seconds for which two may stay in a room after they were told of each other."""
 
-JOINS_EACH: Final = 2.0
-JOINS_TOTAL: Final = 200.0
+JOINS_EACH: Final = 10.0
+JOINS_TOTAL: Final = 500.0
 """Peers a second, of one host and of all."""
 
 STUN_EACH: Final = 20.0
@@ -316,7 +316,7 @@ async def start_rendezvous(
     for any; peers are told its number.
 
     *relay*: whether to carry the datagrams of two that find no way, at most *relays_max* pairs with
-    *relay_rate* octets a second each.  *peers_max*: how many may be here at once; two a second may
+    *relay_rate* octets a second each.  *peers_max*: how many may be here at once; ten a second may
     come from one host.  *wait*: seconds for which one may wait in a room for the other.
 
     Raises :class:`OSError` with EADDRINUSE if an address is taken.

@@ -79,6 +79,9 @@ async def meeting(
             meeting = await _enter(
                 reader, writer, endpoint, server, name, inner_port, others, relay=relay, wait=wait
             )
+        except EOFError:
+            transport.close()
+            raise
         except BaseException:
             transport.reset()
             raise
