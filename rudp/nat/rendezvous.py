@@ -6,11 +6,13 @@ then does not pass it, unless it was allowed to relay.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Iterable
 from typing import Any, Final, Self
 
+from rudp.aio.delivery import reset
 from rudp.aio.registry import registry_of
 from rudp.aio.server import Server
 from rudp.aio.streams import start_server
@@ -38,6 +40,15 @@ JOINS_TOTAL: Final = 500.0
 STUN_EACH: Final = 20.0
 STUN_TOTAL: Final = 2000.0
 """Questions a second, likewise: an answer has a few octets more than its question."""
+
+_CONFIG: Final = Config(
+    keepalive=25.0,
+    keepalive_count=3,
+    user_timeout=30.0,
+    receive_buffer=16 * 1024,
+    receive_buffer_max=16 * 1024,
+)
+"""For peers that say little, and may be gone without a word."""
 
 logger: Final = logging.getLogger("rudp.rendezvous")
 
@@ -89,7 +100,7 @@ class Rendezvous:
         self._stun: dict[str, NatEndpoint] = {}
         self._joins = Rates(JOINS_EACH, JOINS_TOTAL)
         self._questions = Rates(STUN_EACH, STUN_TOTAL)
-        self._peers = 0
+        self._present: set[asyncio.BaseTransport] = set()
         self._counts = dict.fromkeys(("peers", "meetings", "refused", "questions", "relayed"), 0)
 
     @property
@@ -103,15 +114,20 @@ class Rendezvous:
         And how many there were: ``peers``, ``meetings`` of two, peers that were ``refused``,
         ``questions`` of STUN, and octets ``relayed``.
         """
-        now = {"rooms": len(self._rooms), "present": self._peers, "relays": len(self._relays)}
+        now = {
+            "rooms": len(self._rooms),
+            "present": len(self._present),
+            "relays": len(self._relays),
+        }
         carried = sum(relay.carried for relay in self._relays)
         return now | self._counts | {"relayed": self._counts["relayed"] + carried}
 
     def close(self) -> None:
-        """Serve no more; who waits in a room is told so by the end of the connection."""
+        """Serve no more; who waits in a room is told so by a reset."""
         if self.server.is_serving():
             self.server.close()
-            self.server.close_clients()
+            for transport in list(self._present):
+                reset(transport)
             for endpoint in self._stun.values():
                 endpoint.release(int(endpoint.sockname[1]))
             for relay in list(self._relays):
@@ -166,9 +182,9 @@ class Rendezvous:
         """Serve one peer, from its first word until it leaves."""
         seen = words.spelled(writer.get_extra_info("udp_peername"))
         self._counts["peers"] += 1
-        self._peers += 1
+        self._present.add(writer.transport)
         try:
-            if self._peers > self._peers_max:
+            if len(self._present) > self._peers_max:
                 raise _RefusalError("busy", "too many peers are here")
             if not self._joins.allows(seen[0], self._loop.time()):
                 raise _RefusalError(
@@ -186,8 +202,10 @@ class Rendezvous:
         except (OSError, EOFError):
             pass  # it has left, or says nothing
         finally:
-            self._peers -= 1
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            self._present.discard(writer.transport)
 
     async def _meet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: list[Any]
@@ -323,7 +341,7 @@ async def start_rendezvous(
     """
     loop = asyncio.get_running_loop()
     known = None if rooms is None else frozenset(words.room_id(name) for name in rooms)
-    config = config or Config(keepalive=25.0, keepalive_count=3, receive_buffer=16 * 1024)
+    config = config or _CONFIG
     rendezvous = Rendezvous(loop, known, relay, peers_max, relays_max, relay_rate, wait)
     await rendezvous.open(host, port, stun_port, config, tracer)
     return rendezvous
