@@ -26,7 +26,7 @@ from rudp.nat.words import Offer, WordsError
 ANSWER_TIME: Final = 5.0
 """Seconds in which a rendezvous answers."""
 
-STUN_TIME: Final = 2.0
+STUN_TIME: Final = 1.5
 """Seconds for which its second port is asked; without an answer it is not known what the NAT does.
 """
 
