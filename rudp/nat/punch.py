@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final, TypedDict, TypeVar, Unpack
 
-from rudp.aio.resolve import resolve
+from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.streams import LIMIT, StreamProtocol, StreamReader, StreamWriter
 from rudp.aio.transport import Transport
 from rudp.aio.watch import CaptureTo, watching
@@ -251,8 +251,9 @@ async def _through(
 ) -> tuple[Transport, str]:
     """Punch towards whom a rendezvous tells of."""
     infos = await resolve(loop, *server_of(rendezvous, "rudp", RENDEZVOUS_PORT))
-    family, server = infos[0]
-    endpoint = await socket_towards(loop, infos[0], local, config)
+    # By IPv4 the rendezvous sees what the NAT makes of us; IPv6 mostly has none.
+    infos.sort(key=lambda info: info[0] != socket.AF_INET)
+    (family, server), endpoint = await _first_reached(loop, infos, local, config)
     sockets: dict[int, NatEndpoint] = {family: endpoint}
     inner_port = int(endpoint.sockname[1])
     holes = Holes(loop, inner_port, config)
@@ -282,6 +283,28 @@ async def _through(
                 raise _no_way(seconds, pairs, holes, verdict(met)) from None
     finally:
         holes.close()
+
+
+async def _first_reached(
+    loop: asyncio.AbstractEventLoop,
+    infos: Sequence[AddressInfo],
+    local: tuple[str, int] | None,
+    config: Config,
+) -> tuple[AddressInfo, NatEndpoint]:
+    """Return the first address to which this machine has a way, and a socket for that.
+
+    Raises :class:`OSError`, that of the first one, if there is none.
+    """
+    errors: list[OSError] = []
+    for info in infos:
+        try:
+            return info, await socket_towards(loop, info, local, config)
+        except OSError as error:
+            errors.append(error)
+    try:
+        raise errors[0]
+    finally:
+        errors.clear()  # they hold this frame
 
 
 def _pairs(

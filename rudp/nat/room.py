@@ -92,10 +92,11 @@ async def meeting(
         what = f"the rendezvous at {where} has ended the connection"
         raise ConnectionResetError(errno.ECONNRESET, what) from None
     except OSError as error:
-        if type(error) is OSError or not error.errno or where in str(error):
+        if where in str(error):
             raise
-        what = f"the rendezvous at {where}: {os.strerror(error.errno).lower()}"
-        raise type(error)(error.errno, what) from error
+        code = error.errno or errno.ETIMEDOUT
+        what = f"the rendezvous at {where}: {os.strerror(code).lower()}"
+        raise OSError(code, what) from error
     try:
         yield meeting
     finally:

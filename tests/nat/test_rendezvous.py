@@ -552,6 +552,59 @@ async def test_over_loopback(way: Any) -> None:
     assert (a.kind, b.kind) == ("host", "host")
 
 
+async def test_over_ipv6() -> None:
+    async with await rudp.start_rendezvous("::1", 0) as rendezvous:
+        port = rendezvous.sockets[0].getsockname()[1]
+        where: dict[str, Any] = {"rendezvous": f"rudp://[::1]:{port}", "room": "x"}
+        a, b = await asyncio.gather(meet(name=b"a", **where), meet(name=b"b", **where))
+    assert (a.said, b.said) == (b"b", b"a")
+    assert a.peer[0] == "::1"
+
+
+async def test_a_rendezvous_is_asked_where_there_is_a_way_to_it() -> None:
+    """Its name has three addresses, of which two cannot be reached from where we are bound."""
+    loop = asyncio.get_running_loop()
+    known = loop.getaddrinfo
+
+    async def getaddrinfo(host: Any, port: Any, **options: Any) -> Any:
+        if host != "meet.example":
+            return await known(host, port, **options)
+        found = []
+        for literal in ("2001:db8::1", "::1", "127.0.0.1"):
+            found += await known(literal, port, **options)
+        return found
+
+    loop.getaddrinfo = getaddrinfo  # type: ignore[method-assign]
+    try:
+        async with await rudp.start_rendezvous("127.0.0.1", 0) as rendezvous:
+            port = rendezvous.sockets[0].getsockname()[1]
+            where: dict[str, Any] = {"rendezvous": f"meet.example:{port}", "room": "x"}
+            a, b = await asyncio.gather(meet(name=b"a", **where), meet(name=b"b", **where))
+        assert (a.said, b.said) == (b"b", b"a")
+    finally:
+        loop.getaddrinfo = known  # type: ignore[method-assign]
+
+
+async def test_no_way_to_a_rendezvous_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"."):
+        await rudp.punch(("127.0.0.1", 0), rendezvous="rudp://[2001:db8::1]", room="x")
+
+
+def test_many_pairs_at_once() -> None:
+    async def main() -> int:
+        async with await rudp.start_rendezvous(HOST):
+
+            async def pair(number: int) -> list[Any]:
+                room: dict[str, Any] = {"rendezvous": WHERE, "room": str(number), "wait": 60.0}
+                hosts = f"10.1.0.{number}", f"10.2.0.{number}"
+                return await both(*[meet((host, 5000), name=b"x", **room) for host in hosts])
+
+            met = await asyncio.gather(*map(pair, range(1, 41)))
+            return sum(each.said == b"x" for two in met for each in two)
+
+    assert run(main(), delay=DELAY, loss=0.02) == 80
+
+
 async def test_a_relay_over_loopback() -> None:
     """The other addresses are those of a network that is not here."""
     async with await rudp.start_rendezvous("127.0.0.1", 0, relay=True) as rendezvous:
