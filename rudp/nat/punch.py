@@ -9,6 +9,7 @@ import dataclasses
 import errno
 import logging
 import math
+import os
 import socket
 from collections.abc import Callable, Sequence
 from typing import Final, TypedDict, TypeVar, Unpack
@@ -186,7 +187,14 @@ def _handed_over(
     kind: str,
     protocol_factory: Callable[[], P],
 ) -> tuple[Transport, P]:
-    """Give the connection that was taken to the program's protocol."""
+    """Give the connection that was taken to the program's protocol.
+
+    Raises what has ended it meanwhile, if something has.
+    """
+    if transport.is_closing():
+        raise transport.error or ConnectionResetError(
+            errno.ECONNRESET, os.strerror(errno.ECONNRESET)
+        )
     logger.info("%r is %s", transport, kind)
     try:
         protocol = protocol_factory()

@@ -217,6 +217,62 @@ def test_cancelling_leaves_nothing_behind(after: float) -> None:
     run(main(), delay=DELAY)
 
 
+@given(
+    seed=st.integers(0, 1 << 32),
+    after=st.floats(0.49, 0.8),
+    loss=st.sampled_from([0.0, 0.2]),
+    delay=st.sampled_from([0.001, DELAY, 0.06]),
+)
+def test_the_other_of_one_who_is_cancelled_never_hangs(
+    seed: int, after: float, loss: float, delay: float
+) -> None:
+    """It has an error, or a connection that ends; a loop where it hung would be deadlocked."""
+
+    async def one() -> None:
+        _, writer = await rudp.punch(A, B)
+        try:
+            await asyncio.sleep(3600.0)
+        finally:
+            writer.transport.abort()
+
+    async def other() -> str:
+        try:
+            reader, writer = await rudp.punch(B, A)
+        except OSError:
+            return "no connection"
+        try:
+            await reader.read()
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+        return "a connection"
+
+    async def main() -> str:
+        task = asyncio.ensure_future(one())
+        what = asyncio.ensure_future(other())
+        await asyncio.sleep(after)
+        task.cancel()
+        result = await what
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(300.0)
+        assert not network()._bound
+        return result
+
+    event(run(main(), seed=seed, loss=loss, delay=delay))
+
+
+def test_a_socket_goes_with_its_connection() -> None:
+    async def main() -> None:
+        behind(Nat(OUTSIDE_A), Nat(OUTSIDE_B))
+        await each_other()
+        assert network()._bound  # TIME-WAIT of the side that closed first
+        await asyncio.sleep(241.0)
+        assert not network()._bound
+
+    run(main(), delay=DELAY)
+
+
 def test_keepalive_keeps_the_way_open_for_hours() -> None:
     """With less than 3 s after the first words a NAT like Linux's would forget after 30 s."""
 
