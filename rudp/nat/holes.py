@@ -73,12 +73,7 @@ class Holes:
     *inner_port*: our TCP port on each of the *endpoints*, which are kept open until :meth:`close`.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        inner_port: int,
-        config: Config,
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, inner_port: int, config: Config) -> None:
         self.failures: dict[Pair, OSError] = {}
         self._loop = loop
         self._inner_port = inner_port
@@ -178,7 +173,8 @@ class Holes:
             try:
                 await self._open(pair)
             except OSError as error:
-                self.failures[pair] = error
+                if error.errno != errno.EADDRINUSE:  # else the peer has opened it from there
+                    self.failures[pair] = error
                 logger.debug("%s: %s", pair, error)
             await asyncio.sleep(AGAIN)
 

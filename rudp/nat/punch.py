@@ -225,7 +225,8 @@ async def _towards(
     watcher: Tracer | None,
 ) -> tuple[Transport, str]:
     """Punch towards addresses that the program knows."""
-    infos = [info for each in _several(remote) for info in await resolve(loop, *each)]
+    found = [info for each in _several(remote) for info in await resolve(loop, *each)]
+    infos = list(dict.fromkeys(found))
     sockets: dict[int, NatEndpoint] = {}
     holes = Holes(loop, INNER_PORT, config)
     holes.watch(watcher)
