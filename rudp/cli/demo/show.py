@@ -47,16 +47,18 @@ def by_hand(when: float) -> None:
 
 def ladder(say: Output, drawn: Ladder, pace: Pace, notes: Sequence[tuple[float, str]] = ()) -> None:
     """Show a ladder, and *notes* between its lines, each at its time in seconds."""
-    for line in drawn.head():
+    head = drawn.head()
+    for line in head:
         say.line(line)
+    indent = head[0].index("ms") + len("ms  ")
     left = deque(notes)
     for when, text in drawn.rows():
         while left and left[0][0] <= when:
-            say.line(f"{'':11}[{left.popleft()[1]}]")
+            say.line(f"{'':{indent}}[{left.popleft()[1]}]")
         pace(when)
         say.line(text)
     for _, note in left:
-        say.line(f"{'':11}[{note}]")
+        say.line(f"{'':{indent}}[{note}]")
 
 
 def window(say: Output, recording: Recording, rtt: float) -> None:
