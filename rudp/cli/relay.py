@@ -211,15 +211,22 @@ class Relay:
 
     async def _meet(self) -> None:
         """Meet one peer after the other, each for one connection."""
+        said = ""
         while True:
             try:
                 await rudp.create_punched(self._accept, **(self._punching | {"wait": None}))
+                said = ""
             except OSError as error:
                 if error.errno == errno.ENOENT:
                     raise
-                if error.errno != errno.EBUSY:
-                    self._say.line(running.in_words(error))
-                await asyncio.sleep(AGAIN if error.errno != errno.EBUSY else 0.1)
+                if error.errno == errno.EBUSY:  # the two before are about to leave the room
+                    await asyncio.sleep(0.1)
+                    continue
+                why = running.in_words(error)
+                if why != said:
+                    self._say.line(why)
+                said = why
+                await asyncio.sleep(AGAIN)
 
     def _ended(self, pair: Pair, error: BaseException | None) -> None:
         connecting = self._pairs.pop(pair, None)
