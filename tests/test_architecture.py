@@ -44,7 +44,7 @@ KNOWS = {
     "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
     "rudp": {"aio", "config", "build", "core.congestion", "core.terms", "core.watch"},
     "udp": {"_lane", "config", "core.segment"},
-    "sim": {"config", "core.demux", "core.segment"},
+    "sim": {"config", "core.demux", "core.life", "core.segment", "core.terms", "core.watch"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},
     "bridge": {"core.segment"},
 }

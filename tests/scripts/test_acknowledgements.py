@@ -1,6 +1,6 @@
 """Acknowledgements: when one is due at once, when it waits, and never two for one segment."""
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 FULL = 1452  # what our MSS option says
 

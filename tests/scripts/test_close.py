@@ -7,7 +7,7 @@ import pytest
 from rudp.config import Config
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.segment.transmit import Path
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 ESTABLISHED = active()
 FIN_WAIT_1 = active() + "shutdown \n > FA 1 ack 1 \n"

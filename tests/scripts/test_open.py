@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 OUR_SYN = "mss 1452, sackOK, TS 0 0, ws 3"
 

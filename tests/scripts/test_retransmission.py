@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 
 def test_RTO_11_the_schedule_up_to_R2(play: Play) -> None:
