@@ -92,7 +92,7 @@ class Ours(Side):
             self.table.handle_timeouts(self.now)
             self.collect()
         else:
-            raise RuntimeError("the timers never rest")
+            raise NotHereError("the timers never rest")
         if not stay:
             self.now = max(self.now, self._start + when)
 

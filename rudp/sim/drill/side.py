@@ -8,7 +8,7 @@ import abc
 from collections import deque
 from typing import Final, NamedTuple
 
-from rudp.core.segment.transmit import Path
+from rudp.core.segment.transmit import Path as Path
 from rudp.sim.drill.wire import Flow
 
 PEER: Final[Path] = (("192.0.2.1", 4000), "")
@@ -32,12 +32,15 @@ class Side(abc.ABC):
     """One implementation; times are seconds since its beginning.
 
     ``name``: one of :data:`rudp.sim.drill.language.SIDES`.  ``tolerance``: seconds by which a
-    segment may be early or late.  ``peer``: where that of the main flow is.  ``came``: segments
-    that came out and were not asked for yet.
+    segment may be early or late; ``slack``: the share of a wait by which it may be late as well.
+    ``blur``: by how much a time may differ that the side has measured itself.  ``peer``: where that
+    of the main flow is.  ``came``: segments that came out and were not asked for yet.
     """
 
     name: str
     tolerance: float
+    slack = 0.0
+    blur = 0.0
 
     def __init__(self, peer: Path = PEER) -> None:
         self.peer = peer

@@ -1,0 +1,177 @@
+"""One drill after the other: read from its file, played against each side, and what came of it."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from rudp.cli.drill.kernel import Kernel
+from rudp.sim.drill import (
+    Drill,
+    DrillError,
+    DrillSyntaxError,
+    Line,
+    NotHereError,
+    Ours,
+    Play,
+    Side,
+    parse,
+)
+from rudp.sim.drill.language import pointed
+from rudp.trace import EventLog, Recording
+from rudp.trace.decode import decode
+from rudp.trace.pcapfile import CaptureError, Packet
+
+SIZE_MAX: Final = 1 << 20
+"""Octets of a file."""
+
+PASSED: Final = "passed"
+FAILED: Final = "FAILED"
+UNREADABLE: Final = "UNREADABLE"
+SKIPPED: Final = "skipped"
+
+_RAW_IP: Final = 101  # LINKTYPE_RAW
+
+
+@dataclasses.dataclass
+class Result:
+    """How a drill went against one side.
+
+    ``seconds`` by the clock of the side.  ``place``: file, line and column of what is wrong,
+    ``why`` in words, ``story`` with the line and what was expected.  ``played``: what held.
+    """
+
+    name: str
+    side: str
+    status: str
+    seconds: float = 0.0
+    place: str = ""
+    why: str = ""
+    story: str = ""
+    error: DrillError | None = None
+    line: int | None = None
+    column: int | None = None
+    played: list[tuple[float, Line]] = dataclasses.field(default_factory=list)
+    recording: Recording | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a program wants to know."""
+        fields = {
+            "name": self.name,
+            "side": self.side,
+            "status": self.status.lower(),
+            "seconds": round(self.seconds, 6),
+            "lines": len(self.played),
+        }
+        if self.why:
+            fields |= {"why": self.why, "line": self.line, "column": self.column}
+        if self.error is not None:
+            fields |= {"expected": self.error.expected, "seen": self.error.seen}
+        return fields
+
+
+def load(name: str, path: Path) -> Drill:
+    """Read a drill from a file.  Raises :class:`OSError`, :class:`ValueError`."""
+    with open(path, "rb") as file:
+        octets = file.read(SIZE_MAX + 1)
+    if len(octets) > SIZE_MAX:
+        raise ValueError(f"a drill has at most {SIZE_MAX} octets")
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not text in UTF-8, at octet {error.start}") from None
+    return parse(text, name)
+
+
+def in_words(path: Path, error: Exception) -> str:
+    """Say why a file cannot be read."""
+    if isinstance(error, DrillSyntaxError):
+        return f"{path}:{error.line}:{error.column}: {error.what}"
+    if isinstance(error, OSError):
+        return f"{path}: {error.strerror}"
+    return f"{path}: {error}"
+
+
+def play(
+    name: str, path: Path, with_kernel: bool, tolerance: float, watched: bool
+) -> Iterator[Result]:
+    """Play a drill against rudp, and *with_kernel* against that; *watched*: make recordings."""
+    try:
+        drill = load(name, path)
+    except (OSError, ValueError) as error:
+        yield _unreadable(name, path, error)
+        return
+    for side in ("rudp", "kernel") if with_kernel else ("rudp",):
+        if drill.only not in ("", side):
+            yield Result(name, side, SKIPPED, why=drill.reason)
+        elif side == "rudp":
+            yield _against_ours(drill, path, watched)
+        else:
+            yield _against_kernel(drill, path, tolerance, watched)
+
+
+def _unreadable(name: str, path: Path, error: Exception) -> Result:
+    why = (error.strerror or "") if isinstance(error, OSError) else str(error)
+    result = Result(name, "", UNREADABLE, place=str(path), why=why)
+    if isinstance(error, DrillSyntaxError):
+        result.place = f"{path}:{error.line}:{error.column}"
+        result.why = error.what
+        result.line, result.column = error.line, error.column
+        result.story = pointed(error.text, error.column)
+    return result
+
+
+def _against_ours(drill: Drill, path: Path, watched: bool) -> Result:
+    log = EventLog()
+    tracer = log.tracer("rudp") if watched else None
+    side = Ours(drill.settings("rudp"), tracer=tracer)
+    result = _against(side, drill, path)
+    if watched:
+        result.recording = log.recording
+    return result
+
+
+def _against_kernel(drill: Drill, path: Path, tolerance: float, watched: bool) -> Result:
+    try:
+        with Kernel(drill.settings("kernel"), tolerance=tolerance) as side:
+            result = _against(side, drill, path)
+            packets = list(side.packets)
+    except NotHereError as error:
+        return Result(drill.name, "kernel", FAILED, place=str(path), why=str(error), story=" ")
+    except OSError as error:
+        why = f"no kernel to drill: {error.strerror}"
+        return Result(drill.name, "kernel", FAILED, place=str(path), why=why, story=" ")
+    if watched:
+        result.recording = _recording(packets)
+    return result
+
+
+def _against(side: Side, drill: Drill, path: Path) -> Result:
+    playing = Play(side)
+    result = Result(drill.name, side.name, PASSED, played=playing.played)
+    try:
+        playing.run(drill)
+    except DrillError as error:
+        result.status = FAILED
+        result.error = error
+        result.why = error.what
+        result.story = error.story()
+        result.place = f"{path}: the end"
+        if error.line is not None:
+            result.line, result.column = error.line.number, error.column
+            result.place = f"{path}:{result.line}:{result.column}"
+    result.seconds = side.time
+    return result
+
+
+def _recording(packets: list[tuple[float, bool, bytes]]) -> Recording | None:
+    """Make events of what passed between the kernel and its peer."""
+    captured = [
+        Packet(round(when * 1e9), _RAW_IP, data, inbound, interface="kernel")
+        for when, inbound, data in packets
+    ]
+    try:
+        found = decode(captured).conversations
+    except CaptureError:
+        return None
+    return found[0].recording() if found else None
