@@ -80,10 +80,9 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.error(f"--kernel: {reason}")
     watched = bool(options.ladder or options.html is not None)
     results = []
-    for name, path in paths.items():
-        for result in playing.play(name, path, options.kernel, options.tolerance, watched):
-            results.append(result)
-            _tell(say, result, options)
+    for result in playing.play(paths, options.kernel, options.tolerance, watched):
+        results.append(result)
+        _tell(say, result, options)
     _sum_up(say, results)
     try:
         if options.junit is not None:
@@ -153,8 +152,10 @@ def _tell(say: output.Output, result: Result, options: argparse.Namespace) -> No
             say.line("       ...")
         for when, line in result.played[-TRANSCRIPT:]:
             say.line(f"{when:10.4f}  {line.text.strip()}")
+    if result.place:
+        say.line(f"{result.place}: {result.why}")
     if result.story:
-        say.line(f"{result.place}: {result.why}\n{result.story}")
+        say.line(result.story)
     if options.ladder and result.recording is not None and result.recording.events:
         ladder = Ladder(result.side, "peer")
         ladder.draw(result.recording)
@@ -168,7 +169,7 @@ def _sum_up(say: output.Output, results: list[Result]) -> None:
     }
     words = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     say.line(f"\n{words}")
-    say.event("summary", **counts)
+    say.event("summary", **{status.lower(): number for status, number in counts.items()})
 
 
 def _write_page(parser: argparse.ArgumentParser, path: str, results: list[Result]) -> None:

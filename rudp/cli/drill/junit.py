@@ -31,7 +31,7 @@ def _suite(root: ElementTree.Element, name: str, results: list[Result]) -> None:
         if kind is not None:
             told = ElementTree.SubElement(case, kind, message=_printable(each.why))
             if each.status != SKIPPED:
-                told.text = _printable(f"{each.place}: {each.why}\n{each.story}")
+                told.text = _printable(f"{each.place}: {each.why}\n{each.story}".rstrip())
 
 
 def _printable(text: str) -> str:

@@ -84,7 +84,7 @@ _SYSCTLS: Final[dict[str, tuple[str, dict[Any, Any]]]] = {
 }
 """Settings of rudp that are switches of a network namespace: their names and values there."""
 
-_ESTABLISHED: Final = 1
+_SYN_SENT: Final = 2
 
 T = TypeVar("T")
 
@@ -109,6 +109,7 @@ class Kernel(Side):
 
     name = "kernel"
     slack = SLACK
+    heedless = "P"  # it pushes where it thinks that waiting is of no use
     blur = BLUR
 
     def __init__(self, settings: dict[str, Any], *, tolerance: float = TOLERANCE) -> None:
@@ -118,7 +119,6 @@ class Kernel(Side):
         """What passed the device: when, whether to the kernel, and the IP packet."""
         self._translator = Translator(PLAN)
         self._sockets: dict[Flow, socket.socket] = {}
-        self._opening: list[socket.socket] = []
         self._paths: dict[int, Path] = {}  # by UDP port
         self._listener: socket.socket | None = None
         self._nodelay = settings.pop("nodelay", True)
@@ -187,6 +187,10 @@ class Kernel(Side):
             select.select([self._tun], [], [], left)
 
     def deliver(self, flow: Flow, datagrams: list[bytes], ecn: int) -> None:
+        for sock in self._sockets.values():
+            if sock.fileno() >= 0 and _state(sock) != _SYN_SENT:
+                # Else it acknowledges at once when it takes the peer to be in slow start.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         for segment in datagrams:
             datagram = Datagram(segment, flow.path[0][1], ecn, _TTL)
             packet = self._translator.to_packet(datagram)
@@ -194,12 +198,6 @@ class Kernel(Side):
                 raise NotHereError(f"no such segment gets to the kernel: {packet.value}")
             self.packets.append((self.time, True, packet))
             os.write(self._tun, packet)
-        for sock in list(self._opening):
-            if sock.fileno() < 0 or _state(sock) != _ESTABLISHED:
-                continue
-            # Else the first segments are acknowledged at once, a heuristic for slow start.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
-            self._opening.remove(sock)
         self.collect()
 
     def rest(self) -> None:
@@ -228,16 +226,14 @@ class Kernel(Side):
     def call(self, flow: Flow, verb: str, words: tuple[str, ...]) -> None:
         match verb, words:
             case "connect", _:
+                self.anew(flow)
                 sock = self._sockets[flow] = self._there(self._new_socket)
-                self._opening.append(sock)
                 sock.bind((str(PLAN.kernel), OUR_PORT))
                 failed = sock.connect_ex((self._address(flow), flow.port))
                 if failed not in (0, errno.EINPROGRESS):
                     raise OSError(failed, os.strerror(failed))
             case "listen", _:
-                self._listener = self._there(self._new_socket)
-                self._listener.bind((str(PLAN.kernel), OUR_PORT))
-                self._listener.listen()
+                self._listen()
             case "unlisten", _:
                 if self._listener is None:
                     raise NotHereError("nobody listens")
@@ -266,6 +262,16 @@ class Kernel(Side):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(self._nodelay))
         return sock
 
+    def _listen(self) -> None:
+        sock = self._there(self._new_socket)
+        try:
+            sock.bind((str(PLAN.kernel), OUR_PORT))
+            sock.listen()
+        except OSError:
+            sock.close()
+            raise
+        self._listener = sock
+
     def _accept(self, flow: Flow) -> None:
         if self._listener is None:
             raise NotHereError("nobody listens")
@@ -274,7 +280,7 @@ class Kernel(Side):
         except BlockingIOError:
             raise NotHereError("nobody to accept") from None
         sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        self.anew(flow)
         self._sockets[flow] = sock
 
     def _report(self, flow: Flow, name: str, seq: str) -> None:

@@ -1,5 +1,6 @@
-"""One drill after the other: read from its file, played against each side, and what came of it."""
+"""Drills, read from their files and played against each side, and what came of it."""
 
+import concurrent.futures
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ from rudp.trace.pcapfile import CaptureError, Packet
 
 SIZE_MAX: Final = 1 << 20
 """Octets of a file."""
+
+AT_ONCE: Final = 8
+"""Drills that are played against the kernel at the same time."""
 
 PASSED: Final = "passed"
 FAILED: Final = "FAILED"
@@ -93,21 +97,37 @@ def in_words(path: Path, error: Exception) -> str:
 
 
 def play(
-    name: str, path: Path, with_kernel: bool, tolerance: float, watched: bool
+    paths: dict[str, Path], with_kernel: bool, tolerance: float, watched: bool
 ) -> Iterator[Result]:
-    """Play a drill against rudp, and *with_kernel* against that; *watched*: make recordings."""
-    try:
-        drill = load(name, path)
-    except (OSError, ValueError) as error:
-        yield _unreadable(name, path, error)
-        return
-    for side in ("rudp", "kernel") if with_kernel else ("rudp",):
-        if drill.only not in ("", side):
-            yield Result(name, side, SKIPPED, why=drill.reason)
-        elif side == "rudp":
-            yield _against_ours(drill, path, watched)
-        else:
-            yield _against_kernel(drill, path, tolerance, watched)
+    """Play drills against rudp, and after that *with_kernel* against that; in this order.
+
+    *paths*: their files by name.  *tolerance*: by how many seconds the kernel may be early or late.
+    *watched*: make recordings.
+    """
+    drills: dict[Path, Drill] = {}
+    for name, path in paths.items():
+        try:
+            drills[path] = load(name, path)
+        except (OSError, ValueError) as error:
+            yield _unreadable(name, path, error)
+    for path, drill in drills.items():
+        yield _skipped(drill, "rudp") or _against_ours(drill, path, watched)
+    if with_kernel:
+        # They wait most of the time, and each has a namespace of its own.
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            yield from pool.map(
+                lambda each: (
+                    _skipped(each[1], "kernel")
+                    or _against_kernel(each[1], each[0], tolerance, watched)
+                ),
+                drills.items(),
+            )
+
+
+def _skipped(drill: Drill, side: str) -> Result | None:
+    if drill.only in ("", side):
+        return None
+    return Result(drill.name, side, SKIPPED, why=drill.reason)
 
 
 def _unreadable(name: str, path: Path, error: Exception) -> Result:
@@ -137,10 +157,10 @@ def _against_kernel(drill: Drill, path: Path, tolerance: float, watched: bool) -
             result = _against(side, drill, path)
             packets = list(side.packets)
     except NotHereError as error:
-        return Result(drill.name, "kernel", FAILED, place=str(path), why=str(error), story=" ")
+        return Result(drill.name, "kernel", FAILED, place=str(path), why=str(error))
     except OSError as error:
         why = f"no kernel to drill: {error.strerror}"
-        return Result(drill.name, "kernel", FAILED, place=str(path), why=why, story=" ")
+        return Result(drill.name, "kernel", FAILED, place=str(path), why=why)
     if watched:
         result.recording = _recording(packets)
     return result

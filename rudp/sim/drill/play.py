@@ -9,11 +9,11 @@ import errno
 from typing import Final
 
 from rudp.core.segment.transmit import CE
-from rudp.sim.drill.language import CHECKS, Drill, Line, Segment, pointed
+from rudp.sim.drill.language import CHECKS, LETTERS, Drill, Line, Segment, pointed
 from rudp.sim.drill.side import Came, NotHereError, Side
 from rudp.sim.drill.wire import OUR_PORT, PEER_PORT, Flow, SegmentError, pattern
 
-_COMPARED: Final = ("flags", "seq", "length", "ack", "win", "urg", "extras")
+_COMPARED: Final = ("seq", "length", "ack", "win", "urg", "extras")
 
 _WORDS: Final = {
     "flags": "other control bits",
@@ -217,15 +217,18 @@ class Play:
             )
         if wanted.has("A") and wanted.ack is None:
             raise DrillError("the line must name the ack", seen=seen)
-        field = self._difference(wanted, got)
+        field = self._difference(wanted, got, late)
         if field:
             what = _WORDS.get(field, f"other {field}")
             if wanted.options is None and field == "options":
                 what = "SACK blocks that the line does not name"
             raise DrillError(what, expected=expected, seen=seen, field=field)
 
-    def _difference(self, wanted: Segment, got: Segment) -> str:
+    def _difference(self, wanted: Segment, got: Segment, late: float) -> str:
         """Return the first field that differs, "" if none does."""
+        heeded = ~sum(1 << LETTERS.index(letter) for letter in self.side.heedless)
+        if (wanted.flags ^ got.flags) & heeded:
+            return "flags"
         for name in _COMPARED:
             value = getattr(wanted, name)
             if (value is not None or name == "urg") and value != getattr(got, name):
@@ -233,7 +236,7 @@ class Play:
         options = got.options or []
         if wanted.options is None:
             return "options" if any(one.startswith("sack ") for one in options) else ""
-        ticks = max(1, round(self.side.tolerance * 1000))
+        ticks = max(1, round(late * 1000))
         if len(options) == len(wanted.options) and all(
             _same_option(one, other, ticks)
             for one, other in zip(wanted.options, options, strict=True)

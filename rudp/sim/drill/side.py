@@ -33,14 +33,16 @@ class Side(abc.ABC):
 
     ``name``: one of :data:`rudp.sim.drill.language.SIDES`.  ``tolerance``: seconds by which a
     segment may be early or late; ``slack``: the share of a wait by which it may be late as well.
-    ``blur``: by how much a time may differ that the side has measured itself.  ``peer``: where that
-    of the main flow is.  ``came``: segments that came out and were not asked for yet.
+    ``blur``: by how much a time may differ that the side has measured itself.
+    ``heedless``: control bits that are not compared.  ``peer``: where that of the main flow is.
+    ``came``: segments that came out and were not asked for yet.
     """
 
     name: str
     tolerance: float
     slack = 0.0
     blur = 0.0
+    heedless = ""
 
     def __init__(self, peer: Path = PEER) -> None:
         self.peer = peer
