@@ -84,23 +84,6 @@ def test_DACK_2_gaps_and_what_fills_them(play: Play) -> None:
     )
 
 
-def test_SACK_1_three_blocks_beside_timestamps(play: Play) -> None:
-    """W-25, W-31."""
-    play(passive("mss 1000, sackOK, TS 0 0"))
-    play(
-        """
-        < A 11:21(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 11:21>
-        < A 31:41(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 31:41 11:21>
-        < A 51:61(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 51:61 31:41 11:21>
-        < A 71:81(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 71:81 51:61 31:41>
-        """
-    )
-
-
 def test_SACK_5_what_was_SACKed_can_be_read(play: Play) -> None:
     """M-16: the first copy counts, whatever comes again and in whichever pieces."""
     play(passive("mss 1000, sackOK"))

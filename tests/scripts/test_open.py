@@ -314,21 +314,6 @@ def test_ST_5_close_in_syn_received(play: Play, call: str) -> None:
     )
 
 
-def test_ST_12_listen_takes_no_data_on_a_syn(play: Play) -> None:
-    """TFO-1, DEF-40, W-28: the client sends it again after the handshake."""
-    play(
-        """
-        listen
-        < S 0:10(10) <mss 1000, raw 220401020304>
-        > SA 0 ack 1
-        +0.1 < PA 1:11(10) ack 1
-        +0.04 > A 1 ack 11
-        accept
-        read 10
-        """
-    )
-
-
 def test_ST_10_ST_11_ST_13_listen_rules(play: Play) -> None:
     """M-9: SYN with FIN is dropped; SYN with RST is a RST (M-8)."""
     play(

@@ -22,7 +22,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final, TypeVar
 
 from rudp.bridge import AddressPlan, Datagram, Drop, Translator, open_tun
-from rudp.sim.drill import Came, Flow, NotHereError, Path, Side
+from rudp.sim.drill import Came, Flow, NotHereError, Side
+from rudp.sim.drill.side import Path
 from rudp.sim.drill.wire import MASK, OUR_PORT
 
 if sys.platform == "linux":

@@ -10,7 +10,7 @@ is :class:`Ours`.  The language is that of :mod:`rudp.sim.drill.language`.
 from rudp.sim.drill.language import Drill, DrillSyntaxError, Line, Segment, parse
 from rudp.sim.drill.ours import Ours
 from rudp.sim.drill.play import DrillError, Play
-from rudp.sim.drill.side import Came, NotHereError, Path, Side
+from rudp.sim.drill.side import Came, NotHereError, Side
 from rudp.sim.drill.wire import Flow
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Line",
     "NotHereError",
     "Ours",
-    "Path",
     "Play",
     "Segment",
     "Side",
