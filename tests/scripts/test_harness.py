@@ -53,6 +53,7 @@ def test_both_ways_to_open(play: Play) -> None:
         ("events EOF", "it is nothing", 1),
         ("b< A 1 ack 1", "there is no flow 'b'", 1),
         ("accept", "nobody to accept", 1),
+        ("+0.5 wait \n 0.3 wait", "0.3000 s is over", 6),
     ],
 )
 def test_what_does_not_hold_is_noticed(play: Play, lines: str, complaint: str, column: int) -> None:

@@ -16,6 +16,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
@@ -37,6 +38,9 @@ SLACK: Final = 0.13
 
 BLUR: Final = 0.02
 """Seconds by which a time that the kernel measures may differ."""
+
+PATIENCE: Final = 0.2
+"""Seconds after which somebody who waits looks whether all are to stop."""
 
 DEVICE: Final = "drill0"
 PLAN: Final = AddressPlan(IPv4Address("10.76.0.1"), IPv4Network("10.77.0.0/16"))
@@ -104,8 +108,9 @@ def missing() -> str | None:
 class Kernel(Side):
     """The TCP of a network namespace with *settings*, made for one drill; close it afterwards.
 
-    *tolerance*: seconds by which a segment may be early or late.  Raises :class:`OSError`, and
-    :class:`NotHereError` for a setting that the kernel does not have.
+    *tolerance*: seconds by which a segment may be early or late.  *stop*: once it is set
+    nobody waits for anything.  Raises :class:`OSError`, and :class:`NotHereError` for a setting
+    that the kernel does not have.
     """
 
     name = "kernel"
@@ -113,8 +118,15 @@ class Kernel(Side):
     heedless = "P"  # it pushes where it thinks that waiting is of no use
     blur = BLUR
 
-    def __init__(self, settings: dict[str, Any], *, tolerance: float = TOLERANCE) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        *,
+        tolerance: float = TOLERANCE,
+        stop: threading.Event | None = None,
+    ) -> None:
         super().__init__()
+        self._stop = stop or threading.Event()
         self.tolerance = tolerance
         self.packets: list[tuple[float, bool, bytes]] = []
         """What passed the device: when, whether to the kernel, and the IP packet."""
@@ -185,7 +197,9 @@ class Kernel(Side):
             left = when - self.time
             if self.came or left <= 0:
                 return
-            select.select([self._tun], [], [], left)
+            if self._stop.is_set():
+                raise NotHereError("interrupted")
+            select.select([self._tun], [], [], min(left, PATIENCE))
 
     def deliver(self, flow: Flow, datagrams: list[bytes], ecn: int) -> None:
         for sock in self._sockets.values():

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -114,14 +115,18 @@ def play(
         yield _skipped(drill, "rudp") or _against_ours(drill, path, watched)
     if with_kernel:
         # They wait most of the time, and each has a namespace of its own.
+        stop = threading.Event()
+
+        def play_one(each: tuple[Path, Drill]) -> Result:
+            path, drill = each
+            skipped = _skipped(drill, "kernel")
+            return skipped or _against_kernel(drill, path, tolerance, watched, stop)
+
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            yield from pool.map(
-                lambda each: (
-                    _skipped(each[1], "kernel")
-                    or _against_kernel(each[1], each[0], tolerance, watched)
-                ),
-                drills.items(),
-            )
+            try:
+                yield from pool.map(play_one, drills.items())
+            finally:
+                stop.set()
 
 
 def _skipped(drill: Drill, side: str) -> Result | None:
@@ -151,9 +156,11 @@ def _against_ours(drill: Drill, path: Path, watched: bool) -> Result:
     return result
 
 
-def _against_kernel(drill: Drill, path: Path, tolerance: float, watched: bool) -> Result:
+def _against_kernel(
+    drill: Drill, path: Path, tolerance: float, watched: bool, stop: threading.Event
+) -> Result:
     try:
-        with Kernel(drill.settings("kernel"), tolerance=tolerance) as side:
+        with Kernel(drill.settings("kernel"), tolerance=tolerance, stop=stop) as side:
             result = _against(side, drill, path)
             packets = list(side.packets)
     except NotHereError as error:

@@ -106,6 +106,8 @@ class Play:
         when = self._time
         if line.time is not None:
             when = self._time + line.time if line.relative else line.time
+            if when < self._time - self.side.tolerance:
+                raise DrillError(f"{when:.4f} s is over")
         if line.mark == ">":
             assert line.segment is not None
             self._expect(line, line.segment, when)
@@ -113,7 +115,7 @@ class Play:
         if self._batch and not line.joined:
             raise DrillError("the read before is not finished")
         if when > self._time:
-            self._advance(when)
+            self.side.advance(when, stay=False)
             self._nothing_unexpected()
             when = max(when, self.side.time)  # a side in real time is late now and then
         if line.mark == "<":
@@ -196,8 +198,6 @@ class Play:
 
     def _expect(self, line: Line, wanted: Segment, when: float) -> None:
         flow = self._flow(line.flow)
-        if when < self._time - self.side.tolerance:
-            raise DrillError(f"{when:.4f} s is over")
         late = self.side.tolerance + self.side.slack * (when - self._time)
         self.side.advance(when + late, stay=True)
         box = self._sorted_out().get(flow)
@@ -243,11 +243,6 @@ class Play:
         ):
             return ""
         return "options"
-
-    def _advance(self, when: float) -> None:
-        if when < self._time - self.side.tolerance:
-            raise DrillError(f"{when:.4f} s is over")
-        self.side.advance(when, stay=False)
 
     def _hand_in(self) -> None:
         """Give the side what the peer sent, as reads of one socket would bring it."""
