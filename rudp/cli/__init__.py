@@ -12,9 +12,22 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import rudp
-from rudp.cli import decode, demo, drill, echo, nc, perf, program, relay, report, running, stdio
+from rudp.cli import (
+    decode,
+    demo,
+    drill,
+    echo,
+    lab,
+    nc,
+    perf,
+    program,
+    relay,
+    report,
+    running,
+    stdio,
+)
 
-COMMANDS: Final = (demo, drill, decode, report, echo, nc, perf, relay, program)
+COMMANDS: Final = (demo, drill, lab, decode, report, echo, nc, perf, relay, program)
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""
