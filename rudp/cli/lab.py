@@ -50,6 +50,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help=f"how long it may take (default: {TIMEOUT:.0f}s)",
     )
     check.add_argument(
+        "--salt", default="", metavar="TEXT", help="have other hidden seeds, which belong to TEXT"
+    )
+    check.add_argument(
         "--html",
         metavar="PAGE",
         help="when a connection breaks write a page that compares it with the reference's",
@@ -119,7 +122,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
     """Run the check in a process; return what it tells, and whether its time was over."""
-    command = [sys.executable, "-m", "rudp.labs", options.file]
+    command = [sys.executable, "-m", "rudp.labs", options.file, options.salt]
     if options.html is not None:
         command.append(options.html)
     # A file takes what it tells, also of a process that has to be ended.

@@ -1,4 +1,4 @@
-"""``python -m rudp.labs FILE [PAGE]``: checks a file, in a process that can be ended.
+"""``python -m rudp.labs FILE SALT [PAGE]``: checks a file, in a process that can be ended.
 
 It tells what it does in JSON, a line each; ``rudp lab check`` reads them.  What the class of the
 learner prints goes to the error stream.
@@ -27,13 +27,14 @@ def main(arguments: list[str]) -> int:
         except LabError as error:
             tell("unusable", why=str(error))
             return 1
-        verdict = check(lab, cls, lambda what: tell("next", what=what))
+        salt, *pages = arguments[1:]
+        verdict = check(lab, cls, tell=lambda what: tell("next", what=what), salt=salt)
         page = None
-        if len(arguments) > 1:
+        for name in pages:
             try:
-                page = arguments[1] if save(verdict, arguments[1]) else None
+                page = name if save(verdict, name) else None
             except OSError as error:
-                tell("unusable", why=f"cannot write {arguments[1]}: {error.strerror}")
+                tell("unusable", why=f"cannot write {name}: {error.strerror}")
                 return 1
     tell("verdict", **verdict.fields(), page=page)
     return int(bool(verdict.problem) or verdict.grade < 100)

@@ -145,10 +145,12 @@ def load(path: Path) -> tuple[Lab, Any]:
     return lab, cls
 
 
-def check(lab: Lab, cls: Any, tell: Callable[[str], None] = lambda _: None) -> Verdict:
-    """Put *cls* to the test; *tell* is told what comes next."""
+def check(
+    lab: Lab, cls: Any, *, tell: Callable[[str], None] = lambda _: None, salt: str = ""
+) -> Verdict:
+    """Put *cls* to the test; *tell* is told what comes next.  Each *salt* has its hidden seeds."""
     verdict = Verdict(lab.name)
-    for name, seeds in _seeds(lab, "questions", QUESTIONS):
+    for name, seeds in _seeds(lab, "questions", QUESTIONS, salt):
         group = Group(name, len(seeds))
         verdict.groups.append(group)
         for seed in seeds:
@@ -157,7 +159,7 @@ def check(lab: Lab, cls: Any, tell: Callable[[str], None] = lambda _: None) -> V
             group.passed += not problem
             verdict.problem = verdict.problem or problem
     broken = None
-    for name, seeds in _seeds(lab, "connections", CONNECTIONS):
+    for name, seeds in _seeds(lab, "connections", CONNECTIONS, salt):
         group = Group(name, len(seeds))
         verdict.groups.append(group)
         for number, seed in enumerate(seeds):
@@ -189,11 +191,11 @@ def _step(name: str, seed: int | str) -> str:
 
 
 def _seeds(
-    lab: Lab, what: str, numbers: tuple[int, int]
+    lab: Lab, what: str, numbers: tuple[int, int], salt: str
 ) -> Iterator[tuple[str, Sequence[int | str]]]:
     shown, hidden = numbers
     yield what, list(range(1, shown + 1))
-    yield f"hidden {what}", [f"{lab.name} {what} {n}" for n in range(hidden)]
+    yield f"hidden {what}", [f"{salt}{lab.name} {what} {n}" for n in range(hidden)]
 
 
 def _is_unwritten(problem: str) -> bool:
