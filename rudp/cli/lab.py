@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+import rudp
 from rudp.cli import arguments, output, stdio
 from rudp.labs.catalogue import LABS
 
@@ -82,7 +83,7 @@ def run_show(options: argparse.Namespace) -> int:
     """Show the task."""
     lab = LABS[options.name]
     print(lab.start.read_text(encoding="utf-8"))
-    print(f"# The package's own answer: {lab.package}")
+    print(f"# The answer of the package: {lab.package}")
     return 0
 
 
@@ -122,18 +123,28 @@ def run_check(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
     """Run the check in a process; return what it tells, and whether its time was over."""
-    command = [sys.executable, "-m", "rudp.labs", options.file, options.salt]
+    # Nothing in the folder takes the place of a module of Python's: -P.
+    command = [sys.executable, "-P", "-m", "rudp.labs", options.file, options.salt]
+    places = [str(Path(rudp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {
+        "RUDP_PURE": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, places)),
+    }
     if options.html is not None:
         command.append(options.html)
     # A file takes what it tells, also of a process that has to be ended.
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as file,
+    ):
+        environment["HYPOTHESIS_STORAGE_DIRECTORY"] = folder  # else there is one beside the file
         timed_out = False
         try:
             subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
-                env=os.environ | {"RUDP_PURE": "1"},
+                env=environment,
                 timeout=options.timeout,
                 check=False,
             )

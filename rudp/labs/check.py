@@ -44,6 +44,9 @@ ROWS: Final = 14
 
 _LOST: Final = re.compile("-X| X-")  # how a ladder draws it
 
+MODULE: Final = "lab_under_check"
+"""What the module of the learner is called while it is checked."""
+
 _LAB: Final = re.compile(r'\s*(?:#[^\n]*\n\s*)*"""Lab (\w+):')
 
 
@@ -128,11 +131,12 @@ def load(path: Path) -> tuple[Lab, Any]:
         raise LabError(f"cannot read it: {error.strerror}") from None
     except UnicodeDecodeError:
         raise LabError("it is not text in UTF-8") from None
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(MODULE, path)
     if spec is None or spec.loader is None:
         raise LabError("its name does not end with .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[MODULE] = module  # a name of its own: the file may be called random.py
+    sys.path.append(str(path.resolve().parent))  # and what stands beside it hides nothing
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:

@@ -1,6 +1,7 @@
 """``rudp lab``: from the list to the grade, as a learner goes."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from tests.labs.solutions import SLIPS, SOLUTIONS
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     return tmp_path
 
 
@@ -36,7 +36,7 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", "show", "rtt"]) == 0
     out = capsys.readouterr().out
     assert "class Rto:" in out
-    assert "# The package's own answer: rudp.core.loss.rtt" in out
+    assert "# The answer of the package: rudp.core.loss.rtt" in out
 
 
 def test_from_start_to_the_first_failed_check(capfd: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +92,19 @@ def test_what_breaks_it_and_a_page(capfd: pytest.CaptureFixture[str]) -> None:
     assert "Here the client of the reference sends:" in out
     assert "both.html written" in out
     assert "Lab sender: c:data:1 lost" in Path("both.html").read_text(encoding="utf-8")
+    assert sorted(os.listdir()) == ["both.html", "lab_sender.py"]
+
+
+def test_a_file_may_have_any_name_and_import_what_stands_beside_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    Path("struct.py").write_text("1 / 0")  # hides nothing
+    text = SOLUTIONS["close"].replace("class Machine:", "import helper\nclass Machine:")
+    Path("helper.py").write_text("")
+    Path(write("close", text)).rename("random.py")
+    assert main(["lab", "check", "random.py"]) == 0
+    assert "grade                100" in capfd.readouterr().out
+    assert sorted(os.listdir()) == ["helper.py", "random.py", "struct.py"]
 
 
 def test_a_class_that_loops(capfd: pytest.CaptureFixture[str]) -> None:

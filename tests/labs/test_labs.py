@@ -89,6 +89,7 @@ def test_the_file_to_begin_with_is_not_written_yet(lab: Lab, tmp_path: Path) -> 
     assert "NotImplementedError" in verdict.problem
 
 
+@pytest.mark.slow
 def test_another_salt_is_other_hidden_seeds(tmp_path: Path) -> None:
     """What was written for the seeds that are known fails."""
     path = written(LABS["checksum"], SOLUTIONS["checksum"], tmp_path)
