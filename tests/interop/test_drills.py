@@ -52,6 +52,15 @@ def test_where_the_kernel_differs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "kernel" in out.partition("FAILED      kernel")[2]
 
 
+def test_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["drill", "handshake/simultaneous", "--kernel", "-v"]) == 0
+    out = capsys.readouterr().out.partition("      rudp      kernel\n")[2].splitlines()
+    assert out[0] == "    0.0000      0.0000  connect"
+    times = [(line[:10].strip(), line[12:22].strip()) for line in out[:8]]
+    assert [bool(ours) for ours, _ in times] == [True] * 6 + [False, True]
+    assert all(theirs for _, theirs in times)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -52,7 +52,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help=f"by how much the kernel may be late (default: {kernel.TOLERANCE * 1000:.0f}ms)",
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="say when each line was played"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="say when each line was played; with --kernel against both, side by side",
     )
     parser.add_argument("--ladder", action="store_true", help="draw what happened")
     parser.add_argument(
@@ -80,9 +83,12 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.error(f"--kernel: {reason}")
     watched = bool(options.ladder or options.html is not None)
     results = []
+    rudp: dict[str, Result] = {}
     for result in playing.play(paths, options.kernel, options.tolerance, watched):
         results.append(result)
-        _tell(say, result, options)
+        _tell(say, result, options, rudp.get(result.name))
+        if result.side == "rudp":
+            rudp[result.name] = result
     _sum_up(say, results)
     try:
         if options.junit is not None:
@@ -138,15 +144,20 @@ def _list(paths: dict[str, Path], say: output.Output) -> int:
     return status
 
 
-def _tell(say: output.Output, result: Result, options: argparse.Namespace) -> None:
-    """Say how a drill went."""
+def _tell(
+    say: output.Output, result: Result, options: argparse.Namespace, rudp: Result | None
+) -> None:
+    """Say how a drill went; *rudp*: how it did against that, if this is another side."""
     time = "" if result.status in (SKIPPED, UNREADABLE) else f"  {result.seconds:.3f} s"
     why = f"  {result.why}" if result.status == SKIPPED else ""
     say.line(f"{result.status:10}  {result.side:6}  {result.name}{time}{why}")
     say.event("drill", **result.fields())
     if options.verbose and result.status in (PASSED, FAILED):
-        for when, line in result.played:
-            say.line(f"{when:10.4f}  {line.text.strip()}")
+        if rudp is None:
+            for when, line in result.played:
+                say.line(f"{when:10.4f}  {line.text.strip()}")
+        else:
+            _beside(say, rudp, result)
     elif result.error is not None:
         if len(result.played) > TRANSCRIPT:
             say.line("       ...")
@@ -160,6 +171,16 @@ def _tell(say: output.Output, result: Result, options: argparse.Namespace) -> No
         ladder = Ladder(result.side, "peer")
         ladder.draw(result.recording)
         say.line(f"\n{ladder}\n")
+
+
+def _beside(say: output.Output, first: Result, second: Result) -> None:
+    """Say when each line was played against two sides."""
+    say.line(f"{first.side:>10}  {second.side:>10}")
+    times = [{line.number: when for when, line in one.played} for one in (first, second)]
+    lines = {line.number: line for one in (first, second) for _, line in one.played}
+    for number, line in sorted(lines.items()):
+        columns = [f"{one[number]:10.4f}" if number in one else " " * 10 for one in times]
+        say.line(f"{'  '.join(columns)}  {line.text.strip()}")
 
 
 def _sum_up(say: output.Output, results: list[Result]) -> None:
