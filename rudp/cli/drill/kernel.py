@@ -36,9 +36,6 @@ TOLERANCE: Final = 0.03
 SLACK: Final = 0.13
 """The wheel of the kernel's timers is so coarse that one may expire an eighth later."""
 
-BLUR: Final = 0.02
-"""Seconds by which a time that the kernel measures may differ."""
-
 PATIENCE: Final = 0.2
 """Seconds after which somebody who waits looks whether all are to stop."""
 
@@ -116,7 +113,6 @@ class Kernel(Side):
     name = "kernel"
     slack = SLACK
     heedless = "P"  # it pushes where it thinks that waiting is of no use
-    blur = BLUR
 
     def __init__(
         self,
@@ -127,7 +123,7 @@ class Kernel(Side):
     ) -> None:
         super().__init__()
         self._stop = stop or threading.Event()
-        self.tolerance = tolerance
+        self.tolerance = self.blur = tolerance
         self.packets: list[tuple[float, bool, bytes]] = []
         """What passed the device: when, whether to the kernel, and the IP packet."""
         self._translator = Translator(PLAN)

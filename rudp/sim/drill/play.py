@@ -188,7 +188,7 @@ class Play:
         found = self.side.look(self._flow(line.flow), line.verb, tuple(names))
         if line.verb in ("urgent", "unsent", "count", "records", "connections"):
             wanted = str(int(wanted))
-        if found != wanted and not _alike(found, wanted, self.side.blur):
+        if found != wanted and not _alike(found, wanted, self.side):
             subject = " ".join([line.verb, *names])
             raise DrillError(
                 f"it is {found or 'nothing'}",
@@ -302,10 +302,11 @@ class Play:
             raise DrillError(str(error)) from None
 
 
-def _alike(found: str, wanted: str, blur: float) -> bool:
-    """Are both measured times, or nearly so, and differ by *blur* or less?"""
+def _alike(found: str, wanted: str, side: Side) -> bool:
+    """Are both measured times, and differ by no more than *side* may be wrong?"""
     try:
-        return "." in wanted and abs(float(found) - float(wanted)) <= blur
+        wrong = abs(float(found) - float(wanted))
+        return "." in wanted and wrong <= side.blur + side.slack * float(wanted)
     except ValueError:
         return False
 

@@ -33,7 +33,7 @@ class Side(abc.ABC):
 
     ``name``: one of :data:`rudp.sim.drill.language.SIDES`.  ``tolerance``: seconds by which a
     segment may be early or late; ``slack``: the share of a wait by which it may be late as well.
-    ``blur``: by how much a time may differ that the side has measured itself.
+    ``blur``: seconds, besides that share, by which a time that it measures may differ.
     ``heedless``: control bits that are not compared.  ``peer``: where that of the main flow is.
     ``came``: segments that came out and were not asked for yet.
     """
