@@ -115,7 +115,7 @@ def run_check(options: argparse.Namespace) -> int:
         why = f"it has not come to an end after {options.timeout:g} s{doing}"
     else:
         why = latest.get("why", "the check has ended too early")
-    say.event("verdict", lab=None, grade=0, problem=why, faults=None, where="", page=None)
+    say.event("verdict", lab=None, grade=0, problem=why, faults=None, page=None)
     if not options.json:
         stdio.complain(f"rudp lab check: {options.file}: {why}")
     return 1
@@ -164,7 +164,8 @@ def _tell(say: output.Output, verdict: dict[str, Any]) -> int:
         say.line(f"\n{verdict['problem']}")
     if verdict["faults"] is not None:
         faults = verdict["faults"] or "none are needed"
-        say.line(f"\nThe smallest faults with which a connection breaks: {faults}")
+        which = "The smallest faults" if verdict["smallest"] else "Faults, perhaps not the fewest,"
+        say.line(f"\n{which} with which a connection breaks: {faults}")
     if verdict["where"]:
         say.line(f"\n{verdict['where']}")
     if verdict["page"]:

@@ -85,14 +85,16 @@ class Verdict:
     """What a check has found.
 
     ``grade``: percent of all that was put to the class.  ``problem``: the first that went wrong, ""
-    if nothing; ``faults``: the smallest fault script that makes a connection break, None if it was
-    no connection; ``where``: where the run differs from the reference's.  ``runs``: both of them.
+    if nothing.  ``faults``: a fault script that makes a connection break, None if none does, and
+    ``smallest``: whether no smaller one was found that does.  ``where``: where the run differs from
+    the reference's.  ``runs``: both of them.
     """
 
     lab: str
     groups: list[Group] = dataclasses.field(default_factory=list)
     problem: str = ""
     faults: str | None = None
+    smallest: bool = False
     where: str = ""
     runs: tuple[Recording, Recording] | None = None
 
@@ -110,6 +112,7 @@ class Verdict:
             "grade": self.grade,
             "problem": self.problem,
             "faults": self.faults,
+            "smallest": self.smallest,
             "where": self.where,
         } | groups
 
@@ -245,7 +248,8 @@ _EMPTY: Final = ('{"events": "rudp", "format": 1, "ends": []}',)
 def _explain(lab: Lab, cls: Any, broken: Outcome, verdict: Verdict) -> None:
     """Find the smallest script that breaks the class, and where its run differs."""
     script = _smallest(lambda one: bool(_played(lab, cls, script=one).problem))
-    if script is None:  # it takes more than a few faults, or another measure
+    verdict.smallest = script is not None
+    if script is None:  # it takes more than a few faults, or there is no hypothesis
         script = broken.happened
     mine = _played(lab, cls, script=script)
     right = _played(lab, task_of(lab).Reference, script=script)

@@ -78,6 +78,7 @@ def test_a_grade_for_programs(capfd: pytest.CaptureFixture[str]) -> None:
     told = capfd.readouterr()
     assert json.loads(told.out) == {
         "event": "verdict", "lab": "rtt", "grade": 100, "problem": "", "faults": None, "where": "",
+        "smallest": False,
         "questions": [5, 5], "hidden questions": [20, 20],
         "connections": [5, 5], "hidden connections": [15, 15], "page": None,
     }  # fmt: skip

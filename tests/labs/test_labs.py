@@ -1,6 +1,7 @@
 """Each lab: the package's own answer and a learner's pass, slips are found, and it says where."""
 
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def test_the_smallest_faults_and_where_the_run_differs(tmp_path: Path) -> None:
     slip = SLIPS["sender"][1]
     verdict = checked(LABS["sender"], SOLUTIONS["sender"].replace(*slip), tmp_path)
     assert verdict.faults is not None
+    assert verdict.smallest
     script = FaultScript(verdict.faults)
     assert len(script) == 1
     (fault,) = script
@@ -127,6 +129,18 @@ def test_the_smallest_faults_and_where_the_run_differs(tmp_path: Path) -> None:
     page = tmp_path / "both.html"
     assert save(verdict, str(page))
     assert f"Lab sender: {fault}" in page.read_text(encoding="utf-8")
+
+
+def test_without_hypothesis_the_faults_are_those_that_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    slip = SLIPS["sender"][1]
+    verdict = checked(LABS["sender"], SOLUTIONS["sender"].replace(*slip), tmp_path)
+    assert not verdict.smallest
+    assert verdict.faults is not None
+    assert len(FaultScript(verdict.faults)) > 1
+    assert "Here the client of the reference sends:" in verdict.where
 
 
 def test_a_connection_that_breaks_without_faults(tmp_path: Path) -> None:
