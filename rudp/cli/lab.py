@@ -8,6 +8,7 @@ import argparse
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -128,6 +129,7 @@ def _check(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
     places = [str(Path(rudp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
         "RUDP_PURE": "1",
+        "COLUMNS": str(shutil.get_terminal_size().columns),  # for the ladder
         "PYTHONPATH": os.pathsep.join(filter(None, places)),
     }
     if options.html is not None:
