@@ -22,7 +22,7 @@ from rudp.core.watch.stats import EndpointStats
 ROOT = Path(__file__).resolve().parent.parent
 
 TABLE = """\
-__main__ → cli | testing
+__main__ → cli → labs → testing
 rudp
 aio.program → aio.carrier → aio.rule · aio.standing | nat
 aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news
@@ -40,11 +40,12 @@ core.terms
 """  # noqa: E501 - a row of the table is a line
 
 KNOWS = {
-    "cli": {"rudp", "sim", "bridge", "trace"},
+    "cli": {"rudp", "labs", "sim", "bridge", "trace"},
+    "labs": {"testing", "sim", "trace", "config", "core"},
     "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
     "rudp": {"aio", "nat", "config", "build", "core.congestion", "core.terms", "core.watch"},
     "udp": {"_lane", "config", "core.segment"},
-    "sim": {"config", "core.demux", "core.segment"},
+    "sim": {"config", "core.demux", "core.life", "core.segment", "core.terms", "core.watch"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},
     "bridge": {"core.segment"},
 }
@@ -59,7 +60,12 @@ FORBIDDEN_IN_CORE = {
 ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info"}}
 """Of these modules the core uses nothing but these names."""
 
-EXTRAS = {"cli": {"rich", "uvloop"}, "aio": {"uvloop"}, "testing": {"hypothesis", "pytest"}}
+EXTRAS = {
+    "cli": {"rich", "uvloop"},
+    "aio": {"uvloop"},
+    "labs": {"hypothesis"},
+    "testing": {"hypothesis", "pytest"},
+}
 """Packages of an extra that a room uses if they are installed: it imports them inside functions."""
 
 AT_ONCE = {"testing.plugin": {"pytest"}, "testing.marked": {"pytest"}}

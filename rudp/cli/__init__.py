@@ -15,7 +15,9 @@ import rudp
 from rudp.cli import (
     decode,
     demo,
+    drill,
     echo,
+    lab,
     nc,
     perf,
     program,
@@ -26,7 +28,9 @@ from rudp.cli import (
     stdio,
 )
 
-COMMANDS: Final = (demo, decode, report, echo, nc, perf, relay, rendezvous, program)
+COMMANDS: Final = (
+    demo, drill, lab, decode, report, echo, nc, perf, relay, rendezvous, program
+)  # fmt: skip
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""

@@ -28,7 +28,7 @@ from rudp.core.send.pmtu import PathMtu
 from rudp.core.send.sender import Sender
 from rudp.core.send.train import NO_TRAIN
 from rudp.core.terms.counters import Count
-from rudp.core.terms.state import Cause, State, after
+from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF, PATIENCE, Timers
 from rudp.core.terms.why import Why
 from rudp.core.watch.recorder import FlightRecorder
@@ -188,7 +188,9 @@ class Tcb:
         self.train = NO_TRAIN  # what follows the run that left last, the last of it first
         if iss is None:
             iss = around.isn.iss(path, ports, now)
-        self.sender = Sender(iss, config, self.timers, around.ack, around.memory.buffers)
+        self.sender: Sender = around.parts.sender(
+            iss, config, self.timers, around.ack, around.memory.buffers
+        )
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
@@ -228,7 +230,7 @@ class Tcb:
     def move(self, cause: Cause, now: float) -> None:
         """Go along the arrow *cause*; leaving SYN-RECEIVED for good proves the peer's address."""
         before = self.state
-        self.state = after(before, cause)
+        self.state = self.around.parts.after(before, cause)
         if self.state is before:
             return
         self.history += self.state, now
@@ -314,7 +316,8 @@ class Tcb:
         self._forget_receiver()
         around = self.around
         stake = around.stake(self.path)
-        receiver = self.receiver = Receiver(irs, config, self.timers, around.memory, stake)
+        receiver: Receiver = around.parts.receiver(irs, config, self.timers, around.memory, stake)
+        self.receiver = receiver
         self.peer_mss = default_mss(self.path) if offer.mss is None else max(offer.mss, MSS_FLOOR)
         scale = offer.window_scale if config.window_scaling else None
         self.scaling = scale is not None
