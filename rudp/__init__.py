@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from rudp.core.watch.stats import EndpointStats
     from rudp.core.watch.tracer import Tracer
     from rudp.keys import MasterKey
+    from rudp.nat.punch import PunchOptions, create_punched, mapped_address, punch
+    from rudp.nat.rendezvous import Rendezvous, start_rendezvous
 
 _HOME: Final = {
     "aio.connect": ["create_connection"],
@@ -53,10 +55,12 @@ _HOME: Final = {
     "core.watch.stats": ["EndpointStats"],
     "core.watch.tracer": ["Tracer"],
     "keys": ["MasterKey"],
+    "nat.punch": ["PunchOptions", "create_punched", "mapped_address", "punch"],
+    "nat.rendezvous": ["Rendezvous", "start_rendezvous"],
 }
 """Where each public name comes from: it is imported when somebody asks for it (PEP 562)."""
 
-_ROOMS: Final = frozenset({"aio", "config", "core", "keys", "sim", "trace", "udp"})
+_ROOMS: Final = frozenset({"aio", "config", "core", "keys", "nat", "sim", "trace", "udp"})
 """Modules that are found as attributes without being imported by name."""
 
 if not TYPE_CHECKING:  # to a type checker it would say that there is every name
@@ -89,22 +93,28 @@ __all__ = [
     "EndpointStats",
     "MasterKey",
     "NewReno",
+    "PunchOptions",
+    "Rendezvous",
     "Server",
     "Signal",
     "State",
     "Tracer",
     "Transport",
     "create_connection",
+    "create_punched",
     "create_server",
     "delivered",
     "info",
     "install",
+    "mapped_address",
     "new_event_loop",
     "new_uvloop",
     "open_connection",
+    "punch",
     "reset",
     "run",
     "set_keys",
+    "start_rendezvous",
     "start_server",
     "start_tls",
 ]

@@ -3,8 +3,8 @@
 The requirements are in ``tests/requirements.toml``.  A test shows one by carrying its id: in its
 name, spelled with underscores (``test_MUST_13_...``), or in a docstring, comment or string of its
 own (``MUST-13``, ``M-1..M-21``, ``MUST-58/59``).  Ids outside of a test function, in a table of
-cases for instance, count for the class or the file.  Plain text files under ``tests/scripts``
-count as a whole.  What kernels answer is in ``tests/vm/observed.json``.
+cases for instance, count for the class or the file.  The drills that come with rudp, which a test
+plays, count as a whole.  What kernels answer is in ``tests/vm/observed.json``.
 
 ``python -m tests.conformance`` rewrites the page; with ``--check`` it only tells whether the page
 is up to date.
@@ -26,6 +26,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 REQUIREMENTS = TESTS / "requirements.toml"
 OBSERVED = TESTS / "vm" / "observed.json"
+DRILLS = TESTS.parent / "rudp" / "sim" / "drill" / "shipped"
 PAGE = TESTS.parent / "docs" / "conformance.md"
 
 NOT_EVIDENCE = {TESTS / "conformance.py", TESTS / "test_conformance.py"}
@@ -173,7 +174,7 @@ def prose(source: str) -> Iterator[tuple[int, str]]:
                 yield token.start[0] + offset, line
 
 
-def evidence(ids: Ids, root: Path = TESTS) -> dict[str, list[str]]:
+def evidence(ids: Ids, root: Path = TESTS, drills: Path = DRILLS) -> dict[str, list[str]]:
     """Return for each id the tests that carry it, sorted.
 
     Raises UnknownIdError, with the place, for an id that no requirement has.
@@ -192,12 +193,10 @@ def evidence(ids: Ids, root: Path = TESTS) -> dict[str, list[str]]:
             for id_ in _located(found, f"{file}:{line}"):
                 if path.name.startswith("test_"):
                     shown[id_].add(owner.name)
-    for path in sorted((root / "scripts").rglob("*")):
-        if path.is_file() and path.suffix not in (".py", ".pyc"):
-            file = path.relative_to(root).as_posix()
-            text = path.read_text(encoding="utf-8")
-            for id_ in _located([*ids.in_name(path.stem), *ids.in_text(text)], file):
-                shown[id_].add(file)
+    for path in sorted(drills.rglob("*.drill")):
+        name = f"rudp drill {path.relative_to(drills).with_suffix('').as_posix()}"
+        for id_ in _located(ids.in_text(path.read_text(encoding="utf-8")), name):
+            shown[id_].add(name)
     return {id_: sorted(places) for id_, places in shown.items()}
 
 
@@ -226,7 +225,8 @@ def page(sections: list[Section], shown: dict[str, list[str]]) -> str:
         "# Conformance",
         "",
         "Made by `python -m tests.conformance` from `tests/requirements.toml` and the ids that the",
-        "tests carry; not to be edited. Test names are relative to `tests/`.",
+        "tests carry; not to be edited. Test names are relative to `tests/`;",
+        "a `rudp drill` is one of [the drills](drill.md) that come with rudp.",
         "",
         "*applies*: it binds rudp. *covered*: the system's UDP and IP do it. *later*: that part of",
         "rudp is not implemented yet. *n/a*: it cannot apply on top of UDP sockets. *optional*: a",

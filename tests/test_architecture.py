@@ -22,9 +22,9 @@ from rudp.core.watch.stats import EndpointStats
 ROOT = Path(__file__).resolve().parent.parent
 
 TABLE = """\
-__main__ → cli | testing
+__main__ → cli → labs → testing
 rudp
-aio.program → aio.carrier → aio.rule · aio.standing
+aio.program → aio.carrier → aio.rule · aio.standing | nat
 aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
@@ -40,11 +40,21 @@ core.terms
 """  # noqa: E501 - a row of the table is a line
 
 KNOWS = {
-    "cli": {"rudp", "sim", "bridge", "trace"},
+    "cli": {"rudp", "labs", "sim", "bridge", "trace"},
+    "labs": {"testing", "sim", "trace", "config", "core"},
     "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
-    "rudp": {"aio", "config", "keys", "build", "core.congestion", "core.terms", "core.watch"},
+    "rudp": {
+        "aio",
+        "nat",
+        "config",
+        "keys",
+        "build",
+        "core.congestion",
+        "core.terms",
+        "core.watch",
+    },
     "udp": {"_lane", "config", "core.segment"},
-    "sim": {"config", "core.demux", "core.segment"},
+    "sim": {"config", "core.demux", "core.life", "core.segment", "core.terms", "core.watch"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},
     "bridge": {"core.segment"},
 }
@@ -63,6 +73,7 @@ EXTRAS = {
     "cli": {"rich", "uvloop"},
     "aio": {"uvloop"},
     "keys": {"cryptography"},
+    "labs": {"hypothesis"},
     "testing": {"hypothesis", "pytest"},
 }
 """Packages of an extra that a room uses if they are installed: it imports them inside functions."""

@@ -94,7 +94,7 @@ def test_ids_count_for_the_test_that_carries_them(ids: conformance.Ids, tmp_path
         "    def helper(self): 'W-1'\n"
     )
     (tmp_path / "helper.py").write_text("# M-1 is no test here\n")
-    assert conformance.evidence(ids, tmp_path) == {
+    assert conformance.evidence(ids, tmp_path, tmp_path) == {
         "MUST-1": ["test_it.py"],
         "W-1": ["test_it.py::TestTwo", "test_it.py::test_one"],
         "W-12": ["test_it.py::test_one"],
@@ -104,10 +104,10 @@ def test_ids_count_for_the_test_that_carries_them(ids: conformance.Ids, tmp_path
     }
 
 
-def test_scripts_count_as_a_whole(ids: conformance.Ids, tmp_path: Path) -> None:
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts" / "MUST_1_open.txt").write_text("# W-1\n0.0 > SYN\n")
-    assert conformance.evidence(ids, tmp_path) == {
-        "MUST-1": ["scripts/MUST_1_open.txt"],
-        "W-1": ["scripts/MUST_1_open.txt"],
+def test_drills_count_as_a_whole(ids: conformance.Ids, tmp_path: Path) -> None:
+    (tmp_path / "close").mkdir()
+    (tmp_path / "close" / "one.drill").write_text("# It opens (MUST-1, W-1).\nconnect\n> S 0\n")
+    assert conformance.evidence(ids, tmp_path, tmp_path) == {
+        "MUST-1": ["rudp drill close/one"],
+        "W-1": ["rudp drill close/one"],
     }

@@ -13,6 +13,7 @@ import pytest
 
 import rudp
 import rudp.sim
+import rudp.sim.drill
 import rudp.testing
 import rudp.trace
 from rudp import cli
@@ -51,7 +52,9 @@ def test_demos_to_try_can_be_tried(
 
 
 @pytest.mark.parametrize(
-    "module", [rudp, rudp.sim, rudp.testing, rudp.trace], ids=lambda one: one.__name__
+    "module",
+    [rudp, rudp.sim, rudp.sim.drill, rudp.testing, rudp.trace],
+    ids=lambda one: one.__name__,
 )
 def test_the_reference_has_all_public_names(module: types.ModuleType) -> None:
     page = docs.ROOT / "docs" / "reference" / f"{module.__name__.rpartition('.')[2]}.md"

@@ -27,7 +27,7 @@ P_co = TypeVar("P_co", bound=asyncio.BaseProtocol, covariant=True)
 
 
 class Open(Protocol[P_co]):
-    """Opens one connection from an endpoint to an address; :func:`_open` with its first half."""
+    """Opens one connection from an endpoint to an address: half of :func:`open_from`."""
 
     async def __call__(
         self, endpoint: Endpoint, remote: Address, *, local_port: int | None = None
@@ -102,7 +102,7 @@ async def create_connection(
     # whose TLS handshake is under way.
     early = tls is None and len(infos) <= 1
     first: Callable[[], Any] = protocol_factory if early else asyncio.Protocol
-    open_: Open[Any] = functools.partial(_open, loop, first, config, inner_port, watcher)
+    open_: Open[Any] = functools.partial(open_from, loop, first, config, inner_port, watcher)
     if sock is not None:
         opened = await _over_socket(registry, sock, config, open_)
         return await _begun(opened, protocol_factory, tls, early=early)
@@ -193,7 +193,7 @@ async def connect_unclaimed(
         remote = *remote[:2], *address[2:]  # the zone of a link-local address
     locals_ = None if local_addr is None else await resolve(loop, *local_addr, family=family)
     watcher = watching(loop, tracer=tracer, capture=None, name="client", peer_name="")
-    open_: Open[Any] = functools.partial(_open, loop, asyncio.Protocol, config, None, watcher)
+    open_: Open[Any] = functools.partial(open_from, loop, asyncio.Protocol, config, None, watcher)
     transport, _ = await _to_address(registry_of(loop), (kind, remote), locals_, config, open_)
     return transport
 
@@ -264,7 +264,7 @@ async def _over_socket(
     return await open_(endpoint, remote, local_port=int(endpoint.sockname[1]))
 
 
-async def _open(
+async def open_from(
     loop: asyncio.AbstractEventLoop,
     protocol_factory: Callable[[], P],
     config: Config,

@@ -15,7 +15,7 @@ import socket
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from rudp.aio.endpoint import Endpoint, cannot_bind
 from rudp.aio.kinds import has_real_network, watches_descriptors
@@ -28,6 +28,8 @@ from rudp.udp.port import Port, Receiver, ask_for_buffers, lend_address
 from rudp.udp.portable import PortablePort
 
 _ATTRIBUTE = "_rudp_registry"
+
+E = TypeVar("E", bound=Endpoint)
 
 _SECRET = os.urandom(32)
 """What initial sequence numbers and timestamps are made from (RFC 6528 §3).
@@ -84,8 +86,8 @@ class Registry:
         self._watches = self._real and watches_descriptors(loop)
         # A loop that plays a seed over again brings its own chance; a real one has the system's.
         chance = getattr(loop, "chance", None)
-        self._chance = chance if isinstance(chance, random.Random) else random.SystemRandom()
-        self._secret = self._chance.randbytes(32) if chance is not None else _SECRET
+        self.chance = chance if isinstance(chance, random.Random) else random.SystemRandom()
+        self._secret = self.chance.randbytes(32) if chance is not None else _SECRET
         self._clients: dict[tuple[Address, DatagramIo], Endpoint] = {}
         self._servers: dict[tuple[Address, DatagramIo], Endpoint] = {}
         self._endpoints: set[Endpoint] = set()
@@ -119,20 +121,27 @@ class Registry:
         async with lock:
             endpoint = self._clients.get(key)
             if endpoint is None or endpoint.closed or fresh:
-                endpoint = await self._open(config, family, remote=remote)
+                endpoint = await self._open(Endpoint, config, family, remote=remote)
                 self._clients[key] = endpoint
             return endpoint
 
     async def own(self, config: Config, family: int, remote: Address, local: Address) -> Endpoint:
         """Return a new endpoint bound to *local* and connected to *remote*."""
-        return await self._open(config, family, local=local, remote=remote)
+        return await self._open(Endpoint, config, family, local=local, remote=remote)
+
+    async def bound(self, config: Config, family: int, local: Address | None, kind: type[E]) -> E:
+        """Return a new endpoint of *kind* that is bound to *local* and to be shared with nobody.
+
+        None: to whatever the system chooses.
+        """
+        return await self._open(kind, config, family, local=local)
 
     async def adopt(self, config: Config, sock: socket.socket, remote: Address | None) -> Endpoint:
         """Return a new endpoint for *sock*, a UDP socket, connected to *remote* if that is given.
 
         The endpoint owns the socket from now on.
         """
-        return await self._open(config, sock.family, sock=sock, remote=remote)
+        return await self._open(Endpoint, config, sock.family, sock=sock, remote=remote)
 
     async def server(
         self,
@@ -153,7 +162,12 @@ class Registry:
         endpoint = self._servers.get(key)
         if endpoint is None or endpoint.closed or not local[1]:
             endpoint = await self._open(
-                config, family, local=local, reuse_address=reuse_address, reuse_port=reuse_port
+                Endpoint,
+                config,
+                family,
+                local=local,
+                reuse_address=reuse_address,
+                reuse_port=reuse_port,
             )
             self._servers[endpoint.sockname, key[1]] = endpoint
         elif endpoint.lent:
@@ -192,6 +206,7 @@ class Registry:
 
     async def _open(
         self,
+        kind: type[E],
         config: Config,
         family: int,
         *,
@@ -200,16 +215,16 @@ class Registry:
         sock: socket.socket | None = None,
         reuse_address: bool = False,
         reuse_port: bool = False,
-    ) -> Endpoint:
-        """Make an endpoint and its socket."""
+    ) -> E:
+        """Make an endpoint of *kind* and its socket."""
         way = self._datagram_io(config)
         await self._keep()
         loop = self._loop
-        endpoint = Endpoint(
+        endpoint = kind(
             loop,
             config,
             secret=self._secret,
-            chance=self._chance,
+            chance=self.chance,
             connected=remote,
             real=self._real,
             on_empty=self._forget,

@@ -735,8 +735,7 @@ class Transport(WriteFlow, asyncio.Transport):
 
 
 _NO_EXTRA: Final[dict[str, Any]] = {}
-"""The dict that asyncio's base class wants to have; what is in it elsewhere is found here when
-somebody asks, since for ten thousand connections nobody does."""
+"""What asyncio's base class wants to have; ours is looked up below, by the few who ask for it."""
 
 _EXTRA: Final[dict[str, Callable[[Transport], Any]]] = {
     "sockname": lambda transport: transport._sockname,
@@ -747,4 +746,5 @@ _EXTRA: Final[dict[str, Callable[[Transport], Any]]] = {
     "socket": lambda transport: transport._socket,
     "tcp_info": Transport.info,
     "set_keys": lambda transport: transport._connection.change_keys,  # of rudp.set_keys()
+    "punched": lambda transport: vars(transport).get("punched"),
 }

@@ -12,9 +12,25 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import rudp
-from rudp.cli import decode, demo, echo, nc, perf, program, relay, report, running, stdio
+from rudp.cli import (
+    decode,
+    demo,
+    drill,
+    echo,
+    lab,
+    nc,
+    perf,
+    program,
+    relay,
+    rendezvous,
+    report,
+    running,
+    stdio,
+)
 
-COMMANDS: Final = (demo, decode, report, echo, nc, perf, relay, program)
+COMMANDS: Final = (
+    demo, drill, lab, decode, report, echo, nc, perf, relay, rendezvous, program
+)  # fmt: skip
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""

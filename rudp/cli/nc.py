@@ -32,14 +32,15 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser(
         "nc",
         help="connect standard input and output with a peer",
-        usage="%(prog)s [OPTIONS] HOST PORT\n       %(prog)s [OPTIONS] -l [HOST] PORT",
+        usage="%(prog)s [OPTIONS] HOST PORT\n       %(prog)s [OPTIONS] -l [HOST] PORT\n"
+        "       %(prog)s [OPTIONS] --punch ROOM --rendezvous HOST[:PORT]",
         description="Send standard input to a peer and write what comes to standard output. "
         "Everything else is said on standard error.",
     )
     parser.add_argument(
         "host", nargs="?", type=arguments.host, metavar="HOST", help="the peer, or where to listen"
     )
-    parser.add_argument("port", type=arguments.port, metavar="PORT", help="UDP port")
+    parser.add_argument("port", nargs="?", type=arguments.port, metavar="PORT", help="UDP port")
     parser.add_argument(
         "-l", "--listen", action="store_true", help="wait for one peer instead of connecting"
     )
@@ -47,6 +48,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "-v", "--verbose", action="store_true", help="say what happens on standard error"
     )
     settings.add_options(parser, connects=True)
+    settings.add_punch_options(parser)
     settings.add_tls_options(parser, passes_on=True)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
@@ -54,27 +56,50 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command."""
-    if not options.listen and (options.host is None or not options.port):
-        parser.error("a HOST and a PORT are needed to connect, or -l to listen")
+    punching = settings.punching(parser, options)
+    if punching is not None:
+        if options.host is not None or options.listen:
+            parser.error("with --punch there is no HOST, no PORT and no -l")
+    else:
+        if options.port is None and options.host is not None:  # one alone is the port
+            try:
+                options.host, options.port = None, arguments.port(options.host)
+            except argparse.ArgumentTypeError as error:
+                parser.error(f"argument PORT: {error}")
+        if options.port is None:
+            parser.error("the following arguments are required: PORT")
+        if not options.listen and (options.host is None or not options.port):
+            parser.error("a HOST and a PORT are needed to connect, or -l to listen")
     context, tls = settings.tls(
         parser, options, listens=options.listen, connects=not options.listen
     )
     if options.listen:
         tls = {"ssl": context}
+    if punching is not None:
+        punching["wait"] = None
     say = output.Output()
     if options.verbose or options.json:
         say = output.make(as_json=options.json, file=sys.stderr, lasting=True)
-    return running.run(parser, options, lambda: _carry(options, tls, say))
+    return running.run(parser, options, lambda: _carry(options, punching, tls, say))
 
 
-async def _carry(options: argparse.Namespace, tls: dict[str, Any], say: output.Output) -> int:
+async def _carry(
+    options: argparse.Namespace,
+    punching: rudp.PunchOptions | None,
+    tls: dict[str, Any],
+    say: output.Output,
+) -> int:
     """Open the connection and carry both directions to their ends."""
-    reader, writer = await (_accept if options.listen else _connect)(options, tls, say)
+    if punching is not None:
+        reader, writer = await rudp.punch(**punching)
+    else:
+        reader, writer = await (_accept if options.listen else _connect)(options, tls, say)
     session = Session(reader, writer, options.quiet_time)
     began = asyncio.get_running_loop().time()
     peer = address.name("rudp", writer.transport)
-    say.line(f"connected with {peer}")
-    say.event("connected", peer=peer)
+    way = writer.get_extra_info("punched")
+    say.line(f"connected with {peer}{f' ({way})' if way is not None else ''}")
+    say.event("connected", peer=peer, **({"punched": way} if way is not None else {}))
     try:
         await session.run()
         writer.close()

@@ -3,19 +3,32 @@
 One relay at each end of a bad path lets programs that know only TCP cross it with rudp::
 
     client - TCP -> relay tcp://:8080 rudp://far:7000 - rudp -> relay rudp://:7000 tcp://:80 - TCP
+
+Where both ends are behind NATs, ``punch`` takes the place of the rudp address on either side: for
+each connection the two relays meet in a room.
 """
 
 import argparse
 import asyncio
+import errno
 import functools
+import random
+from collections.abc import Callable
 from typing import Any, Final
 
+import rudp
 from rudp.cli import address, arguments, output, running, settings
 from rudp.cli.address import Address
 from rudp.cli.splice import Leg, Pair
 from rudp.trace.words import octets
 
 STATUS_INTERVAL: Final = 0.5
+
+PUNCH: Final = "punch"
+"""What stands for an address where the two relays punch."""
+
+AGAIN: Final = 2.0
+"""Seconds after a meeting that failed until the next."""
 
 GRACE: Final = 5.0
 """Seconds that a relay which is told to end takes to deliver what it has taken."""
@@ -28,10 +41,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="carry connections on, from TCP to rudp and from rudp to TCP",
         description="Carry each connection to LISTEN on to TARGET, until Ctrl-C or SIGTERM. "
         "Addresses are tcp://HOST:PORT or rudp://HOST:PORT; without HOST, LISTEN means all "
-        "addresses of this machine.",
+        "addresses of this machine. With --punch one of them is the word punch.",
     )
-    parser.add_argument("listen", type=Address.to_listen, metavar="LISTEN")
-    parser.add_argument("target", type=Address.to_connect, metavar="TARGET")
+    parser.add_argument("listen", type=_or_punch(Address.to_listen), metavar="LISTEN")
+    parser.add_argument("target", type=_or_punch(Address.to_connect), metavar="TARGET")
     parser.add_argument(
         "--max-connections",
         type=arguments.count(1, 60_000),
@@ -44,19 +57,33 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     running.add_options(parser)
     settings.add_options(parser, connects=True)
+    settings.add_punch_options(parser)
     settings.add_tls_options(parser, passes_on=True)
     parser.set_defaults(run=functools.partial(run, parser))
 
 
+def _or_punch(parse: Callable[[str], Address]) -> Callable[[str], Address]:
+    """Return *parse* for argparse, for the word punch as well."""
+
+    def address_or_punch(text: str) -> Address:
+        return Address("rudp", PUNCH, 0) if text == PUNCH else parse(text)
+
+    return address_or_punch
+
+
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command."""
+    punching = settings.punching(parser, options)
+    punched = [each for each in (options.listen, options.target) if each.host == PUNCH]
+    if len(punched) != (punching is not None):
+        parser.error("--punch is for one of LISTEN and TARGET, which then is the word punch")
     context, tls = settings.tls(
         parser,
         options,
         listens=options.listen.scheme == "rudp",
         connects=options.target.scheme == "rudp",
     )
-    relay = Relay(options, tls, output.make(as_json=options.json, lasting=True))
+    relay = Relay(options, punching, tls, output.make(as_json=options.json, lasting=True))
     return running.run(parser, options, lambda: relay.run(context), serves=True)
 
 
@@ -64,9 +91,14 @@ class Relay:
     """The pairs of one relay."""
 
     def __init__(
-        self, options: argparse.Namespace, tls: dict[str, Any], say: output.Output
+        self,
+        options: argparse.Namespace,
+        punching: rudp.PunchOptions | None,
+        tls: dict[str, Any],
+        say: output.Output,
     ) -> None:
         self._options = options
+        self._punching: rudp.PunchOptions = punching or {}
         self._config = settings.config(options)
         self._tls = tls
         self._say = say
@@ -83,16 +115,29 @@ class Relay:
         Then deliver what was taken, unless cancelled again, and reset what is open.
         """
         options = self._options
-        server = await options.listen.listen(self._accept, self._config, context)
-        try:
+        listening: Any  # what is to be ended at the end
+        if options.listen.host == PUNCH:
+            listening = asyncio.create_task(self._meet())
+            self._say.line(f"meeting at {options.rendezvous}, for {options.target}")
+            self._say.event("meeting", rendezvous=options.rendezvous, target=str(options.target))
+        else:
+            listening = server = await options.listen.listen(self._accept, self._config, context)
+            target = PUNCH if options.target.host == PUNCH else str(options.target)
             for where in address.addresses(options.listen.scheme, server):
-                self._say.line(f"listening on {where}, for {options.target}")
-                self._say.event("listening", address=where, target=str(options.target))
+                self._say.line(f"listening on {where}, for {target}")
+                self._say.event("listening", address=where, target=target)
+        try:
             while True:
                 await asyncio.sleep(STATUS_INTERVAL)
+                if isinstance(listening, asyncio.Task) and listening.done():
+                    listening.result()
                 self._say.status(self._figures())
         finally:
-            server.close()
+            if isinstance(listening, asyncio.Task):
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+            else:
+                listening.close()
             try:
                 await self._stop(ConnectionAbortedError("the relay was ended"))
             finally:
@@ -140,11 +185,48 @@ class Relay:
     async def _connect(self, pair: Pair) -> None:
         target = self._options.target
         try:
-            async with asyncio.timeout(settings.patience(self._options)):
-                await target.connect(lambda: pair.far, self._config, **self._tls)
+            if target.host == PUNCH:
+                await self._punch(lambda: pair.far)
+            else:
+                async with asyncio.timeout(settings.patience(self._options)):
+                    await target.connect(lambda: pair.far, self._config, **self._tls)
         except OSError as error:
-            self._say.line(f"{self._peers[pair]}: {target}: {running.in_words(error)}")
+            name = PUNCH if target.host == PUNCH else target
+            self._say.line(f"{self._peers[pair]}: {name}: {running.in_words(error)}")
             pair.cut(error)
+
+    async def _punch(self, factory: Callable[[], Leg]) -> None:
+        """Punch; if two are in the room already, wait until they have met."""
+        wait = self._options.connect_timeout
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
+        while True:
+            try:
+                await rudp.create_punched(factory, **(self._punching | {"wait": wait}))
+                return
+            except OSError as error:
+                if error.errno != errno.EBUSY or loop.time() > end:
+                    raise
+            await asyncio.sleep(random.uniform(0.1, 0.3))
+
+    async def _meet(self) -> None:
+        """Meet one peer after the other, each for one connection."""
+        said = ""
+        while True:
+            try:
+                await rudp.create_punched(self._accept, **(self._punching | {"wait": None}))
+                said = ""
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    raise
+                if error.errno == errno.EBUSY:  # the two before are about to leave the room
+                    await asyncio.sleep(0.1)
+                    continue
+                why = running.in_words(error)
+                if why != said:
+                    self._say.line(why)
+                said = why
+                await asyncio.sleep(AGAIN)
 
     def _ended(self, pair: Pair, error: BaseException | None) -> None:
         connecting = self._pairs.pop(pair, None)

@@ -164,7 +164,7 @@ def in_words(error: BaseException) -> str:
 
 def _names_a_call(error: OSError) -> bool:
     """Tell if *error* says, as asyncio has it, which call has failed in the place of why."""
-    return isinstance(error, ConnectionError) or str(error.strerror).startswith("Connect call")
+    return "Connect call" in str(error.strerror)
 
 
 def _small(text: str) -> str:

@@ -10,6 +10,9 @@ from typing import Any, Final
 
 import rudp
 from rudp.cli import arguments
+from rudp.cli.address import Address
+
+RENDEZVOUS_PORT: Final = 7478
 
 KEEPALIVE: Final = 25.0
 """Seconds without a word after which a segment asks for an answer.  Many home routers forget a
@@ -68,6 +71,63 @@ def config(options: argparse.Namespace) -> rudp.Config:
 def patience(options: argparse.Namespace) -> float:
     """Return the seconds after which an open that has not failed by itself, as TLS may, is over."""
     return float(options.connect_timeout) + 1.0
+
+
+def add_punch_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options of a connection that both sides open, through NATs."""
+    group = parser.add_argument_group("through NATs")
+    group.add_argument(
+        "--punch",
+        metavar="ROOM",
+        help="meet the peer in this room, a secret of both, and open the connection from both "
+        "sides at once; both say the same",
+    )
+    group.add_argument(
+        "--rendezvous",
+        type=_rendezvous,
+        metavar="HOST[:PORT]",
+        help="where the room is: a host that runs rudp rendezvous",
+    )
+    group.add_argument(
+        "--relay",
+        action="store_true",
+        help="be relayed by that host where there is no other way, if it does so",
+    )
+
+
+def _rendezvous(text: str) -> str:
+    """Return the address of a rendezvous, which may leave out what it has in common with all."""
+    url = text if "://" in text else f"rudp://{text}"
+    bare = url.rpartition("]")[2] if url.endswith("]") or "]:" in url else url.partition("://")[2]
+    found = Address.to_connect(url if ":" in bare else f"{url}:{RENDEZVOUS_PORT}")
+    if found.scheme != "rudp":
+        raise argparse.ArgumentTypeError(f"{text!r} is no rendezvous such as host or host:7478")
+    return str(found)
+
+
+def punching(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> rudp.PunchOptions | None:
+    """Return what :func:`rudp.punch` is to be given, None if nobody wants to punch.
+
+    Ends the program with status 2 if options do not go together.
+    """
+    if options.punch is None:
+        for name in ("rendezvous", "relay"):
+            if getattr(options, name):
+                parser.error(f"--{name} needs --punch")
+        return None
+    if not options.punch or options.rendezvous is None:
+        parser.error("--punch needs the name of a room, and --rendezvous")
+    if options.ssl:
+        parser.error("--ssl does not go with --punch: neither side is the server")
+    return {
+        "rendezvous": options.rendezvous,
+        "room": options.punch,
+        "relay": options.relay,
+        "timeout": options.connect_timeout,
+        "config": config(options),
+    }
 
 
 def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False) -> None:

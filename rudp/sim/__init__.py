@@ -2,12 +2,14 @@
 
 :func:`run` runs an asyncio program on a loop whose time is a number and whose datagrams travel over
 simulated links; :class:`Network` joins connection tables without asyncio; :class:`Link` is one
-direction of a path, for either of them or alone; :class:`Clock` is the queue of events below.
+direction of a path, for either of them or alone; :class:`Nat` is a router that translates
+addresses; :class:`Clock` is the queue of events below.
 """
 
 from rudp.sim.clock import Clock
 from rudp.sim.link import Link, LinkOptions
 from rudp.sim.loop import DeadlockError, VirtualLoop, run
+from rudp.sim.nat import Nat
 from rudp.sim.network import Network, Node
 from rudp.sim.paths import Tap
 
@@ -16,6 +18,7 @@ __all__ = [
     "DeadlockError",
     "Link",
     "LinkOptions",
+    "Nat",
     "Network",
     "Node",
     "Tap",

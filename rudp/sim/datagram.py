@@ -124,12 +124,13 @@ class DatagramNetwork(Paths):
             return
         self.report("refused", data, source, destination)
         # The error takes the way back, with all that can happen there.
-        back = self.link(destination[0], source[0])
+        back = self.link(*self.joined(destination[0], source[0]))
         for when, _ in back.carry(data[:ICMP_QUOTE], self.clock.now):
             self.clock.call_at(when, self._refuse, source, destination)
 
     def _refuse(self, source: Address, destination: Address) -> None:
-        endpoint = self._endpoint(source, destination)
+        destination = self.seen_as(destination, source)
+        endpoint = self._endpoint(self.whose(source), destination)
         if endpoint is not None and endpoint.peername == destination:
             self.loop.call_soon(endpoint.refuse)
 

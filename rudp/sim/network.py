@@ -16,6 +16,7 @@ from typing import Final, Generic, Protocol, TypeVar, Unpack
 
 from rudp.config import Config
 from rudp.core.demux.table import ConnectionTable
+from rudp.core.life.parts import USUAL, Parts
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.sim.clock import Clock
 from rudp.sim.link import LinkOptions
@@ -113,15 +114,17 @@ class Network(Paths):
         self._stirred: dict[Node[Table], None] = {}
         self._steps = 0
 
-    def host(self, address: Address, config: Config | None = None) -> Node[ConnectionTable]:
+    def host(
+        self, address: Address, config: Config | None = None, *, parts: Parts = USUAL
+    ) -> Node[ConnectionTable]:
         """Put a new :class:`ConnectionTable` at *address*.
 
-        Its secret and its random numbers follow from the seed.  Raises :class:`ValueError` when
-        the address is taken.
+        Its secret and its random numbers follow from the seed.  *parts*: what its connections are
+        made of.  Raises :class:`ValueError` when the address is taken.
         """
         chance = random.Random(f"{self.seed} table {address}")
         secret = chance.randbytes(32)
-        table = ConnectionTable(config or Config(), secret=secret, chance=chance)
+        table = ConnectionTable(config or Config(), secret=secret, chance=chance, parts=parts)
         table.enable_ecn()
         return self.attach(address, table)
 

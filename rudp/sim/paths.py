@@ -7,6 +7,11 @@ depend on what is sent on another.
 
 A host that talks to itself (everything on 127.0.0.1, say) uses one link for both directions, which
 then share its rate and its queue.  Give the two ends different addresses for a full-duplex path.
+
+Hosts may be put behind a NAT.  What they send gets its public address before the link, and what
+comes for that address is theirs, if the NAT lets it in, after the link: links join what has an
+address of its own.  Hosts behind one NAT reach each other without it, and nobody else by the
+addresses they have behind it.
 """
 
 import abc
@@ -16,6 +21,7 @@ from typing import Any, Literal, Unpack
 from rudp.core.segment.transmit import Address
 from rudp.sim.clock import Clock
 from rudp.sim.link import Link, LinkOptions
+from rudp.sim.nat import Nat
 
 Tap = Callable[
     [Literal["sent", "lost", "delivered", "refused"], float, bytes, Address, Address], Any
@@ -23,7 +29,9 @@ Tap = Callable[
 """An observer: what happened, when (seconds), the datagram, from which address, to which.
 
 ``sent`` comes once for each datagram, then ``lost`` at the same time, or one ``delivered`` for
-each copy that arrives; ``refused`` is a copy that arrives where nobody listens.
+each copy that arrives; ``refused`` is a copy that arrives where nobody listens, and ``lost`` at a
+later time one that a NAT did not let in.  Behind a NAT the addresses are those that sender and
+receiver see.
 """
 
 
@@ -51,6 +59,9 @@ class Paths(abc.ABC):
         self.links: dict[tuple[str, str], Link] = {}
         # What stands before the links, None for nothing; it hands on to :meth:`over_link`.
         self.way: Way | None = None
+        # By the host behind it, and by its own address.
+        self._nats: dict[str, Nat] = {}
+        self._outsides: dict[str, Nat] = {}
         # One that carries nothing checks the options now and keeps them for the others.
         self._model = Link(**options)
 
@@ -74,6 +85,44 @@ class Paths(abc.ABC):
             link.configure(**options)
         return link
 
+    def put_behind(self, nat: Nat, *hosts: str) -> Nat:
+        """Put *hosts* behind *nat*, which may itself be put behind another by its public address.
+
+        Returns *nat*.  Raises :class:`ValueError` for a host that is behind one already, or where
+        the public address is another NAT's.
+        """
+        if self._outsides.setdefault(nat.outside, nat) is not nat:
+            raise ValueError(f"there is another NAT at {nat.outside}")
+        for host in hosts:
+            if self._nats.setdefault(host, nat) is not nat:
+                raise ValueError(f"{host} is behind {self._nats[host]!r} already")
+            if host == nat.outside:
+                raise ValueError(f"{host} cannot be behind itself")
+        return nat
+
+    def nat_of(self, host: str) -> Nat | None:
+        """Return the NAT that *host* is behind."""
+        return self._nats.get(host)
+
+    def whose(self, address: Address) -> Address:
+        """Return who is behind the public *address* of a NAT, or *address* if nobody is."""
+        while (nat := self._outsides.get(address[0])) is not None:
+            inner = nat.inner_of(address)
+            if inner is None:
+                break
+            address = inner
+        return address
+
+    def joined(self, source: str, destination: str) -> tuple[str, str]:
+        """Return the hosts whose link carries what host *source* sends to host *destination*."""
+        while (nat := self._nats.get(source)) is not None:
+            if self._nats.get(destination) is nat:
+                break
+            source = nat.outside
+            if destination == source:
+                break
+        return source, destination
+
     def send(self, data: bytes, source: Address, destination: Address, ecn: int = 0) -> None:
         """Put a datagram on the path from *source* to *destination*, whoever sends it.
 
@@ -84,18 +133,60 @@ class Paths(abc.ABC):
             self.report("sent", data, source, destination)
             if not arrivals:
                 self.report("lost", data, source, destination)
+        take = self._come_in if self._outsides else self.arrive
         for when, *arrival in arrivals:
-            self.clock.call_at(when, self.arrive, *arrival)
+            self.clock.call_at(when, take, *arrival)
 
     def over_link(
         self, data: bytes, source: Address, destination: Address, ecn: int
     ) -> list[Arrival]:
         """Let the link of the two hosts carry a datagram; return what arrives."""
+        if self._nats:
+            seen = self._go_out(source, destination)
+            if seen is None:
+                return []
+            source = seen
         link = self.link(source[0], destination[0])
         return [
             (when, copy, source, destination, bits)
             for when, copy, bits in link.convey(data, ecn, self.clock.now)
         ]
+
+    def _go_out(self, source: Address, destination: Address) -> Address | None:
+        """Return *source* as *destination* sees it, None if nothing leads there."""
+        now = self.clock.now
+        while (nat := self._nats.get(source[0])) is not None:
+            if self._nats.get(destination[0]) is nat:
+                return source
+            if destination[0] == nat.outside and not nat.hairpin:
+                return None
+            seen = nat.outward(source, destination, now)
+            if seen is None or destination[0] == nat.outside:
+                return seen
+            source = seen
+        return None if destination[0] in self._nats else source
+
+    def _come_in(self, data: bytes, source: Address, destination: Address, ecn: int) -> None:
+        """Take a datagram that may have to pass NATs."""
+        now = self.clock.now
+        while (nat := self._outsides.get(destination[0])) is not None:
+            inner = nat.inward(destination, source, now)
+            if inner is None:
+                self.report("lost", data, source, destination)
+                return
+            destination = inner
+        self.arrive(data, source, destination, ecn)
+
+    def seen_as(self, inner: Address, remote: Address) -> Address:
+        """Return as what *remote* sees *inner*; *inner* itself if no NAT is between them."""
+        while (nat := self._nats.get(inner[0])) is not None:
+            if self._nats.get(remote[0]) is nat:
+                break
+            outer = nat.outer_of(inner, remote)
+            if outer is None:
+                break
+            inner = outer
+        return inner
 
     def report(
         self,

@@ -94,10 +94,11 @@ class FaultyWay:
         run = segment.parse(data)
         lost = destination in self._forgotten
         to = self._inside.get(destination, destination)
+        inner = self._network.whose(to)
         if run is None:
             arrivals = self._carried(data, source, to, ecn)
             return [] if lost else arrivals
-        conversation, side = self._conversation(source, to, run)
+        conversation, side = self._conversation(source, inner, run)
         names = [(kind, self._counted(conversation, side, kind)) for kind in kinds_of(run)]
         late = 0.0
         again: list[float] = []
@@ -115,11 +116,11 @@ class FaultyWay:
                 self._rebind(conversation.ends[fault.side])
                 lost = lost or destination in self._forgotten
             else:
-                hosts = frozenset((source[0], to[0]))
+                hosts = frozenset((source[0], inner[0]))
                 end = (now if fault.at is None else fault.at) + fault.amount
                 self._down[hosts] = max(self._down.get(hosts, 0.0), end)
         if self._down:
-            lost = lost or now < self._down.get(frozenset((source[0], to[0])), 0.0)
+            lost = lost or now < self._down.get(frozenset((source[0], inner[0])), 0.0)
         # What is lost on the way has used the rate of the link, as with chance.
         arrivals = self._carried(data, source, to, ecn)
         expected = self._without_chance(source[0], to[0], data, ecn)
@@ -200,6 +201,10 @@ class FaultyWay:
 
     def _rebind(self, inner: Address) -> None:
         """The NAT forgets the mapping of *inner*, and makes another one."""
+        nat = self._network.nat_of(inner[0])
+        if nat is not None:
+            nat.forget(inner)
+            return
         old = self._outside.get(inner, inner)
         self._forgotten.add(old)
         self._inside[old] = inner
@@ -225,6 +230,7 @@ class FaultyWay:
         self, source: str, to: str, data: bytes, ecn: int
     ) -> list[tuple[float, bytes, int]]:
         """Return what would arrive if the link left nothing to chance."""
+        source, to = self._network.joined(source, to)
         options = self._network.link(source, to).options
         twin, known = self._twins.get((source, to), (None, None))
         if twin is None:

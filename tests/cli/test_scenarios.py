@@ -24,7 +24,7 @@ from tests.cli.ladders.__main__ import FOLDER, played
 
 ISSUED = (
     "handshake close half-close time-wait isn loss fast-retransmit rto reorder zero-window "
-    "silly-window cwnd simultaneous-open simultaneous-close reset restart keep-alive wrap"
+    "silly-window cwnd simultaneous-open punch simultaneous-close reset restart keep-alive wrap"
 )
 
 

@@ -169,6 +169,14 @@ def test_half_close(start: Start) -> None:
     assert ends[-2:] == [("TIME-WAIT", "LAST-ACK"), ("TIME-WAIT", "CLOSED")]
 
 
+def test_nat_zoo(start: Start) -> None:
+    head, *rows = run(start, "nat_zoo.py", "0", "1").splitlines()
+    assert head.split()[:3] == ["none", "full", "cone"]
+    assert len(rows) == 6
+    assert sum(row.count("460 (460)") for row in rows) == 18
+    assert [row.split()[-3:] for row in rows if "relay" in row] == [["relay"] * 3]
+
+
 def test_late_segment(start: Start) -> None:
     """FIN above a gap; TW-10: the repeated FIN is answered; TW-4: the ports may be used again."""
     first, second, third = re.split(r"^\d\. ", run(start, "late_segment.py"), flags=re.MULTILINE)[

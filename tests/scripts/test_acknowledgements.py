@@ -1,6 +1,6 @@
 """Acknowledgements: when one is due at once, when it waits, and never two for one segment."""
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 FULL = 1452  # what our MSS option says
 
@@ -80,23 +80,6 @@ def test_DACK_2_gaps_and_what_fills_them(play: Play) -> None:
         < A 41:91(50) ack 1
         > A 1 ack 101 <sack 51:61>          # a duplicate, reported once
         read 60
-        """
-    )
-
-
-def test_SACK_1_three_blocks_beside_timestamps(play: Play) -> None:
-    """W-25, W-31."""
-    play(passive("mss 1000, sackOK, TS 0 0"))
-    play(
-        """
-        < A 11:21(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 11:21>
-        < A 31:41(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 31:41 11:21>
-        < A 51:61(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 51:61 31:41 11:21>
-        < A 71:81(10) ack 1
-        > A 1 ack 1 <TS 100 101, sack 71:81 51:61 31:41>
         """
     )
 

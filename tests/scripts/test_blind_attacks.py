@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 
 def test_CHAL_1_only_the_exact_RST_resets(play: Play) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rudp.config import Config
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.segment.transmit import Path
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active
 
 ESTABLISHED = active()
 FIN_WAIT_1 = active() + "shutdown \n > FA 1 ack 1 \n"
@@ -37,58 +37,6 @@ def test_ST_5_ST_30_ST_34_normal_close_by_us(play: Play) -> None:
         records 1
         +239.9 records 1
         +0.2 records 0
-        """
-    )
-
-
-def test_ST_5_ST_30_ST_34_normal_close_by_the_peer(play: Play) -> None:
-    """The passive side needs no TIME-WAIT."""
-    play(passive())
-    play(
-        """
-        < FA 1 ack 1
-        > A 1 ack 2
-        state CLOSE-WAIT
-        shutdown
-        state LAST-ACK
-        > FA 1 ack 2
-        +0.1 < A 2 ack 2
-        state CLOSED
-        error none
-        connections 0
-        records 0
-        """
-    )
-
-
-def test_ST_30_simultaneous_close(play: Play) -> None:
-    """RFC 9293 figure 13: both FINs cross."""
-    play(active())
-    play(
-        """
-        shutdown
-        > FA 1 ack 1
-        < FA 1 ack 1
-        > A 2 ack 2
-        state CLOSING
-        +0.1 < A 2 ack 2
-        state TIME-WAIT
-        records 1
-        """
-    )
-
-
-def test_TRAP_3_FIN_with_the_ack_of_ours(play: Play) -> None:
-    """ST-30 and ST-34 in one segment: FIN-WAIT-1 to TIME-WAIT."""
-    play(active())
-    play(
-        """
-        shutdown
-        > FA 1 ack 1
-        < FA 1 ack 2
-        > A 2 ack 2
-        state TIME-WAIT
-        records 1
         """
     )
 

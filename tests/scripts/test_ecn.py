@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play
+from tests.scripts.kit import Play
 
 OFFERED = """
     listen

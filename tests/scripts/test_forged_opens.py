@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play
+from tests.scripts.kit import Play
 
 
 def test_ST_17_ST_18_a_forged_crossing_SYN(play: Play) -> None:

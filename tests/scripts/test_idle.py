@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play, passive
+from tests.scripts.kit import Play, passive
 
 
 def test_a_client_that_opens_and_says_nothing(play: Play) -> None:

@@ -1,6 +1,6 @@
 """Keep-alive: only if asked for, only in silence, and patient."""
 
-from tests.scripts.harness import Play, passive
+from tests.scripts.kit import Play, passive
 
 
 def test_MUST_25_off_unless_asked_for(play: Play) -> None:

@@ -1,6 +1,6 @@
 """Losses found by acknowledgements: limited transmit, fast retransmit, recovery."""
 
-from tests.scripts.harness import Play, active
+from tests.scripts.kit import Play, active
 
 
 def sent(first: int, last: int, *, pushed: bool = False) -> str:

@@ -7,7 +7,7 @@ and of its absence move the window between bounds that honest ones would allow t
 
 import pytest
 
-from tests.scripts.harness import Play, active
+from tests.scripts.kit import Play, active
 
 SACK = active("mss 1000, sackOK")
 PLAIN = active("mss 1000")

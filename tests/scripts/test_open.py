@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 OUR_SYN = "mss 1452, sackOK, TS 0 0, ws 3"
 
@@ -310,21 +310,6 @@ def test_ST_5_close_in_syn_received(play: Play, call: str) -> None:
         > FA 6 ack 1
         +0.1 < A 1 ack 7
         state FIN-WAIT-2
-        """
-    )
-
-
-def test_ST_12_listen_takes_no_data_on_a_syn(play: Play) -> None:
-    """TFO-1, DEF-40, W-28: the client sends it again after the handshake."""
-    play(
-        """
-        listen
-        < S 0:10(10) <mss 1000, raw 220401020304>
-        > SA 0 ack 1
-        +0.1 < PA 1:11(10) ack 1
-        +0.04 > A 1 ack 11
-        accept
-        read 10
         """
     )
 

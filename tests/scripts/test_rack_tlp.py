@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 from tests.scripts.test_loss_recovery import sent
 
 

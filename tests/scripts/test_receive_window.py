@@ -3,7 +3,7 @@
 import pytest
 
 from rudp.config import Config
-from tests.scripts.harness import Play, passive
+from tests.scripts.kit import Play, passive
 
 
 def test_SWS_4_reading_from_a_buffer_beyond_the_window_field_sends_no_update(play: Play) -> None:

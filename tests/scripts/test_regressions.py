@@ -15,7 +15,7 @@ from rudp.core.segment.wire import read_segment
 from rudp.core.terms.counters import Counters
 from rudp.core.terms.timers import Timers
 from rudp.sim.network import Network
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 MIB = 1024 * 1024
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rudp.core.segment.transmit import Path
-from tests.scripts.harness import Play, active
+from tests.scripts.kit import Play, active
 
 IPV6: Path = (("2001:db8::1", 4000, 0, 0), "")
 

@@ -1,6 +1,6 @@
 """The window the peer gives us: what counts as its latest word, and what its going back means."""
 
-from tests.scripts.harness import Play, active
+from tests.scripts.kit import Play, active
 
 
 def test_TRAP_1_an_acknowledgement_that_is_news_brings_its_window(play: Play) -> None:

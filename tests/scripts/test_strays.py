@@ -5,7 +5,7 @@ import pytest
 from rudp.core.segment.transmit import Path
 from rudp.core.segment.wire import pack_segment
 from rudp.core.terms.counters import Count
-from tests.scripts.harness import Play, active
+from tests.scripts.kit import Play, active
 
 
 def test_ST_8_CLOSED_drops_a_RST(play: Play) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play
+from tests.scripts.kit import Play
 
 ALL = "mss 1460, sackOK, TS 0 0, ws 7"
 
@@ -192,7 +192,7 @@ def test_SYNC_3_timestamps_that_were_not_agreed_on(play: Play) -> None:
 def test_SYNC_2_a_cookie_is_for_one_peer(play: Play, flow: str) -> None:
     """CHAL-7: who sees it go by cannot use it from elsewhere."""
     play(f"flow b {flow} \n listen \n < S 0 \n > SA 0 ack 1")
-    play._flows["b"].iss = play.iss
+    play.flows["b"].iss = play.iss
     play("b< A 1 ack 1 \n b> R 1 \n connections 0 \n count COOKIE_INVALID 1")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripts.harness import Play, active
+from tests.scripts.kit import Play, active
 
 CLOSED_BY_US = (
     active()

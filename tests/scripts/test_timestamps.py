@@ -1,6 +1,6 @@
 """Timestamps: negotiated on the SYNs, echoed, and what PAWS makes of them (RFC 7323)."""
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 STAMPED = passive("mss 1000, sackOK, TS 0 0")
 

@@ -1,6 +1,6 @@
 """Urgent data: a pointer to the octet behind it, in both directions."""
 
-from tests.scripts.harness import Play, active, passive
+from tests.scripts.kit import Play, active, passive
 
 
 def test_URG_1_MUST_30_MUST_62_the_pointer_we_send(play: Play) -> None:

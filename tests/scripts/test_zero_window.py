@@ -1,6 +1,6 @@
 """Windows of the peer: shut, shrunk, tiny; probing, and sending what is worth a segment."""
 
-from tests.scripts.harness import Play, active
+from tests.scripts.kit import Play, active
 
 SHUT = (
     active()

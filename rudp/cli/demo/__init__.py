@@ -8,6 +8,7 @@ sockets.
 import argparse
 import functools
 import textwrap
+from collections.abc import Sequence
 from typing import Any, Final, TypedDict
 
 from rudp.cli import arguments, output, views
@@ -148,6 +149,7 @@ def play(parser: argparse.ArgumentParser, scenario: Scenario, options: argparse.
         "drop": [str(each) for each in faults],
     }
     stuck = None
+    notes: Sequence[tuple[float, str]] = ()
     try:
         if options.pcapng is not None:
             open(options.pcapng, "wb").close()
@@ -164,9 +166,10 @@ def play(parser: argparse.ArgumentParser, scenario: Scenario, options: argparse.
         stuck = _run(scenario, stage)
         stage.client.flush()
         recording = stage.log.recording
+        notes = stage.notes
     views.write(parser, options, recording, f"{scenario.name}: {scenario.title}")
     if not options.json:
-        _show(output.make(as_json=False), scenario, recording, options, path["rtt"])
+        _show(output.make(as_json=False), scenario, recording, options, path["rtt"], notes)
     if stuck is not None:
         parser.exit(1, f"{parser.prog}: the scenario ends here: {stuck}\n")
     return 0
@@ -187,6 +190,7 @@ def _show(
     recording: Recording,
     options: argparse.Namespace,
     rtt: float,
+    notes: Sequence[tuple[float, str]],
 ) -> None:
     """Say what there is to see, and show it."""
     tell = None
@@ -203,7 +207,7 @@ def _show(
         pace = show.played(options.speed)
     drawn = Ladder(explain=options.explain, **({"fold": None} | scenario.options))
     drawn.draw(recording)
-    show.ladder(say, drawn, pace)
+    show.ladder(say, drawn, pace, notes)
     if scenario.graph:
         show.window(say, recording, rtt)
     say.line(f"\n{show.summary(recording)}")

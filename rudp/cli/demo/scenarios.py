@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import rudp
 from rudp.cli.demo.faults import Fault
-from rudp.cli.demo.stage import CLIENT_PORT, PORT, Place, Stage
+from rudp.cli.demo.stage import CLIENT_PORT, NATS, PORT, Place, Stage
 
 SEGMENT: Final = 1000
 """Octets of data in a full segment of all scenarios."""
@@ -104,6 +104,19 @@ def simultaneous_open(stage: Stage) -> None:
     """Both connect, and nobody listens."""
     stage.client.connect(stage.server)
     stage.server.connect(stage.client, port=CLIENT_PORT, local_port=PORT)
+    stage.until(lambda: stage.client.state is stage.server.state is rudp.State.ESTABLISHED)
+    stage.wait(0.1)
+
+
+def punch(stage: Stage) -> None:
+    """Both connect through NATs, the client too early."""
+    addresses = stage.behind_nats()
+    rtt = stage.network.link(*NATS.values()).options["delay"] * 2
+    stage.client.connect(stage.server, address=addresses["server"])
+    stage.wait(1.0 - rtt / 4)  # its SYN goes out again after a second
+    stage.server.connect(
+        stage.client, port=CLIENT_PORT, local_port=PORT, address=addresses["client"]
+    )
     stage.until(lambda: stage.client.state is stage.server.state is rudp.State.ESTABLISHED)
     stage.wait(0.1)
 
@@ -421,6 +434,25 @@ _TABLE: Final = (
             "A connection is named by its four addresses and ports, and these are the same.",
         ),
         virtual="programs have no call for it",
+    ),
+    Scenario(
+        "punch",
+        punch,
+        "Two sides that nobody can connect to connect to each other.",
+        "Each is behind a NAT, which lets in what looks like an answer. The first SYN comes to one "
+        "that has sent nothing yet, and is dropped. But it has opened the NAT that it left "
+        "by: the SYN of the other side looks like the answer to it. The two cross, and the "
+        "connection is open on both sides.",
+        Quiz(
+            "What has the first SYN done, which never arrived?",
+            (
+                "It has opened its own NAT for the peer.",
+                "Nothing at all.",
+                "It has told the peer's NAT who will come.",
+            ),
+            "A NAT that drops a datagram remembers nothing of it; one that sends it does.",
+        ),
+        virtual="it needs two NATs",
     ),
     Scenario(
         "simultaneous-close",

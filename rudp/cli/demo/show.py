@@ -3,7 +3,8 @@
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from rudp.cli.demo.scenarios import SEGMENT, Quiz
@@ -44,13 +45,20 @@ def by_hand(when: float) -> None:
         print("\x1b[A", end="", flush=True)  # the key has begun a new line
 
 
-def ladder(say: Output, drawn: Ladder, pace: Pace) -> None:
-    """Show a ladder."""
-    for line in drawn.head():
+def ladder(say: Output, drawn: Ladder, pace: Pace, notes: Sequence[tuple[float, str]] = ()) -> None:
+    """Show a ladder, and *notes* between its lines, each at its time in seconds."""
+    head = drawn.head()
+    for line in head:
         say.line(line)
+    indent = head[0].index("ms") + len("ms  ")
+    left = deque(notes)
     for when, text in drawn.rows():
+        while left and left[0][0] <= when:
+            say.line(f"{'':{indent}}[{left.popleft()[1]}]")
         pace(when)
         say.line(text)
+    for _, note in left:
+        say.line(f"{'':{indent}}[{note}]")
 
 
 def window(say: Output, recording: Recording, rtt: float) -> None:

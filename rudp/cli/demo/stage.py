@@ -12,12 +12,18 @@ from typing import Any, Final, Generic, TypeVar
 
 import rudp
 from rudp.cli.demo.faults import Fault, Losses
-from rudp.sim import Network
+from rudp.sim import Nat, Network
 from rudp.trace import Capture, EventLog
 from rudp.trace.tee import Tee
 
 CLIENT: Final = ("10.0.0.1", 7000)
 SERVER: Final = ("10.0.0.2", 7000)
+
+NATS: Final = {"client": "203.0.113.1", "server": "198.51.100.1"}
+"""The public addresses of ends that are behind NATs."""
+
+RENDEZVOUS: Final = ("192.0.2.1", 7478)
+"""Who has told each end the other's public address."""
 
 PORT: Final = 80
 """The server's TCP port."""
@@ -130,10 +136,21 @@ class Side(End):
         """OPEN, passive."""
         self.listener = self.node.table.listen(PORT, tracer=self.tracer)
 
-    def connect(self, to: "Side", port: int = PORT, local_port: int = CLIENT_PORT) -> None:
-        """OPEN, active."""
+    def connect(
+        self,
+        to: "Side",
+        port: int = PORT,
+        local_port: int = CLIENT_PORT,
+        *,
+        address: tuple[Any, ...] | None = None,
+    ) -> None:
+        """OPEN, active; *address*: the UDP address of the other end, if it is behind a NAT."""
         self.connection = self.node.table.open_active(
-            to.node.path, port, self._stage.now, local_port=local_port, tracer=self.tracer
+            to.node.path if address is None else (address, ""),
+            port,
+            self._stage.now,
+            local_port=local_port,
+            tracer=self.tracer,
         )
 
     def accept(self) -> None:
@@ -196,6 +213,9 @@ class Stage(Place[Side]):
     ) -> None:
         self.config = config
         self.seed = seed
+        self.notes: list[
+            tuple[float, str]
+        ] = []  # what is to be said between the segments, and when
         self.log = EventLog(seed=seed, script=script)
         self.network = Network(delay=rtt / 2, loss=loss, seed=seed)
         self.network.taps.append(self.log.tap)
@@ -237,8 +257,47 @@ class Stage(Place[Side]):
         self.wait(0.0)
         self.network.link(source, target, reorder=0.0)
 
+    def behind_nats(self) -> dict[str, tuple[Any, ...]]:
+        """Put each end behind a NAT, and note what these do; return the public addresses.
+
+        The ends have them from a rendezvous, so their NATs know both ports already.
+        """
+        nats = {}
+        addresses = {}
+        for side in (self.client, self.server):
+            ports: Any = "preserve" if side is self.client else "random"
+            nat = nats[side.name] = Nat(NATS[side.name], ports=ports, seed=self.seed)
+            self.network.put_behind(nat, side.address[0])
+            outer = nat.outward(side.address, RENDEZVOUS, self.now)
+            assert outer is not None
+            addresses[side.name] = outer
+            self.note(
+                f"the {side.name} is {_name(side.address)}, and to others "
+                f"{_name(addresses[side.name])}"
+            )
+        for side, other in ((self.client, self.server), (self.server, self.client)):
+            drop = self.network.link(side.address[0], other.address[0]).options["drop"]
+            self.network.link(NATS[side.name], NATS[other.name], drop=drop)
+
+        def look(what: str, now: float, data: bytes, source: Any, to: Any) -> None:
+            for name, nat in nats.items():
+                if what == "sent" and self.network.nat_of(source[0]) is nat:
+                    self.note(f"the {name}'s NAT lets in what comes from {_name(to)}", once=True)
+                elif what == "lost" and to[0] == nat.outside and nat.filtered > filtered[name]:
+                    filtered[name] = nat.filtered
+                    self.note(f"the {name}'s NAT does not know {_name(source)}: dropped")
+
+        filtered = dict.fromkeys(nats, 0)
+        self.network.taps.append(look)
+        return addresses
+
     def bottleneck(self, rate: float, queue: int) -> None:
         self.network.link(CLIENT[0], SERVER[0], rate=rate, queue=queue)
+
+    def note(self, text: str, *, once: bool = False) -> None:
+        """Say *text* between the segments; *once*: unless it was said."""
+        if not (once and any(text == said for _, said in self.notes)):
+            self.notes.append((self.now, text))
 
     def cut(self) -> None:
         """From now on nothing arrives any more."""
@@ -248,3 +307,7 @@ class Stage(Place[Side]):
     def forge(self, segment: bytes) -> None:
         """Somebody else sends *segment* to the client in the name of the server."""
         self.network.send(segment, SERVER, CLIENT)
+
+
+def _name(address: tuple[Any, ...]) -> str:
+    return f"{address[0]}:{address[1]}"

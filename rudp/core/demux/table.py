@@ -22,6 +22,7 @@ from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.demux.trust import admit, guard_of, is_silent
 from rudp.core.life.connection import Connection
 from rudp.core.life.guard import Guard
+from rudp.core.life.parts import USUAL, Parts
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.life.tcb import Opened, Tcb
 from rudp.core.receive.promises import SocketBuffer
@@ -51,8 +52,9 @@ class ConnectionTable:
 
     *secret*: 16 random octets or more, for ISNs (RFC 6528); *chance* draws ports.
     *loopback_payload*: the largest UDP payload that loopback carries whole, None if that is not
-    known; *link_payload*: asked for that of the link towards an address.  Times are seconds on one
-    monotonic clock; *calendar*: asked for the Unix time, None if that clock shows it.
+    known; *link_payload*: asked for that of the link towards an address.  *parts*: what connections
+    are made of.  Times are seconds on one monotonic clock; *calendar*: asked for the Unix time,
+    None if that clock shows it.
     """
 
     def __init__(
@@ -64,15 +66,17 @@ class ConnectionTable:
         loopback_payload: int | None = None,
         link_payload: Callable[[Address], int | None] | None = None,
         tracer: Tracer | None = None,
+        parts: Parts = USUAL,
         calendar: Callable[[], float] | None = None,
     ) -> None:
         self.config = config
-        self._around = Surroundings(config, secret, loopback_payload, link_payload, calendar)
+        payloads = loopback_payload, link_payload
+        self._around = Surroundings(config, secret, *payloads, parts, calendar)
         self.counters = self._around.counters
         self.memory = self._around.memory
         self.tracer = tracer
         self._isn = self._around.isn
-        self._cookies = SynCookies(secret, self._isn)
+        self._cookies: SynCookies = (parts.cookies or SynCookies)(secret, self._isn)
         self._ports = LocalPorts(chance)
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()

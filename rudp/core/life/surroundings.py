@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from rudp.config import Config
 from rudp.core.congestion.controller import Ack
+from rudp.core.life.parts import USUAL, Parts
 from rudp.core.receive.promises import SocketBuffer, Stake
 from rudp.core.segment import wire
 from rudp.core.segment.addresses import (
@@ -23,7 +24,6 @@ from rudp.core.segment.addresses import (
     is_ipv6,
     is_loopback,
 )
-from rudp.core.segment.isn import IsnSource
 from rudp.core.segment.transmit import Address, Path
 from rudp.core.send.news import News
 from rudp.core.send.pmtu import Payloads
@@ -44,7 +44,8 @@ class Usher(Protocol):
 class Surroundings:
     """What is the same for all connections of one UDP socket.
 
-    ``counters``, ``memory``: theirs together; ``isn`` gives them their first numbers.  ``ack``
+    ``parts``: what they are made of; ``counters``, ``memory``: theirs together; ``isn`` gives them
+    their first numbers.  ``ack``
     and ``news``: scratch, as one acknowledgement is processed at a time.  ``ecn_capable``: the
     socket can set and read the ECN field.  ``lanes_entered``, ``lanes_left``: how often a
     connection began to be steady, or ceased to be.  ``socket_buffer``: what the socket holds, None
@@ -56,7 +57,7 @@ class Surroundings:
 
     __slots__ = (
         "_latest", "ack", "calendar", "counters", "ecn_capable", "isn", "lanes_entered",
-        "lanes_left", "link_payload", "local_host", "loopback_payload", "memory", "news",
+        "lanes_left", "link_payload", "local_host", "loopback_payload", "memory", "news", "parts",
         "socket_buffer", "usher",
     )  # fmt: skip
 
@@ -66,11 +67,13 @@ class Surroundings:
         secret: bytes,
         loopback_payload: int | None = None,
         link_payload: Callable[[Address], int | None] | None = None,
+        parts: Parts = USUAL,
         calendar: Callable[[], float] | None = None,
     ) -> None:
+        self.parts = parts
         self.counters = Counters()
         self.memory = Memory(config.reassembly_max, config.buffers_max)
-        self.isn = IsnSource(secret)
+        self.isn = parts.isn(secret)
         self.ack = Ack()
         self.news = News()
         self.ecn_capable = False

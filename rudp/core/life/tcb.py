@@ -29,7 +29,7 @@ from rudp.core.send.pmtu import PathMtu
 from rudp.core.send.sender import Sender
 from rudp.core.send.train import NO_TRAIN
 from rudp.core.terms.counters import Count
-from rudp.core.terms.state import Cause, State, after
+from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF, PATIENCE, Timers
 from rudp.core.terms.why import Why
 from rudp.core.watch.recorder import FlightRecorder
@@ -195,7 +195,9 @@ class Tcb:
         self.guard = guard
         if guard is not None:
             guard.iss = iss
-        self.sender = Sender(iss, config, self.timers, around.ack, around.memory.buffers)
+        self.sender: Sender = around.parts.sender(
+            iss, config, self.timers, around.ack, around.memory.buffers
+        )
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
@@ -235,7 +237,7 @@ class Tcb:
     def move(self, cause: Cause, now: float) -> None:
         """Go along the arrow *cause*; leaving SYN-RECEIVED for good proves the peer's address."""
         before = self.state
-        self.state = after(before, cause)
+        self.state = self.around.parts.after(before, cause)
         if self.state is before:
             return
         self.history += self.state, now
@@ -335,7 +337,8 @@ class Tcb:
             self.guard.meet(irs)
         around = self.around
         stake = around.stake(self.path)
-        receiver = self.receiver = Receiver(irs, config, self.timers, around.memory, stake)
+        receiver: Receiver = around.parts.receiver(irs, config, self.timers, around.memory, stake)
+        self.receiver = receiver
         self.peer_mss = default_mss(self.path) if offer.mss is None else max(offer.mss, MSS_FLOOR)
         scale = offer.window_scale if config.window_scaling else None
         self.scaling = scale is not None

@@ -347,8 +347,7 @@ class Receiver:
             return True
         if seq > nxt:
             if self.queue is NOTHING_HELD:
-                budget = None if self._memory is None else self._memory.reassembly
-                self.queue = Reassembly(self.queue_limit, budget)
+                self.queue = self.new_queue()
             kept = self.queue.insert(seq, run.octets(0, stop - seq))
             self.ack_now(Why.ACK_OUT_OF_ORDER, run.segments)
             return kept
@@ -365,6 +364,11 @@ class Receiver:
             self.ack_now(Why.ACK_DUPLICATE)  # the peer may be waiting for what it need not resend
         self._taken(stop - nxt, now)
         return True
+
+    def new_queue(self) -> Reassembly:
+        """Return the reassembly queue, which is made at the first gap."""
+        budget = None if self._memory is None else self._memory.reassembly
+        return Reassembly(self.queue_limit, budget)
 
     def _take(self, run: Run, start: int, stop: int) -> None:
         """RCV.NXT moves over the octets from offset *start* up to *stop* of *run*."""

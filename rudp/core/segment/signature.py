@@ -6,7 +6,7 @@ zeros for checksum and MAC; and the data.  Options are left out if the key says 
 
 Between two rudps the addresses in the pseudo-header are zeros of IPv4's size, whatever family
 carries the datagrams: a NAT, or a move to another network, changes them.  The ports are those of
-the header, which nothing on the way changes (decision 53).
+the header, which nothing on the way changes (decision 57).
 """
 
 from collections.abc import Sequence

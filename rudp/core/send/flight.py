@@ -98,7 +98,7 @@ class Flight:
         self.rate = DeliveryRate()
         self.recovery = Recovery(iss, sack=False)
         self.tail = TailProbe()
-        self.rtt = RoundTrips(config.min_rto, config.max_rto, config.rto_form, self.tail, iss)
+        self.rtt = self.new_rtt(config, iss)
         self.undo: Undo | None = None  # the latest reduction, and whether it was for nothing
         self.frto: Frto | None = None  # the same of a time-out, while that is open
         self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
@@ -125,6 +125,10 @@ class Flight:
         self.rto_from = 0.0  # when the retransmission timer was started last
         self._timed_out_at = -1  # SND.UNA when the RTO expired last
         self.usage = Usage(iss)
+
+    def new_rtt(self, config: Config, iss: int) -> RoundTrips:
+        """Return the estimate of the round trip, with which it begins."""
+        return RoundTrips(config.min_rto, config.max_rto, config.rto_form, self.tail, iss)
 
     # -- opening ---------------------------------------------------------------------------------
 

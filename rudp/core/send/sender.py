@@ -77,7 +77,7 @@ class Sender:
         self._config = config
         self._timers = timers
         self.iss = iss
-        self.flight = Flight(iss, config, ack)
+        self.flight = self.new_flight(iss, config, ack)
         self.board: Scoreboard = self.flight.board
         self.buffer = SendBuffer(iss + 1)
         self.smss = self.flight.smss
@@ -99,6 +99,10 @@ class Sender:
         self.timer_set_at = -1.0  # when the loss timer was: runs of one instant share it
         self._waiting_small = False  # data waits that only the override timer may release
         self._persists = 0
+
+    def new_flight(self, iss: int, config: Config, ack: Ack | None) -> Flight:
+        """Return what looks after the octets that are outstanding, with which it begins."""
+        return Flight(iss, config, ack)
 
     # -- what others ask -------------------------------------------------------------------------
 
@@ -438,13 +442,13 @@ class Sender:
         # algorithm lets it (RFC 9293 §3.7.4), or if it is half of the largest window that the peer
         # ever had (§3.8.6.2.1, cases 1 to 3; case 4 is the override timer).
         if size >= mss:
-            if size < unsent or not self._may_send_small(size % mss):
+            if size < unsent or not self.may_send_small(size % mss):
                 size -= size % mss
         elif size < unsent:
             if size * 2 < self.max_snd_wnd or (nxt > board.snd_una and not self.nodelay):
                 self._waiting_small = usable < mss and nxt == board.snd_una
                 return None
-        elif not self._may_send_small(size):
+        elif not self.may_send_small(size):
             return None
         end = nxt + size if size < unsent else self.buffer.end  # the same, in one object
         if end == self.fin_seq and size < usable:
@@ -484,7 +488,7 @@ class Sender:
                 return rest
         return 0
 
-    def _may_send_small(self, size: int) -> bool:
+    def may_send_small(self, size: int) -> bool:
         """Nagle's algorithm in Minshall's form: one small segment in flight at a time (NAG-2)."""
         if not size or self.nodelay or self.fin_seq is not None:
             return True

@@ -1,0 +1,1 @@
+"""Connections through NATs: what others see as our address, and how two peers open at once."""

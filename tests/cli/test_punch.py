@@ -1,0 +1,110 @@
+"""``rudp nc`` and ``rudp relay`` through a ``rudp rendezvous``, as processes over loopback."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rudp.cli import main
+from tests.cli.kit import Command, Commands
+
+
+@pytest.fixture
+def rendezvous(rudp: Commands) -> Command:
+    return rudp("rendezvous", "--json", "--relay", "rudp://127.0.0.1:0")
+
+
+def where(rendezvous: Command) -> list[str]:
+    return ["--punch", "shed", "--rendezvous", f"127.0.0.1:{rendezvous.port()}"]
+
+
+def test_two_nc_meet(rudp: Commands, rendezvous: Command, tmp_path: Path) -> None:
+    data = os.urandom(300_000)
+    (tmp_path / "data").write_bytes(data)
+    options = where(rendezvous)
+    with open(tmp_path / "data", "rb") as file:
+        sender = rudp("nc", "--json", *options, stdin=file)
+    receiver = rudp("nc", "--json", *options)
+    out, _ = receiver.process.communicate(timeout=90)
+    assert (out, receiver.process.returncode) == (data, 0)
+    assert sender.event("connected", on_stderr=True)["punched"] == "host"
+    assert sender.end()[0] == 0
+    rendezvous.process.send_signal(signal.SIGTERM)
+    assert rendezvous.event("stopped")["meetings"] == 1
+    assert rendezvous.end() == (0, "", "")
+
+
+def test_a_relay_on_both_sides(rudp: Commands, rendezvous: Command) -> None:
+    options = where(rendezvous)
+    echo = rudp("echo", "--json", "tcp://127.0.0.1:0")
+    far = rudp("relay", "--json", *options, "punch", f"tcp://127.0.0.1:{echo.port()}")
+    far.event("meeting")
+    near = rudp("relay", "--json", *options, "tcp://127.0.0.1:0", "punch")
+    client = (
+        "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 30);"
+        "s.sendall(b'hello'); s.shutdown(1); print(s.makefile().read())"
+    )
+    port = near.port()
+    clients = [
+        subprocess.Popen([sys.executable, "-c", client, port], stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for process in clients:
+        assert process.communicate(timeout=60)[0] == b"hello\n"
+    for command in (near, far):
+        assert command.end(signal.SIGTERM)[0] == 0
+
+
+def test_what_a_rendezvous_refuses_is_told(rudp: Commands) -> None:
+    rendezvous = rudp("rendezvous", "--json", "--room", "house", "rudp://127.0.0.1:0")
+    nc = rudp("nc", *where(rendezvous))
+    status, out, err = nc.end()
+    assert (status, out) == (1, "")
+    assert err.startswith("rudp nc: the rendezvous at 127.0.0.1:")
+    assert err.endswith(": there is no such room here\n")
+    assert rendezvous.end(signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["nc", "--rendezvous", "x"], "--rendezvous needs --punch"),
+        (["nc", "--punch", "x"], "--punch needs the name of a room, and --rendezvous"),
+        (["nc", "--punch", "", "--rendezvous", "x"], "--punch needs the name of a room"),
+        (["nc", "--punch", "x", "--rendezvous", "x", "y", "1"], "there is no HOST, no PORT"),
+        (["nc", "--punch", "x", "--rendezvous", "x", "-l"], "there is no HOST, no PORT"),
+        (["nc", "--punch", "x", "--rendezvous", "x", "--ssl"], "neither side is the server"),
+        (["nc", "--punch", "x", "--rendezvous", "tcp://x:1"], "is no rendezvous such as"),
+        (["nc"], "the following arguments are required: PORT"),
+        (["nc", "-l", "x"], "argument PORT: 'x' is not a port"),
+        (["relay", "tcp://:1", "punch"], "--punch is for one of LISTEN and TARGET"),
+        (
+            ["relay", "--punch", "x", "--rendezvous", "x", "punch", "punch"],
+            "--punch is for one of LISTEN and TARGET",
+        ),
+        (
+            ["relay", "--punch", "x", "--rendezvous", "x", "tcp://:1", "tcp://x:1"],
+            "--punch is for one of LISTEN and TARGET",
+        ),
+        (["rendezvous", "tcp://:1"], "a rendezvous listens on rudp://"),
+        (["rendezvous", "--relay-rate", "0"], "--relay-rate must be more than 0"),
+    ],
+)
+def test_arguments_that_do_not_go_together(arguments: list[str], error: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert error in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["host", "host:9", "rudp://host", "[::1]", "[::1]:9", "1.2.3.4"])
+def test_a_rendezvous_may_be_said_in_short(text: str) -> None:
+    from rudp.cli.settings import _rendezvous
+
+    port = "9" if text.endswith(":9") else "7478"
+    assert _rendezvous(text).startswith("rudp://")
+    assert _rendezvous(text).endswith(f":{port}")
