@@ -15,7 +15,10 @@ from typing import Any, Final
 from rudp.aio.endpoint import Endpoint
 from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address, Transmit
+from rudp.core.terms.counters import Count
 from rudp.nat import stun
+
+_WRONG: Final = (Count.AO_MISSING, Count.AO_KEY_UNKNOWN, Count.AO_MAC_WRONG)
 
 OBSTACLES_MAX: Final = 64
 """Addresses of which the latest error is remembered."""
@@ -34,6 +37,12 @@ class NatEndpoint(Endpoint):
         self.answers: Callable[[str], bool] | None = None
         self.obstacles: OrderedDict[Address, int] = OrderedDict()
         self._asked: dict[bytes, tuple[Address, asyncio.Future[stun.Message]]] = {}
+
+    @property
+    def counts_wrong_keys(self) -> bool:
+        """Whether segments came that no key of ours has signed, where they should be."""
+        counters = self._table.counters
+        return any(counters[each] for each in _WRONG)
 
     def datagrams_received(
         self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0

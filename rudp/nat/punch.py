@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final, TypedDict, TypeVar, Unpack
 
+from rudp.aio.options import settings
 from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.streams import LIMIT, StreamProtocol, StreamReader, StreamWriter
 from rudp.aio.transport import Transport
@@ -107,6 +108,9 @@ class PunchOptions(TypedDict, total=False):
     """Seconds in which a way must be found once both are there, 10 unless given."""
     config: Config | None
     """The settings; None for the defaults."""
+    key: bytes | None
+    """A secret of 16 to 80 octets that both have: segments are signed with it, and no others
+    believed, so nobody else can be taken for the peer.  The rendezvous does not learn it."""
     tracer: Tracer | None
     """Is told what the connections do that are tried, and the one that is taken."""
     capture: CaptureTo | None
@@ -129,7 +133,7 @@ async def create_punched(
     seconds = options.get("timeout", TIMEOUT)
     if not 0.0 < seconds < math.inf:
         raise ValueError(f"timeout must be seconds above 0, not {seconds!r}")
-    config = _kept_alive(options.get("config") or Config())
+    config = _kept_alive(settings(options.get("config"), options.get("key")))
 
     def watcher(name: str) -> Tracer | None:
         peer_name = "server" if name == "client" else "client"
@@ -161,6 +165,9 @@ async def punch(
     *rendezvous*, *room*: where they find each other.  Or *remote*: the address of the peer as
     others see it, which :func:`mapped_address` tells him, or several; the two then exchange these
     by other means.  *local*: host and UDP port to send from; without it the system's choice.
+
+    *key*, a secret that both have, keeps out whoever knows the room, and whoever runs the
+    rendezvous: segments that are not signed with it are not heard, see :func:`create_connection`.
 
     *limit*: octets that the reader buffers.  *options*: see :class:`PunchOptions`.  If *config* has
     no keep-alive, a probe goes out after 3 s of silence and then every 25 s, for NATs forget.
@@ -366,4 +373,6 @@ def _several(remote: Remote) -> Sequence[tuple[str, int]]:
 def _no_way(seconds: float, pairs: Sequence[Pair], holes: Holes, verdict: str = "") -> TimeoutError:
     tried = "; ".join(why_not(pair, holes.failures) for pair in pairs)
     what = f"no way to the peer in {seconds:g} s: {tried}"
+    if any(pair.endpoint.counts_wrong_keys for pair in pairs):
+        what += "; segments came that are not signed with this key"
     return TimeoutError(errno.ETIMEDOUT, f"{what}; {verdict}" if verdict else what)

@@ -38,6 +38,22 @@ def test_two_nc_meet(rudp: Commands, rendezvous: Command, tmp_path: Path) -> Non
     assert rendezvous.end() == (0, "", "")
 
 
+def test_two_nc_with_a_key_of_their_own(
+    rudp: Commands, rendezvous: Command, tmp_path: Path
+) -> None:
+    """Who has another is not the peer."""
+    for name in ("key", "other"):
+        (tmp_path / name).write_bytes(f"a secret in {name:>10}\n".encode())
+    options = where(rendezvous)
+    ours = [*options, "--key-file", str(tmp_path / "key")]
+    first, second = rudp("nc", *ours), rudp("nc", *ours)
+    assert [first.end(), second.end()] == [(0, "", "")] * 2
+    theirs = [*options, "--key-file", str(tmp_path / "other"), "--connect-timeout", "2s"]
+    first, second = rudp("nc", *ours, "--connect-timeout", "2s"), rudp("nc", *theirs)
+    assert "segments came that are not signed with this key" in first.end()[2]
+    assert second.end()[0] == 1
+
+
 def test_a_relay_on_both_sides(rudp: Commands, rendezvous: Command) -> None:
     options = where(rendezvous)
     echo = rudp("echo", "--json", "tcp://127.0.0.1:0")
