@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final, TypedDict, TypeVar, Unpack
 
-from rudp.aio.options import settings
+from rudp.aio.options import config_of
 from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.streams import LIMIT, StreamProtocol, StreamReader, StreamWriter
 from rudp.aio.transport import Transport
@@ -133,7 +133,7 @@ async def create_punched(
     seconds = options.get("timeout", TIMEOUT)
     if not 0.0 < seconds < math.inf:
         raise ValueError(f"timeout must be seconds above 0, not {seconds!r}")
-    config = _kept_alive(settings(options.get("config"), options.get("key")))
+    config = _kept_alive(config_of(options.get("config"), options.get("key")))
 
     def watcher(name: str) -> Tracer | None:
         peer_name = "server" if name == "client" else "client"

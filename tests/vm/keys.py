@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 import rudp
+from rudp.keys import Algorithm
 from tests.interop.kernel import ADDRESS, Socket
 from tests.interop.test_kernel import (
     MEBIBYTE,
@@ -28,10 +29,7 @@ from tests.vm.ao import SYN_RETRIES, Key
 from tests.vm.machine import Guest
 from tests.vm.wire import losing
 
-MasterKey: Final[Any] = getattr(rudp, "MasterKey", None)
-pytestmark = pytest.mark.skipif(MasterKey is None, reason="rudp has no TCP-AO here")
-
-NAMES: Final = {
+NAMES: Final[dict[str, Algorithm]] = {
     "hmac(sha1)": "HMAC-SHA-1-96",
     "hmac(sha256)": "HMAC-SHA-256-96",
     "cmac(aes128)": "AES-128-CMAC-96",
@@ -41,22 +39,22 @@ NEXT: Final = Key(6, "another-sixteen-octets")
 SIZE: Final = 20_000
 
 
+def master(key: Key, udp_port: int, **lifetimes: Any) -> rudp.MasterKey:
+    """Return *key* as rudp on *udp_port* has it."""
+    return rudp.MasterKey(
+        secret=key.secret.encode(),
+        send_id=key.number,
+        recv_id=key.number,
+        algorithm=NAMES[key.algorithm],
+        addresses=(Guest.address_of(udp_port), ADDRESS),
+        **lifetimes,
+    )
+
+
 def config(keys: Sequence[Key], udp_port: int, **lifetimes: tuple[float, float]) -> rudp.Config:
     """Return what rudp on *udp_port* is told; *lifetimes* are the last key's."""
-    settings: dict[str, Any] = {
-        "keys": tuple(
-            MasterKey(
-                secret=key.secret.encode(),
-                send_id=key.number,
-                recv_id=key.number,
-                algorithm=NAMES[key.algorithm],
-                addresses=(Guest.address_of(udp_port), ADDRESS),
-                **(lifetimes if key is keys[-1] else {}),
-            )
-            for key in keys
-        )
-    }
-    return rudp.Config(connect_timeout=1.5, **settings)
+    made = [master(key, udp_port, **(lifetimes if key is keys[-1] else {})) for key in keys]
+    return rudp.Config(connect_timeout=1.5, keys=tuple(made))
 
 
 @contextlib.asynccontextmanager
