@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import pytest_asyncio
@@ -14,11 +14,14 @@ from tests.aio.kit import Net
 DELAY = 0.01
 """Seconds that a datagram travels on virtual time."""
 
+LINGER: Final = 0.3
+"""Seconds that the end of a test waits for a peer that is gone."""
+
 NETS = {
     "tcp": Net("tcp", None),
-    "rudp": Net("rudp", rudp.Config()),
-    "selector": Net("selector", rudp.Config(datagram_io="selector")),
-    "portable": Net("portable", rudp.Config(datagram_io="portable")),
+    "rudp": Net("rudp", rudp.Config(linger=LINGER)),
+    "selector": Net("selector", rudp.Config(datagram_io="selector", linger=LINGER)),
+    "portable": Net("portable", rudp.Config(datagram_io="portable", linger=LINGER)),
     "virtual": Net("virtual", rudp.Config()),
 }
 

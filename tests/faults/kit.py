@@ -204,7 +204,9 @@ class Way:
         return result
 
     def config(self, **settings: Any) -> rudp.Config:
-        return rudp.Config(mss=MSS, datagram_io=self.io, **settings)
+        # At the end of the loop nobody waits long for a peer that is gone.
+        given = {"mss": MSS, "datagram_io": self.io, "linger": 0.3} | settings
+        return rudp.Config(**given)
 
     async def start_server(
         self,
