@@ -387,8 +387,12 @@ async def impatient():
     ("ini", "test"),
     [
         ("", "async def test_pays_once(script):"),
-        ("asyncio_mode = auto", "async def test_pays_once(script):"),
-        ("addopts = -p no:asyncio", "async def test_pays_once(script):"),
+        pytest.param(
+            "asyncio_mode = auto", "async def test_pays_once(script):", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "addopts = -p no:asyncio", "async def test_pays_once(script):", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_hypothesis_finds_the_fewest_faults(project: Project, ini: str, test: str) -> None:
