@@ -411,6 +411,44 @@ class TestRollover:
         assert ids(pair.accepted)[0] == 2
         assert not any(pair.doubted())
 
+    @pytest.mark.parametrize("flag", [SYN, ACK])
+    @pytest.mark.parametrize("timestamps", [True, False])
+    def test_nor_does_a_replay_that_fits_RCV_NXT(self, flag: int, timestamps: bool) -> None:
+        """The peer only listens: the numbers of its acknowledgements are those of new ones."""
+        config = Config(keys=(OLD, NEW), timestamps=timestamps)
+        pair = Pair(config, config)
+        pair.open()
+
+        def say() -> bool:
+            pair.accepted.send(bytes(20_000))
+            got: list[bytes] = []
+
+            def turn() -> bool:
+                got.append(pair.opened.receive())
+                pair.touch()
+                return sum(map(len, got)) >= 20_000
+
+            return pair.network.run_until(turn, limit=60.0)
+
+        assert say()
+        old = [
+            data
+            for data, source in pair.sent
+            if source == CLIENT and segment(data).flags & (SYN | ACK) == flag
+        ]
+        assert old
+        for connection in (pair.opened, pair.accepted):
+            connection.change_keys((NEW, OLD))
+            assert say()
+        assert ids(pair.opened) == ids(pair.accepted) == (2, 2)
+        pair.opened.change_keys((NEW,))  # so what is signed with the old one is lost on it
+        for data in old:
+            pair.inject(data, CLIENT, SERVER)
+        pair.wait(1.0)
+        assert ids(pair.accepted) == (2, 2)
+        assert say()
+        assert not any(pair.doubted())
+
     def test_lifetimes(self) -> None:
         """At 100 s the new key begins to sign; the old is believed until 110 s."""
         old = MasterKey(

@@ -447,12 +447,11 @@ class Connection:
         guard = self.guard
         if guard is None:
             return None
-        near: int = run.seq
         if self.lane is not None:
-            near = self.lane.rcv_nxt
-        elif (receiver := self._variables.receiver) is not None:
-            near = receiver.rcv_nxt
-        return guard.check(run, near, now)
+            return guard.check(run, self.lane.rcv_nxt, self.lane.snd_una, now)
+        tcb = self._variables
+        near = run.seq if tcb.receiver is None else tcb.receiver.rcv_nxt
+        return guard.check(run, near, tcb.sender.board.snd_una, now)
 
     def refuse(self, run: Run, reason: Count, now: float) -> None:
         """Drop *run*, which :meth:`distrusts` for *reason*."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rudp.core.segment.options import SignedOptions, encode_unsigned
-from rudp.core.segment.seqnum import from_wire
+from rudp.core.segment.seqnum import from_wire, wire_after
 from rudp.core.segment.signature import NO_ADDRESS, Signature
 from rudp.core.segment.transmit import Path, Transmit
 from rudp.core.segment.wire import ACK, SYN, Run, swap_ports
@@ -27,6 +27,12 @@ KEY_REJECTED: Final = getattr(errno, "EKEYREJECTED", errno.EACCES)
 
 FOREVER: Final = (ALWAYS, ALWAYS)
 """Both lifetimes of a key that has none."""
+
+STAMPS_TELL: Final = 24 * 86_400.0
+"""Seconds for which of two timestamps, milliseconds, the later is told (RFC 7323 §5.5)."""
+
+Wish = tuple[int, int, int | None, float]
+"""When a key was asked for: SEG.SEQ and SEG.ACK, growing, TSval if that is authentic, our time."""
 
 
 class Guard:
@@ -48,6 +54,7 @@ class Guard:
         "_path",
         "_ports",
         "_theirs",
+        "_wish",
         "irs",
         "iss",
         "rcv_nxt",
@@ -70,6 +77,7 @@ class Guard:
         self._calendar = calendar
         self._theirs: dict[int, Signature] = {}
         self._ours: Signature | None = None
+        self._wish: Wish | None = None  # of the segment that changed the current key last
         self._keys: Sequence[MasterKey] = keys
         self._is_timed = False
         self._current = self._asked = keys[0]
@@ -160,11 +168,11 @@ class Guard:
 
     # -- what comes ------------------------------------------------------------------------------
 
-    def check(self, run: Run, near: int, now: float) -> Count | None:
+    def check(self, run: Run, near: int, acked: int, now: float) -> Count | None:
         """Return why *run* is not to be believed, None if it is authentic, all of it.
 
-        *near*: RCV.NXT, a growing number.  A SYN of our own that comes back is nobody's: without
-        addresses nothing else tells the two ends of a simultaneous open apart.
+        *near* and *acked*: RCV.NXT and SND.UNA, growing numbers.  A SYN of our own that comes back
+        is nobody's: without addresses nothing else tells the two ends of a simultaneous open apart.
         """
         opts = run.options
         if not isinstance(opts, SignedOptions):
@@ -185,14 +193,16 @@ class Guard:
             signature = self._theirs.get(opts.key_id) or self._remembered(key)
         if not signature.is_on(run, seq):
             return Count.AO_MAC_WRONG
-        # A replay of what was said before the keys were changed does not change them back.
-        if opts.next_id != self._current.send_id and seq >= near:
-            self._follow(opts.next_id, now)
+        if opts.next_id != self._current.send_id:
+            tsval = opts.tsval if key.covers_options else None
+            wish = seq, from_wire(run.ack, acked), tsval, now
+            if self._is_news(wish, near) if self.irs is not None else run.flags & SYN:
+                self._follow(opts.next_id, wish, now)
         return None
 
     def check_last(self, run: Run, now: float) -> Count | None:
         """Return the same in TIME-WAIT."""
-        return self.check(run, self.rcv_nxt, now)
+        return self.check(run, self.rcv_nxt, self.snd_nxt, now)
 
     def admit(self, run: Run, now: float) -> Count | None:
         """Check the segment that opens a connection from outside: SYN, or the ACK of a cookie.
@@ -200,12 +210,12 @@ class Guard:
         What it was signed with is asked for further on, and what it asks for is used (§7.3).
         """
         opts = run.options
-        reason = self.check(run, run.seq, now)
+        reason = self.check(run, run.seq, run.ack, now)
         if reason is None and isinstance(opts, SignedOptions):
             key = self._key_of(opts.key_id, now)
             if key is not None:
                 self._use(key, key)
-                self._follow(opts.next_id, now)
+                self._follow(opts.next_id, (run.seq, run.ack, None, now), now)
         return reason
 
     # -- inside ----------------------------------------------------------------------------------
@@ -220,12 +230,28 @@ class Guard:
                 return key
         return None
 
-    def _follow(self, next_id: int, now: float) -> None:
+    def _is_news(self, wish: Wish, near: int) -> bool:
+        """Return whether *wish* is later than what changed the current key; *near*: RCV.NXT.
+
+        A replay of what was said before must not change it back: the peer may have given up the
+        old key since then.  Acknowledgements without data fit RCV.NXT long after they were said.
+        """
+        seq, ack, tsval, now = wish
+        if seq < near or self._wish is None:
+            return seq >= near
+        last_seq, last_ack, last_tsval, then = self._wish
+        if tsval is not None and last_tsval is not None and now - then < STAMPS_TELL:
+            return wire_after(tsval, last_tsval)
+        return seq > last_seq or ack > last_ack
+
+    def _follow(self, next_id: int, wish: Wish, now: float) -> None:
         """The peer asks for the key *next_id*: it has it, so from now on that signs."""
         for key in self._keys:
             if key.send_id == next_id:
                 begin, end = key.send_lifetime
                 if not self._is_timed or begin <= self._today(now) < end:
+                    if key is not self._current:
+                        self._wish = wish
                     self._use(key, self._asked)
 
     def _follow_lifetimes(self, now: float) -> None:

@@ -40,6 +40,7 @@ class AnyLane(Protocol):
     held_back: int
     ready_octets: int
     rcv_nxt: int
+    snd_una: int
 
     @property
     def deadline(self) -> float: ...
