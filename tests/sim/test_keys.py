@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rudp.config import Config
 from rudp.core.life.connection import Connection
 from rudp.core.segment import wire
+from rudp.core.segment.isn import IsnSource
 from rudp.core.segment.options import SignedOptions
 from rudp.core.segment.transmit import Address
 from rudp.core.segment.wire import ACK, RST, SYN, Run
@@ -242,6 +243,17 @@ def test_with_SYN_cookies(config: Config) -> None:
     pair.open()
     pair.exchange(50_000)
     pair.close()
+    assert pair.b.table.counters[Count.COOKIE_ACCEPTED] == 1
+    assert not any(pair.doubted())
+
+
+@pytest.mark.parametrize("last", [-1, -2, 0])
+def test_with_SYN_cookies_at_the_wrap(last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 5925 §6.2: after the SYN 2**32 - 1 comes octet 0, and its extension is 1."""
+    monkeypatch.setattr(IsnSource, "iss", lambda *_: last & 0xFFFF_FFFF)
+    pair = Pair(server=dataclasses.replace(SIGNED, half_open_max=0))
+    pair.open()
+    pair.exchange(50_000)
     assert pair.b.table.counters[Count.COOKIE_ACCEPTED] == 1
     assert not any(pair.doubted())
 

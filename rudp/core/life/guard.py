@@ -210,7 +210,8 @@ class Guard:
         What it was signed with is asked for further on, and what it asks for is used (§7.3).
         """
         opts = run.options
-        reason = self.check(run, run.seq, run.ack, now)
+        near = run.seq if self.irs is None else self.irs + 1  # which may have wrapped on the wire
+        reason = self.check(run, near, run.ack, now)
         if reason is None and isinstance(opts, SignedOptions):
             key = self._key_of(opts.key_id, now)
             if key is not None:
