@@ -13,6 +13,7 @@ from rudp.core.segment.options import (
     SACK_BLOCKS_MAX,
     SACK_BLOCKS_MAX_WITH_TIMESTAMPS,
     Options,
+    SignedOptions,
     decode,
     encode,
     encode_syn,
@@ -248,6 +249,16 @@ def test_the_first_of_two_counts() -> None:
     assert (options.tsval, options.tsecr) == (1, 2)
 
 
+@pytest.mark.parametrize("first", ["1d 10" + " 01" * 14, "1d 08" + " 01" * 6, "13 12" + " 01" * 16])
+def test_two_signatures_are_none(first: str) -> None:
+    """RFC 5925 §2.2: two of TCP-AO's, or one beside TCP MD5's; whatever their lengths."""
+    signature = "1d 10 07 08" + " 00" * 12
+    assert isinstance(read(f"01 01 {signature}"), SignedOptions)
+    read(first)
+    assert decode(bytes.fromhex(f"{first} {signature}")) is None
+    assert decode(bytes.fromhex(f"{signature} {first}")) is None
+
+
 def test_a_malformed_first_leaves_room_for_a_second() -> None:
     """M-4"""
     assert read("02 03 05 02 04 05 ac").mss == 1452
@@ -284,7 +295,7 @@ def test_random_octets_never_raise(data: bytes) -> None:
         assert options.mss is None or 0 <= options.mss <= 0xFFFF
 
 
-kinds = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 28, 34, 77, 253])
+kinds = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 19, 28, 29, 34, 77, 253])
 
 
 @given(st.lists(st.tuples(kinds, st.integers(0, 12), st.binary(max_size=10)), max_size=6))
@@ -317,6 +328,7 @@ def assert_like_naive(data: bytes) -> None:
 def naive(data: bytes) -> dict[int, Any] | None:
     """RFC 9293 §3.1, one option after the other, each a slice of the list that is left."""
     found: dict[int, Any] = {}
+    signatures = []
     while data and data[0] != 0:
         if data[0] == 1:
             data = data[1:]
@@ -331,4 +343,5 @@ def naive(data: bytes) -> dict[int, Any] | None:
         elif form is not None and len(value) == struct.calcsize(form):
             numbers = struct.unpack(form, value)
             found.setdefault(kind, numbers[0] if len(numbers) == 1 else numbers)
-    return found
+        signatures += [kind] if kind in (19, 29) else []
+    return None if 29 in signatures and len(signatures) > 1 else found  # RFC 5925 §2.2

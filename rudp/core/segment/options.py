@@ -19,6 +19,7 @@ WINDOW_SCALE: Final = 3
 SACK_PERMITTED: Final = 4
 SACK: Final = 5
 TIMESTAMPS: Final = 8
+MD5: Final = 19
 AUTHENTICATION: Final = 29
 
 OPTIONS_MAX: Final = 40
@@ -99,7 +100,8 @@ NO_OPTIONS: Final = Options()
 def decode(data: bytes | memoryview) -> Options | None:
     """Return the options in *data*, the octets between fixed header and data, or None.
 
-    None means an option whose length is 0, 1 or beyond the end (MUST-7).
+    None means an option whose length is 0, 1 or beyond the end (MUST-7), or TCP-AO beside
+    another signature, of which none is to be believed (RFC 5925 §2.2).
     """
     end = len(data)
     if not end:
@@ -119,6 +121,7 @@ def decode(data: bytes | memoryview) -> Options | None:
     options = Options()
     data = bytes(data)
     at = 0
+    signature = 0  # the kind of the last one
     signed_at = -1
     seen = set()
     while at < end:
@@ -135,8 +138,12 @@ def decode(data: bytes | memoryview) -> Options | None:
             return None
         if kind not in seen and _read(options, kind, data[at + 2 : at + length]):
             seen.add(kind)
-        elif kind == AUTHENTICATION and length == AUTHENTICATION_SIZE and signed_at < 0:
-            signed_at = at
+        elif kind in (AUTHENTICATION, MD5):
+            if signature and AUTHENTICATION in (kind, signature):
+                return None
+            signature = kind
+            if kind == AUTHENTICATION and length == AUTHENTICATION_SIZE:
+                signed_at = at
         at += length
     return options if signed_at < 0 else _signed(options, data, signed_at)
 
