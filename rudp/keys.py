@@ -113,7 +113,9 @@ def check_keys(keys: object) -> None:
     Two of those whose networks have an address in common must differ in both (RFC 5925 §3.1).
     """
     if not isinstance(keys, tuple) or not all(isinstance(key, MasterKey) for key in keys):
-        raise ValueError(f"keys must be a tuple of MasterKey, not {keys!r}")
+        kinds = {type(key).__name__ for key in keys} if isinstance(keys, tuple) else ()
+        found = f"of {', '.join(sorted(kinds))}" if kinds else type(keys).__name__
+        raise ValueError(f"keys must be a tuple of MasterKey, not {found}")  # a secret, perhaps
     for n, key in enumerate(keys):
         for other in keys[:n]:
             if _overlap(key, other):

@@ -93,8 +93,9 @@ def test_two_keys_must_be_told_apart() -> None:
 
 @pytest.mark.parametrize("keys", [SECRET, [MasterKey(secret=SECRET)], (SECRET,), None])
 def test_keys_are_a_tuple(keys: Any) -> None:
-    with pytest.raises(ValueError, match="keys must be a tuple of MasterKey"):
+    with pytest.raises(ValueError, match="keys must be a tuple of MasterKey") as caught:
         Config(keys=keys)
+    assert repr(SECRET) not in str(caught.value)  # tracebacks are logged
 
 
 def test_whose_segments_a_key_is_for() -> None:
