@@ -33,7 +33,8 @@ class MasterKey:
     ``recv_id`` exchanged.  It authenticates and does not encrypt.
 
     Raises :class:`ValueError` for a value outside its range, :class:`TypeError` for a secret that
-    is no ``bytes``, and :class:`ImportError` if the algorithm needs a package that is missing.
+    is no ``bytes`` and for times that are no numbers, and :class:`ImportError` if the algorithm
+    needs a package that is missing.
     """
 
     secret: bytes = dataclasses.field(repr=False)
@@ -82,15 +83,17 @@ class MasterKey:
         if self.network is not None:
             _network(self.network)
         for name in ("send_lifetime", "recv_lifetime"):
-            begin, end = getattr(self, name)
+            lifetime = getattr(self, name)
+            if not _is_pair(lifetime, int, float):
+                raise TypeError(f"{name} must be two numbers of seconds, not {lifetime!r}")
+            begin, end = lifetime
             if not begin < end:
                 raise ValueError(f"{name} ends before it begins")
-        if isinstance(self.addresses, str):
-            if self.addresses not in ("none", "real"):
+        if self.addresses not in ("none", "real"):
+            if not _is_pair(self.addresses, str):
                 raise ValueError(
                     f"addresses must be 'none', 'real' or a pair, not {self.addresses!r}"
                 )
-        else:
             ours, theirs = map(packed, self.addresses)
             if len(ours) != len(theirs):
                 raise ValueError("both addresses must be IPv4's, or both IPv6's")
@@ -135,13 +138,22 @@ def packed(host: str) -> bytes:
     return address.packed
 
 
+def _is_pair(value: object, *kinds: type) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(n, kinds) for n in value)
+
+
 def _network(text: str) -> Any:
     import ipaddress
 
     try:
-        return ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise ValueError(f"network: {error}") from None
+    if network.version == 6 and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:  # as packed() has its addresses
+            return ipaddress.ip_network((mapped, network.prefixlen - 96))
+    return network
 
 
 def _contains(network: Any, host: str) -> bool:

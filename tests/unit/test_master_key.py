@@ -2,6 +2,7 @@
 
 import builtins
 import copy
+import datetime
 import math
 import pickle
 from typing import Any
@@ -47,6 +48,9 @@ def test_keys_can_be_copied() -> None:
         ({"send_lifetime": (5.0, 5.0)}, "send_lifetime ends before it begins"),
         ({"recv_lifetime": (math.nan, 5.0)}, "recv_lifetime ends before it begins"),
         ({"addresses": "some"}, "addresses must be 'none', 'real' or a pair"),
+        ({"addresses": ("10.0.0.1",)}, "addresses must be 'none', 'real' or a pair"),
+        ({"addresses": ["10.0.0.1", "10.0.0.2"]}, "addresses must be"),
+        ({"addresses": None}, "addresses must be"),
         ({"addresses": ("10.0.0.1", "::1")}, "must be IPv4's, or both IPv6's"),
         ({"addresses": ("10.0.0.1", "here")}, "'here' does not appear to be"),
     ],
@@ -54,6 +58,24 @@ def test_keys_can_be_copied() -> None:
 def test_bad_values(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MasterKey(**({"secret": SECRET} | settings))
+
+
+@pytest.mark.parametrize(
+    "lifetime",
+    [
+        ("2026-01-01", "2027-01-01"),
+        (datetime.datetime(2026, 1, 1), datetime.datetime(2027, 1, 1)),
+        (0.0, None),
+        (0.0,),
+        None,
+    ],
+)
+def test_lifetimes_are_numbers(lifetime: Any) -> None:
+    """Else the first segment would find out."""
+    for name in ("send_lifetime", "recv_lifetime"):
+        settings: dict[str, Any] = {name: lifetime}
+        with pytest.raises(TypeError, match=f"{name} must be two numbers of seconds"):
+            MasterKey(secret=SECRET, **settings)
 
 
 def test_a_secret_is_bytes() -> None:
@@ -101,11 +123,15 @@ def test_keys_are_a_tuple(keys: Any) -> None:
 def test_whose_segments_a_key_is_for() -> None:
     everybody = MasterKey(secret=SECRET)
     some = MasterKey(secret=SECRET, network="10.1.0.0/16")
+    mapped = MasterKey(secret=SECRET, network="::ffff:10.1.0.0/112")
     one = MasterKey(secret=SECRET, network="fe80::1")
     assert everybody.matches("anything")
     assert some.matches("10.1.2.3")
     assert some.matches("::ffff:10.1.2.3")  # an IPv4 peer of an IPv6 socket
+    assert mapped.matches("10.1.2.3")
+    assert mapped.matches("::ffff:10.1.2.3")
     assert not some.matches("10.2.0.1")
+    assert not mapped.matches("10.2.0.1")
     assert not some.matches("fe80::1")
     assert not some.matches("client")  # a simulated network's
     assert one.matches("fe80::1%eth0")
