@@ -13,7 +13,7 @@ from rudp.config import Config
 from rudp.core.life.connection import Connection
 from rudp.core.segment import wire
 from rudp.core.segment.isn import IsnSource
-from rudp.core.segment.options import SignedOptions
+from rudp.core.segment.options import SignedOptions, encode_unsigned
 from rudp.core.segment.transmit import Address
 from rudp.core.segment.wire import ACK, RST, SYN, Run
 from rudp.core.terms.counters import Count, Counters
@@ -283,6 +283,33 @@ def test_TIME_WAIT_signs_and_checks() -> None:
     assert pair.a.table.counters[Count.AO_MISSING] == 4
     assert pair.a.table.counters[Count.AO_MAC_WRONG] == 4
     assert pair.a.table.time_wait_records == 1
+
+
+@pytest.mark.parametrize("keys", [(MasterKey(secret=b"another secret.."),), ()])
+def test_other_keys_reopen_in_TIME_WAIT(keys: tuple[MasterKey, ...]) -> None:
+    """TW-6: the listener has changed its keys; the SYN is signed as it asks for now."""
+    pair = Pair()
+    pair.open()
+    for node, connection in ((pair.b, pair.accepted), (pair.a, pair.opened)):
+        connection.shutdown(pair.network.clock.now)
+        node.table.touch(connection)
+        pair.wait(1.0)
+    assert pair.b.table.time_wait_records == 1
+    pair.listener.config = config = Config(keys=keys)
+    syn = next(data for data, _ in pair.sent)
+    forged = wire.pack_segment(segment(syn).ports, 1, 0, SYN, 100, encode_unsigned(0, 0))
+    if keys:
+        pair.inject(forged, CLIENT, SERVER)
+        pair.wait(1.0)
+        assert pair.b.table.counters[Count.AO_MAC_WRONG] == 1
+    opened = pair.a.table.open_active(
+        pair.b.path,
+        PORT,
+        pair.network.clock.now,
+        local_port=pair.opened.ports >> 16,
+        config=config,
+    )
+    assert pair.network.run_until(lambda: opened.state is State.ESTABLISHED, limit=1.0)
 
 
 def test_the_last_ACK_of_TIME_WAIT_is_believed() -> None:

@@ -544,14 +544,17 @@ class ConnectionTable:
         tracer = record.tracer
         if tracer is not None:
             tracer.run_received(record, run, now)
+        listener = self._listeners.find(run.ports)
         doubt = None if record.guard is None else record.guard.check_last(run, now)
+        if doubt is not None and listener is not None and run.flags & (SYN | ACK) == SYN:
+            # It is a new connection's, and the keys may be others since.
+            _, doubt = admit(self._around, listener.config, run, path, None, now)
         if doubt is not None:
             self.counters[doubt] += run.segments
             if tracer is not None:
                 tracer.run_processed(record, run, doubt, now)
             return
         reaction = record.react(run, now)
-        listener = self._listeners.find(run.ports)
         if reaction is Reaction.REOPEN and listener is None:
             reaction = record.challenge(now)
         if tracer is not None:
