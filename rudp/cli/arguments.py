@@ -109,6 +109,10 @@ def mss(text: str) -> int:
     return number
 
 
+KEY_FILE_MAX: Final = 1024
+"""Octets that are read of a file with a key: more than any key has."""
+
+
 def key(name: str) -> tuple[rudp.MasterKey, ...]:
     """Return the keys of connections: of the file *name*, or, if that is empty, of RUDP_KEY.
 
@@ -116,16 +120,22 @@ def key(name: str) -> tuple[rudp.MasterKey, ...]:
     machine sees the arguments of its processes.
     """
     try:
-        secret = Path(name).read_bytes() if name else os.fsencode(os.environ.get("RUDP_KEY", ""))
+        secret = _beginning(name) if name else os.fsencode(os.environ.get("RUDP_KEY", ""))
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {name}: {error.strerror}") from None
-    secret = secret.removesuffix(b"\n").removesuffix(b"\r")
+    secret = secret.removesuffix(b"\r\n" if secret.endswith(b"\r\n") else b"\n")
     if not name and not secret:
         return ()
     try:
         return (rudp.MasterKey(secret=secret),)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{name or 'RUDP_KEY'}: {error}") from None
+
+
+def _beginning(name: str) -> bytes:
+    """Return the file *name*, or, of what is no key, as much as shows that."""
+    with Path(name).open("rb") as file:
+        return file.read(KEY_FILE_MAX)
 
 
 def _number(bare: str, text: str, form: str) -> float:

@@ -28,12 +28,31 @@ def test_a_key_is_what_is_in_the_file(key_file: str, monkeypatch: pytest.MonkeyP
     assert arguments.key("") == ()
 
 
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (KEY, KEY),
+        (KEY + b"\n", KEY),
+        (KEY + b"\r\n", KEY),
+        (KEY + b"\r", KEY + b"\r"),  # one that was drawn, and ends so by chance
+        (KEY + b"\n\n", KEY + b"\n"),
+    ],
+)
+def test_one_newline_does_not_count(content: bytes, secret: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    (key,) = arguments.key(str(path))
+    assert key.secret == secret
+
+
 def test_keys_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "key"
     for content in (b"", b"short\n", bytes(81)):
         path.write_bytes(content)
         with pytest.raises(argparse.ArgumentTypeError, match="16 to 80 octets"):
             arguments.key(str(path))
+    with pytest.raises(argparse.ArgumentTypeError, match="16 to 80 octets"):
+        arguments.key("/dev/zero")
     with pytest.raises(argparse.ArgumentTypeError, match="No such file"):
         arguments.key(str(tmp_path / "nowhere"))
     monkeypatch.setenv("RUDP_KEY", "short")
