@@ -51,8 +51,8 @@ class MasterKey:
     """Whose segments it is for: an address or a network, ``"10.1.0.0/16"``; None for everybody's.
     Peers for which no key is go without."""
     send_lifetime: tuple[float, float] = ALWAYS
-    """From when until when it signs, seconds of Unix time.  If no key may sign any more, the one
-    in use goes on, and the peer decides."""
+    """From when until when it signs, seconds of Unix time.  If no key may sign any more, the last
+    one goes on, and the peer decides."""
     recv_lifetime: tuple[float, float] = ALWAYS
     """From when until when what it has signed is believed, seconds of Unix time.  Of several the
     one that was believed last to begin with is asked for; the old one counts until its end."""

@@ -488,6 +488,23 @@ class TestRollover:
         assert say()
         assert not any(pair.doubted())
 
+    def test_the_last_key_signs_on(self) -> None:
+        """Also where nothing was said while it was the one to sign: the peer believes it longer."""
+        keys = tuple(
+            MasterKey(
+                secret=SECRET, send_id=n, recv_id=n,
+                send_lifetime=(100.0 * n, 100.0 * (n + 1)),
+                recv_lifetime=(100.0 * n - 10.0, 100.0 * (n + 1) + 10.0),
+            )
+            for n in range(3)
+        )  # fmt: skip
+        pair = Pair(Config(keys=keys), Config(keys=keys))
+        pair.open()
+        pair.wait(305.0)
+        pair.exchange(1000, limit=4.0)
+        assert ids(pair.opened) == ids(pair.accepted) == (2, 2)
+        assert not any(pair.doubted())
+
     def test_lifetimes(self) -> None:
         """At 100 s the new key begins to sign; the old is believed until 110 s."""
         old = MasterKey(

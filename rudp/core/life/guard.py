@@ -268,11 +268,9 @@ class Guard:
                 asked, best, lapsed = key, begin, False
         begin, end = current.send_lifetime
         if not begin <= today < end:
-            best = float("-inf")
-            for key in self._keys:
-                begin, end = key.send_lifetime
-                if begin <= today < end and begin >= best:
-                    current, best = key, begin
+            begun = [key for key in self._keys if key.send_lifetime[0] <= today]
+            signing = [key for key in begun if today < key.send_lifetime[1]]
+            current = max(signing or begun or [current], key=lambda key: key.send_lifetime)
         if asked is not self._asked or current is not self._current:
             self._use(current, asked)
 
