@@ -61,7 +61,7 @@ def test_uvloop_is_taken_if_it_is_there(
         (ConnectionResetError(), "ConnectionResetError"),
         (ConnectionError("the peer has ended"), "the peer has ended"),
         (TimeoutError(), "timed out"),
-        (TimeoutError(errno.ETIMEDOUT, "Connect call failed"), "connection timed out"),
+        (TimeoutError(errno.ETIMEDOUT, "Connect call failed"), "timed out"),
         (OSError(errno.EHOSTUNREACH, "Connect call failed"), "no route to host"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory"), "no such file or directory"),
         (socket.gaierror(-2, "Name not known"), "the name is not known: Name not known"),
