@@ -6,6 +6,7 @@ wait for theirs.
 """
 
 import asyncio
+import itertools
 from typing import Final
 
 from rudp.core.life.connection import Connection
@@ -29,25 +30,33 @@ class LastAcks:
     async def wait(self, waiter: "asyncio.Future[bool]", connection: Connection) -> bool:
         """Return what *waiter* brings; True if nothing more was to come for too long."""
         self._enter(waiter, connection)
+        if self._timer is None:
+            self._look_later()
         try:
             return await waiter
         finally:
-            del self._waiting[waiter]
+            self._waiting.pop(waiter, None)
 
     def _enter(self, waiter: "asyncio.Future[bool]", connection: Connection) -> None:
         due = self._loop.time() + LAST_ACK_GRACE
         self._waiting[waiter] = due, connection, connection.only_end_is_out
-        if self._timer is None:
+
+    def _look_later(self) -> None:
+        """Set the timer for the first, if there is one."""
+        self._timer = None
+        for due, _, _ in self._waiting.values():
             self._timer = self._loop.call_at(due, self._look)
+            break
 
     def _look(self) -> None:
         now = self._loop.time()
-        self._timer = None
-        for waiter, (due, connection, for_nothing) in list(self._waiting.items()):
-            if due > now:
-                self._timer = self._loop.call_at(due, self._look)
-                return
+        due = list(itertools.takewhile(lambda entry: entry[1][0] <= now, self._waiting.items()))
+        for waiter, (_, connection, for_nothing) in due:
             del self._waiting[waiter]
-            self._enter(waiter, connection)
-            if for_nothing and not waiter.done():
+            if waiter.done():
+                continue
+            if for_nothing:
                 waiter.set_result(True)
+            else:
+                self._enter(waiter, connection)
+        self._look_later()

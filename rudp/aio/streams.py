@@ -72,8 +72,8 @@ class StreamWriter(asyncio.StreamWriter):
         nobody else: all that was wanted was read, and what was written is delivered.
         """
         transport = innermost(self.transport)
-        if transport.is_leaving:
-            await transport.settlement()  # most often it is the later of the two
+        # Most often the settlement is the later of the two.
+        settled = transport.is_leaving and await transport.settlement()
         closed = self._protocol._get_close_waiter(self)
         if not closed.done():
             await self._wait_for(closed)
@@ -83,7 +83,7 @@ class StreamWriter(asyncio.StreamWriter):
         ):
             raise error
         if not transport.was_aborted:
-            await transport.delivery()
+            await transport.delivery(settled)
 
     @staticmethod
     async def _wait_for(closed: "asyncio.Future[None]") -> None:

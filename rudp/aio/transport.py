@@ -247,13 +247,13 @@ class Transport(WriteFlow, asyncio.Transport):
             if not waiter.done():
                 waiter.set_result(settled)
 
-    async def delivery(self) -> None:
+    async def delivery(self, settled: bool = False) -> None:
         """Wait until the peer's TCP has acknowledged all that was written, and the end of it.
 
-        See :func:`rudp.delivered`.
+        See :func:`rudp.delivered`.  *settled*: what :meth:`settlement` has returned before.
         """
-        while not await self.settlement():
-            pass
+        while not settled:
+            settled = await self.settlement()
         error = self._connection.error
         if error is not None and not self._connection.fin_acked:
             raise error
@@ -456,6 +456,10 @@ class Transport(WriteFlow, asyncio.Transport):
         try:
             if protocol is not None:
                 protocol.connection_lost(error)  # type: ignore[arg-type]
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as failure:  # others wait for their turn in the same flush
+            self._report(failure, "protocol.connection_lost() failed")
         finally:
             self._forget()
 
@@ -476,14 +480,8 @@ class Transport(WriteFlow, asyncio.Transport):
         self._force_close(error)
 
     def _report(self, error: BaseException, message: str) -> None:
-        self._loop.call_exception_handler(
-            {
-                "message": message,
-                "exception": error,
-                "transport": self,
-                "protocol": self._protocol,
-            }
-        )
+        context: dict[str, Any] = {"message": message, "exception": error, "transport": self}
+        self._loop.call_exception_handler({**context, "protocol": self._protocol})
 
     def _force_close(self, error: BaseException | None) -> None:
         """Abort, and give *error* to connection_lost.  Also called by asyncio's TLS layer."""
