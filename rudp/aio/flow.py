@@ -66,7 +66,7 @@ class WriteFlow(transports._FlowControlMixin):
 
     def _maybe_pause_protocol(self) -> None:
         super()._maybe_pause_protocol()  # type: ignore[misc]
-        if self._protocol_paused:
+        if self._protocol_paused and not self._connection.was_let_go:  # by an abort() in there
             self._connection.wants_room = True
             self._connection.held_back = self._low_water  # at which the writer is resumed
 

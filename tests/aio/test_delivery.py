@@ -233,9 +233,42 @@ async def test_delivered_to_a_peer_that_ended_and_is_gone(written: bytes) -> Non
         writer.close()
         began = loop.time()
         await writer.wait_closed()
-        assert loop.time() - began <= 2.0
+        assert loop.time() - began == pytest.approx(1.0, abs=0.01), "once"
         assert writer.get_extra_info("tcp_info").state is rudp.State.LAST_ACK, "the FIN goes on"
         lost = False
+
+
+@pytest.mark.virtual
+async def test_those_who_wait_long_for_their_last_ack_keep_one_timer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has a look a second, whenever they began, and not more of them from second to second."""
+    loop: Any = asyncio.get_running_loop()
+    call_at = loop.call_at
+    calls = 0
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return call_at(*arguments, **options)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    net = Net("virtual", rudp.Config())
+    async with stream_pair(net) as (near, far), stream_pair(net) as (third, _):
+        waiting = []
+        for _, writer in (near, far, third):
+            writer.write(bytes(2_000_000))  # nobody reads it
+            writer.close()
+            waiting.append(asyncio.ensure_future(rudp.delivered(writer)))
+            await asyncio.sleep(0.3)
+        await asyncio.sleep(60)
+        calls = 0
+        await asyncio.sleep(10)
+        assert calls < 60
+        for _, writer in (near, far, third):
+            writer.transport.abort()
+        await asyncio.wait(waiting)
+        assert all(isinstance(task.exception(), OSError) for task in waiting)
 
 
 @pytest.mark.virtual

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import rudp
-from tests.aio.kit import HOST, Net, Recorder, Stubborn, address_of, cleared, pair, stream_pair
+from tests.aio.kit import HOST, Net, Recorder, Stubborn, address_of, cleared, pair, stream_pair, turns
 
 BIG = bytes(range(256)) * 8192
 """2 MiB: more than any buffer on the way."""
@@ -253,6 +253,30 @@ async def test_every_callback_once_and_lost_last(net: Net) -> None:
             for end in (p.client, p.server):
                 assert end.calls.count("made") == end.calls.count("lost") == 1
                 assert end.calls[-1] == "lost"
+
+
+async def test_an_exception_in_connection_lost_is_its_own_affair(
+    net: Net, reports: list[dict[str, Any]]
+) -> None:
+    """Others that have closed in the same turn hear of it all the same, and in time."""
+
+    class Failing(Recorder):
+        def connection_lost(self, exc: BaseException | None) -> None:
+            super().connection_lost(exc)
+            raise ValueError("not in the mood")
+
+    async with pair(net, Failing) as p:
+        _, other = await net.create_connection(Recorder, *p.address[:2])
+        p.near.close()
+        other.transport.close()
+        assert not p.client.lost.done()
+        await turns(3)
+        assert p.client.lost.result() is None
+        assert other.lost.result() is None
+        assert await p.server.lost is None
+    (report,) = reports
+    assert str(report["exception"]) == "not in the mood"
+    reports.clear()
 
 
 async def test_weak_references_die_by_themselves(net: Net) -> None:

@@ -237,6 +237,24 @@ async def test_exception_in_flow_control(
         await p.server.received(size + 1)
 
 
+async def test_abort_in_pause_writing(net: Net) -> None:
+    """Whoever is told to pause and gives up does so at once: nobody waits for the rest."""
+
+    class Impatient(Recorder):
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self.transport.abort()
+
+    async with pair(net, Impatient) as p:
+        p.far.pause_reading()
+        p.near.write(bytes(10_000_000))
+        assert await p.client.lost is None
+        assert p.client.calls == ["made", "pause", "lost"]
+        p.far.resume_reading()
+        await asyncio.wait_for(p.server.lost, 10)
+        assert len(p.server.data) < 10_000_000
+
+
 async def test_write_after_close(net: Net, caplog: pytest.LogCaptureFixture) -> None:
     """Ignored, with a warning in the log after five."""
     caplog.set_level(logging.WARNING)
