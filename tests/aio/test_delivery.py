@@ -253,10 +253,10 @@ async def test_those_who_wait_long_for_their_last_ack_keep_one_timer(
         return call_at(*arguments, **options)
 
     monkeypatch.setattr(loop, "call_at", counted)
-    net = Net("virtual", rudp.Config())
-    async with stream_pair(net) as (near, far), stream_pair(net) as (third, _):
+    async with await rudp.start_server(lambda *streams: None, SERVER, 7) as server:
+        writers = [(await rudp.open_connection(SERVER, 7))[1] for _ in range(3)]
         waiting = []
-        for _, writer in (near, far, third):
+        for writer in writers:
             writer.write(bytes(2_000_000))  # nobody reads it
             writer.close()
             waiting.append(asyncio.ensure_future(rudp.delivered(writer)))
@@ -265,8 +265,7 @@ async def test_those_who_wait_long_for_their_last_ack_keep_one_timer(
         calls = 0
         await asyncio.sleep(10)
         assert calls < 60
-        for _, writer in (near, far, third):
-            writer.transport.abort()
+        server.abort_clients()
         await asyncio.wait(waiting)
         assert all(isinstance(task.exception(), OSError) for task in waiting)
 

@@ -266,16 +266,17 @@ async def test_an_exception_in_connection_lost_is_its_own_affair(
             raise ValueError("not in the mood")
 
     async with pair(net, Failing) as p:
-        _, other = await net.create_connection(Recorder, *p.address[:2])
-        p.near.close()
-        other.transport.close()
-        assert not p.client.lost.done()
+        ends = [p.client]
+        for _ in range(2):
+            _, other = await net.create_connection(Failing, *p.address[:2])
+            ends.append(other)
+        for end in ends:
+            end.transport.close()
+        assert not any(end.lost.done() for end in ends)
         await turns(3)
-        assert p.client.lost.result() is None
-        assert other.lost.result() is None
+        assert [end.lost.result() for end in ends] == [None] * 3
         assert await p.server.lost is None
-    (report,) = reports
-    assert str(report["exception"]) == "not in the mood"
+    assert [str(report["exception"]) for report in reports] == ["not in the mood"] * 3
     reports.clear()
 
 
