@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 import rudp
-from tests.aio.kit import HOST, Net, Recorder, Stubborn, address_of, cleared, pair, stream_pair, turns
+from tests.aio.kit import (
+    HOST,
+    Net,
+    Recorder,
+    Stubborn,
+    address_of,
+    cleared,
+    pair,
+    stream_pair,
+    turns,
+)
 
 BIG = bytes(range(256)) * 8192
 """2 MiB: more than any buffer on the way."""
