@@ -17,9 +17,10 @@ from rudp.config import Config
 from rudp.core.demux.listener import Listener, Listeners
 from rudp.core.demux.ports import LocalPorts, free_port
 from rudp.core.demux.replies import Replies
+from rudp.core.demux.roamers import Roamers
 from rudp.core.demux.syncookie import LIFETIME, SynCookies
 from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
-from rudp.core.demux.trust import admit, guard_of, is_silent
+from rudp.core.demux.trust import admit, believed, guard_of, is_silent
 from rudp.core.life.connection import Connection
 from rudp.core.life.guard import Guard
 from rudp.core.life.parts import USUAL, Parts
@@ -34,7 +35,7 @@ from rudp.core.segment.addresses import (
     is_ipv6,
     is_unicast,
 )
-from rudp.core.segment.options import TIMESTAMPS_ALONE
+from rudp.core.segment.options import TIMESTAMPS_ALONE, SignedOptions
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import CE, Address, Path, Transmit
 from rudp.core.segment.wire import ACK, FIN, RST, STAMPED, STAMPED_SIZE, SYN, Run, swap_ports
@@ -81,6 +82,7 @@ class ConnectionTable:
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
         self._listeners = Listeners()
+        self._roamers = Roamers()
         self._opening: set[Connection] = set()  # active opens under way
         self._half_open: dict[Connection, Listener] = {}
         self._ready: OrderedDict[Connection, None] = OrderedDict()
@@ -257,13 +259,22 @@ class ConnectionTable:
             record = self._time_wait.find(path, swap_ports(run.ports))
             if record is not None:
                 self._late(record, run, path, now)
-            else:
+            elif not self._is_movers(run, path, now):
                 self._stray(run, path, now)
 
     def _hand_over(self, connection: Connection, run: Run, now: float) -> None:
-        """*run* is for *connection*: if it is the end of that, what follows may open a new one."""
-        if connection.guard is not None and not self._is_authentic(connection, run, now):
+        """*run* is for *connection*, where it has come from."""
+        if connection.guard is None:
+            self._process(connection, run, now)
             return
+        for authentic in believed(connection, run, self.counters, now):
+            opts = authentic.options
+            if isinstance(opts, SignedOptions) and opts.word is not None:
+                connection.heed(authentic, opts, now)
+            self._process(connection, authentic, now)
+
+    def _process(self, connection: Connection, run: Run, now: float) -> None:
+        """*run* is of *connection*: if it is the end of that, what follows may open a new one."""
         if self._half_open and self._must_wait(connection, run, now):
             return
         connection.handle_segments(run, now)
@@ -274,23 +285,39 @@ class ConnectionTable:
         elif state is State.CLOSED:
             self._remove(connection)
 
-    def _is_authentic(self, connection: Connection, run: Run, now: float) -> bool:
-        """Return whether all of *run* is to be handled; if it is only a part, that is done here.
-
-        One forged segment among good ones must not take them with it.
-        """
-        reason = connection.distrusts(run, now)
-        if reason is None:
-            return True
-        if run.segments == 1:
-            connection.refuse(run, reason, now)
+    def _is_movers(self, run: Run, path: Path, now: float) -> bool:
+        """Whether *run*, from where no connection is, is one's that moves with its peer."""
+        mover = self._roamers.find(run, path, now)
+        if mover is None:
             return False
-        for view in run.each():
-            one = wire.read_segment(view, self.counters)
-            if one is not None:
-                one.ce = run.ce
-                self._hand_over(connection, one, now)
-        return False
+        before = mover.path
+        if mover.hear_from(run, path, now):
+            self._rekey(mover, before, now)
+        self._process(mover, run, now)
+        return True
+
+    def _rekey(self, connection: Connection, before: Path, now: float) -> None:
+        """The path of *connection* is another than *before*."""
+        ports = connection.ports
+        self._entries.pop((before, swap_ports(ports)), None)
+        self._entries[_key(connection)] = connection
+        if connection.opened is Opened.ACTIVE:
+            self._ports.freed(before, ports)
+            self._ports.taken(connection.path, ports, now)
+
+    def rebind(self, local_host: str, now: float) -> None:
+        """There is another socket, with the address *local_host*: all connections go on from it.
+
+        Raises :class:`OSError` with EOPNOTSUPP if one cannot, its peer not knowing how.
+        """
+        connections = list(self._entries.values())
+        if not all(each.roams for each in connections if each.is_open):
+            raise OSError(errno.EOPNOTSUPP, "a connection cannot move without key=, at both ends")
+        for connection in connections:
+            before = connection.path
+            connection.rebind(local_host, now)
+            self._rekey(connection, before, now)
+            self._attend(connection)
 
     def handle_icmp(
         self, code: int, quote: bytes, path: Path, now: float, *, mtu: int | None = None
@@ -449,6 +476,8 @@ class ConnectionTable:
             Tcb(self._around, path, ports, config, opened, tracer or self.tracer, now, iss, guard)
         )
         self._entries[_key(connection)] = connection
+        if guard is not None:
+            self._roamers.add(connection)
         return connection
 
     def _is_taken(self, path: Path, ports: int) -> bool:
@@ -495,6 +524,8 @@ class ConnectionTable:
         if self._entries.get(key) is not connection:
             return False
         del self._entries[key]
+        if connection.guard is not None:
+            self._roamers.discard(connection)
         self._ports.freed(connection.path, connection.ports)
         return True
 
@@ -502,20 +533,12 @@ class ConnectionTable:
         """Let a record stand for *connection*, which has nothing left to say but its last ACK."""
         if not self._remove(connection):
             return
-        config = connection.config
-        facts = connection.time_wait_facts
-        if connection.guard is not None:
-            connection.guard.rest(*facts[:2])
-        record = TimeWaitRecord(
-            connection.path,
-            connection.ports,
-            facts,
-            2 * config.msl,
-            config.rfc1337,
-            now,
-            connection.tracer,
-            connection.guard,
-        )
+        config, guard = connection.config, connection.guard
+        path, ports, facts = connection.path, connection.ports, connection.time_wait_facts
+        if guard is not None:
+            guard.rest(*facts[:2])
+        lifetime, fix, tracer = 2 * config.msl, config.rfc1337, connection.tracer
+        record = TimeWaitRecord(path, ports, facts, lifetime, fix, now, tracer, guard)
         if len(self._time_wait) >= self.config.time_wait_max:
             self.counters[Count.TIME_WAIT_OVERFLOW] += 1
             self._time_wait.forget_oldest(now)
@@ -648,12 +671,9 @@ class ConnectionTable:
         elif now < listener.cookies_until:
             # This may be a SYN that was sent again and crossed a cookie: an ACK of either will do.
             iss = self._cookies.iss(syn, path, listener.config, now)
-        try:
-            child = self._new(
-                path, ports, listener.config, Opened.PASSIVE, iss, listener.tracer, now, guard
-            )
-        except OSError:
-            return  # counted there
+        child = self._child(listener, path, ports, iss, guard, now)
+        if child is None:
+            return
         if predecessor is not None and predecessor.tracer is not None:
             predecessor.tracer.state_moved(
                 predecessor, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now
@@ -662,6 +682,22 @@ class ConnectionTable:
         listener.half_open.add(child)
         self._half_open[child] = listener
         self.touch(child)
+
+    def _child(
+        self,
+        listener: Listener,
+        path: Path,
+        ports: int,
+        iss: int | None,
+        guard: Guard | None,
+        now: float,
+    ) -> Connection | None:
+        """Return a new connection of *listener*; None, and counted, if there are too many."""
+        config, tracer = listener.config, listener.tracer
+        try:
+            return self._new(path, ports, config, Opened.PASSIVE, iss, tracer, now, guard)
+        except OSError:
+            return None
 
     def _must_wait(self, child: Connection, run: Run, now: float) -> bool:
         """Return whether *run* would complete a handshake for which there is no room yet (SYNC-9).
@@ -712,19 +748,9 @@ class ConnectionTable:
         if listener.is_full:
             self._drop(listener, run, path, Count.ACCEPT_OVERFLOW, now)
             return True
-        try:
-            child = self._new(
-                path,
-                swap_ports(run.ports),
-                listener.config,
-                Opened.PASSIVE,
-                iss,
-                listener.tracer,
-                now,
-                guard,
-            )
-        except OSError:
-            return True  # counted there
+        child = self._child(listener, path, swap_ports(run.ports), iss, guard, now)
+        if child is None:
+            return True
         self.counters[Count.COOKIE_ACCEPTED] += 1
         child.open_with_cookie(syn, now)
         child.handle_segments(run, now)
