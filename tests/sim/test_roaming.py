@@ -6,7 +6,7 @@ import pytest
 
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import State
-from tests.sim.roam import SIGNED, Travellers, patience
+from tests.sim.roam import Travellers, patience
 
 SEEDS = 200
 FEW = 6

@@ -6,9 +6,12 @@ one as if it had come from the peer's own address.  Where too many have the same
 are found that say a token, or come from where the connection has heard something already.
 """
 
+import errno
 from typing import Final
 
+from rudp.core.demux.ports import LocalPorts
 from rudp.core.life.connection import Connection
+from rudp.core.life.tcb import Opened
 from rudp.core.segment.addresses import host_of
 from rudp.core.segment.options import PathWord, SignedOptions
 from rudp.core.segment.transmit import Path
@@ -18,12 +21,21 @@ TRIES: Final = 4
 """Connections whose keys are tried on one segment, at most."""
 
 
+Key = tuple[Path, int]
+"""Where segments find a connection: its path, and the ports as they will read them."""
+
+
 class Roamers:
-    """The connections of one table that may roam, by the ports that their segments bear."""
+    """The connections of one table that may roam, by the ports that their segments bear.
 
-    __slots__ = ("_by_ports",)
+    *entries*: all connections of the table, where segments find them; *ports*: who has which.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_by_ports", "_entries", "_ports")
+
+    def __init__(self, entries: dict[Key, Connection], ports: LocalPorts) -> None:
+        self._entries = entries
+        self._ports = ports
         self._by_ports: dict[int, dict[Connection, None]] = {}
 
     def add(self, connection: Connection) -> None:
@@ -42,7 +54,8 @@ class Roamers:
     def find(self, run: Run, path: Path, now: float) -> Connection | None:
         """Return the connection whose *run* is, and authentic; None if it is nobody's.
 
-        *path*: where it came from, and no connection with its ports is.
+        *path*: where it came from, and no connection with its ports is.  If that proves that the
+        peer is there, the connection is found there from now on.
         """
         known = self._by_ports.get(run.ports)
         opts = run.options
@@ -56,5 +69,33 @@ class Roamers:
             found.sort(key=lambda each: not each.hears_at(path))
         for connection in found[:TRIES]:
             if connection.distrusts(run, now) is None:
+                before = connection.path
+                if connection.hear_from(run, path, now):
+                    self._rekey(connection, before, now)
                 return connection
         return None
+
+    def rebind(self, local_host: str, now: float) -> list[Connection]:
+        """See :meth:`ConnectionTable.rebind`; return the connections."""
+        connections = list(self._entries.values())
+        if not all(each.roams for each in connections if each.is_open):
+            raise OSError(errno.EOPNOTSUPP, "a connection cannot move without key=, at both ends")
+        for connection in connections:
+            before = connection.path
+            connection.rebind(local_host, now)
+            self._rekey(connection, before, now)
+        return connections
+
+    def _rekey(self, connection: Connection, before: Path, now: float) -> None:
+        """The path of *connection* is another than *before*."""
+        ports = connection.ports
+        self._entries.pop((before, swap_ports(ports)), None)
+        self._entries[key_of(connection)] = connection
+        if connection.opened is Opened.ACTIVE:
+            self._ports.freed(before, ports)
+            self._ports.taken(connection.path, ports, now)
+
+
+def key_of(connection: Connection) -> Key:
+    """Return where segments find *connection*."""
+    return connection.path, swap_ports(connection.ports)

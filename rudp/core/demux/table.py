@@ -17,7 +17,7 @@ from rudp.config import Config
 from rudp.core.demux.listener import Listener, Listeners
 from rudp.core.demux.ports import LocalPorts, free_port
 from rudp.core.demux.replies import Replies
-from rudp.core.demux.roamers import Roamers
+from rudp.core.demux.roamers import Key, Roamers, key_of
 from rudp.core.demux.syncookie import LIFETIME, SynCookies
 from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.demux.trust import admit, believed, guard_of, is_silent
@@ -35,7 +35,7 @@ from rudp.core.segment.addresses import (
     is_ipv6,
     is_unicast,
 )
-from rudp.core.segment.options import TIMESTAMPS_ALONE, SignedOptions
+from rudp.core.segment.options import TIMESTAMPS_ALONE
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import CE, Address, Path, Transmit
 from rudp.core.segment.wire import ACK, FIN, RST, STAMPED, STAMPED_SIZE, SYN, Run, swap_ports
@@ -44,8 +44,6 @@ from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Nobody, Tracer
-
-Key = tuple[Path, int]
 
 
 class ConnectionTable:
@@ -82,7 +80,7 @@ class ConnectionTable:
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
         self._listeners = Listeners()
-        self._roamers = Roamers()
+        self._roamers = Roamers(self._entries, self._ports)
         self._opening: set[Connection] = set()  # active opens under way
         self._half_open: dict[Connection, Listener] = {}
         self._ready: OrderedDict[Connection, None] = OrderedDict()
@@ -209,7 +207,7 @@ class ConnectionTable:
 
     def attend(self, connection: Connection) -> None:
         """Something has happened to *connection* that was not told here."""
-        if self._entries.get(_key(connection)) is connection:
+        if self._entries.get(key_of(connection)) is connection:
             self._attend(connection)
 
     def schedule(self, connection: Connection) -> None:
@@ -259,7 +257,9 @@ class ConnectionTable:
             record = self._time_wait.find(path, swap_ports(run.ports))
             if record is not None:
                 self._late(record, run, path, now)
-            elif not self._is_movers(run, path, now):
+            elif (mover := self._roamers.find(run, path, now)) is not None:
+                self._process(mover, run, now)
+            else:
                 self._stray(run, path, now)
 
     def _hand_over(self, connection: Connection, run: Run, now: float) -> None:
@@ -268,9 +268,7 @@ class ConnectionTable:
             self._process(connection, run, now)
             return
         for authentic in believed(connection, run, self.counters, now):
-            opts = authentic.options
-            if isinstance(opts, SignedOptions) and opts.word is not None:
-                connection.heed(authentic, opts, now)
+            connection.heed(authentic, now)
             self._process(connection, authentic, now)
 
     def _process(self, connection: Connection, run: Run, now: float) -> None:
@@ -285,38 +283,12 @@ class ConnectionTable:
         elif state is State.CLOSED:
             self._remove(connection)
 
-    def _is_movers(self, run: Run, path: Path, now: float) -> bool:
-        """Whether *run*, from where no connection is, is one's that moves with its peer."""
-        mover = self._roamers.find(run, path, now)
-        if mover is None:
-            return False
-        before = mover.path
-        if mover.hear_from(run, path, now):
-            self._rekey(mover, before, now)
-        self._process(mover, run, now)
-        return True
-
-    def _rekey(self, connection: Connection, before: Path, now: float) -> None:
-        """The path of *connection* is another than *before*."""
-        ports = connection.ports
-        self._entries.pop((before, swap_ports(ports)), None)
-        self._entries[_key(connection)] = connection
-        if connection.opened is Opened.ACTIVE:
-            self._ports.freed(before, ports)
-            self._ports.taken(connection.path, ports, now)
-
     def rebind(self, local_host: str, now: float) -> None:
         """There is another socket, with the address *local_host*: all connections go on from it.
 
         Raises :class:`OSError` with EOPNOTSUPP if one cannot, its peer not knowing how.
         """
-        connections = list(self._entries.values())
-        if not all(each.roams for each in connections if each.is_open):
-            raise OSError(errno.EOPNOTSUPP, "a connection cannot move without key=, at both ends")
-        for connection in connections:
-            before = connection.path
-            connection.rebind(local_host, now)
-            self._rekey(connection, before, now)
+        for connection in self._roamers.rebind(local_host, now):
             self._attend(connection)
 
     def handle_icmp(
@@ -475,7 +447,7 @@ class ConnectionTable:
         connection = Connection(
             Tcb(self._around, path, ports, config, opened, tracer or self.tracer, now, iss, guard)
         )
-        self._entries[_key(connection)] = connection
+        self._entries[key_of(connection)] = connection
         if guard is not None:
             self._roamers.add(connection)
         return connection
@@ -520,7 +492,7 @@ class ConnectionTable:
         """Take *connection* out of the table; return whether it was still in."""
         connection.scheduled = OFF
         self._opening.discard(connection)
-        key = _key(connection)
+        key = key_of(connection)
         if self._entries.get(key) is not connection:
             return False
         del self._entries[key]
@@ -766,8 +738,3 @@ class ConnectionTable:
             state = State.CLOSED if listener is None else State.LISTEN
             nobody = Nobody(path, swap_ports(run.ports), state)
             tracer.run_sent(nobody, reply, Why.RST_NO_CONNECTION, now)
-
-
-def _key(connection: Connection) -> Key:
-    """Return where segments find *connection*: its path and the ports as they will read them."""
-    return connection.path, swap_ports(connection.ports)

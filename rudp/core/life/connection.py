@@ -30,10 +30,7 @@ from rudp.core.segment.addresses import host_of
 from rudp.core.segment.options import SignedOptions
 from rudp.core.segment.seqnum import from_wire, to_wire
 from rudp.core.segment.transmit import Path, Transmit
-from rudp.core.segment.wire import (
-    HEADER_SIZE,
-    Run,
-)
+from rudp.core.segment.wire import FIN, HEADER_SIZE, PSH, Run
 from rudp.core.send.train import NO_TRAIN
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
@@ -488,9 +485,22 @@ class Connection:
         """*run* is authentic, and came from *path*; return whether the connection moves there."""
         return moving.hear_from(self._tcb, run, path, now)
 
-    def heed(self, run: Run, opts: SignedOptions, now: float) -> None:
-        """*run* is authentic, and its *opts* say something about paths."""
-        moving.heed(self._tcb, run, opts, now)
+    def heed(self, run: Run, now: float) -> None:
+        """*run* is authentic: does it say something about paths, or is more to come?"""
+        tcb = self._variables
+        roaming = tcb.roaming
+        if roaming is None:
+            return
+        if run.length:
+            roaming.note_data(not run.flags & (PSH | FIN), now)
+            if roaming.expects and roaming.silent_at == OFF:
+                look = roaming.silent_at = now + tcb.sender.flight.rtt.rto
+                tcb.timers.patience = min(tcb.timers.patience, look)
+                if self.lane is not None:
+                    self.lane.others = min(self.lane.others, look)
+        opts = run.options
+        if isinstance(opts, SignedOptions) and opts.word is not None:
+            moving.heed(self._tcb, run, opts, now)
 
     def rebind(self, local_host: str, now: float) -> None:
         """We have another socket, with the address *local_host*: tell the peer."""

@@ -41,6 +41,7 @@ class AnyLane(Protocol):
     ready_octets: int
     rcv_nxt: int
     snd_una: int
+    others: float
 
     @property
     def deadline(self) -> float: ...

@@ -28,8 +28,10 @@ class Roaming:
 
     *iss* and *irs*: the initial numbers, 32 bits.  ``former``: the path that was left last;
     ``asked``: the one that is not proved yet, None for none, and ``nonce`` what must come from
-    there.  ``announces``: we have moved, and the peer has not said that it knows.  ``moves``: how
-    often either has changed.  Times are seconds.
+    there.  ``expects``: what came last was not the end of what the peer had written, so that
+    silence means something: perhaps it speaks to where we were.  ``announces``: we have moved, and
+    the peer has not said that it knows.  ``moves``: how often either has changed.  Times are
+    seconds.
     """
 
     __slots__ = (
@@ -37,13 +39,17 @@ class Roaming:
         "_due",
         "_repeat_at",
         "_said",
+        "_silences",
         "announces",
         "asked",
+        "expects",
         "former",
+        "heard_at",
         "moves",
         "nonce",
         "numbers_drawn",
         "said_at",
+        "silent_at",
         "their_token",
         "token",
     )
@@ -61,6 +67,10 @@ class Roaming:
         self._said = 0  # how often it did
         self._credit = 0
         self._repeat_at = OFF
+        self.expects = False
+        self.heard_at = 0.0  # when data came last, and
+        self.silent_at = OFF  # when it is to be seen whether more has come
+        self._silences = 0  # how often it had not
         self._due: dict[PathWord, tuple[Path | None, bytes]] = {}
 
     @property
@@ -130,8 +140,26 @@ class Roaming:
         self._due.pop(PathWord.CHALLENGE, None)
         self._due.pop(PathWord.TOKEN, None)
 
-    def look(self, now: float) -> float:
-        """Repeat what is not answered, if it is time; return when to look again."""
+    def note_data(self, more: bool, now: float) -> None:
+        """Data came; *more*: the peer has more to send."""
+        self.expects = more
+        self.heard_at = now
+        self._silences = 0
+
+    def look(self, rto: float, has_room: bool, now: float) -> float:
+        """Repeat what is not answered, if it is time; return when to look again.
+
+        *rto*: seconds of silence that mean something if more is to come and we have room for it.
+        """
+        if self.silent_at <= now:
+            quiet_until = self.heard_at + rto * 2**self._silences
+            if not (self.expects and has_room) or self._silences >= ANNOUNCEMENTS:
+                quiet_until = OFF  # until data comes again
+            elif quiet_until <= now:
+                self._silences += 1
+                self.owe(PathWord.TOKEN, None, self.token)
+                quiet_until = self.heard_at + rto * 2**self._silences
+            self.silent_at = quiet_until
         if self._repeat_at <= now:
             if self._said >= (ANNOUNCEMENTS if self.announces else ASKS):
                 self.settle()
@@ -140,7 +168,7 @@ class Roaming:
             elif self.asked is not None:
                 self.owe(PathWord.CHALLENGE, self.asked, self.nonce)
             self._repeat_at = OFF  # until it has left
-        return self._repeat_at
+        return min(self._repeat_at, self.silent_at)
 
 
 def _token(to: int, of: int) -> bytes:

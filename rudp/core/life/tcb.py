@@ -525,7 +525,9 @@ class Tcb:
             self.fired(PATIENCE, now)
         look = OFF if self.first_word is None else self.first_word.due
         if self.roaming is not None:
-            look = min(look, self.roaming.look(now))
+            receiver = self.receiver
+            has_room = receiver is not None and receiver.rcv_wnd >= receiver.rmss
+            look = min(look, self.roaming.look(self.sender.flight.rtt.rto, has_room, now))
         if patience is not None:
             end = self._stands_since(now) + patience
             if now >= end:
