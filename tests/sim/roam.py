@@ -1,9 +1,13 @@
 """A client whose address changes while it speaks, as the server sees it."""
 
+from typing import Unpack
+
 from rudp.config import Config
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Address
+from rudp.core.watch.tracer import Tracer
 from rudp.keys import MasterKey
+from rudp.sim.link import LinkOptions
 from rudp.sim.network import Network
 from rudp.sim.paths import Arrival
 
@@ -50,15 +54,16 @@ class Travellers:
         server: Config = SIGNED,
         *,
         seed: int = 1,
-        delay: float = 0.01,
-        loss: float = 0.0,
+        tracers: tuple[Tracer | None, Tracer | None] = (None, None),
+        **options: Unpack[LinkOptions],
     ) -> None:
-        self.network = Network(seed=seed, delay=delay, loss=loss)
-        self.rtt = 2 * delay
+        options.setdefault("delay", 0.01)
+        self.network = Network(seed=seed, **options)
+        self.rtt = 2 * options["delay"]
         self.a, self.b = self.network.host(CLIENT, client), self.network.host(SERVER, server)
         self.nat = Nat(self.network, CLIENT, ("192.0.2.1", 10_000))
-        self.listener = self.b.table.listen(PORT)
-        self.opened = self.a.table.open_active(self.b.path, PORT, 0.0)
+        self.listener = self.b.table.listen(PORT, tracer=tracers[1])
+        self.opened = self.a.table.open_active(self.b.path, PORT, 0.0, tracer=tracers[0])
         assert self.network.run_until(lambda: bool(self.listener.accepted), limit=60.0)
         self.accepted = self.listener.accepted.popleft()
         self.wait(0.1)
@@ -91,7 +96,7 @@ class Travellers:
 
         Return the longest pause, seconds, in which nobody got anything.
         """
-        moves = sorted((self.now + after, host or "") for after, host in moves)
+        began = self.now
         ends = {self.opened: (up, down), self.accepted: (down, up)}
         got = {connection: bytearray() for connection in ends}
         for connection, (say, _) in ends.items():
@@ -101,8 +106,8 @@ class Travellers:
 
         def turn() -> bool:
             nonlocal latest, longest
-            while moves and self.now >= moves[0][0]:
-                self.move(moves.pop(0)[1] or None)
+            while moves and self.now >= began + moves[0][0]:
+                self.move(moves.pop(0)[1])
             for connection, octets in got.items():
                 if data := connection.receive():
                     octets.extend(data)
