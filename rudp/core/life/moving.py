@@ -45,6 +45,7 @@ def heed(tcb: Tcb, run: Run, opts: SignedOptions, now: float) -> None:
         return
     if opts.word is PathWord.CHALLENGE:
         roaming.owe(PathWord.RESPONSE, None, opts.value)
+        tcb.sender.on_challenged(now)
         if roaming.announces:  # the peer knows where we are
             if roaming.said_once:
                 tcb.sender.flight.rtt.sample(now - roaming.said_at)
