@@ -6,7 +6,6 @@ one as if it had come from the peer's own address.  Where too many have the same
 are found that say a token, or come from where the connection has heard something already.
 """
 
-import errno
 from typing import Final
 
 from rudp.core.demux.ports import LocalPorts
@@ -75,11 +74,16 @@ class Roamers:
                 return connection
         return None
 
+    @property
+    def all_roam(self) -> bool:
+        """Whether there are connections, and all that are open would like to roam."""
+        return bool(self._by_ports) and all(
+            each.roams for each in self._entries.values() if each.is_open
+        )
+
     def rebind(self, local_host: str, now: float) -> list[Connection]:
         """See :meth:`ConnectionTable.rebind`; return the connections."""
         connections = list(self._entries.values())
-        if not all(each.roams for each in connections if each.is_open):
-            raise OSError(errno.EOPNOTSUPP, "a connection cannot move without key=, at both ends")
         for connection in connections:
             before = connection.path
             connection.rebind(local_host, now)

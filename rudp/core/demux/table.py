@@ -283,10 +283,15 @@ class ConnectionTable:
         elif state is State.CLOSED:
             self._remove(connection)
 
+    @property
+    def may_rebind(self) -> bool:
+        """Whether there are connections, and all of them can move with their ends."""
+        return self._roamers.all_roam
+
     def rebind(self, local_host: str, now: float) -> None:
         """There is another socket, with the address *local_host*: all connections go on from it.
 
-        Raises :class:`OSError` with EOPNOTSUPP if one cannot, its peer not knowing how.
+        The caller has asked :attr:`may_rebind`.
         """
         for connection in self._roamers.rebind(local_host, now):
             self._attend(connection)
