@@ -3,7 +3,6 @@
 from typing import Unpack
 
 from rudp.config import Config
-from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
 from rudp.keys import MasterKey
@@ -59,6 +58,7 @@ class Travellers:
     ) -> None:
         options.setdefault("delay", 0.01)
         self.network = Network(seed=seed, **options)
+        self.rto = 0.0  # the longest time-out of either side when the client moved
         self.rtt = 2 * options["delay"]
         self.a, self.b = self.network.host(CLIENT, client), self.network.host(SERVER, server)
         self.nat = Nat(self.network, CLIENT, ("192.0.2.1", 10_000))
@@ -108,6 +108,7 @@ class Travellers:
             nonlocal latest, longest
             while moves and self.now >= began + moves[0][0]:
                 self.move(moves.pop(0)[1])
+                self.rto = max(self.rto, *(each.info().rto for each in ends))
             for connection, octets in got.items():
                 if data := connection.receive():
                     octets.extend(data)
@@ -126,8 +127,3 @@ class Travellers:
 def pattern(size: int) -> bytes:
     """Return *size* octets of which no part looks like the one next to it."""
     return (bytes(n * n * 7 % 251 for n in range(65_521)) * (size // 65_521 + 1))[:size]
-
-
-def patience(connection: Connection, rtt: float) -> float:
-    """Return the pause that is allowed: three round trips and a time-out."""
-    return 3 * rtt + connection.info().rto

@@ -245,14 +245,20 @@ class ConnectionTable:
                         return
                 stamps = options.Options(tsval, tsecr)
                 run = Run(ports, seq, word, tail & 0xFFFF, stamps, view, STAMPED_SIZE)
-                self._hand_over(known, run, now)
+                if known.guard is None:
+                    self._process(known, run, now)
+                else:
+                    self._check(known, run, now)
                 return
         for run in wire.read_runs(view, stride, self.counters):
             if ecn == CE:
                 run.ce = True
             connection = self._entries.get((path, run.ports))
             if connection is not None:
-                self._hand_over(connection, run, now)
+                if connection.guard is None:
+                    self._process(connection, run, now)
+                else:
+                    self._check(connection, run, now)
                 continue
             record = self._time_wait.find(path, swap_ports(run.ports))
             if record is not None:
@@ -262,11 +268,8 @@ class ConnectionTable:
             else:
                 self._stray(run, path, now)
 
-    def _hand_over(self, connection: Connection, run: Run, now: float) -> None:
-        """*run* is for *connection*, where it has come from."""
-        if connection.guard is None:
-            self._process(connection, run, now)
-            return
+    def _check(self, connection: Connection, run: Run, now: float) -> None:
+        """*run* is for *connection*, which has keys: process what of it is authentic."""
         for authentic in believed(connection, run, self.counters, now):
             connection.heed(authentic, now)
             self._process(connection, authentic, now)
