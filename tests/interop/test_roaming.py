@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -105,9 +105,15 @@ class Home:
         self.outer += 1
         host, port = OUTER[self.outer]
         self.inside("r", "address", "add", f"{host}/24", "dev", "to-s")
-        rules = f"""flush ruleset
-            table ip nat {{ chain post {{ type nat hook postrouting priority 100;
-            oifname "to-s" meta l4proto udp masquerade to :{port}-{port + 999} }} }}"""
+        rules = f"""
+flush ruleset
+table ip nat {{
+  chain post {{
+    type nat hook postrouting priority 100;
+    oifname "to-s" meta l4proto udp masquerade to :{port}-{port + 999}
+  }}
+}}
+"""
         self.run("r", "nft", "-f", "-", text=rules)
 
     async def start(
@@ -176,28 +182,46 @@ async def running(home: Home, way: str, octets: int) -> AsyncIterator[list[async
                 await process.wait()
 
 
-async def transfer(home: Home, way: str, octets: int) -> float:
-    """Let *octets* pass while the client moves five times; return the longest pause, seconds."""
+async def transfer(
+    home: Home, way: str, octets: int, move: Callable[[], None], moves: int = MOVES
+) -> float:
+    """Let *octets* pass while the client moves; return the longest pause, seconds."""
     async with running(home, way, octets) as (client, server), asyncio.timeout(290.0):
         receiver = client if way == "down" else server
-        for _ in range(MOVES):
+        for n in range(MOVES):
             assert await receiver.readline() == b"sixth\n"
-            home.move()
+            if n < moves:
+                move()
         got, is_right, longest = json.loads(await receiver.readline())
         moved = json.loads(await server.readline())
     assert (got, is_right) == (octets, True)
-    assert 1 <= moved <= MOVES  # two in a row may look like one
+    assert 1 <= moved <= moves  # two in a row may look like one
     print(f"{way}: {moved} moves, the longest pause {longest * 1000:.0f} ms")
     return float(longest)
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
 async def test_five_addresses(home: Home, way: str) -> None:
-    await transfer(home, way, 24 << 20)
+    await transfer(home, way, 24 << 20, home.move)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_network_that_goes_away(home: Home, way: str) -> None:
+    """The client's own address is taken away: it goes on from another by itself."""
+    addresses = itertools.count(3)
+
+    def leave() -> None:
+        n = next(addresses)
+        old = "10.79.1.1" if n == 3 else f"10.79.1.{n - 1}"
+        home.inside("c", "address", "delete", f"{old}/24", "dev", "to-r")
+        home.inside("c", "address", "add", f"10.79.1.{n}/24", "dev", "to-r")
+        home.inside("c", "route", "replace", "default", "via", "10.79.1.2")
+
+    await transfer(home, way, 24 << 20, leave, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", ["up", "down"])
 async def test_five_addresses_and_100_MiB(home: Home, way: str) -> None:
-    await transfer(home, way, 100 << 20)
+    await transfer(home, way, 100 << 20, home.move)
