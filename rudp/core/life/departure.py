@@ -98,7 +98,7 @@ def _path_word(tcb: Tcb, roaming: Roaming, receiver: Receiver, now: float) -> Tr
     """Return an ACK that says what is owed about paths, None if it has not been paid for."""
     word, path, value = roaming.next_word()
     opts = _timestamps(tcb, now) + options.encode_roaming(word, value)
-    size = HEADER_SIZE + len(opts) + len(_unsigned(tcb, now))
+    size = HEADER_SIZE + len(opts) + options.AUTHENTICATION_SIZE
     if path is not None and not roaming.may_say(word, size):
         tcb.count(Count.AMPLIFICATION_LIMIT)
         return None
