@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -178,3 +179,55 @@ def test_a_program_that_only_listens_moves_too() -> None:
             await writer.wait_closed()
 
     sim.run(main(), delay=0.02)
+
+
+WORKER = """
+import asyncio, ctypes, socket, struct, sys
+import rudp
+
+async def echo(reader, writer):
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+
+async def main(port, steers):
+    server = await rudp.start_server(echo, "127.0.0.1", port, reuse_port=True, key=bytes(16))
+    if steers:
+        steps = (0x20, 0, 0, 0), (0x94, 0, 0, 2), (0x16, 0, 0, 0)
+        code = b"".join(struct.pack("=HBBI", *step) for step in steps)
+        code = ctypes.create_string_buffer(code)
+        program = struct.pack("@HP", len(steps), ctypes.addressof(code))
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, 51, program)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+asyncio.run(main(int(sys.argv[1]), sys.argv[2] == "steered"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="SO_ATTACH_REUSEPORT_CBPF is Linux's")
+async def test_workers_that_are_steered_by_the_inner_ports() -> None:
+    """docs/howto/keys.md: wherever the client is, the kernel leads it to the same process."""
+    workers: list[asyncio.subprocess.Process] = []
+    pipe = asyncio.subprocess.PIPE
+    try:
+        port = 0
+        for how in ("steered", "steered"):
+            command = (sys.executable, "-c", WORKER, str(port), how)
+            worker = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+            workers.append(worker)
+            assert worker.stdout is not None
+            port = int(await asyncio.wait_for(worker.stdout.readline(), 20.0))
+        for _ in range(3):
+            reader, writer = await rudp.open_connection(HOST, port, key=bytes(16))
+            for n in range(5):  # unsteered each would go astray in one of two cases
+                writer.write(b"%d" % n)
+                async with asyncio.timeout(10.0):
+                    assert await reader.readexactly(1) == b"%d" % n
+                await rudp.rebind(writer)
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.close()
+            await worker.wait()
