@@ -494,10 +494,12 @@ class Connection:
         if run.length:
             roaming.note_data(not run.flags & (PSH | FIN), now)
             if roaming.expects and roaming.silent_at == OFF:
-                look = roaming.silent_at = now + tcb.sender.flight.rtt.rto
+                lane = self.lane
+                rto = tcb.sender.flight.rtt.rto if lane is None else lane.rto
+                look = roaming.silent_at = now + rto
                 tcb.timers.patience = min(tcb.timers.patience, look)
-                if self.lane is not None:
-                    self.lane.others = min(self.lane.others, look)
+                if lane is not None:
+                    lane.others = min(lane.others, look)
         opts = run.options
         if isinstance(opts, SignedOptions) and opts.word is not None:
             moving.heed(self._tcb, run, opts, now)

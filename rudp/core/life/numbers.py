@@ -42,6 +42,7 @@ class AnyLane(Protocol):
     rcv_nxt: int
     snd_una: int
     others: float
+    rto: float
 
     @property
     def deadline(self) -> float: ...
