@@ -7,12 +7,13 @@ import zlib
 
 import pytest
 
+from rudp.config import Config
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import State
 from rudp.core.terms.why import Why
 from rudp.trace import EventLog, Ladder, Recording, report
 from rudp.trace.events import PathMoved, SegmentSent
-from tests.sim.roam import Travellers
+from tests.sim.roam import KEY, Travellers
 
 SEEDS = 200
 FEW = 6
@@ -102,3 +103,39 @@ def decoded(page: str) -> str:
     """Return what the scripts of *page* unpack."""
     packed = re.findall(r'<script type="text/plain" class="run">([^<]*)</script>', page)
     return "".join(zlib.decompress(base64.b64decode(each)).decode() for each in packed)
+
+
+def test_UDP_13_keep_alive_tells_of_a_new_mapping() -> None:
+    """Nobody speaks, and a NAT forgets: the next probe tells the server where the client is."""
+    pair = Travellers(client=Config(keys=(KEY,), keepalive=25.0))
+    pair.transfer(1000, 1000, [])
+    pair.wait(1.0)
+    pair.move()
+    pair.wait(5.0)
+    pair.accepted.send(b"are you there?")
+    pair.touch()
+    pair.wait(15.0)
+    assert not pair.opened.readable_octets
+    pair.wait(15.0)
+    assert pair.opened.receive() == b"are you there?"
+    assert pair.peer == pair.nat.outer
+    sent = pair.a.table.counters[Count.PATH_CHALLENGED]
+    pair.wait(100.0)
+    assert pair.a.table.counters[Count.PATH_CHALLENGED] == sent  # probes are no more than that
+
+
+def test_without_keep_alive_a_client_that_is_spoken_to_hears_nothing() -> None:
+    """What it costs to be silent behind a NAT: the words go where nobody is."""
+    pair = Travellers()
+    pair.transfer(1000, 1000, [])
+    pair.wait(1.0)
+    pair.move()
+    pair.accepted.send(b"are you there?")
+    pair.touch()
+    pair.wait(100.0)
+    assert not pair.opened.readable_octets
+    pair.opened.send(b"yes")
+    pair.touch()
+    pair.wait(1.0)
+    assert pair.opened.receive() == b"are you there?"
+    assert pair.accepted.receive() == b"yes"
