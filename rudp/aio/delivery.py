@@ -64,9 +64,7 @@ def set_keys(stream: Stream, *keys: MasterKey) -> None:
     innermost(stream).get_extra_info("set_keys")(keys)
 
 
-async def rebind(
-    stream: Stream, local_addr: tuple[str, int] | None = None
-) -> None:
+async def rebind(stream: Stream, local_addr: tuple[str, int] | None = None) -> None:
     """Let the connection below *stream*, which has ``key=``, go on from another UDP socket.
 
     *local_addr*: host and port of that, None for what the system chooses now.  All connections

@@ -56,16 +56,10 @@ LOOK_EVERY: Final = 1.0
 """Seconds between two looks whether there is a network, once ours has gone."""
 
 NETWORK_GONE: Final = frozenset(
-    {
-        errno.ENETUNREACH,
-        errno.ENETDOWN,
-        errno.EHOSTUNREACH,
-        errno.EADDRNOTAVAIL,
-        errno.ENODEV,
-        errno.EINVAL,  # Linux: the address of the socket is no more ours
-    }
+    {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL}
 )
-"""What a system says that cannot send from our address any more."""
+"""What a system says that cannot send from our address any more; the last is Linux's, where the
+address has been taken away."""
 
 STANDSTILL: Final = 1.0
 """Seconds.  An alarm that is later than this was not late: the machine or the process stood still,

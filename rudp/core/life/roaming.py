@@ -4,7 +4,7 @@ The MAC covers no address, so a segment is as good from one place as from anothe
 found out is where to send to.  A *challenge* with a number goes to the new place, of which nobody
 can know who does not get it, and the *response* with that number, from there, is proof that who has
 the key is there (RFC 9000 §8.2).  Who moves himself says so with his *token*, which tells the peer
-which connection it is (decision 53).  :mod:`rudp.core.life.moving` decides; here are the books.
+which connection it is (decision 59).  :mod:`rudp.core.life.moving` decides; here are the books.
 """
 
 from typing import Final
