@@ -16,7 +16,7 @@ from rudp import build  # it says where the core is imported from
 
 if TYPE_CHECKING:
     from rudp.aio.connect import create_connection
-    from rudp.aio.delivery import delivered, info, reset, set_keys
+    from rudp.aio.delivery import delivered, info, rebind, reset, set_keys
     from rudp.aio.endpoint import Endpoint
     from rudp.aio.program import install, new_event_loop, new_uvloop, run
     from rudp.aio.server import Server, create_server
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOME: Final = {
     "aio.connect": ["create_connection"],
-    "aio.delivery": ["delivered", "info", "reset", "set_keys"],
+    "aio.delivery": ["delivered", "info", "rebind", "reset", "set_keys"],
     "aio.endpoint": ["Endpoint"],
     "aio.program": ["install", "new_event_loop", "new_uvloop", "run"],
     "aio.server": ["Server", "create_server"],
@@ -111,6 +111,7 @@ __all__ = [
     "new_uvloop",
     "open_connection",
     "punch",
+    "rebind",
     "reset",
     "run",
     "set_keys",

@@ -64,6 +64,21 @@ def set_keys(stream: Stream, *keys: MasterKey) -> None:
     innermost(stream).get_extra_info("set_keys")(keys)
 
 
+async def rebind(stream: Stream, local_addr: tuple[str, int] | None = None) -> None:
+    """Let the connection below *stream*, which has ``key=``, go on from another UDP socket.
+
+    *local_addr*: host and port of that, None for what the system chooses now.  All connections
+    that share the socket come along.  The peer is told at once, and asked until it knows; what was
+    under way goes again.  For five seconds the old socket takes what is late.  It happens by itself
+    when the system says that nothing leaves from our address any more.
+
+    Raises :class:`OSError` if there is no such address or no network, and with EOPNOTSUPP if the
+    connection cannot move: the server's end, one without a key, or whose peer does not know how;
+    :class:`socket.gaierror` for an unknown name, :class:`TypeError` as :func:`delivered` does.
+    """
+    await innermost(stream).rebind(local_addr)
+
+
 def innermost(stream: Stream) -> Transport:
     """Return rudp's transport below all layers of TLS."""
     transport: Any = stream.transport if isinstance(stream, asyncio.StreamWriter) else stream

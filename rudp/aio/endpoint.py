@@ -14,7 +14,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from rudp.aio.lastack import LAST_ACK_GRACE, LastAcks
@@ -48,6 +48,18 @@ uvloop rounds to milliseconds, and asyncio takes for past what the clock's next 
 
 DATAGRAM_TRUESIZE: Final = 768
 """Octets that a datagram takes in the buffer of a socket on Linux, at least."""
+
+LATE: Final = 5.0
+"""Seconds for which a socket that was left still hears what is late."""
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks whether there is a network, once ours has gone."""
+
+NETWORK_GONE: Final = frozenset(
+    {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EINVAL}
+)
+"""What a system says that cannot send from our address any more; the last is Linux's, where the
+address has been taken away."""
 
 STANDSTILL: Final = 1.0
 """Seconds.  An alarm that is later than this was not late: the machine or the process stood still,
@@ -116,7 +128,8 @@ class Endpoint:
 
     *secret*: 16 random octets or more, the same for all endpoints that may follow each other on one
     UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.
-    *on_empty* is called once, when nothing is left and the socket is closed.
+    *on_empty* is called once, when nothing is left and the socket is closed; *reopen* makes another
+    port to the same peer, from an address or any; None if nobody does.
     """
 
     def __init__(
@@ -129,6 +142,7 @@ class Endpoint:
         connected: Address | None,
         real: bool,
         on_empty: Callable[["Endpoint"], None],
+        reopen: Callable[["Endpoint", Address | None], Awaitable[Port]] | None = None,
     ) -> None:
         self.loop = loop
         self.last_acks = LastAcks(loop)
@@ -145,6 +159,10 @@ class Endpoint:
             calendar=time.time if real else None,
         )
         self._on_empty = on_empty
+        self._reopen = reopen
+        self._former: list[Port] = []  # sockets that were left, and still hear for a while
+        self._moving: asyncio.Task[None] | None = None  # looks for another network
+        self._moved_at = -OFF
         self._port: Port | None = None
         self._engine: Engine | None = None
         self._sinks: dict[Connection, Sink] = {}
@@ -169,6 +187,59 @@ class Endpoint:
             f"<Endpoint {state}{where} connections={self._table.connections} "
             f"time_wait={self._table.time_wait_records}>"
         )
+
+    async def rebind(self, local: Address | None) -> None:
+        """Go on from another socket, bound to *local* or anywhere, with all connections.
+
+        The old one hears for a while what is late.  Raises :class:`OSError` if that cannot be, with
+        EOPNOTSUPP if a connection has no key, or the peer does not know how to roam.
+        """
+        if self._reopen is None or not self._may_move():
+            raise OSError(errno.EOPNOTSUPP, "only connections with key=, at both ends, can move")
+        port = await self._reopen(self, local)
+        if not self._may_move():  # any more
+            port.close()
+            raise OSError(errno.ENOTCONN, "The connection has ended")
+        now, former = self.loop.time(), self._port
+        self._table.rebind(str(port.sockname[0]), now)
+        self._table.surroundings.usher = None
+        self.attach(port)
+        self._blocked, self._moved_at = False, now
+        if former is not None:
+            self._former.append(former)
+            self.loop.call_later(LATE, self._close_former, former)
+        self.wake()
+
+    def _may_move(self) -> bool:
+        return self.connected is not None and not self.closed and self._table.may_rebind
+
+    def _close_former(self, port: Port) -> None:
+        if port in self._former:
+            self._former.remove(port)
+            port.close()
+
+    def _look_for_network(self) -> None:
+        """Nothing leaves from our address any more: perhaps there is another by now."""
+        if (
+            self._real
+            and self._moving is None
+            and self._may_move()
+            and self.loop.time() >= self._moved_at + LOOK_EVERY
+        ):
+            self._moving = self.loop.create_task(self._move_on())
+
+    async def _move_on(self) -> None:
+        try:
+            while not self.closed:
+                try:
+                    await self.rebind(None)
+                    return
+                except OSError as error:
+                    if error.errno in (errno.EOPNOTSUPP, errno.ENOTCONN):
+                        return
+                    await asyncio.sleep(LOOK_EVERY)
+        finally:
+            self._moving = None
 
     def attach(self, port: Port) -> None:
         """Take *port*, bound and open, as this endpoint's socket."""
@@ -394,6 +465,8 @@ class Endpoint:
     def send_failed(self, code: int, transmit: Transmit) -> None:
         """The system refused a datagram."""
         self._table.handle_send_error(code, transmit, self.loop.time())
+        if code in NETWORK_GONE:
+            self._look_for_network()
         self.wake()
 
     def ready_to_send(self) -> None:
@@ -619,8 +692,9 @@ class Endpoint:
         if self.closed:
             return
         self._stop()
-        if self._port is not None:
-            self._port.abandon()
+        for port in (self._port, *self._former):
+            if port is not None:
+                port.abandon()
         self._on_empty(self)
         for sink in list(self._sinks.values()):
             with contextlib.suppress(RuntimeError):  # the loop is closed, or another thread's
@@ -631,12 +705,15 @@ class Endpoint:
         if self.closed:
             return
         self._stop()
-        if self._port is not None:
-            self._port.close()
+        for port in (self._port, *self._former):
+            if port is not None:
+                port.close()
         self._on_empty(self)
 
     def _stop(self) -> None:
         self.closed = True
+        if self._moving is not None:
+            self._moving.cancel()
         self._note_left()
         for handle in (self._alarm, self._flushing):
             if handle is not None:

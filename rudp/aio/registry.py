@@ -9,6 +9,7 @@ nothing on it, and begins with none.
 
 import asyncio
 import errno
+import functools
 import os
 import random
 import socket
@@ -88,13 +89,14 @@ class Registry:
         chance = getattr(loop, "chance", None)
         self.chance = chance if isinstance(chance, random.Random) else random.SystemRandom()
         self._secret = self.chance.randbytes(32) if chance is not None else _SECRET
-        self._clients: dict[tuple[Address, DatagramIo], Endpoint] = {}
+        # Connections with keys have a socket apart: it may move, and the others could not.
+        self._clients: dict[tuple[Address, DatagramIo, bool], Endpoint] = {}
         self._servers: dict[tuple[Address, DatagramIo], Endpoint] = {}
         self._endpoints: set[Endpoint] = set()
         # A lock lives as long as somebody holds it or waits for it.
-        self._opening: weakref.WeakValueDictionary[tuple[Address, DatagramIo], asyncio.Lock] = (
-            weakref.WeakValueDictionary()
-        )
+        self._opening: weakref.WeakValueDictionary[
+            tuple[Address, DatagramIo, bool], asyncio.Lock
+        ] = weakref.WeakValueDictionary()
         self._keeper: AsyncGenerator[None, None] | None = None
         self._portable: weakref.WeakSet[PortablePort] = weakref.WeakSet()
         _registries.add(self)
@@ -113,7 +115,7 @@ class Registry:
 
         *fresh*: make another one, the old having no free port left.  Raises :class:`OSError`.
         """
-        key = remote, self._datagram_io(config)
+        key = remote, self._datagram_io(config), bool(config.keys)
         endpoint = self._clients.get(key)
         if endpoint is not None and not (endpoint.closed or fresh):
             return endpoint  # without a lock: nothing is awaited
@@ -228,20 +230,37 @@ class Registry:
             connected=remote,
             real=self._real,
             on_empty=self._forget,
+            reopen=functools.partial(self._open_port, way, family, remote),
         )
         if self._real and sock is None:
             sock = _make_socket(
                 family, local, remote, reuse_address=reuse_address, reuse_port=reuse_port
             )
-            if way == "portable":
-                ask_for_buffers(sock)  # the others do so by themselves
-        if way == "portable":
-            await self._open_portable(endpoint, sock, family, local, remote, reuse_port)
-        else:
-            assert sock is not None
-            endpoint.attach(_port_kind(way)(loop, _own(sock), endpoint, remote))
+        endpoint.attach(
+            await self._open_port(way, family, remote, endpoint, local, sock, reuse_port)
+        )
         self._endpoints.add(endpoint)
         return endpoint
+
+    async def _open_port(
+        self,
+        way: DatagramIo,
+        family: int,
+        remote: Address | None,
+        endpoint: Endpoint,
+        local: Address | None,
+        sock: socket.socket | None = None,
+        reuse_port: bool = False,
+    ) -> Port:
+        """Make a port of *endpoint*, of *sock* or a new socket."""
+        if self._real and sock is None:
+            sock = _make_socket(family, local, remote, reuse_address=False, reuse_port=False)
+        if way == "portable":
+            if sock is not None:
+                ask_for_buffers(sock)  # the others do so by themselves
+            return await self._open_portable(endpoint, sock, family, local, remote, reuse_port)
+        assert sock is not None
+        return _port_kind(way)(self._loop, _own(sock), endpoint, remote)
 
     async def _open_portable(
         self,
@@ -251,7 +270,7 @@ class Registry:
         local: Address | None,
         remote: Address | None,
         reuse_port: bool,
-    ) -> None:
+    ) -> PortablePort:
         port = PortablePort(endpoint, remote)
         self._portable.add(port)
         options: dict[str, Any] = {}
@@ -272,7 +291,7 @@ class Registry:
             if sock is not None:
                 sock.close()
             raise
-        endpoint.attach(port)
+        return port
 
     def _last_words(self) -> Iterator[str]:
         """Yield lines about what each connection did last."""
@@ -283,9 +302,10 @@ class Registry:
 
     def _forget(self, endpoint: Endpoint) -> None:
         self._endpoints.discard(endpoint)
-        for table in (self._clients, self._servers):
-            for key in [key for key, value in table.items() if value is endpoint]:
-                del table[key]
+        for client in [key for key, value in self._clients.items() if value is endpoint]:
+            del self._clients[client]
+        for server in [key for key, value in self._servers.items() if value is endpoint]:
+            del self._servers[server]
 
     async def _keep(self) -> None:
         """Have the loop tell us when it shuts down.

@@ -7,6 +7,7 @@ octets in the core, whose window then closes by itself.
 """
 
 import asyncio
+import socket
 from asyncio import constants
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from rudp.aio.endpoint import Endpoint
 from rudp.aio.flow import WriteFlow
 from rudp.aio.news import logger, tell_open
+from rudp.aio.resolve import resolve
 from rudp.aio.sockets import ConnectionSocket
 from rudp.aio.watch import ending_of
 from rudp.core.life import tcb
 from rudp.core.life.connection import Connection
-from rudp.core.segment.addresses import is_link_local
+from rudp.core.segment.addresses import is_ipv6, is_link_local
 from rudp.core.segment.transmit import Address
 from rudp.core.terms.state import State
 from rudp.core.watch.info import ConnectionInfo
@@ -89,23 +91,10 @@ class Transport(WriteFlow, asyncio.Transport):
     # The dict is for the attributes that programs assign, as they do with asyncio's transports
     # (mock.patch.object(transport, "write")); one that nobody uses costs 32 octets.
     __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_connection",
-        "_deliveries",
-        "_endpoint",
-        "_eof_delivered",
-        "_eof_written",
-        "_paused",
-        "_protocol",
-        "_pumping",
-        "_seat",
-        "_server",
-        "_sock",
-        "_stage",
-        "_waiter",
-        "_writes_ignored",
-    )
+        "__dict__", "__weakref__", "_connection", "_deliveries", "_endpoint", "_eof_delivered",
+        "_eof_written", "_paused", "_protocol", "_pumping", "_seat", "_server", "_sock", "_stage",
+        "_waiter", "_writes_ignored",
+    )  # fmt: skip
 
     _sendfile_compatible = constants._SendfileMode.FALLBACK
     _start_tls_compatible = True
@@ -552,6 +541,15 @@ class Transport(WriteFlow, asyncio.Transport):
     def info(self) -> ConnectionInfo:
         """Return a snapshot of the connection."""
         return self._connection.info()
+
+    async def rebind(self, local_addr: tuple[str, int] | None = None) -> None:
+        """See :func:`rudp.rebind`."""
+        remote = self._connection.path[0]
+        family = socket.AF_INET6 if is_ipv6(str(remote[0])) else socket.AF_INET
+        local = None
+        if local_addr is not None:
+            ((_, local), *_) = await resolve(self._loop, *local_addr, family=family)
+        await self._endpoint.rebind(local)
 
     def is_closing(self) -> bool:
         """Return whether the transport is closed or about to be."""

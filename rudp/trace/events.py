@@ -35,7 +35,8 @@ class Segment:
     known they are those of the wire.  ``ack`` is None without ACK.  ``wire_seq``, ``wire_ack``: the
     32 bits.  ``flags``: ``"SYN,ACK"``, ``"PSH,ACK"``, ``"FIN,ACK"``.  ``window``: octets, scaled.
     ``tsval`` and ``tsecr``: the timestamps option, milliseconds; ``key_id`` and ``next_key_id``:
-    which key has signed it, and which the peer is asked for (RFC 5925 §2.2); the other options as
+    which key has signed it, and which the peer is asked for (RFC 5925 §2.2); ``path``: what it says
+    about that, ``"offer"``, ``"token"``, ``"challenge"`` or ``"response"``; the other options as
     they are named in RFC 9293 and 7323, None or empty where the segment has none.
     """
 
@@ -54,6 +55,7 @@ class Segment:
     tsecr: int | None = None
     key_id: int | None = None
     next_key_id: int | None = None
+    path: str | None = None
 
     @property
     def space(self) -> int:
@@ -134,6 +136,18 @@ class StateMoved(Event):
     after: State
     cause: str
     why: Why
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PathMoved(Event):
+    """The connection goes another way; ``local`` and ``peer``: our host, and the UDP address of the
+    other side, from now on.
+    """
+
+    kind = "path_moved"
+
+    local: str
+    peer: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -250,6 +264,7 @@ KINDS: Final[dict[str, type[Event]]] = {
         SegmentReceived,
         SegmentLost,
         StateMoved,
+        PathMoved,
         RangeLost,
         RttSampled,
         CongestionChanged,

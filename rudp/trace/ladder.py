@@ -22,6 +22,7 @@ from rudp.trace import words
 from rudp.trace.arrows import sides
 from rudp.trace.events import (
     Event,
+    PathMoved,
     Recording,
     Segment,
     SegmentReceived,
@@ -64,6 +65,7 @@ class _Kind(enum.Enum):
     LEFT = "a segment that leaves and arrives further down"
     ARRIVED = "a segment that left further up, or unseen"
     MOVED = "a state and no segment"
+    ROAMED = "another path, and no segment"
     FOLDED = "segments that were counted and forgotten"
 
 
@@ -191,6 +193,7 @@ class Ladder:
         self._number = 0
         self._lines: deque[_Line] = deque()
         self._folds: dict[int, _Fold] = {}  # by the number of their line
+        self._ways: dict[int, str] = {}  # where a path leads to from there on, likewise
         self._forgotten = 0
         # By side: the state at the top and now, the line where it last acted, the line it last
         # received by if it did nothing since, its segments that have not arrived.
@@ -221,6 +224,7 @@ class Ladder:
         """Forget the lines drawn so far; states and numbers go on from where they are."""
         self._lines.clear()
         self._folds.clear()
+        self._ways.clear()
         self._forgotten = 0
         self._top = self._states.copy()
         self._receipt = [None, None]
@@ -273,6 +277,10 @@ class Ladder:
             self._arrive(side, event)
         elif isinstance(event, StateMoved):
             self._move(side, event.before, event.after, event.time, event.why)
+        elif isinstance(event, PathMoved):
+            line = self._line(_Kind.ROAMED, side, None, event.time)
+            self._ways[line.number] = f"path to {event.peer}"
+            self._append(line)
 
     @classmethod
     def of(
@@ -441,6 +449,7 @@ class Ladder:
     def _forget(self, line: _Line) -> None:
         """Let nothing hold on to a line that is gone."""
         self._folds.pop(line.number, None)
+        self._ways.pop(line.number, None)
         if line.kind is _Kind.SENT:
             self._open[line.side].remove(line)
 
@@ -491,7 +500,7 @@ class Ladder:
         """Return the kind of a line's segment, and its header in words, shorter and shorter."""
         seg = line.segment
         if seg is None:
-            return "none", ("",)
+            return "none", (self._ways.get(line.number, ""),)
         kind = "data" if seg.length else "SACK" if seg.sack else "other"
         if "SYN" in seg.flags:
             kind = "SYN"
@@ -512,6 +521,8 @@ class Ladder:
         kind = line.kind
         if kind is _Kind.MOVED:
             return ""
+        if kind is _Kind.ROAMED:
+            return _folded([label])
         if kind is _Kind.SENT and not self._watched[1 - line.side]:
             kind = _Kind.WHOLE
         shaft = f"-- {label} "

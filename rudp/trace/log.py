@@ -1,6 +1,6 @@
 """Events as lines of :mod:`logging`, under ``rudp.trace``.
 
-A connection that opens or closes is worth a line at INFO (``rudp.trace.state``); segments
+A connection that opens, moves or closes is worth a line at INFO (``rudp.trace.state``); segments
 (``rudp.trace.segment``) and timers (``rudp.trace.timer``) are for DEBUG, and cost the more the more
 there are.
 """
@@ -13,6 +13,7 @@ from rudp.core.watch.tracer import Tracer
 from rudp.trace import words
 from rudp.trace.events import (
     Event,
+    PathMoved,
     RangeLost,
     SegmentReceived,
     SegmentSent,
@@ -41,6 +42,9 @@ def log(event: Event) -> None:
     if isinstance(event, StateMoved):
         level = logging.INFO if event.after in _NEWS else logging.DEBUG
         states.log(level, "%s: %s -> %s (%s)", name, event.before, event.after, event.cause)
+    elif isinstance(event, PathMoved):
+        ours = f" from {event.local}" if event.local else ""
+        states.info("%s: the path is another, to %s%s", name, event.peer, ours)
     elif isinstance(event, Watched):
         ports = event.local_port, event.remote_port
         states.debug("%s: port %d to %s port %d", name, ports[0], event.peer, ports[1])

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from rudp.core.segment.options import SignedOptions
+from rudp.core.segment.options import Options, SignedOptions
 from rudp.core.segment.seqnum import SEQ_MASK, from_wire
 from rudp.core.segment.wire import ACK, SYN
 from rudp.trace import segment, words
@@ -57,7 +57,17 @@ class Numbers:
             tsecr=None if opts.tsval is None else opts.tsecr,
             key_id=opts.key_id if isinstance(opts, SignedOptions) else None,
             next_key_id=opts.next_id if isinstance(opts, SignedOptions) else None,
+            path=_path_word(opts),
         )
+
+
+def _path_word(opts: Options) -> str | None:
+    """Return what *opts* say about the path."""
+    if not isinstance(opts, SignedOptions):
+        return None
+    if opts.roaming:
+        return "offer"
+    return None if opts.word is None else opts.word.name.lower()
 
 
 def _relative(number: int, base: int | None, near: int) -> int:

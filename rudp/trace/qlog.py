@@ -19,6 +19,7 @@ from rudp.core.terms.why import Why
 from rudp.trace.events import (
     CongestionChanged,
     Event,
+    PathMoved,
     RangeLost,
     Recording,
     RttSampled,
@@ -129,7 +130,7 @@ def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
             if event.expires is not None:
                 timer["delta"] = round((event.expires - event.time) * 1000, 6)
         yield "recovery:loss_timer_updated", timer
-    elif isinstance(event, SegmentSent | SegmentReceived | SegmentLost | StateMoved):
+    elif isinstance(event, SegmentSent | SegmentReceived | SegmentLost | StateMoved | PathMoved):
         fields = encode(event)
         for name in ("event", "time", "connection"):
             del fields[name]

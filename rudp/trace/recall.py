@@ -17,7 +17,7 @@ from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Address
 from rudp.core.segment.transmit import Path as PeerPath
 from rudp.core.terms.state import State
-from rudp.core.watch.recorder import FIRED, MOVED, RECEIVED, SENT, Record
+from rudp.core.watch.recorder import FIRED, MOVED, RECEIVED, ROAMED, SENT, Record
 from rudp.core.watch.tracer import Nobody
 from rudp.trace import events, segment, words
 from rudp.trace.capture import Capture
@@ -93,6 +93,9 @@ class Ending:
             elif kind == MOVED:
                 cause = record.cause
                 yield events.StateMoved(time, _NAME, state, record.after, cause.value, WHY[cause])
+            elif kind == ROAMED:
+                host, port = self.path[0][:2]
+                yield events.PathMoved(time, _NAME, self.path[1], f"{host}:{port}")
             elif kind == FIRED:
                 yield events.TimerFired(time, _NAME, record.timer)
 
@@ -142,6 +145,8 @@ def _in_words(event: events.Event) -> str:
         return f"received {words.segment(event.segment)}{dropped}"
     if isinstance(event, events.StateMoved):
         return f"{event.before} -> {event.after} ({event.cause})"
+    if isinstance(event, events.PathMoved):
+        return "the path is another"
     assert isinstance(event, events.TimerFired)
     return f"the {event.timer} timer fired"
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Address, Transmit
+from rudp.core.segment.transmit import Path as PeerPath
 from rudp.core.segment.wire import Run
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.counters import Count
@@ -193,6 +194,15 @@ class EndTracer(Tracer):
         self._add(events.StateMoved(time, seen.name, before, after, cause.value, WHY[cause]))
         if self._held is None:
             self._compare(seen, who, now)
+
+    def path_moved(self, who: Who, before: PeerPath, after: PeerPath, now: float) -> None:
+        host, port = before[0][:2]
+        known = self._connections.pop((str(host), int(port), who.ports), None)
+        if known is not None:
+            self._connections[_key(who)] = known
+        seen = self._seen(who, now)
+        host, port = after[0][:2]
+        self._add(events.PathMoved(self._log.time(now), seen.name, after[1], f"{host}:{port}"))
 
     def timer_fired(self, who: Who, timer: str, now: float) -> None:
         seen = self._seen(who, now)

@@ -18,6 +18,7 @@ from rudp.trace import words
 from rudp.trace.arrows import Arrow, arrows, sides
 from rudp.trace.events import (
     Event,
+    PathMoved,
     Segment,
     SegmentReceived,
     SegmentSent,
@@ -164,6 +165,8 @@ class _Picture:
         elif isinstance(event, StateMoved):
             text = f"{event.cause}: {event.why.sentence}"
             self.notes.append((self.point(event), f"{event.after}\0{text}", "state"))
+        elif isinstance(event, PathMoved):
+            self.notes.append((self.point(event), f"path to {event.peer}", "state"))
         elif isinstance(event, TimerFired):
             self.notes.append((self.point(event), f"{event.timer} timer", "dim"))
         elif isinstance(event, WindowAnnounced) and not event.rcv_wnd:

@@ -1,6 +1,6 @@
 """Several watchers of one connection."""
 
-from rudp.core.segment.transmit import Address, Transmit
+from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
@@ -37,6 +37,10 @@ class Tee(Tracer):
     ) -> None:
         for each in self._tracers:
             each.state_moved(who, before, after, cause, now)
+
+    def path_moved(self, who: Watched, before: Path, after: Path, now: float) -> None:
+        for each in self._tracers:
+            each.path_moved(who, before, after, now)
 
     def timer_fired(self, who: Watched, timer: str, now: float) -> None:
         for each in self._tracers:

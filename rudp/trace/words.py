@@ -51,6 +51,8 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
     if header.key_id is not None:
         wish = "" if header.next_key_id == header.key_id else f"/{header.next_key_id}"
         parts["key"] = f"key={header.key_id}{wish}"
+    if header.path is not None and header.path != "offer":
+        parts["path"] = f"path={header.path}"
     window = {"win"} if header.window else set()
     less = window | {"mss", "key"}
     if header.length:

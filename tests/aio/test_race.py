@@ -317,7 +317,7 @@ async def test_unreachable_address_gives_way_at_once(eager: bool, code: int) -> 
         loop.hosts["name"] = [DEAF]
         opening = spawn(NET.create_connection(Recorder, "name", 7))
         await asyncio.sleep(0.01)
-        endpoint = registry_of(loop)._clients[(DEAF, 7), "portable"]
+        endpoint = registry_of(loop)._clients[(DEAF, 7), "portable", False]
         endpoint.icmp_received(code, sent[-1], (DEAF, 7), "", 0)
         with pytest.raises(OSError) as raised:
             await opening

@@ -13,10 +13,13 @@ from rudp.core.segment.options import (
     SACK_BLOCKS_MAX,
     SACK_BLOCKS_MAX_WITH_TIMESTAMPS,
     Options,
+    PathWord,
     SignedOptions,
     decode,
     encode,
+    encode_roaming,
     encode_syn,
+    encode_unsigned,
 )
 
 U32 = st.integers(0, 0xFFFF_FFFF)
@@ -345,3 +348,58 @@ def naive(data: bytes) -> dict[int, Any] | None:
             found.setdefault(kind, numbers[0] if len(numbers) == 1 else numbers)
         signatures += [kind] if kind in (19, 29) else []
     return None if 29 in signatures and len(signatures) > 1 else found  # RFC 5925 §2.2
+
+
+class TestRoaming:
+    """Kind 253 with our ExID (RFC 6994): in signed segments, of two lengths, and nothing else."""
+
+    VALUE = bytes(range(7))
+
+    @pytest.mark.parametrize("word", PathWord)
+    def test_a_word_can_be_read(self, word: PathWord) -> None:
+        stamps = encode((5, 6))
+        made = stamps + encode_roaming(word, self.VALUE) + encode_unsigned(1, 2)
+        assert len(made) == OPTIONS_MAX
+        opts = decode(made)
+        assert isinstance(opts, SignedOptions)
+        assert (opts.word, opts.value, opts.roaming) == (word, self.VALUE, False)
+        assert (opts.tsval, opts.key_id, opts.next_id) == (5, 1, 2)
+
+    def test_an_offer_fits_beside_all_that_a_SYN_says(self) -> None:
+        made = encode_syn(
+            1452,
+            window_scale=7,
+            sack_permitted=True,
+            timestamps=(5, 6),
+            signed=True,
+            roaming=True,
+        )
+        made += encode_unsigned(1, 2)
+        assert len(made) == OPTIONS_MAX
+        opts = decode(made)
+        assert isinstance(opts, SignedOptions)
+        assert opts.roaming
+        assert opts.word is None
+        assert (opts.mss, opts.window_scale, opts.sack_permitted) == (1452, 7, True)
+
+    @pytest.mark.parametrize(
+        "option",
+        [
+            bytes((253, 4, 0, 1)),  # somebody else's experiment
+            bytes((253, 2, 1, 1)),  # nobody's
+            bytes((254, 4, 0x52, 0x44)),
+            bytes((253, 5, 0x52, 0x44, 0, 1, 1, 1)),  # of no size that we know
+            bytes((253, 12, 0x52, 0x44, 3)) + VALUE,  # a word that is none
+        ],
+    )
+    def test_what_is_not_ours_says_nothing(self, option: bytes) -> None:
+        opts = decode(option + encode_unsigned(1, 2))
+        assert isinstance(opts, SignedOptions)
+        assert not opts.roaming
+        assert opts.word is None
+
+    def test_unsigned_it_says_nothing(self) -> None:
+        opts = decode(encode_roaming(PathWord.TOKEN, self.VALUE))
+        assert opts is not None
+        assert not isinstance(opts, SignedOptions)
+        assert decode(bytes((253, 12, 0x52, 0x44))) is None  # beyond the end

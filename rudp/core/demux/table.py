@@ -17,9 +17,10 @@ from rudp.config import Config
 from rudp.core.demux.listener import Listener, Listeners
 from rudp.core.demux.ports import LocalPorts, free_port
 from rudp.core.demux.replies import Replies
+from rudp.core.demux.roamers import Key, Roamers, key_of
 from rudp.core.demux.syncookie import LIFETIME, SynCookies
 from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
-from rudp.core.demux.trust import admit, guard_of, is_silent
+from rudp.core.demux.trust import admit, believed, guard_of, is_silent
 from rudp.core.life.connection import Connection
 from rudp.core.life.guard import Guard
 from rudp.core.life.parts import USUAL, Parts
@@ -43,8 +44,6 @@ from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Nobody, Tracer
-
-Key = tuple[Path, int]
 
 
 class ConnectionTable:
@@ -81,6 +80,7 @@ class ConnectionTable:
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
         self._listeners = Listeners()
+        self._roamers = Roamers(self._entries, self._ports)
         self._opening: set[Connection] = set()  # active opens under way
         self._half_open: dict[Connection, Listener] = {}
         self._ready: OrderedDict[Connection, None] = OrderedDict()
@@ -207,7 +207,7 @@ class ConnectionTable:
 
     def attend(self, connection: Connection) -> None:
         """Something has happened to *connection* that was not told here."""
-        if self._entries.get(_key(connection)) is connection:
+        if self._entries.get(key_of(connection)) is connection:
             self._attend(connection)
 
     def schedule(self, connection: Connection) -> None:
@@ -245,25 +245,37 @@ class ConnectionTable:
                         return
                 stamps = options.Options(tsval, tsecr)
                 run = Run(ports, seq, word, tail & 0xFFFF, stamps, view, STAMPED_SIZE)
-                self._hand_over(known, run, now)
+                if known.guard is None:
+                    self._process(known, run, now)
+                else:
+                    self._check(known, run, now)
                 return
         for run in wire.read_runs(view, stride, self.counters):
             if ecn == CE:
                 run.ce = True
             connection = self._entries.get((path, run.ports))
             if connection is not None:
-                self._hand_over(connection, run, now)
+                if connection.guard is None:
+                    self._process(connection, run, now)
+                else:
+                    self._check(connection, run, now)
                 continue
             record = self._time_wait.find(path, swap_ports(run.ports))
             if record is not None:
                 self._late(record, run, path, now)
+            elif (mover := self._roamers.find(run, path, now)) is not None:
+                self._process(mover, run, now)
             else:
                 self._stray(run, path, now)
 
-    def _hand_over(self, connection: Connection, run: Run, now: float) -> None:
-        """*run* is for *connection*: if it is the end of that, what follows may open a new one."""
-        if connection.guard is not None and not self._is_authentic(connection, run, now):
-            return
+    def _check(self, connection: Connection, run: Run, now: float) -> None:
+        """*run* is for *connection*, which has keys: process what of it is authentic."""
+        for authentic in believed(connection, run, self.counters, now):
+            connection.heed(authentic, now)
+            self._process(connection, authentic, now)
+
+    def _process(self, connection: Connection, run: Run, now: float) -> None:
+        """*run* is of *connection*: if it is the end of that, what follows may open a new one."""
         if self._half_open and self._must_wait(connection, run, now):
             return
         connection.handle_segments(run, now)
@@ -274,23 +286,18 @@ class ConnectionTable:
         elif state is State.CLOSED:
             self._remove(connection)
 
-    def _is_authentic(self, connection: Connection, run: Run, now: float) -> bool:
-        """Return whether all of *run* is to be handled; if it is only a part, that is done here.
+    @property
+    def may_rebind(self) -> bool:
+        """Whether there are connections, and all of them can move with their ends."""
+        return self._roamers.all_roam
 
-        One forged segment among good ones must not take them with it.
+    def rebind(self, local_host: str, now: float) -> None:
+        """There is another socket, with the address *local_host*: all connections go on from it.
+
+        The caller has asked :attr:`may_rebind`.
         """
-        reason = connection.distrusts(run, now)
-        if reason is None:
-            return True
-        if run.segments == 1:
-            connection.refuse(run, reason, now)
-            return False
-        for view in run.each():
-            one = wire.read_segment(view, self.counters)
-            if one is not None:
-                one.ce = run.ce
-                self._hand_over(connection, one, now)
-        return False
+        for connection in self._roamers.rebind(local_host, now):
+            self._attend(connection)
 
     def handle_icmp(
         self, code: int, quote: bytes, path: Path, now: float, *, mtu: int | None = None
@@ -448,7 +455,9 @@ class ConnectionTable:
         connection = Connection(
             Tcb(self._around, path, ports, config, opened, tracer or self.tracer, now, iss, guard)
         )
-        self._entries[_key(connection)] = connection
+        self._entries[key_of(connection)] = connection
+        if guard is not None:
+            self._roamers.add(connection)
         return connection
 
     def _is_taken(self, path: Path, ports: int) -> bool:
@@ -491,10 +500,12 @@ class ConnectionTable:
         """Take *connection* out of the table; return whether it was still in."""
         connection.scheduled = OFF
         self._opening.discard(connection)
-        key = _key(connection)
+        key = key_of(connection)
         if self._entries.get(key) is not connection:
             return False
         del self._entries[key]
+        if connection.guard is not None:
+            self._roamers.discard(connection)
         self._ports.freed(connection.path, connection.ports)
         return True
 
@@ -502,20 +513,12 @@ class ConnectionTable:
         """Let a record stand for *connection*, which has nothing left to say but its last ACK."""
         if not self._remove(connection):
             return
-        config = connection.config
-        facts = connection.time_wait_facts
-        if connection.guard is not None:
-            connection.guard.rest(*facts[:2])
-        record = TimeWaitRecord(
-            connection.path,
-            connection.ports,
-            facts,
-            2 * config.msl,
-            config.rfc1337,
-            now,
-            connection.tracer,
-            connection.guard,
-        )
+        config, guard = connection.config, connection.guard
+        path, ports, facts = connection.path, connection.ports, connection.time_wait_facts
+        if guard is not None:
+            guard.rest(*facts[:2])
+        lifetime, fix, tracer = 2 * config.msl, config.rfc1337, connection.tracer
+        record = TimeWaitRecord(path, ports, facts, lifetime, fix, now, tracer, guard)
         if len(self._time_wait) >= self.config.time_wait_max:
             self.counters[Count.TIME_WAIT_OVERFLOW] += 1
             self._time_wait.forget_oldest(now)
@@ -648,12 +651,9 @@ class ConnectionTable:
         elif now < listener.cookies_until:
             # This may be a SYN that was sent again and crossed a cookie: an ACK of either will do.
             iss = self._cookies.iss(syn, path, listener.config, now)
-        try:
-            child = self._new(
-                path, ports, listener.config, Opened.PASSIVE, iss, listener.tracer, now, guard
-            )
-        except OSError:
-            return  # counted there
+        child = self._child(listener, path, ports, iss, guard, now)
+        if child is None:
+            return
         if predecessor is not None and predecessor.tracer is not None:
             predecessor.tracer.state_moved(
                 predecessor, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now
@@ -662,6 +662,22 @@ class ConnectionTable:
         listener.half_open.add(child)
         self._half_open[child] = listener
         self.touch(child)
+
+    def _child(
+        self,
+        listener: Listener,
+        path: Path,
+        ports: int,
+        iss: int | None,
+        guard: Guard | None,
+        now: float,
+    ) -> Connection | None:
+        """Return a new connection of *listener*; None, and counted, if there are too many."""
+        config, tracer = listener.config, listener.tracer
+        try:
+            return self._new(path, ports, config, Opened.PASSIVE, iss, tracer, now, guard)
+        except OSError:
+            return None
 
     def _must_wait(self, child: Connection, run: Run, now: float) -> bool:
         """Return whether *run* would complete a handshake for which there is no room yet (SYNC-9).
@@ -712,19 +728,9 @@ class ConnectionTable:
         if listener.is_full:
             self._drop(listener, run, path, Count.ACCEPT_OVERFLOW, now)
             return True
-        try:
-            child = self._new(
-                path,
-                swap_ports(run.ports),
-                listener.config,
-                Opened.PASSIVE,
-                iss,
-                listener.tracer,
-                now,
-                guard,
-            )
-        except OSError:
-            return True  # counted there
+        child = self._child(listener, path, swap_ports(run.ports), iss, guard, now)
+        if child is None:
+            return True
         self.counters[Count.COOKIE_ACCEPTED] += 1
         child.open_with_cookie(syn, now)
         child.handle_segments(run, now)
@@ -740,8 +746,3 @@ class ConnectionTable:
             state = State.CLOSED if listener is None else State.LISTEN
             nobody = Nobody(path, swap_ports(run.ports), state)
             tracer.run_sent(nobody, reply, Why.RST_NO_CONNECTION, now)
-
-
-def _key(connection: Connection) -> Key:
-    """Return where segments find *connection*: its path and the ports as they will read them."""
-    return connection.path, swap_ports(connection.ports)

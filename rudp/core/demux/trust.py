@@ -5,13 +5,14 @@ not signed as it should be is dropped in silence: to a peer without the key nobo
 """
 
 from rudp.config import Config
+from rudp.core.life.connection import Connection
 from rudp.core.life.guard import Guard
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.segment.addresses import host_of
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Path
-from rudp.core.segment.wire import Run, swap_ports
-from rudp.core.terms.counters import Count
+from rudp.core.segment.wire import Run, read_segment, swap_ports
+from rudp.core.terms.counters import Count, Counters
 
 
 def guard_of(around: Surroundings, config: Config, path: Path, ports: int) -> Guard | None:
@@ -43,6 +44,26 @@ def admit(
         guard.iss = iss
         guard.meet(run.seq - 1 & SEQ_MASK)
     return guard, guard.admit(run, now)
+
+
+def believed(connection: Connection, run: Run, counters: Counters, now: float) -> list[Run]:
+    """Return what of *run* is to be handled: all of it, or parts; the others are dropped.
+
+    One forged segment among good ones must not take them with it.
+    """
+    reason = connection.distrusts(run, now)
+    if reason is None:
+        return [run]
+    if run.segments == 1:
+        connection.refuse(run, reason, now)
+        return []
+    authentic: list[Run] = []
+    for view in run.each():
+        one = read_segment(view, counters)
+        if one is not None:
+            one.ce = run.ce
+            authentic += believed(connection, one, counters, now)
+    return authentic
 
 
 def is_silent(config: Config, path: Path) -> bool:

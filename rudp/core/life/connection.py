@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.life import parting
+from rudp.core.life import moving, parting
 from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.departure import segment_leaves
 from rudp.core.life.expiry import timers_expire
@@ -27,12 +27,10 @@ from rudp.core.life.tcb import (
     reset_by_peer,
 )
 from rudp.core.segment.addresses import host_of
+from rudp.core.segment.options import SignedOptions
 from rudp.core.segment.seqnum import from_wire, to_wire
 from rudp.core.segment.transmit import Path, Transmit
-from rudp.core.segment.wire import (
-    HEADER_SIZE,
-    Run,
-)
+from rudp.core.segment.wire import FIN, HEADER_SIZE, PSH, Run
 from rudp.core.send.train import NO_TRAIN
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
@@ -204,6 +202,16 @@ class Connection:
         if receiver is None:
             return 0
         return max(receiver.rcv_up - (receiver.rcv_nxt - receiver.ready_octets), 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handshake is over, and the connection lives."""
+        return self._variables.syn_acked and self.state is not State.CLOSED
+
+    @property
+    def roams(self) -> bool:
+        """Whether the connection moves with its ends, wherever they go."""
+        return self.may_be_at(host_of(self.path))
 
     @property
     def is_closing(self) -> bool:
@@ -456,6 +464,49 @@ class Connection:
     def refuse(self, run: Run, reason: Count, now: float) -> None:
         """Drop *run*, which :meth:`distrusts` for *reason*."""
         self._variables.distrust(run, reason, now)
+
+    def may_be_at(self, host: str) -> bool:
+        """Whether both ends would like to roam, and the keys are for *host*."""
+        guard = self.guard
+        roams = guard is not None and self._variables.roaming is not None and self.is_open
+        return roams and guard is not None and guard.may_roam and guard.is_for(host)
+
+    def hears_at(self, path: Path) -> bool:
+        """Whether something was heard from *path* before, though the peer is elsewhere."""
+        roaming = self._variables.roaming
+        return roaming is not None and path in (roaming.asked, roaming.former)
+
+    def is_named(self, token: bytes) -> bool:
+        """Whether *token* is what the peer calls it."""
+        roaming = self._variables.roaming
+        return roaming is not None and roaming.their_token == token
+
+    def hear_from(self, run: Run, path: Path, now: float) -> bool:
+        """*run* is authentic, and came from *path*; return whether the connection moves there."""
+        return moving.hear_from(self._tcb, run, path, now)
+
+    def heed(self, run: Run, now: float) -> None:
+        """*run* is authentic: does it say something about paths, or is more to come?"""
+        tcb = self._variables
+        roaming = tcb.roaming
+        if roaming is None:
+            return
+        if run.length:
+            roaming.note_data(not run.flags & (PSH | FIN), now)
+            if roaming.expects and roaming.silent_at == OFF:
+                lane = self.lane
+                rto = tcb.sender.flight.rtt.rto if lane is None else lane.rto
+                look = roaming.silent_at = now + rto
+                tcb.timers.patience = min(tcb.timers.patience, look)
+                if lane is not None:
+                    lane.others = min(lane.others, look)
+        opts = run.options
+        if isinstance(opts, SignedOptions) and opts.word is not None:
+            moving.heed(self._tcb, run, opts, now)
+
+    def rebind(self, local_host: str, now: float) -> None:
+        """We have another socket, with the address *local_host*: tell the peer."""
+        moving.rebind(self._tcb, local_host, now)
 
     def handle_segments(self, run: Run, now: float) -> None:
         """SEGMENT ARRIVES (RFC 9293 §3.10.7)."""

@@ -5,8 +5,11 @@ probe, data that is lost or new, our FIN, an acknowledgement.  Here it is asked 
 segments (RFC 9293 §3.8, §3.10.8).
 """
 
+from typing import Final
+
 from rudp.core.life import parting
 from rudp.core.life.progress import SYN_MAX_RTO
+from rudp.core.life.roaming import Roaming
 from rudp.core.life.tcb import (
     KEEP_ALIVE_PROBE,
     WINDOW_PROBE,
@@ -16,8 +19,9 @@ from rudp.core.life.tcb import (
 from rudp.core.receive.receiver import AckDue, Receiver, largest_buffer, window_shift
 from rudp.core.segment import options, wire
 from rudp.core.segment.isn import timestamp
+from rudp.core.segment.options import PathWord
 from rudp.core.segment.seqnum import from_wire, to_wire
-from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Transmit
+from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Path, Transmit
 from rudp.core.segment.wire import (
     ACK,
     CWR,
@@ -35,6 +39,12 @@ from rudp.core.terms.counters import Count
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import OFF
 from rudp.core.terms.why import Why
+
+_WHY_PATH: Final = {
+    PathWord.TOKEN: Why.PATH_TOKEN,
+    PathWord.CHALLENGE: Why.PATH_CHALLENGE,
+    PathWord.RESPONSE: Why.PATH_RESPONSE,
+}
 
 
 def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
@@ -56,6 +66,10 @@ def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
         return None
     if sender.board.snd_una == sender.iss:  # our SYN is not acknowledged
         return _pure_ack(tcb, receiver, now) if receiver.ack_due is AckDue.NOW else None
+    if tcb.roaming is not None and tcb.roaming.has_word:
+        word = _path_word(tcb, tcb.roaming, receiver, now)
+        if word is not None:
+            return word
     if tcb.probes_due and (probe := _probe(tcb, receiver, now)) is not None:
         return probe
     if sender.has_work and (run := _data(tcb, receiver, now, max_segments)) is not None:
@@ -78,6 +92,23 @@ def _reset(tcb: Tcb, reset: tuple[int, int, int, Why], now: float) -> Transmit:
     tcb.count(Count.RST_SENT)
     opts = _timestamps(tcb, now) if tcb.timestamps and flags & ACK else b""
     return _segment(tcb, seq, ack, flags, 0, opts, why, now)
+
+
+def _path_word(tcb: Tcb, roaming: Roaming, receiver: Receiver, now: float) -> Transmit | None:
+    """Return an ACK that says what is owed about paths, None if it has not been paid for."""
+    word, path, value = roaming.next_word()
+    opts = _timestamps(tcb, now) + options.encode_roaming(word, value)
+    size = HEADER_SIZE + len(opts) + options.AUTHENTICATION_SIZE
+    if path is not None and not roaming.may_say(word, size):
+        tcb.count(Count.AMPLIFICATION_LIMIT)
+        return None
+    if word is PathWord.CHALLENGE:
+        tcb.count(Count.PATH_CHALLENGED)
+    roaming.said(word, tcb.sender.flight.rtt.rto, now)
+    tcb.watch_progress(now)
+    numbers = to_wire(tcb.sender.ack_seq), to_wire(receiver.rcv_nxt)
+    window = receiver.window_field()
+    return _segment(tcb, *numbers, ACK, window, opts, _WHY_PATH[word], now, path)
 
 
 def _probe(tcb: Tcb, receiver: Receiver, now: float) -> Transmit | None:
@@ -249,7 +280,10 @@ def _pure_ack(tcb: Tcb, receiver: Receiver, now: float) -> Transmit:
 
 
 def _ack_segment(tcb: Tcb, receiver: Receiver, seq: int, why: Why, now: float) -> Transmit:
-    opts = _options(tcb, receiver, now)
+    if why is Why.KEEP_ALIVE and tcb.roaming is not None:  # it may come from another address
+        opts = _timestamps(tcb, now) + options.encode_roaming(PathWord.TOKEN, tcb.roaming.token)
+    else:
+        opts = _options(tcb, receiver, now)
     window = receiver.window_field()
     receiver.ack_sent()
     flags = ACK | ECE if receiver.ece_due else ACK
@@ -279,6 +313,7 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
         sack_permitted=sack,
         timestamps=stamps,
         signed=tcb.guard is not None,
+        roaming=tcb.may_roam if receiver is None else tcb.roaming is not None,
     )
     size = HEADER_SIZE + len(opts)
     if tcb.guard is not None:
@@ -296,8 +331,17 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
 
 
 def _segment(
-    tcb: Tcb, seq: int, ack: int, flags: int, window: int, opts: bytes, why: Why, now: float
+    tcb: Tcb,
+    seq: int,
+    ack: int,
+    flags: int,
+    window: int,
+    opts: bytes,
+    why: Why,
+    now: float,
+    path: Path | None = None,
 ) -> Transmit:
+    """Return a segment without data; *path*: if it does not go where all goes."""
     guard = tcb.guard
     if guard is None:
         head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
@@ -307,14 +351,9 @@ def _segment(
         head = guard.sign_segment(head, from_wire(seq, tcb.sender.snd_nxt))
     if tcb.credit is not None:
         tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
-    sent = _transmit(tcb, [head], len(head), len(head), 1, 0)
+    tcb.segments_out += 1
+    size = len(head)
+    sent = Transmit(path or tcb.path, [head], size, size, tcb.dscp, tcb.ttl)
     if tcb.witness is not None:
         tcb.witness.sent(tcb.state, seq, ack, flags, window, 0, 0, why, now, [sent])
     return sent
-
-
-def _transmit(
-    tcb: Tcb, buffers: list[bytes | memoryview], size: int, total: int, segments: int, ecn: int
-) -> Transmit:
-    tcb.segments_out += segments
-    return Transmit(tcb.path, buffers, size, total, tcb.dscp, tcb.ttl, ecn)

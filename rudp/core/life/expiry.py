@@ -9,6 +9,7 @@ from typing import Final
 from rudp.core.life.parting import watch_last_word
 from rudp.core.life.progress import SYN_MAX_RTO
 from rudp.core.life.tcb import KEEP_ALIVE_PROBE, WINDOW_PROBE, Opened, Tcb, timed_out
+from rudp.core.segment.options import PathWord
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import DELAYED_ACK, IDLE, OFF, LossTimer
 from rudp.core.terms.why import Why
@@ -66,6 +67,8 @@ def _retransmission_timeout(tcb: Tcb, now: float) -> None:
     sender.on_retransmission_timeout(now)
     if sender.is_troubled:  # R1: tell the user, the connection goes on (SHLD-9)
         tcb.report(timed_out())
+        if tcb.roaming is not None:  # is it that the peer does not know from where we speak?
+            tcb.roaming.owe(PathWord.TOKEN, None, tcb.roaming.token)
         # From R1 on each time-out tries a smaller size: its wait has doubled three times (PMTU-9).
         if sender.snd_wnd:
             sender.flight.suspect_size(now)

@@ -110,6 +110,15 @@ class Guard:
         """The KeyID of what we sign, and the one that we ask the peer for."""
         return self._current.send_id, self._asked.recv_id
 
+    @property
+    def may_roam(self) -> bool:
+        """Whether the MACs cover options and no addresses."""
+        return all(key.covers_options and key.addresses == "none" for key in self._keys)
+
+    def is_for(self, host: str) -> bool:
+        """Return whether all keys are for a peer at *host*: one with a network keeps it there."""
+        return all(key.matches(host) for key in self._keys)
+
     def change(self, keys: Sequence[MasterKey]) -> None:
         """Go on with *keys*, one or more; the first is asked for.
 

@@ -41,6 +41,8 @@ class AnyLane(Protocol):
     ready_octets: int
     rcv_nxt: int
     snd_una: int
+    others: float
+    rto: float
 
     @property
     def deadline(self) -> float: ...

@@ -67,6 +67,7 @@ def is_steady(tcb: Tcb) -> bool:
         and tcb.credit is None
         and tcb.dropped is None
         and not tcb.probes_due
+        and (tcb.roaming is None or not tcb.roaming.has_word)
         and not tcb.train
         and _receives(receiver)
         and _sends(tcb.sender)

@@ -16,6 +16,7 @@ from rudp.core.life.ackthrottle import AckThrottle
 from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.progress import FirstWord, Progress
+from rudp.core.life.roaming import Roaming
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.receive.promises import START
 from rudp.core.receive.receiver import Receiver, largest_buffer, window_shift
@@ -139,6 +140,7 @@ class Tcb:
         "receiver",
         "recorder",
         "reset",
+        "roaming",
         "scaling",
         "segments_in",
         "segments_out",
@@ -228,6 +230,7 @@ class Tcb:
         self.throttle: AckThrottle | None = None
         self.progress: Progress | None = None
         self.first_word: FirstWord | None = None
+        self.roaming: Roaming | None = None  # both would like to move with their ends
         self.witness: Witness | None = self.recorder
         if tracer is not None:
             self.witness = Traced(self, tracer, self.recorder)
@@ -350,6 +353,8 @@ class Tcb:
         if self.timestamps:
             receiver.ts_recent = offer.tsval
             receiver.ts_recent_at = now
+        if isinstance(offer, options.SignedOptions) and offer.roaming and self.may_roam:
+            self.roaming = Roaming(to_wire(self.sender.iss), irs)
         receiver.rmss_max = self._data_octets(self.announced_mss)
         receiver.rmss = min(receiver.rmss, receiver.rmss_max)
         return receiver
@@ -376,6 +381,11 @@ class Tcb:
         most = 0xFFFF if self.around.socket_buffer is None else START
         return min(self.config.receive_buffer, most)
 
+    @property
+    def may_roam(self) -> bool:
+        """Whether the connection may move with its ends: what is said about that is signed."""
+        return self.guard is not None and self.guard.may_roam
+
     def forget_peer(self, now: float) -> None:
         """Go back to SYN-SENT: the SYN that crossed ours was not the peer's, or is no more."""
         self._forget_receiver()
@@ -384,6 +394,7 @@ class Tcb:
 
     def _forget_receiver(self) -> None:
         """Undo what began with a SYN that was not the peer's, if one came before."""
+        self.roaming = None
         if self.receiver is not None:
             self.receiver.discard()
             self.receiver.end()
@@ -426,9 +437,7 @@ class Tcb:
             tsecr=tsecr,
             now=now,
         )
-        ceiling = min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE
-        self.pmtu.limit(ceiling)
-        sender.flight.pmtu = self.pmtu
+        self._limit_pmtu()
         self.credit = None
         self.last_heard = now
         self.watch_progress(now)
@@ -447,6 +456,18 @@ class Tcb:
             self.timers.patience += seconds
         if self.keepalive is not None:
             self.keepalive.forgive(self.last_heard)
+
+    def _limit_pmtu(self) -> None:
+        ceiling = min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE
+        self.pmtu.limit(ceiling)
+        self.sender.flight.pmtu = self.pmtu
+
+    def measure_path(self) -> None:
+        """The path is another: begin to search for the size that it carries."""
+        payloads = self.around.payloads(self.path, self.config)
+        self.pmtu = PathMtu(payloads, search=self.config.mtu_discovery)
+        self._limit_pmtu()
+        self.follow_pmtu()
 
     def follow_pmtu(self) -> None:
         """Use segments of the size that the path carries, as far as that is known now (PMTU-11)."""
@@ -503,6 +524,10 @@ class Tcb:
         if self._repeat_first_word(now) or (due and patience is not None):
             self.fired(PATIENCE, now)
         look = OFF if self.first_word is None else self.first_word.due
+        if self.roaming is not None:
+            receiver = self.receiver
+            has_room = receiver is not None and receiver.rcv_wnd >= receiver.rmss
+            look = min(look, self.roaming.look(self.sender.flight.rtt.rto, has_room, now))
         if patience is not None:
             end = self._stands_since(now) + patience
             if now >= end:

@@ -8,7 +8,7 @@ acknowledgement was lost.
 
 from typing import Literal
 
-from rudp.core.loss.rtt import GRANULARITY, Rtt
+from rudp.core.loss.rtt import GRANULARITY, RTO_INITIAL, Rtt
 from rudp.core.loss.scoreboard import SentRun
 from rudp.core.loss.tailprobe import TailProbe
 
@@ -40,6 +40,25 @@ class RoundTrips(Rtt):
         how long we did.
         """
         self.sample_from = snd_nxt
+
+    def on_path_changed(self, anew: bool, r: float | None, snd_nxt: int, now: float) -> None:
+        """There is another path.  *anew*: all there is to know of it is *r*, seconds, or nothing.
+
+        Else what has not been answered went where nobody was, and is no reason to back off.
+        """
+        self.sample_from = snd_nxt
+        if anew:
+            self.srtt = None
+            self.rttvar = 0.0
+            self.rto = RTO_INITIAL
+            self.minima = ()
+        elif self.srtt is not None:
+            self.rto = self.timeout(self.srtt, self.rttvar)
+        self.backoffs = 0
+        self.was_settled()
+        if anew and r is not None:
+            self.observe(r, now)
+            self.sample(r)
 
     def measure(
         self,

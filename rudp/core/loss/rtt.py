@@ -183,6 +183,11 @@ class Rtt:
         """The timer expired although nothing was lost: adapt to the next sample (RFC 4015 §4.2)."""
         self._spurious = True
 
+    def was_settled(self) -> None:
+        """Nothing that is in doubt matters any more."""
+        self._spurious = False
+        self._former = None
+
     def syn_was_lost(self) -> None:
         """Begin the data transfer with a cautious RTO (RFC 6298 §5.7)."""
         self.backoffs = 0

@@ -1,4 +1,4 @@
-"""Initial sequence numbers that nobody outside can foresee (RFC 6528), and timestamp offsets.
+"""Initial sequence numbers that nobody outside can foresee (RFC 6528), and what is alike.
 
 ISN = M + F(addresses, ports, secret).  M ticks every four microseconds, so two incarnations of one
 connection start apart; F is a keyed hash, so different connections tell nothing about each other.
@@ -18,12 +18,13 @@ TICKS_PER_SECOND: Final = 250_000
 class IsnSource:
     """Gives every connection its ISS and its timestamp offset; *secret*: at least 16 octets."""
 
-    __slots__ = ("_isn_key", "_timestamp_key")
+    __slots__ = ("_isn_key", "_path_key", "_timestamp_key")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) < 16:
             raise ValueError("the secret must have at least 16 octets")
         self._isn_key = hashlib.blake2s(b"isn", key=secret[:32]).digest()
+        self._path_key = hashlib.blake2s(b"path", key=secret[:32]).digest()
         self._timestamp_key = hashlib.blake2s(b"timestamp", key=secret[:32]).digest()
 
     def iss(self, path: Path, ports: int, now: float) -> int:
@@ -33,6 +34,11 @@ class IsnSource:
     def timestamp_offset(self, path: Path, ports: int) -> int:
         """Return what is added to the timestamp clock of a connection (RFC 7323 §7.1, ISN-6)."""
         return keyed((path, ports), self._timestamp_key)
+
+    def nonce(self, path: Path, ports: int, drawn: int, now: float) -> bytes:
+        """Return 7 octets that nobody can foresee, others each time that more were *drawn*."""
+        text = repr((path, ports, drawn, now)).encode()
+        return hashlib.blake2s(text, key=self._path_key, digest_size=7).digest()
 
 
 def timestamp(now: float, offset: int) -> int:

@@ -1,4 +1,4 @@
-"""TCP options: six kinds understood, all others skipped by their length (RFC 9293 §3.2).
+"""TCP options: seven kinds understood, all others skipped by their length (RFC 9293 §3.2).
 
 Decoding keeps the numbers as they stand on the wire, and decides nothing: whether an option may
 be used (SYN only, negotiated only) is for the connection to say.  An option with an impossible
@@ -6,6 +6,7 @@ length makes the whole segment worthless (M-3); a known kind with the wrong leng
 of two of a kind the first counts.
 """
 
+import enum
 import struct
 from collections.abc import Sequence
 from typing import Final
@@ -21,6 +22,8 @@ SACK: Final = 5
 TIMESTAMPS: Final = 8
 MD5: Final = 19
 AUTHENTICATION: Final = 29
+EXPERIMENT: Final = 253
+"""Shared by all experiments; two octets behind the length say whose it is (RFC 6994)."""
 
 OPTIONS_MAX: Final = 40
 """Octets of options that fit between the fixed header and a data offset of 15."""
@@ -30,6 +33,16 @@ SACK_BLOCKS_MAX_WITH_TIMESTAMPS: Final = 3
 
 AUTHENTICATION_SIZE: Final = 16
 """Octets of the authentication option: two key ids and a MAC of 96 bits (RFC 5925 §2.2)."""
+
+ROAMING_ID: Final = 0x5244
+"""Our ExID, "RD".  Nobody else's is allowed to be misread: it counts in signed segments only."""
+
+ROAMING_OFFER: Final = bytes((EXPERIMENT, 4)) + ROAMING_ID.to_bytes(2, "big")
+"""What a SYN says that would like to roam: all that fits beside the others and a signature."""
+
+ROAMING_SIZE: Final = 12
+ROAMING_VALUE: Final = 7
+"""Octets of the option elsewhere, and of the value in it."""
 
 TIMESTAMPS_ALONE: Final = 0x0101080A
 """NOP, NOP and the first two octets of timestamps: the layout that RFC 7323 Appendix A recommends,
@@ -79,10 +92,12 @@ class SignedOptions(Options):
     """The options of a segment that says who has sent it (RFC 5925 §2.2).
 
     ``key_id`` names the key of the MAC, ``next_id`` the one that its sender would like to see used.
-    ``mac_at``: where the MAC begins, octets after the beginning of the options.
+    ``mac_at``: where the MAC begins, octets after the beginning of the options.  ``roaming``: of a
+    SYN, whether it offers to roam; ``word`` and ``value``: what is said about paths, None if
+    nothing is.
     """
 
-    __slots__ = ("key_id", "mac_at", "next_id")
+    __slots__ = ("key_id", "mac_at", "next_id", "roaming", "value", "word")
 
     def __init__(
         self, key_id: int, next_id: int, mac_at: int, tsval: int | None = None, tsecr: int = 0
@@ -91,6 +106,20 @@ class SignedOptions(Options):
         self.key_id = key_id
         self.next_id = next_id
         self.mac_at = mac_at
+        self.roaming = False
+        self.word: PathWord | None = None
+        self.value = b""
+
+
+class PathWord(enum.IntEnum):
+    """What a segment says about the path on which it comes: the first octet of the option."""
+
+    TOKEN = 0
+    """This is the connection, wherever I am: the value is its token."""
+    CHALLENGE = 1
+    """Are you there?  Then say the value."""
+    RESPONSE = 2
+    """Yes: the value of the challenge."""
 
 
 NO_OPTIONS: Final = Options()
@@ -122,7 +151,7 @@ def decode(data: bytes | memoryview) -> Options | None:
     data = bytes(data)
     at = 0
     signature = 0  # the kind of the last one
-    signed_at = -1
+    signed_at = roaming_at = -1
     seen = set()
     while at < end:
         kind = data[at]
@@ -144,8 +173,24 @@ def decode(data: bytes | memoryview) -> Options | None:
             signature = kind
             if kind == AUTHENTICATION and length == AUTHENTICATION_SIZE:
                 signed_at = at
+        elif kind == EXPERIMENT and data[at + 2 : at + 4] == ROAMING_OFFER[2:] and roaming_at < 0:
+            roaming_at = at
         at += length
-    return options if signed_at < 0 else _signed(options, data, signed_at)
+    if signed_at < 0:
+        return options
+    signed = _signed(options, data, signed_at)
+    if roaming_at >= 0:
+        _read_roaming(signed, data[roaming_at : roaming_at + data[roaming_at + 1]])
+    return signed
+
+
+def _read_roaming(options: SignedOptions, option: bytes) -> None:
+    """Put what *option* says about paths into *options*; one of another size says nothing."""
+    if len(option) == len(ROAMING_OFFER):
+        options.roaming = True
+    elif len(option) == ROAMING_SIZE and option[4] <= max(PathWord):
+        options.word = PathWord(option[4])
+        options.value = option[5:]
 
 
 def _signed(options: Options, data: bytes, at: int) -> SignedOptions:
@@ -183,11 +228,22 @@ def encode_syn(
     sack_permitted: bool,
     timestamps: tuple[int, int] | None,
     signed: bool = False,
+    roaming: bool = False,
 ) -> bytes:
     """Return the options of a SYN: MSS always, the others where given (W-30).
 
     *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: :func:`encode_unsigned` follows.
+    *roaming*: it offers, or accepts, that the connection moves with its ends.
     """
+    if roaming:
+        octets = encode_syn(
+            mss,
+            window_scale=window_scale,
+            sack_permitted=sack_permitted,
+            timestamps=timestamps,
+            signed=signed,
+        )
+        return octets + ROAMING_OFFER
     if window_scale is not None and sack_permitted and timestamps is not None:
         kind, sack, stamps, scale, size = _SYN_KINDS
         return _SYN.pack(kind, mss, sack, stamps, *timestamps, scale, size, window_scale)
@@ -218,6 +274,11 @@ def encode(
 def encode_unsigned(key_id: int, next_id: int) -> bytes:
     """Return the authentication option with zeros where its MAC will be (RFC 5925 §5.1)."""
     return bytes((AUTHENTICATION, AUTHENTICATION_SIZE, key_id, next_id)) + bytes(MAC_SIZE)
+
+
+def encode_roaming(word: PathWord, value: bytes) -> bytes:
+    """Return the option that says *word* with *value*, 7 octets."""
+    return bytes((EXPERIMENT, ROAMING_SIZE)) + ROAMING_OFFER[2:] + bytes((word,)) + value
 
 
 def sack_room(timestamps: bool, signed: bool) -> int:

@@ -56,40 +56,12 @@ class Flight:
     """
 
     __slots__ = (
-        "_burst",
-        "_config",
-        "_prr",
-        "_syn_sent_at",
-        "_timed_out_at",
-        "_timestamps",
-        "ack",
-        "board",
-        "controller",
-        "cwr_due",
-        "dsacks",
-        "ecn",
-        "extra_new",
-        "frto",
-        "last_sent",
-        "marks",
-        "octets_resent",
-        "pace",
-        "pacer",
-        "pmtu",
-        "pmtu_moved",
-        "rate",
-        "recovery",
-        "resend_now",
-        "rto_from",
-        "rtt",
-        "smss",
-        "tail",
-        "tail_due",
-        "undo",
-        "undone",
-        "usage",
+        "_burst", "_config", "_prr", "_syn_sent_at", "_timed_out_at", "_timestamps", "ack",
+        "board", "controller", "cwr_due", "dsacks", "ecn", "extra_new", "frto", "last_sent",
+        "marks", "octets_resent", "pace", "pacer", "pmtu", "pmtu_moved", "rate", "recovery",
+        "resend_now", "rto_from", "rtt", "smss", "tail", "tail_due", "undo", "undone", "usage",
         "why_lost",
-    )
+    )  # fmt: skip
 
     def __init__(self, iss: int, config: Config, ack: Ack | None = None) -> None:
         self._config = config
@@ -173,15 +145,19 @@ class Flight:
         troubled = syn_transmissions > 2 and not spurious  # CC-2
         octets = initial_window(max(smss, announced))
         window = smss if troubled else -(-octets // smss) * smss
-        self.controller = controller_factory(config.congestion)(smss, window)
-        self.pacer = Pacer(window)
+        self._begin(window)
         rack = config.loss_detection == "rack"
         self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
-        self.usage.note(0, False, self.board.snd_nxt)
         self.rtt.begin(self.board.snd_nxt)
         self.last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:
             self.rtt.syn_was_lost()
+
+    def _begin(self, window: int) -> None:
+        """Congestion control begins with a *window* of so many octets."""
+        self.controller = controller_factory(self._config.congestion)(self.smss, window)
+        self.pacer = Pacer(window)
+        self.usage.note(0, False, self.board.snd_nxt)
 
     def resize(self, smss: int) -> None:
         """Use segments of *smss* octets from now on."""
@@ -725,17 +701,38 @@ class Flight:
             self.pmtu.on_probe_lost(self.probe_pause, now)
             if self.pmtu.full_losses:
                 self.pmtu_moved = self.pmtu.on_full_lost(self.probe_pause, now)
-        self.why_lost = Why.RETRANSMIT_RTO
         recovery.on_timeout(board, self.smss, self.rtt, question, now)
+        self._start_over(Why.RETRANSMIT_RTO, now)
         end = min(una + self.smss, board.snd_nxt)
         self.frto = Frto(end, board.snd_nxt) if question else None
+        self.rtt.back_off()
+
+    def _start_over(self, why: Why, now: float) -> None:
+        """Nothing of what went on before counts: send again what is lost, for reason *why*."""
+        self.why_lost = why
         self._prr = None
+        self.frto = None
         self.tail.reset()
         self.tail_due = False
         self.extra_new = 0
-        self.rtt.back_off()
         self.resend_now = True
         self.rto_from = now
+
+    def on_path_changed(self, anew: bool, rtt: float | None, now: float) -> None:
+        """There is another path: all that is outstanding goes again (RFC 9000 §9.4).
+
+        *anew*: nothing is known of it but a round trip of *rtt* seconds, if that; window and round
+        trip begin as after the handshake.  Else it is the old one but for a port.
+        """
+        board = self.board
+        board.mark_range_lost(board.snd_una, board.snd_nxt)
+        self.recovery.leave(board)
+        self._keep_reduction()
+        self.cwr_due = False
+        self._start_over(Why.RETRANSMIT_PATH, now)
+        self.rtt.on_path_changed(anew, rtt, board.snd_nxt, now)
+        if anew:
+            self._begin(initial_window(self.smss))
 
     def send_again(self, now: float) -> None:
         """The peer had no room for what is outstanding, and has some now (ZWP-5)."""

@@ -591,6 +591,23 @@ class Sender:
         self.flight.on_probe_timeout(now)
         self._set_loss_timer(now)
 
+    def on_path_changed(self, anew: bool, rtt: float | None, now: float) -> None:
+        """There is another path from now on, see :meth:`Flight.on_path_changed`."""
+        self.flight.on_path_changed(anew, rtt, now)
+        if self.flight_size and self._timers.loss_kind is not LossTimer.PERSIST:
+            self._set_loss_timer(now)
+
+    def on_challenged(self, now: float) -> None:
+        """The peer sees us elsewhere: what it has said meanwhile went where nobody was.
+
+        So its silence was no reason to back off.
+        """
+        if self.flight.rtt.backoffs:
+            self.flight.rtt.on_path_changed(False, None, self.snd_nxt, now)
+            self.flight.rto_from = now
+            if self.flight_size and self._timers.loss_kind is not LossTimer.PERSIST:
+                self._set_loss_timer(now)
+
     def on_syn_timeout(self, now: float) -> None:
         """The SYN, or our SYN,ACK, was not answered: back off (RFC 6298 §5.5)."""
         self.flight.rtt.back_off()

@@ -22,6 +22,8 @@ class Count(enum.StrEnum):
     AO_MISSING = "ao_missing"
     AO_KEY_UNKNOWN = "ao_key_unknown"
     AO_MAC_WRONG = "ao_mac_wrong"
+    PATH_CHALLENGED = "path_challenged"
+    PATH_MOVED = "path_moved"
     LISTEN_DROPPED = "listen_dropped"
     HALF_OPEN_OVERFLOW = "half_open_overflow"
     COOKIE_SENT = "syn_cookie_sent"

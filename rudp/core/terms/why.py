@@ -39,6 +39,7 @@ class Why(enum.Enum):
     )
     RETRANSMIT_CUT = "Something on the way has cut it off its datagram.", "RFC 9293 §3.10.7.4"
     RETRANSMIT_REFUSED = "The system did not send it.", "RFC 9293 §3.9.2.3"
+    RETRANSMIT_PATH = "It was sent on a path that was left.", "RFC 9000 §9.4"
     RETRANSMIT_SYN = "The peer repeats its SYN, so it lacks ours.", "RFC 9293 §3.10.7.4"
     RETRANSMIT_WITHOUT_ECN = "Refused: the next SYN asks without offering ECN.", "RFC 3168 §6.1.1.1"
 
@@ -68,6 +69,10 @@ class Why(enum.Enum):
     ACK_ECN_ECHO = "ECE, the answer to a router's mark, begins or ends.", "RFC 3168 §6.1.3"
     WINDOW_UPDATE = "The reader made room worth telling of.", "RFC 9293 §3.8.6.2.2"
     KEEP_ALIVE = "It has been quiet for long: is the peer still there?", "RFC 9293 §3.8.4"
+    PATH_TOKEN = "We may have another address: this is the connection.", "RFC 9000 §9.2"
+    PATH_CHALLENGE = "You seem to be here now: then say this number.", "RFC 9000 §8.2.1"
+    PATH_RESPONSE = "We are here: this is the number.", "RFC 9000 §8.2.2"
+    ACK_PATH = "The peer is proved to be elsewhere, and hears it first.", "RFC 9000 §9.3"
     CHALLENGE_ACK = "Is that really from you? Then answer to this.", "RFC 5961 §3.2, §4.2"
     FIN_RECEIVED = "The peer's FIN, and all before it, has come.", "RFC 9293 §3.10.7.4"
     TIME_WAIT_ACK = "The peer repeats its FIN: our last ACK was lost.", "RFC 9293 §3.10.7.4"

@@ -93,6 +93,9 @@ class ConnectionInfo:
     key_ids: tuple[int, int] | None
     """The key that signs what we send, and the one that the peer is asked to sign with, by their
     numbers on the wire; None without keys (RFC 5925 §2.2)."""
+    moves: int | None
+    """How often the address of either end has changed (RFC 9000 §9); None if both ends have not
+    agreed on that, which takes keys."""
     ecn: bool
     """Whether our data is sent as ECN-capable (RFC 3168 §6.1)."""
     ce_received: int

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.transmit import Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
@@ -25,6 +25,8 @@ DROPPED: Final = 3
 """What was received last was dropped."""
 MOVED: Final = 4
 FIRED: Final = 5
+ROAMED: Final = 6
+"""The address of one end is another; which, nobody keeps."""
 
 # Seconds since the event before (seven digits of them, in half the room), the numbers, octets of
 # data in all and in the first segment, window, kind << 4 | state, flags, and what is told besides.
@@ -137,6 +139,10 @@ class FlightRecorder(Witness):
         self.at = at + SIZE
         self.latest = now
 
+    def roamed(self, before: Path, after: Path, state: State, now: float) -> None:
+        """The connection goes another way."""
+        self._keep(ROAMED, state, 0, 0, now)
+
     def fired(self, state: State, timer: str, now: float) -> None:
         """A timer expired."""
         self._keep(FIRED, state, 0, _TIMERS.index(timer), now)
@@ -209,4 +215,6 @@ def _record(time: float, fields: tuple[float, int, int, int, int, int, int, int,
         return Record(kind, time, state, dropped=_COUNTS[code])
     if kind == MOVED:
         return Record(kind, time, state, after=_STATES[flags], cause=_CAUSES[code])
+    if kind == ROAMED:
+        return Record(kind, time, state)
     return Record(kind, time, state, timer=_TIMERS[code])

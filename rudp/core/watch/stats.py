@@ -46,6 +46,10 @@ class EndpointStats(TypedDict, total=False):
     """Segments signed with a key that is not ours, or not valid now."""
     ao_mac_wrong: int
     """Segments whose signature is wrong: forged, damaged, or signed with another secret."""
+    path_challenged: int
+    """Questions, sent to where a peer seemed to be, whether it is there (RFC 9000 §8.2)."""
+    path_moved: int
+    """Connections whose peer has proved to be at another address (RFC 9000 §9.3)."""
     rst_ignored: int
     """Resets that proved nothing (RFC 9293 §3.10.7, RFC 5961 §3)."""
     listen_dropped: int

@@ -117,5 +117,8 @@ class Tracer:
     ) -> None:
         """The connection went along an arrow of the state diagram."""
 
+    def path_moved(self, who: Watched, before: Path, after: Path, now: float) -> None:
+        """The connection goes another way: the address of one end is another."""
+
     def timer_fired(self, who: Watched, timer: str, now: float) -> None:
         """A timer of :attr:`Blocks.timers`, or the one of TIME-WAIT, expired."""

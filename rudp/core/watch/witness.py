@@ -6,7 +6,7 @@ nobody traces, and where somebody does, who tells both.
 
 from collections.abc import Sequence
 
-from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.transmit import Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
@@ -48,6 +48,10 @@ class Witness:
 
     def moved(self, before: State, after: State, cause: Cause, now: float) -> None:
         """The connection went along an arrow of the state diagram."""
+        raise NotImplementedError
+
+    def roamed(self, before: Path, after: Path, state: State, now: float) -> None:
+        """The connection goes another way: the address of one end is another."""
         raise NotImplementedError
 
     def fired(self, state: State, timer: str, now: float) -> None:
@@ -101,6 +105,12 @@ class Traced(Witness):
         if self._recorder is not None:
             self._recorder.moved(before, after, cause, now)
         self._tracer.state_moved(self._who, before, after, cause, now)
+
+    def roamed(self, before: Path, after: Path, state: State, now: float) -> None:
+        """The connection goes another way."""
+        if self._recorder is not None:
+            self._recorder.roamed(before, after, state, now)
+        self._tracer.path_moved(self._who, before, after, now)
 
     def fired(self, state: State, timer: str, now: float) -> None:
         """A timer expired."""

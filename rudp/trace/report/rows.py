@@ -24,6 +24,7 @@ from typing import Any, Final
 from rudp.trace.arrows import arrows, sides
 from rudp.trace.events import (
     Event,
+    PathMoved,
     RangeLost,
     Recording,
     Segment,
@@ -37,7 +38,8 @@ from rudp.trace.events import (
 )
 
 _SHOWN: Final = (
-    SegmentSent, SegmentReceived, SegmentLost, StateMoved, RangeLost, TimerFired, Snapshot, Watched
+    SegmentSent, SegmentReceived, SegmentLost, StateMoved, RangeLost, TimerFired, Snapshot, Watched,
+    PathMoved,
 )  # fmt: skip
 
 NAME_MAX: Final = 60
@@ -180,6 +182,8 @@ class _Writer:
                 self.row("r", time, side, event.state, back, seg, event.dropped)
         elif isinstance(event, StateMoved):
             self.row("m", time, side, event.before, event.after, event.cause, event.why.name)
+        elif isinstance(event, PathMoved):
+            self.row("p", time, side, event.peer, event.local)
         elif isinstance(event, RangeLost):
             self.row("l", time, side, event.left, event.right, event.why.name)
         elif isinstance(event, TimerFired):
@@ -195,6 +199,7 @@ class _Writer:
 
 _OPTIONS: Final = (
     "mss", "window_scale", "sack_permitted", "sack", "tsval", "tsecr", "key_id", "next_key_id",
+    "path",
 )  # fmt: skip
 
 

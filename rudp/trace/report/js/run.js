@@ -39,7 +39,7 @@ class Step {
   }
 
   get ofNote() {
-    return "xfm".includes(this.kind) || this.moves.length + this.losses.length > 0 || !!(this.kind === "s" && this.again)
+    return "xfmp".includes(this.kind) || this.moves.length + this.losses.length > 0 || !!(this.kind === "s" && this.again)
       || !!this.dropped || /SYN|FIN|RST/.test(this.segment?.flags ?? "");
   }
 }
@@ -136,6 +136,10 @@ class Run {
     this.step("f", n, time, side, { timer });
   }
 
+  row_p(n, time, side, peer, local) {
+    this.step("p", n, time, side, { peer, local });
+  }
+
   row_b(n, time, side, news) {
     const before = this.blocks[side];
     const timers = news.timers ?? before?.timers ?? {};
@@ -178,6 +182,9 @@ function tell(step, name) {
   } else if (step.kind === "f") {
     told.text = told.gist = `the ${step.timer} timer of ${name} expires`;
     told.why = ["", "Nothing happened before it did that would have stopped it.", REFERENCE.timers[step.timer] ?? ""];
+  } else if (step.kind === "p") {
+    told.text = told.gist = `${name} goes another way: to ${step.peer}${step.local ? ` from ${step.local}` : ""}`;
+    told.why = ["", "Who has the key is proved to be there, or it is we who have moved.", "RFC 9000 §9.3"];
   } else if (step.kind === "m") {
     const { before, after, cause } = moves[0];
     told.text = told.gist = `${name}: ${cause}, ${stateName(before)} → ${stateName(after)}`;
