@@ -396,8 +396,8 @@ events {{}}
 stream {{
     upstream workers {{
         hash $remote_addr:$remote_port;
-        server 127.0.0.1:{first};
-        server 127.0.0.1:{second};
+        server 127.0.0.1:{first} max_fails=0;
+        server 127.0.0.1:{second} max_fails=0;
     }}
     server {{
         listen 127.0.0.1:{port} udp;
