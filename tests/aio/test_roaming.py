@@ -73,7 +73,7 @@ async def test_another_port(way: Any) -> None:
             assert before != after
             assert after[0] == "127.0.0.5"
             # Two moves of ours may come before the peer has something to send, and are one to him.
-            assert 1 <= server._endpoints[0].stats()["path_moved"] <= rudp.info(writer).moves == 3
+            assert 1 <= server._endpoints[0].stats()["path_moved"] <= 3 == rudp.info(writer).moves
             assert writer.get_extra_info("sockname")[0] == "127.0.0.5"
         finally:
             writer.close()
