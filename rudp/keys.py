@@ -7,6 +7,7 @@ encrypted: that is what ``ssl=`` is for, and both go together.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -142,6 +143,7 @@ def _is_pair(value: object, *kinds: type) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and all(isinstance(n, kinds) for n in value)
 
 
+@functools.lru_cache(maxsize=256)  # it is asked for each SYN, and parsing takes 5 µs
 def _network(text: str) -> Any:
     import ipaddress
 

@@ -43,10 +43,8 @@ class LastAcks:
 
     def _look_later(self) -> None:
         """Set the timer for the first, if there is one."""
-        self._timer = None
-        for due, _, _ in self._waiting.values():
-            self._timer = self._loop.call_at(due, self._look)
-            break
+        first = next(iter(self._waiting.values()), None)
+        self._timer = None if first is None else self._loop.call_at(first[0], self._look)
 
     def _look(self) -> None:
         now = self._loop.time()

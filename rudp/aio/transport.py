@@ -470,7 +470,8 @@ class Transport(WriteFlow, asyncio.Transport):
 
     def _report(self, error: BaseException, message: str) -> None:
         context: dict[str, Any] = {"message": message, "exception": error, "transport": self}
-        self._loop.call_exception_handler({**context, "protocol": self._protocol})
+        context["protocol"] = self._protocol
+        self._loop.call_exception_handler(context)
 
     def _force_close(self, error: BaseException | None) -> None:
         """Abort, and give *error* to connection_lost.  Also called by asyncio's TLS layer."""

@@ -303,6 +303,14 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.transport.abort()
 
 
+@contextlib.asynccontextmanager
+async def serving(host: str = HOST, **options: Any) -> AsyncIterator[tuple[rudp.Server, int]]:
+    """Echo at *host*; enter with the server and its port."""
+    server = await rudp.start_server(echo, host, 0, **options)
+    async with server:
+        yield server, server.sockets[0].getsockname()[1]
+
+
 async def cancelled(task: "asyncio.Task[Any]") -> None:
     """Cancel *task* and wait for it."""
     task.cancel()

@@ -1,9 +1,7 @@
 """``key=`` over real sockets: who has the key is served, and nobody else."""
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,25 +9,9 @@ import trustme
 
 import rudp
 from rudp import Config, MasterKey
+from tests.aio.kit import HOST, echo, serving
 
 KEY = b"sixteen octets.."
-HOST = "127.0.0.1"
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[tuple[rudp.Server, int]]:
-    server = await rudp.start_server(echo, HOST, 0, **options)
-    async with server:
-        yield server, server.sockets[0].getsockname()[1]
 
 
 async def answer(port: int, data: bytes, **options: Any) -> bytes:

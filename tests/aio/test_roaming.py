@@ -1,11 +1,9 @@
 """``rebind`` over real sockets and simulated ones: a connection goes on from another address."""
 
 import asyncio
-import contextlib
 import errno
 import ssl
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,26 +12,10 @@ import trustme
 import rudp
 from rudp import Config, sim
 from rudp.aio.registry import registry_of
+from tests.aio.kit import HOST, echo, serving
 
 KEY = b"sixteen octets.."
-HOST = "127.0.0.1"
 DATA = bytes(range(251)) * 20_000
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def serving(host: str = HOST, **options: Any) -> AsyncIterator[tuple[rudp.Server, int]]:
-    server = await rudp.start_server(echo, host, 0, **options)
-    async with server:
-        yield server, server.sockets[0].getsockname()[1]
 
 
 async def exchange(

@@ -234,10 +234,7 @@ class Guard:
         """Return the key of *key_id*, if it counts at *now*."""
         for key in self._keys:
             if key.recv_id == key_id:
-                if self._is_timed:
-                    begin, end = key.recv_lifetime
-                    return key if begin <= self._today(now) < end else None
-                return key
+                return key if self._counts(key.recv_lifetime, now) else None
         return None
 
     def _is_news(self, wish: Wish, near: int) -> bool:
@@ -257,31 +254,26 @@ class Guard:
     def _follow(self, next_id: int, wish: Wish, now: float) -> None:
         """The peer asks for the key *next_id*: it has it, so from now on that signs."""
         for key in self._keys:
-            if key.send_id == next_id:
-                begin, end = key.send_lifetime
-                if not self._is_timed or begin <= self._today(now) < end:
-                    if key is not self._current:
-                        self._wish = wish
-                    self._use(key, self._asked)
+            if key.send_id == next_id and self._counts(key.send_lifetime, now):
+                if key is not self._current:
+                    self._wish = wish
+                self._use(key, self._asked)
 
     def _follow_lifetimes(self, now: float) -> None:
         """Leave a key that may not sign any more, and ask for the one that is believed latest."""
         today = self._today(now)
         asked, current = self._asked, self._current
-        begin, end = asked.recv_lifetime
-        best = begin if begin <= today < end else float("-inf")
-        lapsed = not begin <= today < end
-        for key in self._keys:
-            begin, end = key.recv_lifetime
-            if begin <= today < end and (begin > best or lapsed):
-                asked, best, lapsed = key, begin, False
-        begin, end = current.send_lifetime
-        if not begin <= today < end:
+        counting = [key for key in (asked, *self._keys) if _holds(key.recv_lifetime, today)]
+        asked = max(counting or [asked], key=lambda key: key.recv_lifetime[0])
+        if not _holds(current.send_lifetime, today):
             begun = [key for key in self._keys if key.send_lifetime[0] <= today]
             signing = [key for key in begun if today < key.send_lifetime[1]]
             current = max(signing or begun or [current], key=lambda key: key.send_lifetime)
         if asked is not self._asked or current is not self._current:
             self._use(current, asked)
+
+    def _counts(self, lifetime: tuple[float, float], now: float) -> bool:
+        return not self._is_timed or _holds(lifetime, self._today(now))
 
     def _today(self, now: float) -> float:
         return now if self._calendar is None else self._calendar()
@@ -315,6 +307,12 @@ class Guard:
         numbers = (ports << 64 | source_isn << 32 | destination_isn).to_bytes(12, "big")
         mac = key.traffic_mac(source + destination + numbers)
         return Signature(mac, source, destination, key.covers_options)
+
+
+def _holds(lifetime: tuple[float, float], today: float) -> bool:
+    """Return whether *lifetime* has begun, and has not ended."""
+    begin, end = lifetime
+    return begin <= today < end
 
 
 def _addresses(key: MasterKey, path: Path) -> tuple[bytes, bytes]:

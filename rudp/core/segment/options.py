@@ -235,26 +235,19 @@ def encode_syn(
     *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: :func:`encode_unsigned` follows.
     *roaming*: it offers, or accepts, that the connection moves with its ends.
     """
-    if roaming:
-        octets = encode_syn(
-            mss,
-            window_scale=window_scale,
-            sack_permitted=sack_permitted,
-            timestamps=timestamps,
-            signed=signed,
-        )
-        return octets + ROAMING_OFFER
     if window_scale is not None and sack_permitted and timestamps is not None:
         kind, sack, stamps, scale, size = _SYN_KINDS
-        return _SYN.pack(kind, mss, sack, stamps, *timestamps, scale, size, window_scale)
-    parts = [_SHORT.pack(MSS << 8 | 4), _SHORT.pack(mss)]
-    if sack_permitted:
-        parts.append(bytes((SACK_PERMITTED, 2)))
-    if timestamps is not None:
-        parts.append(bytes((TIMESTAMPS, 10)) + _PAIR.pack(*timestamps))
-    if window_scale is not None:
-        parts.append(bytes((NOP, WINDOW_SCALE, 3, window_scale)))
-    return _padded(b"".join(parts), NOP if signed else EOL)
+        octets = _SYN.pack(kind, mss, sack, stamps, *timestamps, scale, size, window_scale)
+    else:
+        parts = [_SHORT.pack(MSS << 8 | 4), _SHORT.pack(mss)]
+        if sack_permitted:
+            parts.append(bytes((SACK_PERMITTED, 2)))
+        if timestamps is not None:
+            parts.append(bytes((TIMESTAMPS, 10)) + _PAIR.pack(*timestamps))
+        if window_scale is not None:
+            parts.append(bytes((NOP, WINDOW_SCALE, 3, window_scale)))
+        octets = _padded(b"".join(parts), NOP if signed else EOL)
+    return octets + ROAMING_OFFER if roaming else octets
 
 
 def encode(
