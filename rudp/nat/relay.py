@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rudp.core.segment.transmit import Address
+from rudp.nat.rates import Bucket
 
 IDLE: Final = 90.0
 """Seconds without a datagram after which it ends."""
@@ -58,9 +59,8 @@ class Relay:
         self.carried = 0
         self.dropped = 0
         self._loop = loop
-        self._rate = rate
-        self._tokens = rate
-        self._at = self._used = loop.time()
+        self._used = loop.time()
+        self._octets = Bucket(rate, rate, self._used)
         self._ended = ended
         self._sides: list[_Side] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -88,14 +88,13 @@ class Relay:
 
     def pass_on(self, data: bytes, to: _Side) -> None:
         """Send *data* to the peer at *to*, within bounds."""
-        now = self._loop.time()
-        self._tokens = min(self._rate, self._tokens + (now - self._at) * self._rate)
-        self._at = self._used = now
+        now = self._used = self._loop.time()
+        room = self._octets.level(now)
         waiting = to.transport.get_write_buffer_size()
-        if to.peer is None or len(data) > self._tokens or waiting > BACKLOG:
+        if to.peer is None or len(data) > room or waiting > BACKLOG:
             self.dropped += len(data)
             return
-        self._tokens -= len(data)
+        self._octets.take(len(data))
         self.carried += len(data)
         to.transport.sendto(data, to.peer)
 
