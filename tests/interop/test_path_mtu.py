@@ -5,7 +5,6 @@ where a test makes one narrower; the kernel then says so with ICMP, or drops wit
 """
 
 import asyncio
-import contextlib
 import itertools
 import json
 import os
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.interop.kernel import START_TIMEOUT, ip
+from tests.interop.spaces import Spaces
 
 pytestmark = pytest.mark.interop
 
@@ -60,14 +60,8 @@ asyncio.run(asyncio.wait_for(server() if role == "server" else client(), 60))
 _numbers = itertools.count()
 
 
-class Row:
+class Row(Spaces):
     """The three namespaces; ``a`` is the client's, ``r`` the router's, ``b`` the server's."""
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-
-    def inside(self, name: str, *arguments: str) -> None:
-        ip("-n", self.prefix + name, *arguments)
 
     def width(self, name: str, device: str, mtu: int) -> None:
         self.inside(name, "link", "set", device, "mtu", str(mtu))
@@ -104,16 +98,7 @@ class Row:
 @pytest.fixture
 def row(kernel_possible: None) -> Iterator[Row]:
     row = Row(f"rudp{os.getpid()}-{next(_numbers)}-")
-    with contextlib.ExitStack() as stack:
-        for name in "arb":
-            ip("netns", "add", row.prefix + name)
-            stack.callback(ip, "netns", "delete", row.prefix + name)
-        for first, device, second, other in (
-            ("a", "to-r", "r", "to-a"),
-            ("r", "to-b", "b", "to-r"),
-        ):
-            row.inside(first, "link", "add", device, "type", "veth",
-                       "peer", "name", other, "netns", row.prefix + second)  # fmt: skip
+    with row.made("arb", [("a", "to-r", "r", "to-a"), ("r", "to-b", "b", "to-r")]):
         for name, device, address in (
             ("a", "to-r", "10.79.1.1/24"),
             ("r", "to-a", "10.79.1.2/24"),

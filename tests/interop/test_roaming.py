@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.kernel import START_TIMEOUT, ip
+from tests.interop.kernel import START_TIMEOUT
+from tests.interop.spaces import Spaces
 
 pytestmark = pytest.mark.interop
 
@@ -84,15 +85,10 @@ asyncio.run(asyncio.wait_for(server() if role == "server" else client(), 280))
 _numbers = itertools.count()
 
 
-class Home:
+class Home(Spaces):
     """The three namespaces; ``c`` is the client's, ``r`` the router's, ``s`` the server's."""
 
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        self.outer = -1
-
-    def inside(self, name: str, *arguments: str) -> None:
-        ip("-n", self.prefix + name, *arguments)
+    outer = -1
 
     def run(self, name: str, *command: str, text: str | None = None) -> None:
         whole = ["ip", "netns", "exec", self.prefix + name, *command]
@@ -133,16 +129,7 @@ def home(kernel_possible: None) -> Iterator[Home]:
     if shutil.which("nft") is None:
         pytest.skip("needs nft of nftables")
     home = Home(f"rudp{os.getpid()}n{next(_numbers)}-")
-    with contextlib.ExitStack() as stack:
-        for name in "crs":
-            ip("netns", "add", home.prefix + name)
-            stack.callback(ip, "netns", "delete", home.prefix + name)
-        for first, device, second, other in (
-            ("c", "to-r", "r", "to-c"),
-            ("r", "to-s", "s", "to-r"),
-        ):
-            home.inside(first, "link", "add", device, "type", "veth",
-                        "peer", "name", other, "netns", home.prefix + second)  # fmt: skip
+    with home.made("crs", [("c", "to-r", "r", "to-c"), ("r", "to-s", "s", "to-r")]):
         for name, device, address in (
             ("c", "to-r", "10.79.1.1/24"),
             ("r", "to-c", "10.79.1.2/24"),
