@@ -134,19 +134,37 @@ async def test_an_option_that_we_do_not_offer(
             assert there[name] is (name != missing)
 
 
+async def end_first(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sock: Socket
+) -> None:
+    """Send our FIN, and have a mebibyte after it; then the kernel ends too."""
+    writer.write(b"that is all")
+    writer.write_eof()
+    assert (await sock.do("receive"))["sha256"] == sha256(b"that is all")
+    received, _ = await asyncio.gather(reader.readexactly(MEBIBYTE), sock.do("send", MEBIBYTE, 3))
+    assert received == octets(MEBIBYTE, 3)
+    await sock.do("close")
+    assert await reader.read() == b""
+
+
+async def end_second(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sock: Socket
+) -> None:
+    """Have the FIN of the kernel, and send a mebibyte after it."""
+    ours = octets(MEBIBYTE, 3)
+    await sock.do("send", 100, 4)
+    await sock.do("shutdown")
+    assert await reader.read() == octets(100, 4)
+    writer.write(ours)
+    result, _ = await asyncio.gather(sock.do("receive", MEBIBYTE), writer.drain())
+    assert result["sha256"] == sha256(ours)
+
+
 @both_roles
 async def test_half_close_by_us(kernel: Kernel, role: Role) -> None:
     """TRAP-3: the kernel still sends a mebibyte after it has seen our FIN."""
     async with connected(kernel, role) as (reader, writer, sock):
-        writer.write(b"that is all")
-        writer.write_eof()
-        assert (await sock.do("receive"))["sha256"] == sha256(b"that is all")
-        received, _ = await asyncio.gather(
-            reader.readexactly(MEBIBYTE), sock.do("send", MEBIBYTE, 3)
-        )
-        assert received == octets(MEBIBYTE, 3)
-        await sock.do("close")
-        assert await reader.read() == b""
+        await end_first(reader, writer, sock)
         writer.close()
         await writer.wait_closed()
 
@@ -154,14 +172,8 @@ async def test_half_close_by_us(kernel: Kernel, role: Role) -> None:
 @both_roles
 async def test_half_close_by_the_kernel(kernel: Kernel, role: Role) -> None:
     """TRAP-3: we still send a mebibyte after we have seen the kernel's FIN."""
-    ours = octets(MEBIBYTE, 3)
     async with connected(kernel, role) as (reader, writer, sock):
-        await sock.do("send", 100, 4)
-        await sock.do("shutdown")
-        assert await reader.read() == octets(100, 4)
-        writer.write(ours)
-        result, _ = await asyncio.gather(sock.do("receive", MEBIBYTE), writer.drain())
-        assert result["sha256"] == sha256(ours)
+        await end_second(reader, writer, sock)
         writer.close()
         assert (await sock.do("receive"))["octets"] == 0
         await writer.wait_closed()

@@ -20,6 +20,8 @@ from tests.interop.test_kernel import (
     Role,
     Streams,
     both_roles,
+    end_first,
+    end_second,
     exchange,
     octets,
     sha256,
@@ -145,27 +147,13 @@ async def test_losses(kernel: Guest, role: Role) -> None:
 @both_roles
 async def test_half_close_by_us(kernel: Guest, role: Role) -> None:
     async with connected(kernel, role) as (reader, writer, sock):
-        writer.write(b"that is all")
-        writer.write_eof()
-        assert (await sock.do("receive"))["sha256"] == sha256(b"that is all")
-        received, _ = await asyncio.gather(
-            reader.readexactly(MEBIBYTE), sock.do("send", MEBIBYTE, 3)
-        )
-        assert received == octets(MEBIBYTE, 3)
-        await sock.do("close")
-        assert await reader.read() == b""
+        await end_first(reader, writer, sock)
 
 
 @both_roles
 async def test_half_close_by_the_kernel(kernel: Guest, role: Role) -> None:
-    ours = octets(MEBIBYTE, 3)
     async with connected(kernel, role) as (reader, writer, sock):
-        await sock.do("send", 100, 4)
-        await sock.do("shutdown")
-        assert await reader.read() == octets(100, 4)
-        writer.write(ours)
-        result, _ = await asyncio.gather(sock.do("receive", MEBIBYTE), writer.drain())
-        assert result["sha256"] == sha256(ours)
+        await end_second(reader, writer, sock)
 
 
 @both_roles
