@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from rudp.aio.book import Book
 from rudp.aio.lastack import LAST_ACK_GRACE, LastAcks
 from rudp.aio.news import Figures, logger, tell_end
 from rudp.config import Config
@@ -151,6 +152,7 @@ class Endpoint:
         self.connected = connected
         self.closed = False
         self.lent = False
+        self.book: Book | None = None  # what ends is entered there
         self._real = real
         self._table = ConnectionTable(
             config,
@@ -379,7 +381,7 @@ class Endpoint:
         """Forget the sink of *connection*; what remains of it is the table's."""
         sink = self._sinks.pop(connection, None)
         if sink is not None:
-            tell_end(connection, self.loop.time())
+            tell_end(connection, self.loop.time(), self.book)
         if self._leaving is not None and sink is not None:
             if sink.is_closing() and not connection.fin_acked and connection.error is not None:
                 _say_lost(connection)  # who has closed may not be there to hear of it
@@ -661,7 +663,7 @@ class Endpoint:
             connection.abort(self.loop.time())
             self.touch(connection)
         del self._sinks[connection]
-        tell_end(connection, self.loop.time())
+        tell_end(connection, self.loop.time(), self.book)
         self._note_left()
 
     def shut_down(self) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import rudp
-from rudp.cli import address, arguments, output, running, settings
+from rudp.cli import address, arguments, metrics, output, running, settings
 from rudp.cli.address import Address
 from rudp.cli.splice import Leg, Pair
 from rudp.trace.words import octets
@@ -55,6 +55,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say of each connection how it ended"
     )
+    metrics.add_options(parser)
     running.add_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
@@ -84,7 +85,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         connects=options.target.scheme == "rudp",
     )
     relay = Relay(options, punching, tls, output.make(as_json=options.json, lasting=True))
-    return running.run(parser, options, lambda: relay.run(context), serves=True)
+    serving = metrics.serving(parser, options)
+    return running.run(parser, options, lambda: serving(relay.run(context)), serves=True)
 
 
 class Relay:

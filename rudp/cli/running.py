@@ -16,7 +16,8 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from rudp.cli import stdio
+import rudp
+from rudp.cli import seen, stdio
 
 T = TypeVar("T")
 
@@ -95,6 +96,10 @@ async def _supervised(prog: str, main: Callable[[], Coroutine[Any, Any, int]], s
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, stop, number)
+    number = getattr(signal, "SIGUSR1", None)
+    if number is not None:
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, lambda: stdio.complain(seen.own(rudp.connections())))
     try:
         return await main()
     except asyncio.CancelledError:
