@@ -220,7 +220,7 @@ class Registry:
                 endpoint.abandon()
 
     def sources(self) -> "list[Source]":
-        """Return the endpoints for who wants to see their connections, in the order of addresses."""
+        """Return the endpoints for who wants to see their connections, by address."""
         return sorted(self._endpoints, key=lambda each: repr(each.sockname))
 
     # -- inside ----------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, Final
 
-from rudp.cli import output
 from rudp.trace.words import octets, seconds
+
+COLUMNS: Final = 80
+"""Columns of what is written where nobody knows who reads it."""
 
 _HEADING: Final = ("State", "Unread", "Unsent", "Local", "Peer")
 
@@ -14,11 +16,13 @@ _WIDTHS: Final = (-11, 8, 8, -21, -21)
 _INDENT: Final = "    "
 
 
-def lines(program: str, connections: Iterable[dict[str, Any]]) -> Iterable[str]:
-    """Yield the lines about one program: *program*, a heading, and its *connections*."""
+def lines(program: str, connections: Iterable[dict[str, Any]], wide: int) -> Iterable[str]:
+    """Yield the lines about one program: *program*, a heading, and its *connections*.
+
+    *wide*: columns for what is below the first line of a connection.
+    """
     yield program
     yield _row(_HEADING)
-    wide = output.columns()
     for each in connections:
         unread, unsent = octets(each["unread"]), octets(each["unsent"])
         yield _row((each["state"], unread, unsent, local(each), peer(each)))
@@ -30,7 +34,7 @@ def lines(program: str, connections: Iterable[dict[str, Any]]) -> Iterable[str]:
 def own(connections: list[dict[str, Any]]) -> str:
     """Return the text about the connections of this very program."""
     count = len(connections)
-    return "\n".join(lines(f"{count} connection{'s'[: count != 1]}", connections))
+    return "\n".join(lines(f"{count} connection{'s'[: count != 1]}", connections, COLUMNS))
 
 
 def name(program: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         if n:
             say.line("")
         if not options.json:
-            for line in seen.lines(seen.name(each.program), each.connections):
+            for line in seen.lines(seen.name(each.program), each.connections, output.columns()):
                 say.line(line)
     if not found and complete:
         say.line("no program of this user is visible")

@@ -66,7 +66,7 @@ COLUMNS: Final = (
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A connection, and octets a second: *out* that were acknowledged, *into* that were received."""
+    """A connection, and octets a second: *out* that were acknowledged, *into* that came."""
 
     pid: int
     connection: dict[str, Any]

@@ -1,8 +1,8 @@
 """Where programs can be asked for their connections: a folder of sockets that is one user's alone.
 
 It is ``rudp`` in XDG_RUNTIME_DIR where there is such a folder of this user, else ``rudp-UID``
-beside temporary files.  In the latter anybody may have put anything there before, so a folder that is
-not a folder, not ours, or open to others is never used.  Who asks looks into both.
+beside temporary files.  There anybody may have put anything before, so what is not a folder, not
+ours, or open to others is never used.  Who asks looks into both.
 """
 
 import contextlib

@@ -63,8 +63,7 @@ class Tally:
     def add(self, tcb: Tcb, lane: AnyLane | None) -> None:
         """Add the connection of *tcb*, whose numbers *lane* has if it is not None."""
         counted, sender, receiver = self.counted, tcb.sender, tcb.receiver
-        flight = sender.flight
-        end = sender.buffer.end
+        flight, end = sender.flight, sender.buffer.end
         srtt: float | None
         if lane is not None:  # which says nothing of losses, for there are none
             segments_in, segments_out = lane.segments_in, lane.segments_out
@@ -73,14 +72,14 @@ class Tally:
             state = State.ESTABLISHED
         else:
             segments_in, segments_out = tcb.segments_in, tcb.segments_out
-            una, nxt, srtt = sender.snd_una, sender.snd_nxt, flight.rtt.srtt
+            una, nxt, srtt = flight.board.snd_una, flight.board.snd_nxt, flight.rtt.srtt
             rcv_nxt = ready = 0
             if receiver is not None:
                 rcv_nxt, ready = receiver.rcv_nxt - receiver.fin_received, receiver.ready_octets
             state = tcb.state
         first = sender.iss + 1
-        sent = max(min(nxt, end), first)
-        acked = max(min(una, end), first)
+        sent = first if nxt < first else min(nxt, end)  # without SYN and FIN
+        acked = first if una < first else min(una, end)
         counted[0] += segments_in
         counted[1] += segments_out
         if receiver is not None:
