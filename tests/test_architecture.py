@@ -72,7 +72,7 @@ ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info
 """Of these modules the core uses nothing but these names."""
 
 EXTRAS = {
-    "cli": {"rich", "uvloop"},
+    "cli": {"prometheus_client", "rich", "uvloop"},
     "aio": {"uvloop"},
     "keys": {"cryptography"},
     "metrics": {"opentelemetry", "prometheus_client"},

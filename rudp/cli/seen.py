@@ -9,6 +9,9 @@ from rudp.trace.words import octets, seconds
 COLUMNS: Final = 80
 """Columns of what is written where nobody knows who reads it."""
 
+OWN_MAX: Final = 50
+"""Connections of our own that are told of: what a pipe takes that nobody reads."""
+
 _HEADING: Final = ("State", "Unread", "Unsent", "Local", "Peer")
 
 _WIDTHS: Final = (-11, 8, 8, -21, -21)
@@ -32,9 +35,13 @@ def lines(program: str, connections: Iterable[dict[str, Any]], wide: int) -> Ite
 
 
 def own(connections: list[dict[str, Any]]) -> str:
-    """Return the text about the connections of this very program."""
+    """Return the text about the connections of this very program, of many the busiest."""
     count = len(connections)
-    return "\n".join(lines(f"{count} connection{'s'[: count != 1]}", connections, COLUMNS))
+    title = f"{count} connection{'s'[: count != 1]}"
+    if count > OWN_MAX:
+        title += f", of which these {OWN_MAX} have carried most; rudp ss has all"
+        connections.sort(key=lambda of: of["bytes_acked"] + of["bytes_received"], reverse=True)
+    return "\n".join(lines(title, connections[:OWN_MAX], COLUMNS))
 
 
 def name(program: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from rudp.trace.words import octets
 ROWS: Final = 20
 """Connections in a table, at most, where there is no terminal that would say."""
 
-OVERHEAD: Final = 7
+OVERHEAD: Final = 6
 """Lines of a terminal that are not rows of the table."""
 
 
@@ -215,26 +215,34 @@ def _live() -> Iterator[Any]:
     with Live(console=console, auto_refresh=False, screen=True) as live:
 
         def show(answers: list[Answer], rows: list[Row]) -> None:
-            live.update(screen(answers, rows, shutil.get_terminal_size().lines), refresh=True)
+            live.update(screen(answers, rows, *shutil.get_terminal_size()), refresh=True)
 
         yield show
 
 
-def screen(answers: list[Answer], rows: list[Row], height: int) -> Any:
-    """Return what ``rich`` shows on a terminal of *height* lines."""
-    from rich.box import SIMPLE_HEAD
+def screen(answers: list[Answer], rows: list[Row], width: int, height: int) -> Any:
+    """Return what ``rich`` shows on a terminal of *width* columns and *height* lines."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     room = max(height - OVERHEAD, 1)
-    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), expand=False)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    rest = sum(abs(column.width) + 2 for column in COLUMNS[1:])
     for column in COLUMNS:
         justify: Any = "right" if column.width > 0 else "left"
-        table.add_column(column.title, justify=justify, no_wrap=True, min_width=abs(column.width))
+        most = max(width - rest, 20) if column is COLUMNS[0] else None
+        table.add_column(
+            column.title,
+            justify=justify,
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=abs(column.width) if most is None else min(most, -column.width),
+            max_width=most,
+        )
     for row in rows[:room]:
-        texts = [
-            "-" if value is None else column.text(value)
+        texts = [  # no markup: addresses have colons and brackets
+            Text("-" if value is None else column.text(value))
             for column, value in zip(COLUMNS, row.values, strict=True)
         ]
         idle = not (row.out or row.into)
@@ -244,6 +252,7 @@ def screen(answers: list[Answer], rows: list[Row], height: int) -> Any:
         Text(f"rudp top  {time.strftime('%H:%M:%S')}  {platform.node()}", style="bold"),
         Text(names, no_wrap=True, overflow="ellipsis"),
         Text(summary(answers, rows), no_wrap=True, overflow="ellipsis"),
+        Text(""),
         table,
     ]
     if len(rows) > room:
