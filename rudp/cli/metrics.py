@@ -9,7 +9,7 @@ import rudp.metrics
 from rudp.cli import arguments, running
 from rudp.cli.running import FailedError
 
-Run = Callable[[Coroutine[Any, Any, int]], Coroutine[Any, Any, int]]
+Main = Callable[[], Coroutine[Any, Any, int]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def serving(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Run:
-    """Return what runs a command and serves metrics meanwhile, if it is to.
+def serving(parser: argparse.ArgumentParser, options: argparse.Namespace, main: Main) -> Main:
+    """Return what runs *main* and serves metrics meanwhile, if that is asked for.
 
     Ends the program with status 2 if that takes a package that is not there.
     """
@@ -33,9 +33,9 @@ def serving(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Run
         except ImportError:
             parser.error("--metrics needs prometheus-client; the extra is called metrics")
 
-    async def run(main: Coroutine[Any, Any, int]) -> int:
+    async def run() -> int:
         with _served(options.metrics):
-            return await main
+            return await main()
 
     return run
 

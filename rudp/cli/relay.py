@@ -87,11 +87,11 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     )
     sides = {"listen": options.listen, "target": options.target}
     points = [name for name, side in sides.items() if side.scheme == "rudp"]
-    serving = metrics.serving(parser, options)
     with recording.Recording(parser, options, points) as record:
         say = output.make(as_json=options.json, lasting=True)
         relay = Relay(options, punching, tls, say, record)
-        status = running.run(parser, options, lambda: serving(relay.run(context)), serves=True)
+        serving = metrics.serving(parser, options, lambda: relay.run(context))
+        status = running.run(parser, options, serving, serves=True)
     return record.status(status)
 
 
