@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import pytest_asyncio
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.openmetrics import exposition
+from prometheus_client.openmetrics import exposition, parser
 from prometheus_client.parser import text_string_to_metric_families
 
 import rudp
@@ -20,6 +22,8 @@ from rudp.aio.book import PAGES_MAX, Book
 from rudp.core.terms.counters import Count
 from rudp.core.watch.stats import EndpointStats
 from tests.aio.kit import HOST, Recorder
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CONFIG = rudp.Config(linger=0.3)
 
@@ -180,6 +184,15 @@ def test_no_loop_no_figures() -> None:
     assert "rudp_time_wait_connections" in {name for name, _ in samples}
 
 
+def test_the_page_has_all_names() -> None:
+    page = (ROOT / "docs" / "howto" / "metrics.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(rudp_\w+)", page, re.MULTILINE))
+    assert named == {
+        family.name + "_total" * (family.type == "counter")
+        for family in rudp.metrics.collector().describe()
+    }
+
+
 def test_the_names_follow_the_conventions() -> None:
     families = list(rudp.metrics.collector().describe())
     names = {family.name for family in families}
@@ -195,12 +208,12 @@ def test_the_names_follow_the_conventions() -> None:
 async def test_openmetrics_has_them_too(
     server: rudp.Server, collector: rudp.metrics.Collector
 ) -> None:
-    from prometheus_client.openmetrics.parser import text_string_to_metric_families as families
-
+    families: Any = parser.text_string_to_metric_families
+    generate: Any = exposition.generate_latest
     transport = await connected(server)
     registry = CollectorRegistry()
     registry.register(collector)
-    text = exposition.generate_latest(registry).decode()
+    text = generate(registry).decode()
     kinds = {family.name: family.type for family in families(text)}
     assert kinds["rudp_rtt_seconds"] == "gaugehistogram"
     assert kinds["rudp_segments_received"] == "counter"
@@ -239,11 +252,8 @@ async def test_opentelemetry_is_told_the_same(
     points: dict[str, list[Any]] = {"rudp.segments.received": []}
 
     def value(name: str, **attributes: str) -> float:
-        return sum(
-            point.value
-            for point in points[name]
-            if attributes.items() <= dict(point.attributes).items()
-        )
+        fitting = [p for p in points[name] if attributes.items() <= dict(p.attributes).items()]
+        return float(sum(point.value for point in fitting))
 
     here = port(server)
     while value("rudp.segments.received", listener=here) < 2:
@@ -262,7 +272,7 @@ async def test_opentelemetry_is_told_the_same(
 def test_listeners_are_not_told_apart_without_end() -> None:
     """A program that listens on one port after the other does not fill anybody's memory."""
     book = Book()
-    stats: EndpointStats = {reason.value: 1 for reason in Count}  # type: ignore[assignment,misc]
+    stats: EndpointStats = {reason.value: 1 for reason in Count}  # type: ignore[assignment]
     for number in range(3 * PAGES_MAX):
         book.left((HOST, number), True, stats)
     assert len(book.dropped) == PAGES_MAX + 1

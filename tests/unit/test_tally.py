@@ -121,7 +121,7 @@ def test_syn_and_fin_are_no_octets_of_data() -> None:
 def test_one_that_opens_has_done_nothing_yet() -> None:
     network = sim.Network(delay=0.01)
     client = network.host(CLIENT)
-    ours = client.table.open_active(SERVER, 80, 0.0)
+    ours = client.table.open_active((SERVER, ""), 80, 0.0)
     network.run_until(lambda: False, limit=0.005)
     tally = tally_of([ours])
     assert tally.counted == [0, 1, 0, 0, 0, 0, 0]
