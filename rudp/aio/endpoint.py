@@ -150,8 +150,7 @@ class Endpoint:
         self.loop = loop
         self.last_acks = LastAcks(loop)
         self.connected = connected
-        self.closed = False
-        self.lent = False
+        self.closed = self.lent = self._blocked = False
         self.book: Book | None = None  # what ends is entered there
         self._real = real
         self._table = ConnectionTable(
@@ -175,7 +174,6 @@ class Endpoint:
         self._flushing: asyncio.Handle | None = None
         self._delivering = False  # what was received: whether to flush is seen at its end
         self._leaving: asyncio.Future[None] | None = None
-        self._blocked = False
         self._alarm: asyncio.TimerHandle | None = None
         self.alarm_at = OFF
         self._capacity = 0  # octets that the socket holds until they are read, and
