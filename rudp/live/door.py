@@ -25,6 +25,9 @@ VISITORS_MAX: Final = 8
 QUESTION_MAX: Final = 4096
 """Octets of a question."""
 
+AGAIN: Final = 1.0
+"""Seconds until who came is looked at again, where there was no descriptor for him."""
+
 PER_TURN: Final = 16
 """Connections that are told of in one turn of the loop: a millisecond."""
 
@@ -54,7 +57,7 @@ class Door:
         except BaseException:
             self._sock.close()
             raise
-        loop.add_reader(self._sock.fileno(), self._accept)
+        self._listen()
 
     def close(self) -> None:
         """Answer nobody any more.  Idempotent; the loop must be open."""
@@ -78,10 +81,18 @@ class Door:
         """*visitor* has gone."""
         self._visitors.remove(visitor)
 
+    def _listen(self) -> None:
+        if self._sock.fileno() >= 0:
+            self.loop.add_reader(self._sock.fileno(), self._accept)
+
     def _accept(self) -> None:
         try:
             sock, _ = self._sock.accept()
-        except OSError:  # who came has gone, or there are no descriptors left
+        except (BlockingIOError, ConnectionAbortedError):  # who came has gone
+            return
+        except OSError:  # no descriptor is left, and who came waits: not in a busy loop
+            self.loop.remove_reader(self._sock.fileno())
+            self.loop.call_later(AGAIN, self._listen)
             return
         if len(self._visitors) >= VISITORS_MAX:
             self._visitors[0].close()
@@ -99,6 +110,7 @@ class _Visitor:
         self._asked = bytearray()
         self._lines: Iterator[bytes] | None = None
         self._rest = b""
+        self._over = False  # no more questions come
         self._number = self.sock.fileno()
         self._loop.add_reader(self._number, self._readable)
 
@@ -119,7 +131,12 @@ class _Visitor:
         except OSError:
             data = b""
         self._asked += data
-        if not data or len(self._asked) > QUESTION_MAX:
+        if not data:
+            self._over = True
+            self._loop.remove_reader(self._number)
+            if self._lines is None and b"\n" not in self._asked:
+                self.close()
+        elif len(self._asked) > QUESTION_MAX:
             self.close()
         elif self._lines is None and b"\n" in self._asked:
             self._begin()
@@ -158,6 +175,8 @@ class _Visitor:
             self._lines = None
             if b"\n" in self._asked:
                 self._loop.call_soon(self._begin_next)
+            elif self._over:
+                self.close()
             return
         try:
             self._rest = self._rest[self.sock.send(self._rest) :]

@@ -1,6 +1,7 @@
 """A program that can be asked for its connections: what it says, to whom, and how it ends."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -188,6 +189,39 @@ async def test_a_question_without_end_is_not_kept(
 ) -> None:
     (path,) = folder.iterdir()
     assert await exchange(path, b"x" * (door.QUESTION_MAX + 1)) == b""
+
+
+async def test_who_ends_with_the_question_gets_the_answer(
+    pair: tuple[Any, rudp.Server], folder: Path
+) -> None:
+    """As ``echo '{...}' | nc -U`` does; two questions in one go have two answers."""
+    (path,) = folder.iterdir()
+    question = json.dumps(record.QUESTION).encode() + b"\n"
+    answer = await exchange(path, question * 2)
+    lines = [json.loads(line) for line in answer.splitlines()]
+    assert [next(iter(line)) for line in lines] == ["rudp", "local", "local", "end"] * 2
+
+
+async def test_without_descriptors_it_waits(
+    pair: tuple[Any, rudp.Server], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes then is answered later, and the loop has not turned for him all the time."""
+    monkeypatch.setattr(door, "AGAIN", 0.05)
+    (path,) = folder.iterdir()
+    question = json.dumps(record.QUESTION).encode() + b"\n"
+    accepted = 0
+    accept = socket.socket.accept
+
+    def refuse(sock: socket.socket) -> Any:
+        nonlocal accepted
+        accepted += 1
+        if accepted == 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return accept(sock)
+
+    monkeypatch.setattr(socket.socket, "accept", refuse)
+    assert (await exchange(path, question)).endswith(b'{"end":2}\n')
+    assert accepted == 2
 
 
 async def test_one_may_ask_again(pair: tuple[Any, rudp.Server], folder: Path) -> None:
