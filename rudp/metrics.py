@@ -5,7 +5,7 @@ grow with the connections, and no connection notices that it was counted.  The e
 both packages; a program needs the one that it uses.
 
 Whoever scrapes does so in a thread of its own, and what it asks for belongs to an event loop.  So
-the loop counts, some hundred connections a turn, and the thread waits for it; where the thread is
+the loop counts, a thousand connections a turn, and the thread waits for it; where the thread is
 the loop's own, it counts at once.  A loop that does not answer in :data:`PATIENCE` seconds is given
 with the figures that it had last.
 """
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 PATIENCE: Final = 2.0
 """Seconds that a scrape waits for an event loop."""
 
-PER_TURN: Final = 250
-"""Connections that are counted in one turn of a loop: a millisecond."""
+PER_TURN: Final = 1000
+"""Connections that are counted in one turn of a loop: three milliseconds."""
 
 FRESH: Final = 1.0
 """Seconds for which the instruments of OpenTelemetry, which ask one by one, share figures."""
