@@ -25,6 +25,7 @@ from rudp.core.demux.listener import Listener
 from rudp.core.life.connection import Connection
 from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address
+from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Tracer
 from rudp.nat import stun
 from rudp.nat.endpoint import NatEndpoint
@@ -44,6 +45,9 @@ the other's open for its own, if it is one of the kind that answers strays."""
 
 AGAIN: Final = 0.5
 """Seconds from the end of an open that failed to the next."""
+
+RELAYED: Final = "relayed"
+"""The kind of an address that leads through a relay."""
 
 GREETINGS_MAX: Final = 32
 """Connections of strangers on which a hello is waited for; for one more the oldest is reset."""
@@ -75,6 +79,7 @@ class Holes:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, inner_port: int, config: Config) -> None:
         self.failures: dict[Pair, OSError] = {}
+        self._tried: dict[Pair, None] = {}
         self._loop = loop
         self._inner_port = inner_port
         self._config = config
@@ -89,13 +94,16 @@ class Holes:
         self._taken: asyncio.Future[tuple[Transport, str]] = loop.create_future()
         self._handed_over = False
 
-    def watch(self, tracer: Tracer | None) -> None:
-        """Tell *tracer* what the connections do."""
+    def watch(self, tracer: Tracer | None, ours: Sequence[tuple[str, int, str]]) -> None:
+        """Tell *tracer* what goes on; *ours*: our own addresses, with their kinds."""
         self._tracer = tracer
         for endpoint, listener in self._listeners:
             listener.tracer = tracer
             if tracer is not None:
                 tracer.bound_to(endpoint.sockname)
+        if tracer is not None:
+            for host, port, kind in ours:
+                tracer.candidate_found(True, (host, port), kind, self._loop.time())
 
     def add(self, endpoint: NatEndpoint) -> None:
         """Hear who speaks to us first at *endpoint*, from now on."""
@@ -120,6 +128,10 @@ class Holes:
         cancelled; why a pair has failed is in ``failures``.  Nothing is read from the connection.
         """
         self._secret = secret
+        tracer = self._tracer
+        if tracer is not None:
+            for pair in pairs:
+                tracer.candidate_found(False, pair.remote, pair.kind, self._loop.time())
         self._kinds = {pair.remote: pair.kind for pair in pairs}
         for endpoint, _ in self._listeners:
             endpoint.punching = True
@@ -135,7 +147,24 @@ class Holes:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         self._handed_over = True
+        if tracer is not None:
+            transport, kind = taken
+            peer = transport.get_extra_info("udp_peername")
+            self._tell(peer, kind, Why.PAIR_WON)
+            for pair in self._tried:
+                if pair.remote != peer:
+                    self._tell(pair.remote, pair.kind, Why.PAIR_ABORTED)
+            tracer.punch_ended(kind, "", self._loop.time())
         return taken
+
+    def give_up(self, verdict: str) -> None:
+        """No way was found; *verdict*: what is known of the NATs, in words."""
+        if self._tracer is not None:
+            self._tracer.punch_ended(None, verdict, self._loop.time())
+
+    def _tell(self, address: Address, kind: str, why: Why, trouble: str | None = None) -> None:
+        if self._tracer is not None:
+            self._tracer.pair_changed(address, kind, why, trouble, self._loop.time())
 
     async def _wait(self, tasks: "list[asyncio.Task[None]]") -> tuple[Transport, str]:
         """Return what is taken; raise what is no fault of the path."""
@@ -167,6 +196,10 @@ class Holes:
         await asyncio.sleep(pair.delay)
         while True:
             logger.debug("trying %s", pair)
+            self._tried[pair] = None
+            is_relayed = pair.kind == RELAYED
+            why = Why.PAIR_RELAYED if is_relayed else Why.PAIR_TRIED
+            self._tell(pair.remote, pair.kind, why)
             if pair.lead:
                 pair.endpoint.toss(stun.indication(), pair.remote, ttl=OPENER_TTL)
                 await asyncio.sleep(pair.lead)
@@ -175,6 +208,8 @@ class Holes:
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:  # else the peer has opened it from there
                     self.failures[pair] = error
+                    trouble = trouble_of(pair, error)
+                    self._tell(pair.remote, pair.kind, Why.PAIR_FAILED, trouble)
                 logger.debug("%s: %s", pair, error)
             await asyncio.sleep(AGAIN)
 
@@ -282,8 +317,12 @@ class Holes:
 
 def why_not(pair: Pair, failures: dict[Pair, OSError]) -> str:
     """Return in words what became of *pair*."""
-    failure = failures.get(pair)
+    return f"{pair}: {trouble_of(pair, failures.get(pair))}"
+
+
+def trouble_of(pair: Pair, failure: OSError | None) -> str:
+    """Return in words why *pair* leads nowhere: *failure*, or what the system was told."""
     code = pair.endpoint.obstacles.get(pair.remote)
     if failure is not None and failure.errno != errno.ETIMEDOUT:
         code = failure.errno or code
-    return f"{pair}: {os.strerror(code).lower() if code else 'no answer'}"
+    return os.strerror(code).lower() if code else "no answer"

@@ -24,7 +24,7 @@ from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
 from rudp.nat.endpoint import NatEndpoint
-from rudp.nat.holes import LEAD, LEAD_ALONE, Holes, Pair, why_not
+from rudp.nat.holes import LEAD, LEAD_ALONE, RELAYED, Holes, Pair, why_not
 from rudp.nat.places import server_of, socket_beside, socket_towards
 from rudp.nat.rendezvous import PORT as RENDEZVOUS_PORT
 from rudp.nat.room import Meeting, meeting
@@ -236,7 +236,6 @@ async def _towards(
     infos = list(dict.fromkeys(found))
     sockets: dict[int, NatEndpoint] = {}
     holes = Holes(loop, INNER_PORT, config)
-    holes.watch(watcher)
     try:
         for family, address in infos:
             if family not in sockets:
@@ -246,6 +245,8 @@ async def _towards(
             Pair(sockets[family], address, INNER_PORT, "mapped", LEAD_ALONE)
             for family, address in infos
         ]
+        ours = [endpoint.sockname[:2] for endpoint in sockets.values()]
+        holes.watch(watcher, [(str(host), int(port), "host") for host, port in ours])
         try:
             async with asyncio.timeout(seconds):
                 return await holes.punch(pairs, b"")
@@ -290,7 +291,7 @@ async def _through(
             relay=options.get("relay", False),
             wait=options.get("wait", WAIT),
         ) as met:
-            holes.watch(watcher("server" if met.first else "client"))
+            holes.watch(watcher("server" if met.first else "client"), met.mine.addresses)
             pairs = _pairs(met, sockets, endpoint, server)
             try:
                 async with asyncio.timeout(seconds):
@@ -338,9 +339,7 @@ def _pairs(
     if met.relay is not None:
         hopeless = met.mine.varies and met.peer.varies
         relay = (server[0], met.relay, *server[2:])
-        pairs.append(
-            Pair(endpoint, relay, inner, "relayed", delay=0.0 if hopeless else RELAY_DELAY)
-        )
+        pairs.append(Pair(endpoint, relay, inner, RELAYED, delay=0.0 if hopeless else RELAY_DELAY))
     return pairs
 
 
@@ -371,6 +370,7 @@ def _several(remote: Remote) -> Sequence[tuple[str, int]]:
 
 
 def _no_way(seconds: float, pairs: Sequence[Pair], holes: Holes, verdict: str = "") -> TimeoutError:
+    holes.give_up(verdict)
     tried = "; ".join(why_not(pair, holes.failures) for pair in pairs)
     what = f"no way to the peer in {seconds:g} s: {tried}"
     if any(pair.endpoint.counts_wrong_keys for pair in pairs):

@@ -85,6 +85,7 @@ def test_it_is_told() -> None:
     pair.transfer(1000, 1000, [])
     moved = [event for event in log.events if isinstance(event, PathMoved)]
     assert [(event.connection, event.peer) for event in moved] == [("server", "192.0.2.1:10001")]
+    assert [event.why for event in moved] == [Why.PATH_PROVED]
     sent = [event for event in log.events if isinstance(event, SegmentSent)]
     assert {event.segment.path for event in sent if "SYN" in event.segment.flags} == {"offer"}
     words = [(event.segment.path, event.why) for event in sent if "SYN" not in event.segment.flags]
