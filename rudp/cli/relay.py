@@ -83,6 +83,10 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         listens=options.listen.scheme == "rudp",
         connects=options.target.scheme == "rudp",
     )
+    if punching is not None and options.listen.host == PUNCH:  # who waits for peers is their server
+        punching |= settings.punching_tls(parser, context, {})
+    elif punching is not None:
+        punching |= settings.punching_tls(parser, None, tls)
     relay = Relay(options, punching, tls, output.make(as_json=options.json, lasting=True))
     return running.run(parser, options, lambda: relay.run(context), serves=True)
 

@@ -14,6 +14,7 @@ import errno
 import functools
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -29,7 +30,7 @@ from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Tracer
 from rudp.nat import stun
 from rudp.nat.endpoint import NatEndpoint
-from rudp.nat.greeting import CHOSEN, HELLO_SIZE, NONCE, Greeting, hello, nonce_of
+from rudp.nat.greeting import CHOSEN, HELLO_SIZE, NONCE, Greeting, Role, hello, read_hello
 
 logger: Final = logging.getLogger("rudp.punch")
 
@@ -53,6 +54,19 @@ GREETINGS_MAX: Final = 32
 """Connections of strangers on which a hello is waited for; for one more the oldest is reset."""
 
 
+_MISFITS: Final[defaultdict[tuple[int, int], str]] = defaultdict(
+    lambda: "the peer is to be something in TLS that is not known here",
+    {
+        (Role.NONE, Role.CLIENT): "the peer wants TLS, and there is no ssl= here",
+        (Role.NONE, Role.SERVER): "the peer wants TLS, and there is no ssl= here",
+        (Role.CLIENT, Role.NONE): "TLS is wanted here, and the peer has none",
+        (Role.SERVER, Role.NONE): "TLS is wanted here, and the peer has none",
+        (Role.CLIENT, Role.CLIENT): "both sides are TLS clients: one needs server_side=True",
+        (Role.SERVER, Role.SERVER): "both sides are TLS servers: one needs server_side=False",
+    },
+)
+
+
 class Pair(NamedTuple):
     """One of our sockets, and an address at which the peer may be.
 
@@ -74,15 +88,19 @@ class Pair(NamedTuple):
 class Holes:
     """One punch: the connections that are tried, and the one that is taken.
 
-    *inner_port*: our TCP port on each of the *endpoints*, which are kept open until :meth:`close`.
+    *inner_port*: our TCP port on each of the endpoints, which are kept open until :meth:`close`.
+    *role*: what we are in TLS.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, inner_port: int, config: Config) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, inner_port: int, config: Config, role: Role
+    ) -> None:
         self.failures: dict[Pair, OSError] = {}
         self._tried: dict[Pair, None] = {}
         self._loop = loop
         self._inner_port = inner_port
         self._config = config
+        self._role = role
         self._tracer: Tracer | None = None
         self._nonce = registry_of(loop).chance.randbytes(NONCE)
         self._secret: bytes | None = None
@@ -92,6 +110,7 @@ class Holes:
         self._strangers: dict[Greeting, None] = {}  # of these, who came and has not said hello
         self._early: list[tuple[Greeting, bytes]] = []
         self._taken: asyncio.Future[tuple[Transport, str]] = loop.create_future()
+        self._misfit: asyncio.Future[OSError] = loop.create_future()
         self._handed_over = False
 
     def watch(self, tracer: Tracer | None, ours: Sequence[tuple[str, int, str]]) -> None:
@@ -126,6 +145,7 @@ class Holes:
 
         *secret*: what both sides know, and nobody else who might come by.  It tries until it is
         cancelled; why a pair has failed is in ``failures``.  Nothing is read from the connection.
+        Raises :class:`OSError` with EPROTO if both would be the same in TLS.
         """
         self._secret = secret
         tracer = self._tracer
@@ -168,8 +188,10 @@ class Holes:
 
     async def _wait(self, tasks: "list[asyncio.Task[None]]") -> tuple[Transport, str]:
         """Return what is taken; raise what is no fault of the path."""
-        everything: list[asyncio.Future[Any]] = [self._taken, *tasks]
+        everything: list[asyncio.Future[Any]] = [self._taken, self._misfit, *tasks]
         await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        if self._misfit.done():
+            raise self._misfit.result()
         for task in tasks:
             if task.done() and not self._taken.done():
                 task.result()
@@ -273,7 +295,7 @@ class Holes:
 
     def _say_hello(self, greeting: Greeting) -> None:
         assert self._secret is not None
-        greeting.transport.write(hello(self._nonce, self._secret))
+        greeting.transport.write(hello(self._nonce, self._secret, self._role))
 
     def _heard(self, greeting: Greeting, said: bytes) -> None:
         """A hello has come, or the word that a connection is taken."""
@@ -287,10 +309,13 @@ class Holes:
             else:
                 self._forget(greeting)
         else:
-            theirs = nonce_of(said, self._secret)
-            if theirs is None or theirs == self._nonce:  # somebody else, or ourselves
+            theirs, role = read_hello(said, self._secret) or (self._nonce, 0)
+            if theirs == self._nonce:  # somebody else, or ourselves
                 logger.debug("%r is not the peer", greeting.transport)
                 self._forget(greeting)
+            elif not self._role.goes_with(role):
+                if not self._misfit.done():
+                    self._misfit.set_result(OSError(errno.EPROTO, _MISFITS[self._role, role]))
             elif theirs < self._nonce:
                 greeting.transport.write(CHOSEN)
                 self._take(greeting)
