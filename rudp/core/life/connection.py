@@ -308,10 +308,13 @@ class Connection:
         if tcb.witness is not None:
             tcb.witness.processed(syn, None, now)
 
-    def open_with_cookie(self, syn: Run, now: float) -> None:
-        """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7)."""
+    def open_with_cookie(self, syn: Run, roams: bool, now: float) -> None:
+        """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7).
+
+        *roams*: it has offered to roam, and that was accepted.
+        """
         self._tcb.move(Cause.OPEN_PASSIVE, now)
-        self._tcb.take_syn_of_cookie(syn, now)
+        self._tcb.take_syn_of_cookie(syn, roams, now)
 
     def send(self, data: bytes, *, urgent: bool = False) -> None:
         """SEND: queue *data*, in any amount; *urgent* points the peer to its end (MUST-30).
