@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from ssl import SSLContext
-from typing import Final, TypedDict, TypeVar, Unpack
+from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 from rudp.aio.options import config_of
 from rudp.aio.resolve import AddressInfo, resolve
@@ -139,14 +139,22 @@ async def create_punched(
 ) -> tuple[asyncio.Transport, P]:
     """Do as :func:`punch`, for a protocol: return ``(transport, protocol)``."""
     loop = asyncio.get_running_loop()
+    strange = options.keys() - PunchOptions.__annotations__.keys()
+    if strange:
+        raise TypeError(f"punch has no argument {min(strange)!r}")
     rendezvous, room = options.get("rendezvous"), options.get("room")
     if (remote is None) == (rendezvous is None):
         raise ValueError("either the address of the peer is needed or a rendezvous, and not both")
     if (room is None) != (rendezvous is None) or room == "":
         raise ValueError("a rendezvous and a room go together")
+    if not isinstance(room, str | None):
+        raise TypeError(f"room must be a str, not {room!r}")
     seconds = options.get("timeout", TIMEOUT)
     if not 0.0 < seconds < math.inf:
         raise ValueError(f"timeout must be seconds above 0, not {seconds!r}")
+    patience = options.get("wait", WAIT)
+    if patience is not None and not 0.0 < patience < math.inf:
+        raise ValueError(f"wait must be seconds above 0, or None, not {patience!r}")
     tls = _tls(options)
     role = Role.NONE if tls is None else Role.SERVER if tls.server_side else Role.CLIENT
     config = _kept_alive(config_of(options.get("config"), options.get("key")))
@@ -402,11 +410,23 @@ def verdict(met: Meeting) -> str:
 
 
 def _several(remote: Remote) -> Sequence[tuple[str, int]]:
-    if len(remote) == 2 and isinstance(remote[0], str):
-        return [remote]  # type: ignore[list-item]
+    """Return the addresses in *remote*.  Raises :class:`TypeError` and :class:`ValueError`."""
     if not remote:
         raise ValueError("the address of the peer is needed")
-    return remote  # type: ignore[return-value]
+    found: Sequence[Any] = remote
+    if len(remote) == 2 and isinstance(remote[0], str):
+        found = [remote]
+    for each in found:
+        if not (
+            isinstance(each, tuple | list)
+            and len(each) >= 2
+            and isinstance(each[0], str)
+            and isinstance(each[1], int)
+        ):
+            raise TypeError(f"remote must be a host and a port, or several such, not {remote!r}")
+        if not 0 < each[1] < 1 << 16:
+            raise ValueError(f"remote has port {each[1]}, and 1 to 65535 are ports")
+    return [(host, port) for host, port, *_ in found]
 
 
 def _no_way(seconds: float, pairs: Sequence[Pair], holes: Holes, verdict: str = "") -> TimeoutError:
