@@ -15,25 +15,11 @@ from rudp.trace import EventLog, Ladder, log_tracer, report
 from rudp.trace.events import CandidateFound, PairChanged, PunchEnded, Punching, Recording
 from rudp.trace.qlog import records
 from rudp.trace.svg import ladder
-from tests.nat.kit import MAPPED_A, MAPPED_B, OUTSIDE_A, OUTSIDE_B, A, B, both, meet
+from tests.nat.kit import DELAY, OUTSIDE_A, OUTSIDE_B, A, B, both, meet, punched
 from tests.nat.kit import put_behind as behind
 
-DELAY = 0.02
 HOST = "192.0.2.1"
 ROOM: dict[str, Any] = {"rendezvous": f"rudp://{HOST}", "room": "where all is written down"}
-
-
-def punched(first: Nat, second: Nat, *, tracers: Any = None, **options: Any) -> EventLog:
-    """Let two who know their addresses punch; return what was told of it."""
-    log = EventLog()
-    a, b = tracers or (log.tracer("here"), log.tracer("there"))
-
-    async def main() -> None:
-        behind(first, second)
-        await both(meet(A, MAPPED_B, tracer=a, **options), meet(B, MAPPED_A, tracer=b, **options))
-
-    run(main(), delay=DELAY)
-    return log
 
 
 def steps(log: EventLog, end: str) -> list[str]:
