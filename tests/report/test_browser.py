@@ -10,7 +10,7 @@ import pytest
 
 from rudp.cli import main
 from rudp.trace import report
-from rudp.trace.events import Snapshot
+from rudp.trace.events import SegmentSent, Snapshot
 from tests.unit.watched import Run, transfer
 
 if TYPE_CHECKING:
@@ -115,6 +115,19 @@ def test_a_step_can_be_linked_to(chromium: "BrowserContext", tmp_path: Path) -> 
     page.press("ArrowRight")
     page.page.wait_for_url("**#13")
     page.close()
+
+
+def test_a_page_opens_where_it_is_told(chromium: "BrowserContext", tmp_path: Path) -> None:
+    """At the segment that is sent again; a step in the address goes before."""
+    run = transfer(drop=(2,)).log.recording
+    (again,) = (
+        each for each in run.events if isinstance(each, SegmentSent) and "RACK" in each.why.name
+    )
+    report.save(tmp_path / "run.html", run, transfer().log.recording, start=again)
+    for step, told in (("", "client sends ACK seq=1001"), ("#2", "client sends SYN seq=0")):
+        page = Opened(chromium, tmp_path / "run.html", step)
+        assert page.text("#why .what").startswith(told)
+        page.close()
 
 
 def test_sections_link_to_where_they_stand(opened: Opened) -> None:
