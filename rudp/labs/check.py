@@ -311,17 +311,19 @@ def _difference(side: str, mine: Outcome, right: Outcome) -> tuple[str, Event]:
     theirs = sent[1][same] if same < len(sent[1]) else None
     if same < len(sent[0]):
         start: Event = sent[0][same]
-    else:  # silence: whatever came last before the reference speaks
-        until = math.inf if theirs is None else theirs.time
-        before = [event for event in mine.recording.events if event.time <= until]
-        start = before[-1] if before else mine.recording.events[-1]
+        until = start.time
+    else:  # silence, from the time at which the reference speaks; and what comes of it
+        silent = math.inf if theirs is None else theirs.time
+        events = mine.recording.events
+        start = [event for event in events if event.time <= silent or event is events[0]][-1]
+        until = math.inf
     reference = "         nothing"
     if theirs is not None:
         reference = f"{theirs.time * 1000:9.1f}  {words.segment(theirs.segment)}"
     ladder = Ladder(fold=None)
     ladder.draw(mine.recording)
     begin = mine.recording.events[0].time
-    rows = [text for time, text in ladder.rows() if time + begin <= start.time + 1e-6]
+    rows = [text for time, text in ladder.rows() if time + begin <= until + 1e-6]
     lost = [text for text in rows[:-ROWS] if _LOST.search(text)]
     shown = [*ladder.head(), *lost, *(["      ..."] if rows[:-ROWS] else []), *rows[-ROWS:]]
     return "\n".join([*shown, "", f"Here the {side} of the reference sends:", reference]), start
