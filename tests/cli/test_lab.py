@@ -102,7 +102,12 @@ def test_the_page_is_opened_on_request(
     shown: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or shown)
+
+    def show(url: str) -> bool:
+        opened.append(url)
+        return shown
+
+    monkeypatch.setattr(webbrowser, "open", show)
     path = write("sender", SOLUTIONS["sender"].replace(*SLIPS["sender"][1]))
     assert main(["lab", "check", path, "--open"]) == 1
     assert opened == [Path("lab_sender.html").resolve().as_uri()]
