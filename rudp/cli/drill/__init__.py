@@ -138,7 +138,10 @@ def _show(paths: dict[str, Path]) -> int:
     for path in paths.values():
         try:
             print(path.read_text(encoding="utf-8").rstrip("\n"))
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            stdio.complain(f"rudp drill: {path}: not text in UTF-8")
+            return 2
+        except OSError as error:
             stdio.complain(f"rudp drill: {playing.in_words(path, error)}")
             return 2
     return 0
