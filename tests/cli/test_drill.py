@@ -123,9 +123,7 @@ def test_the_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "broken.drill:2:5: here belongs a sequence number" in told.err
 
 
-def test_one_is_printed_to_make_a_copy_of(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_is_printed_to_make_a_copy_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drill", "--show", "close/active"]) == 0
     shown = capsys.readouterr().out
     (folder / "mine.drill").write_text(shown, encoding="utf-8")

@@ -296,9 +296,9 @@ def test_the_quiz_hides_what_comes_next(opened: Opened) -> None:
 def test_two_runs_are_compared(compared: Opened) -> None:
     assert compared.count(".ladder") == 2
     assert compared.text("#difference") == (
-        "They first differ here: early: “client sends ACK seq=1001 ack=1 len=1000 win=262144, which "
-        "the link loses”, step 10, at 30.0 ms; late: “client sends ACK seq=1001 ack=1 len=1000 "
-        "win=262144”, step 10, at 30.0 ms."
+        "They first differ here: early: “client sends ACK seq=1001 ack=1 len=1000 win=262144, "
+        "which the link loses”, step 10, at 30.0 ms; late: “client sends ACK seq=1001 ack=1 "
+        "len=1000 win=262144”, step 10, at 30.0 ms."
     )
     rows = compared.text("#compare table")
     assert "tail-loss probe timer fired\t0\t1\t+1" in rows
