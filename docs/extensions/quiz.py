@@ -60,7 +60,10 @@ def parse(text: str) -> list[Question]:
     questions = []
     run = ""
     for part in text.strip().split("\n\n"):
-        found, wrong, asked, why = "", [], [], []
+        found = ""
+        wrong: list[str] = []
+        asked: list[str] = []
+        why: list[str] = []
         for line in map(str.strip, part.strip().splitlines()):
             if line.startswith(COMMAND):
                 run = line.removeprefix(COMMAND)

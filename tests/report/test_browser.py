@@ -1,6 +1,7 @@
 """The page of a run in a browser: Chromium, headless; keys are pressed and it is looked at."""
 
 import dataclasses
+import importlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -372,6 +375,33 @@ def test_pages_of_a_site_share_their_script(chromium: "BrowserContext", tmp_path
     ]
     assert not opened.complaints
     opened.page.close()
+
+
+def test_a_question_of_the_course_is_answered_in_the_page(
+    chromium: "BrowserContext", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong answer gives nothing away; the right one opens the reason and the command."""
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    monkeypatch.syspath_prepend(str(DOCS / "extensions"))
+    (question,) = importlib.import_module("quiz").parse(
+        "How many are sent `again`?\n$ rudp demo loss\n= sum(each.again for each in sent)\n"
+        "- none\n- all of <them>\nOne is lost."
+    )
+    script = (DOCS / "_static" / "questions.js").read_text(encoding="utf-8")
+    asked = importlib.import_module("questions").asked(1, question)
+    (tmp_path / "page.html").write_text(f"{asked}<script>{script}</script>", encoding="utf-8")
+    page = chromium.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    buttons = page.locator("button")
+    assert sorted(buttons.all_inner_texts()) == ["1", "all of <them>", "none"]
+    assert page.inner_text("legend") == "1. How many are sent again?"
+    buttons.get_by_text("all of").click()
+    assert page.inner_text(".verdict").startswith("No, not: all of <them>.")
+    assert not page.locator("details p").first.is_visible()
+    buttons.get_by_text("1").click()
+    assert page.inner_text(".verdict") == "Right."
+    assert page.inner_text("details").split("\n")[-1] == "See it: rudp demo loss"
+    page.close()
 
 
 @pytest.mark.slow
