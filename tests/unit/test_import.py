@@ -48,6 +48,15 @@ def test_streams_bring_nothing_of_what_watches() -> None:
     assert len(found) <= 136  # one of them where the core is compiled
 
 
+def test_a_command_brings_no_other() -> None:
+    found = imported(
+        "from rudp.cli import main\n"
+        "assert main(['report', 'none']) == 1"
+    )
+    assert "rudp.cli.report" in found
+    assert not [name for name in found if name.startswith(("rudp.aio", "rudp.sim", "rudp.cli.nc"))]
+
+
 def test_every_public_name_is_there() -> None:
     assert set(rudp.__all__) <= set(dir(rudp))
     for name in rudp.__all__:
