@@ -49,10 +49,7 @@ def test_streams_bring_nothing_of_what_watches() -> None:
 
 
 def test_a_command_brings_no_other() -> None:
-    found = imported(
-        "from rudp.cli import main\n"
-        "assert main(['report', 'none']) == 1"
-    )
+    found = imported("from rudp.cli import main\nassert main(['report', 'none']) == 1")
     assert "rudp.cli.report" in found
     assert not [name for name in found if name.startswith(("rudp.aio", "rudp.sim", "rudp.cli.nc"))]
 
