@@ -29,7 +29,7 @@ def pairs() -> list[Any]:
     for n, options in enumerate(OPTIONS):
         for m, path in enumerate(PATHS):
             often = options == "defaults" or path == "bad" or m == n % (len(PATHS) - 1)
-            marks = [] if often else pytest.mark.slow
+            marks: Any = [] if often else pytest.mark.slow
             found.append(pytest.param(path, options, marks=marks, id=f"{path}-{options}"))
     return found
 
