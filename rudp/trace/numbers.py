@@ -1,12 +1,23 @@
 """Sequence numbers that begin at the SYN, for the two directions of one connection."""
 
 import dataclasses
+from typing import Final
 
 from rudp.core.segment.options import Options, SignedOptions, SynOptions
 from rudp.core.segment.seqnum import SEQ_MASK, from_wire
 from rudp.core.segment.wire import ACK, SYN
+from rudp.core.terms.state import State
 from rudp.trace import segment, words
 from rudp.trace.events import Segment
+
+SYNCHRONIZED: Final = frozenset(
+    (
+        State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT, State.CLOSING,
+        State.LAST_ACK,
+    )
+)  # fmt: skip
+"""The states in which a peer's number is known, and stays; TIME-WAIT may be followed by another
+connection."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -23,11 +34,15 @@ class Numbers:
     _sent: int = 0  # relative numbers of each direction that were current last
     _received: int = 0
 
-    def header(self, each: segment.Segment, *, ours: bool) -> Segment:
-        """Return the header of a segment, one of *ours* or of the peer's."""
+    def header(self, each: segment.Segment, *, ours: bool, state: State | None = None) -> Segment:
+        """Return the header of a segment, one of *ours* or of the peer's.
+
+        *state*: of our end when it came.  Where a connection stands, a SYN begins none, whoever it
+        is from.
+        """
         if each.flags & SYN and ours:
             self.iss, self.rcv_shift, self._sent = each.seq, each.options.window_scale, 0
-        elif each.flags & SYN:
+        elif each.flags & SYN and not (state in SYNCHRONIZED and self.irs is not None):
             self.irs, self.snd_shift, self._received = each.seq, each.options.window_scale, 0
         if ours:
             seq = self._sent = _relative(each.seq, self.iss, self._sent)

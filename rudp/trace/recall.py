@@ -85,7 +85,7 @@ class Ending:
             time = round(now - start, 6)
             if kind in (SENT, RECEIVED):
                 for each in self._segments(record):
-                    header = numbers.header(each, ours=kind == SENT)
+                    header = numbers.header(each, ours=kind == SENT, state=state)
                     if record.why is not None:
                         yield events.SegmentSent(time, _NAME, state, header, record.why)
                     else:

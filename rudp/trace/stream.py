@@ -178,7 +178,8 @@ class EndTracer(Tracer):
         self._release(None, seen, now)
         self._held = []
         self._arrived = [
-            (who.state, seen.numbers.header(each, ours=False)) for each in segment.split(run)
+            (who.state, seen.numbers.header(each, ours=False, state=who.state))
+            for each in segment.split(run)
         ]
 
     def run_processed(self, who: Who, run: Run, dropped: Count | None, now: float) -> None:

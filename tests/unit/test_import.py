@@ -48,6 +48,12 @@ def test_streams_bring_nothing_of_what_watches() -> None:
     assert len(found) <= 138  # two of them where core and lane are compiled
 
 
+def test_a_command_brings_no_other() -> None:
+    found = imported("from rudp.cli import main\nassert main(['report', 'none']) == 1")
+    assert "rudp.cli.report" in found
+    assert not [name for name in found if name.startswith(("rudp.aio", "rudp.sim", "rudp.cli.nc"))]
+
+
 def test_every_public_name_is_there() -> None:
     assert set(rudp.__all__) <= set(dir(rudp))
     for name in rudp.__all__:

@@ -119,9 +119,15 @@ class Connection:
             highest[sent.connection] = max(end, end if before is None else before)
 
 
-def rows(connection: Connection, limit: int) -> list[Row]:
-    """Return the rows of *connection*; beyond *limit* of them those in the middle are left out."""
-    return _Writer(connection, limit).rows
+def rows(
+    connection: Connection, limit: int, start: Event | None = None
+) -> tuple[list[Row], int | None]:
+    """Return the rows of *connection*, and at which of them *start* stands, None if at none.
+
+    Beyond *limit* of them those in the middle are left out.
+    """
+    writer = _Writer(connection, limit)
+    return writer.rows, writer.at.get(id(start))
 
 
 class _Writer:
@@ -183,9 +189,8 @@ class _Writer:
     def add(self, event: Event) -> None:
         """Write the row of *event*."""
         time, side = event.time, self.side(event)
-        here = len(self.rows)
+        here = self.at[id(event)] = len(self.rows)
         if isinstance(event, SegmentSent):
-            self.at[id(event)] = here
             again = int(id(event) in self.connection.again)
             self.row("s", time, side, event.state, _plain(event.segment), event.why.name, again)
         elif isinstance(event, SegmentReceived | SegmentLost):

@@ -57,6 +57,8 @@ class Run {
       this[`row_${kind}`](n, now / 1e9, side, ...fields);
     });
     delete this.rows;
+    const begin = this.stepOfRow.slice(0, (packed.start ?? 0) + 1).findLast(Boolean);
+    this.begin = begin?.n ?? 0;
     this.moving = this.steps.filter((step) => step.moves.length);
   }
 
