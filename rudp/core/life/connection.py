@@ -576,7 +576,8 @@ class Connection:
         an open that has heard nothing yet, as in Linux (RFC 5461 §4.1), and a closed port every
         open; later on everything is soft, for an attacker can forge them (RFC 5927, SHLD-26).
         But a closed port ends a connection that only waits for the ACK of its FIN: the peer has
-        closed too, and its process is gone.
+        closed too, and its process is gone; and any that is told to heed it, ``Config.unreachable``
+        times in a row.
         """
         tcb = self._tcb
         sender = tcb.sender
@@ -610,6 +611,8 @@ class Connection:
             tcb.die(None if sender.data_acked else reset_by_peer(), now)
             return
         tcb.hinder(code, now)
+        if code == errno.ECONNREFUSED and quoted_seq is not None and tcb.syn_acked:
+            tcb.refused(now)
 
     def stood_still(self, seconds: float) -> None:
         """Hold the time for which nobody could act against neither side (RFC 9293 §3.8.3)."""

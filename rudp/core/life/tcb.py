@@ -16,6 +16,7 @@ from rudp.core.life.ackthrottle import AckThrottle
 from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.progress import FirstWord, Progress
+from rudp.core.life.refusals import Refusals
 from rudp.core.life.roaming import Roaming
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.receive.promises import START
@@ -139,6 +140,7 @@ class Tcb:
         "reading",
         "receiver",
         "recorder",
+        "refusals",
         "reset",
         "roaming",
         "scaling",
@@ -204,6 +206,7 @@ class Tcb:
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
         self.obstacle: tuple[OSError, float] | None = None  # what was in the way last, and when
+        self.refusals: Refusals | None = None  # if it may die of them, and there were any
         self.events = 0
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
@@ -262,6 +265,19 @@ class Tcb:
         error = OSError(code, os.strerror(code))
         self.obstacle = error, now
         self.report(error)
+
+    def refused(self, now: float) -> None:
+        """The peer's host says that its port is closed: believe that often enough, if at all."""
+        limit = self.config.unreachable
+        if limit is None:
+            return
+        if self.refusals is None:
+            self.refusals = Refusals()
+        flight_time = max(self.config.min_rto, self.sender.flight.rtt.srtt or 0.0)
+        if self.refusals.note(self.last_heard, flight_time, now) >= limit:
+            error = reset_by_peer()
+            error.__cause__ = open_refused()
+            self.die(error, now)
 
     def distrust(self, run: Run, reason: Count, now: float) -> None:
         """*run* is not authentic, for *reason*: nothing comes of it.
