@@ -72,8 +72,12 @@ def duration(text: str) -> float:
 
 def port(text: str) -> int:
     """Return a port to connect to or to listen on; 0 lets the system choose."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+    if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
+    if len(text) > 5 or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(
+            f"port {text} is out of range: it is not within 0 to 65535"
+        )
     return int(text)
 
 
@@ -83,7 +87,7 @@ def host(text: str) -> str:
         encoded = text.encode("idna")
     except UnicodeError:
         encoded = b""
-    if not encoded or b"\0" in encoded:
+    if not encoded or b"\0" in encoded or b"/" in encoded:
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host")
     return text
 

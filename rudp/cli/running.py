@@ -28,6 +28,10 @@ class FailedError(Exception):
     """What the command was for cannot be done; the text says why."""
 
 
+class ReaderGoneError(FailedError):
+    """Whoever read the output reads no more: nobody is left to be told."""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the options of every command that runs on an event loop."""
     parser.add_argument(
@@ -60,6 +64,8 @@ def run(
     except (OSError, EOFError, FailedError) as error:
         with contextlib.suppress(OSError):  # which may be the very error
             stdio.flush()
+        if isinstance(error, ReaderGoneError):
+            return 1
         stdio.complain(f"{parser.prog}: {in_words(error)}")
         return 1
 

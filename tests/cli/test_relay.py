@@ -440,7 +440,7 @@ def test_plain_words(rudp: Commands) -> None:
         (["tcp://:0"], "TARGET"),
         (["tcp://:0", "rudp://:7"], "'rudp://:7' does not say which host and port"),
         (["tcp://:0", "rudp://x:0"], "'rudp://x:0' does not say which host and port"),
-        (["tcp://:0", "http://x:80"], "is not an address such as"),
+        (["tcp://:0", "http://x:80"], "http:// is neither rudp:// nor tcp://"),
         (["--ssl", "tcp://:0", "tcp://x:80"], "--ssl is for rudp"),
         (["--ssl", "rudp://:0", "tcp://x:80"], "--ssl needs --ssl-cert"),
         (["--max-connections", "0", "rudp://:0", "tcp://x:80"], "is not a number from 1"),
