@@ -166,6 +166,17 @@ class Server(asyncio.AbstractServer):
         self._start()
         await asyncio.sleep(0)
 
+    def stop_serving(self) -> None:
+        """Accept no more until :meth:`start_serving`, and keep the address.  Idempotent.
+
+        Who asks for a connection gets no answer, and asks again, after a second at first: whoever
+        listens at the address then is there for him, this server or one that follows.  After
+        :meth:`close` he would be refused.
+        """
+        self._serving = False
+        for _, listener in self._listeners:
+            listener.pausing = True
+
     def _port_on(self, endpoint: Endpoint) -> int:
         return self._inner_port or int(endpoint.sockname[1])
 
@@ -175,6 +186,10 @@ class Server(asyncio.AbstractServer):
         if self._serving:
             return
         self._serving = True
+        for _, listener in self._listeners:
+            listener.pausing = False
+        if self._listeners:
+            return
         for endpoint in self._endpoints:
             listener = endpoint.listen(
                 self._port_on(endpoint),

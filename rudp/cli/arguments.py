@@ -70,6 +70,11 @@ def duration(text: str) -> float:
     return value
 
 
+def grace(text: str) -> float:
+    """Return a time in seconds as :func:`duration` does, or 0 for none."""
+    return 0.0 if text.strip() == "0" else duration(text)
+
+
 def port(text: str) -> int:
     """Return a port to connect to or to listen on; 0 lets the system choose."""
     if not (text.isascii() and text.isdigit()):

@@ -93,7 +93,7 @@ async def _supervised(prog: str, main: Callable[[], Coroutine[Any, Any, int]], s
 
     def stop(number: int) -> None:
         received.append(number)
-        task.cancel()
+        task.cancel(signal.Signals(number).name)
 
     for name in ENDING:
         number = getattr(signal, name, None)

@@ -636,7 +636,7 @@ class ConnectionTable:
         if doubt is not None:
             self._drop(listener, syn, path, doubt, now)
             return
-        if listener.is_full:
+        if listener.is_full or listener.pausing:
             self._drop(listener, syn, path, Count.ACCEPT_OVERFLOW, now)
             return
         if len(listener.half_open) >= listener.config.half_open_max:
