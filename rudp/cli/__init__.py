@@ -7,30 +7,22 @@ cannot be used end with status 2, as with any argparse program, Ctrl-C with 130,
 """
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import rudp
-from rudp.cli import (
-    decode,
-    demo,
-    drill,
-    echo,
-    lab,
-    nc,
-    perf,
-    program,
-    relay,
-    rendezvous,
-    report,
-    running,
-    stdio,
-)
+from rudp.cli import running, stdio
 
-COMMANDS: Final = (
-    demo, drill, lab, decode, report, echo, nc, perf, relay, rendezvous, program
-)  # fmt: skip
+COMMANDS: Final = {
+    name: f"rudp.cli.{module}"
+    for name, module in (
+        *((name, name) for name in ("demo", "drill", "lab", "decode", "report", "echo", "nc")),
+        *(("perf", "perf"), ("relay", "relay"), ("rendezvous", "rendezvous"), ("exec", "program")),
+    )
+}
+"""By name the module, which is imported when it is needed: all of them take longer than most."""
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""
@@ -74,8 +66,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser = Parser(prog="rudp", description="TCP over UDP for asyncio.")
     parser.add_argument("--version", action="version", version=rudp.build.summary())
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(subparsers)
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    for name in [given[0]] if given and given[0] in COMMANDS else COMMANDS:
+        importlib.import_module(COMMANDS[name]).add(subparsers)
+    options = parser.parse_args(given)
     status: int = options.run(options)
     return status

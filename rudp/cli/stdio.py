@@ -5,11 +5,11 @@ a socket or the loop's own, so it gets something to be first.  One that cannot b
 more, since its reader is gone or the disk is full, is told of once and then forgotten.
 
 Standard input and output of a program with an event loop are another matter.  A pipe, a terminal
-and a file are three different things to a loop, and only the first of them can be read without
-waiting and without changing it for other processes that share it.  A thread that makes blocking
-calls treats them all alike.  It is a daemon: a read that waits for somebody to type must not keep
-the program from ending.  It goes on by itself as long as there is something to do: what costs is
-not the work but to wake each other.
+and a file are three different things to a loop, and what could be done about that would change them
+for other processes that share them.  Files are read and written by the loop itself, for they keep
+nobody waiting, and so are pipes read when they have something.  For all else there is a thread that
+makes blocking calls: to wake it, and to be woken, costs more than the work, where that is quick.
+It is a daemon: a read that waits for somebody to type must not keep the program from ending.
 """
 
 import asyncio
@@ -123,6 +123,12 @@ class Source:
         self._held: deque[bytes] = deque()  # came while paused
         self._paused = True
         self._begun = False
+        self._is_file = self._is_pipe = False
+        with contextlib.suppress(OSError):  # reading will tell
+            mode = os.fstat(descriptor).st_mode
+            self._is_file, self._is_pipe = stat.S_ISREG(mode), stat.S_ISFIFO(mode)
+        self._watching = False  # the loop: whether the pipe has something
+        self._reading: asyncio.Handle | None = None  # of a file, in the next turn
 
     @property
     def is_terminal(self) -> bool:
@@ -132,16 +138,55 @@ class Source:
     def pause(self) -> None:
         """Hand over nothing for now; some chunks may be read all the same, and kept."""
         self._paused = True
+        self._unwatch()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def resume(self) -> None:
         """Go on."""
         self._paused = False
+        if self._is_file:
+            if self._reading is None:
+                self._reading = self._loop.call_soon(self._read_on)
+            return
+        if self._is_pipe:
+            try:
+                if not self._watching:
+                    self._loop.add_reader(self._descriptor, self._read_on)
+                    self._watching = True
+            except NotImplementedError:  # Windows
+                self._is_pipe = False
+            else:
+                _enlarge(self._descriptor)
+                return
         if not self._begun:
             self._begun = True
-            _enlarge(self._descriptor)
             threading.Thread(target=self._run, daemon=True).start()
         while self._held and not self._paused:
             self._hand_over(self._held.popleft())
+
+    def _unwatch(self) -> None:
+        if self._watching:
+            self._watching = False
+            self._loop.remove_reader(self._descriptor)
+
+    def _read_on(self) -> None:
+        """Read from a file, or from a pipe that has something; what is quick the loop does."""
+        self._reading = None
+        try:
+            data = os.read(self._descriptor, CHUNK)
+        except BlockingIOError:  # somebody else has taken it
+            return
+        except OSError as error:
+            self._unwatch()
+            self.on_error(error)
+            return
+        if not data:
+            self._unwatch()
+        elif self._is_file:
+            self._reading = self._loop.call_soon(self._read_on)
+        self.on_data(data)
 
     def _arrived(self, data: bytes) -> None:
         if self._paused:
@@ -193,10 +238,20 @@ class Sink:
         self._given = 0  # octets; counted here,
         self._written = 0  # and there
         self._full = False
-        threading.Thread(target=self._run, daemon=True).start()
+        self._failure: OSError | None = None
+        self._is_quick = False
+        with contextlib.suppress(OSError):  # writing will tell
+            mode = os.fstat(descriptor).st_mode
+            is_null = stat.S_ISCHR(mode) and not os.isatty(descriptor)
+            self._is_quick = stat.S_ISREG(mode) or is_null
+        if not self._is_quick:
+            threading.Thread(target=self._run, daemon=True).start()
 
     def write(self, data: bytes) -> None:
         """Write *data* when its turn comes."""
+        if self._is_quick:
+            self._do(lambda: self._write_all([data]))
+            return
         self._given += len(data)
         self._calls.put(data)
 
@@ -211,12 +266,27 @@ class Sink:
 
     def close(self, on_end: Callable[[], None]) -> None:
         """Let the reader see the end, when all is written, and call *on_end*."""
-        self._calls.put(self._end)
+        if self._is_quick:
+            self._do(self._end)
+        else:
+            self._calls.put(self._end)
         self.flush(on_end)
 
     def flush(self, on_end: Callable[[], None]) -> None:
         """Call *on_end* when all is written."""
+        if self._is_quick:
+            self._do(lambda: _call(self._loop, on_end))
+            return
         self._calls.put(lambda: _call(self._loop, on_end))
+
+    def _do(self, call: Callable[[], None]) -> None:
+        """Call *call*, here and now; nothing more is done once that has failed."""
+        if self._failure is None:
+            try:
+                call()
+            except OSError as error:
+                self._failure = error
+                self._loop.call_soon(self._failed, error)
 
     def _tell_room(self) -> None:
         self.on_room()
