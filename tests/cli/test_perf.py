@@ -50,10 +50,10 @@ def test_bulk_by_octets_in_all_directions(rudp: Commands, server: Command) -> No
         assert [way for way in ("up", "down") if way in end] == ways
         for way in ways:
             figures = end[way]
-            assert figures["octets_read"] == SIZE * connections
-            rate = figures["octets_read"] * 8 / figures["seconds_to_last_octet"]
+            assert figures["bytes"] == SIZE * connections
+            rate = figures["bytes"] * 8 / figures["seconds"]
             assert figures["bits_per_second"] == pytest.approx(rate)
-        total = sum(end[way]["octets_read"] for way in ways)
+        total = sum(end[way]["bytes"] for way in ways)
         for side in ("client", "server"):
             per_gigabyte = end[f"cpu_{side}"] / total * 1e9
             assert end[f"cpu_{side}_per_gigabyte"] == pytest.approx(per_gigabyte)
@@ -71,10 +71,10 @@ def test_a_time_is_cut_into_intervals(rudp: Commands, server: Command) -> None:
     assert {interval["way"] for interval in intervals} == {"up", "down"}
     for way in ("up", "down"):
         lines = [interval for interval in intervals if interval["way"] == way]
-        assert 0 <= sum(line["octets_read"] for line in lines) <= end[way]["octets_read"]
-        assert [line["from"] for line in lines] == [0.0, *[line["to"] for line in lines[:-1]]]
+        assert 0 <= sum(line["bytes"] for line in lines) <= end[way]["bytes"]
+        assert [line["start"] for line in lines] == [0.0, *[line["end"] for line in lines[:-1]]]
         assert all("limit" in line for line in lines)
-    assert end["up"]["seconds_to_last_octet"] > 0.7
+    assert end["up"]["seconds"] > 0.7
 
 
 def test_messages_there_and_back(rudp: Commands, server: Command, identities: Identities) -> None:
@@ -98,7 +98,7 @@ def test_over_tls(rudp: Commands, identities: Identities) -> None:
     )
     end, (begin, *_) = measured(client)
     assert begin["tls"] is True
-    assert end["up"]["octets_read"] == end["down"]["octets_read"] == SIZE
+    assert end["up"]["bytes"] == end["down"]["bytes"] == SIZE
 
 
 def test_plain_words(rudp: Commands) -> None:
