@@ -25,7 +25,7 @@ TABLE = """\
 __main__ → cli → labs → testing
 rudp
 aio.program → aio.carrier → aio.rule · aio.standing | nat
-aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news
+aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news · aio.aside
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
 core.demux
@@ -70,7 +70,7 @@ ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info
 """Of these modules the core uses nothing but these names."""
 
 EXTRAS = {
-    "cli": {"rich", "uvloop"},
+    "cli": {"matplotlib", "rich", "uvloop"},
     "aio": {"uvloop"},
     "keys": {"cryptography"},
     "labs": {"hypothesis"},

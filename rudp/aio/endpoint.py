@@ -17,13 +17,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from rudp.aio.aside import PeerPorts
 from rudp.aio.lastack import LAST_ACK_GRACE, LastAcks
-from rudp.aio.news import Figures, logger, tell_end
+from rudp.aio.news import Figures, say_lost, tell_end
 from rudp.config import Config
 from rudp.core.demux.listener import Listener
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
-from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.terms.bounds import CLOCK_TICK
 from rudp.core.terms.counters import Count
@@ -129,7 +129,8 @@ class Endpoint:
     *secret*: 16 random octets or more, the same for all endpoints that may follow each other on one
     UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.
     *on_empty* is called once, when nothing is left and the socket is closed; *reopen* makes another
-    port to the same peer, from an address or any; None if nobody does.
+    port to the same peer, from an address or any, or of a socket; None if nobody does.
+    ``aside``: its address is for others to listen at.
     """
 
     def __init__(
@@ -142,13 +143,13 @@ class Endpoint:
         connected: Address | None,
         real: bool,
         on_empty: Callable[["Endpoint"], None],
-        reopen: Callable[["Endpoint", Address | None], Awaitable[Port]] | None = None,
+        reopen: Callable[..., Awaitable[Port]] | None = None,
     ) -> None:
         self.loop = loop
         self.last_acks = LastAcks(loop)
         self.connected = connected
         self.closed = False
-        self.lent = False
+        self.lent = self.aside = False
         self._real = real
         self._table = ConnectionTable(
             config,
@@ -208,6 +209,27 @@ class Endpoint:
         if former is not None:
             self._former.append(former)
             self.loop.call_later(LATE, self._close_former, former)
+        self.wake()
+
+    async def step_aside(self, make: Callable[[Address, str], socket.socket]) -> None:
+        """Leave the address to others, and keep the peers: *make* a socket for each.
+
+        Raises :class:`OSError`, and then all is as it was.
+        """
+        reopen = self._reopen
+        assert reopen is not None
+        ports = await PeerPorts.open(
+            self.sockname,
+            lambda: self._table.paths,
+            lambda path: reopen(self, None, make(*path)),
+        )
+        former, self.aside = self._port, True
+        self._table.stood_still(0.0)  # none is served at the socket any more
+        self._table.surroundings.usher = None
+        self.attach(ports)
+        self._blocked = False
+        if former is not None:
+            former.close()
         self.wake()
 
     def _may_move(self) -> bool:
@@ -378,7 +400,7 @@ class Endpoint:
             tell_end(connection, self.loop.time())
         if self._leaving is not None and sink is not None:
             if sink.is_closing() and not connection.fin_acked and connection.error is not None:
-                _say_lost(connection)  # who has closed may not be there to hear of it
+                say_lost(connection)  # who has closed may not be there to hear of it
             self._note_left()
         if not (self._sinks or self._claimed):
             self.wake()  # and close, before anybody hears of it who may want the address
@@ -652,7 +674,7 @@ class Endpoint:
         if sink is None:
             return
         if sink.is_closing():
-            _say_lost(connection)
+            say_lost(connection)
         if not connection.has_left:  # else it may have all, and a reset would take it away
             connection.abort(self.loop.time())
             self.touch(connection)
@@ -725,22 +747,3 @@ def cannot_bind(number: int, local: Address) -> OSError:
     """Return the error that address *local* cannot be had, for reason *number*; asyncio's words."""
     why = os.strerror(number).lower()
     return OSError(number, f"error while attempting to bind on address {local!r}: {why}")
-
-
-def _say_lost(connection: Connection) -> None:
-    """The program ends, and nobody else will hear that not all of *connection* has arrived.
-
-    Where only the acknowledgement of our end is missing, nothing is lost to a peer that has ended
-    too, nor to a user who aborts.
-    """
-    name = name_of(connection.path[0])
-    octets = connection.undelivered_octets
-    if octets:
-        logger.error(
-            "%s has not acknowledged the last %d octet%s of a stream that was closed, nor its end",
-            name,
-            octets,
-            "s"[: octets != 1],
-        )
-    elif not (connection.fin_received or connection.was_let_go):
-        logger.error("%s has not acknowledged the end of a stream that was closed", name)

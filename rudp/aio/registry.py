@@ -162,7 +162,7 @@ class Registry:
         """
         key = local, self._datagram_io(config)
         endpoint = self._servers.get(key)
-        if endpoint is None or endpoint.closed or not local[1]:
+        if endpoint is None or endpoint.closed or endpoint.aside or not local[1]:
             endpoint = await self._open(
                 Endpoint,
                 config,
@@ -178,6 +178,18 @@ class Registry:
             endpoint.take_back()
         endpoint.claim(port or int(endpoint.sockname[1]), shares=reuse_port)
         return endpoint
+
+    async def step_aside(self, endpoint: Endpoint) -> None:
+        """Leave the address of *endpoint* to others that share it; see :mod:`rudp.aio.aside`."""
+        if not self._real or endpoint.aside:
+            return
+        family, port = endpoint.socket.family, endpoint.sockname[1]
+
+        def make(peer: Address, host: str) -> socket.socket:
+            local = (host or endpoint.sockname[0], port, *endpoint.sockname[2:])
+            return _make_socket(family, local, peer, reuse_address=False, reuse_port=True)
+
+        await endpoint.step_aside(make)
 
     def abandon(self) -> None:
         """In a process that was forked: all endpoints that have a socket are the parent's."""

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -64,7 +65,8 @@ def run(
     except (OSError, EOFError, FailedError) as error:
         with contextlib.suppress(OSError):  # which may be the very error
             stdio.flush()
-        if isinstance(error, ReaderGoneError):
+        broken = isinstance(error, BrokenPipeError) and stdio.reader_is_gone(sys.stdout)
+        if broken or isinstance(error, ReaderGoneError):
             return 1
         stdio.complain(f"{parser.prog}: {in_words(error)}")
         return 1

@@ -7,6 +7,7 @@ words go to the datagram socket that NOTIFY_SOCKET names (sd_notify).
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import os
 import signal
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import rudp
-from rudp.cli import address, arguments
+from rudp.cli import address, arguments, running, stdio
 from rudp.cli.address import Address
 from rudp.cli.running import FailedError
 
@@ -111,8 +112,9 @@ def notify(*words: str) -> None:
 class Listening:
     """What a command listens on: one server, or one for each socket that was handed over."""
 
-    def __init__(self, scheme: Literal["rudp", "tcp"]) -> None:
+    def __init__(self, scheme: Literal["rudp", "tcp"], *, shares: bool) -> None:
         self._scheme = scheme
+        self._shares = shares
         self._servers: list[asyncio.Server | rudp.Server] = []
 
     @property
@@ -132,9 +134,11 @@ class Listening:
         reuse_port: bool,
     ) -> "Listening":
         """Listen on *where*.  Raises :class:`OSError`."""
-        listening = cls(where.scheme)
+        listening = cls(where.scheme, shares=reuse_port)
         if where.host != HANDED_OVER:
             options = {"reuse_port": True} if reuse_port else {}
+            if reuse_port:  # what is for a process that ends may come here, and is none of ours
+                config = dataclasses.replace(config, resets_max=0)
             listening._servers.append(await where.listen(factory, config, context, **options))
             return listening
         if reuse_port:
@@ -155,10 +159,18 @@ class Listening:
             raise
         return listening
 
-    def stop(self) -> None:
-        """Take no more connections; who asks for one over rudp is to ask again."""
+    async def stop(self) -> None:
+        """Take no more connections; who asks for one over rudp is to ask again.
+
+        A port that is shared is left to the others.
+        """
         for server in self._servers:
-            if isinstance(server, rudp.Server):
+            if isinstance(server, rudp.Server) and self._shares:
+                try:
+                    await server.step_aside()
+                except OSError as error:
+                    stdio.complain(f"rudp: the port is not left yet: {running.in_words(error)}")
+            elif isinstance(server, rudp.Server):
                 server.stop_serving()
             else:
                 server.close()
@@ -179,7 +191,7 @@ async def drain(listening: Listening | None, grace: float, idle: Callable[[], bo
     microseconds = int((grace + SPARE) * 1e6)
     notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={microseconds}")
     if listening is not None:
-        listening.stop()
+        await listening.stop()
     loop = asyncio.get_running_loop()
     end = loop.time() + grace
     while not idle() and loop.time() < end:  # noqa: ASYNC110  # they end one by one

@@ -95,6 +95,18 @@ def has_room(file: TextIO) -> bool:
         return True
 
 
+def reader_is_gone(file: TextIO) -> bool:
+    """Return whether *file* is a pipe that nobody reads any more."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    try:
+        poll.register(file, 0)
+    except (OSError, ValueError):
+        return False
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def complain(text: str, end: str = "\n") -> None:
     """Say *text* on standard error, if that can be written to."""
     try:

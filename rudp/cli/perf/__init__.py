@@ -65,8 +65,9 @@ def _bound(text: str) -> Address:
 
 def _without_port(text: str, parse: Callable[[str], Address]) -> Address:
     """Return the address *text* may be; ``DEFAULT`` stands for a port that it leaves out."""
-    bare = f"[{text}]" if text.count(":") > 1 and text[0] not in "[:/" and "://" not in text else ""
-    full = settings.with_port(bare or text, PORT)
+    if text.count(":") > 1 and "[" not in text and "://" not in text:
+        text = f"[{text}]"
+    full = settings.with_port(text, PORT)
     found = parse(full)
     if found.scheme != "rudp":
         raise argparse.ArgumentTypeError(f"{text!r}: perf measures rudp; for TCP there is iperf3")
