@@ -21,6 +21,11 @@ from pathlib import Path
 import rudp
 
 PATIENCE = 30.0
+HAND_OVER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); "
+    "os.environ |= {'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1'}; "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
 LIVES = {"short": 0.05, "long": 2.0, "longer": 8.0}
 """How long connections of a kind talk, in seconds."""
 
@@ -59,8 +64,7 @@ class Supervisor:
         if handed:  # descriptor 3 is the first, and LISTEN_PID who is to take it
             number = self.socket.fileno()
             descriptors = (number,)
-            script = f'exec 3<&{number}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
-            command = ["bash", "-c", script, "relay", *command]
+            command = [sys.executable, "-c", HAND_OVER, str(number), *command]
         self.relay = await asyncio.create_subprocess_exec(
             *command,
             env=environment,

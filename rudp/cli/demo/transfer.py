@@ -76,6 +76,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         try:
             return asyncio.run(Demo(options, file).run())
         except OSError as error:
+            if stdio.reader_is_gone(sys.stdout):
+                raise
             stdio.complain(f"rudp demo: the transfer failed: {running.in_words(error)}")
             return 1
 
