@@ -1,10 +1,12 @@
 """The examples of deployment: units that systemd takes, a container file that a linter takes."""
 
+import argparse
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,13 +56,17 @@ def test_the_commands_in_them_and_in_the_guide_have_these_arguments(
             if match is not None:
                 found.add(match[1])
     assert len(found) == 2
-    parsed = []
-    monkeypatch.setattr("rudp.cli.service.inherited", tuple)
+    parsed: list[argparse.Namespace] = []
+
+    def parse(
+        _: argparse.ArgumentParser, options: argparse.Namespace, *main: Any, **how: Any
+    ) -> int:
+        parsed.append(options)
+        return 0
+
+    monkeypatch.setattr("rudp.cli.running.run", parse)
     for command in found:
         name, *arguments = command.replace(" systemd ", " rudp://:7000 ").split()
         assert name in COMMANDS
-        monkeypatch.setattr(
-            "rudp.cli.running.run", lambda parser, options, main, **_: parsed.append(options) or 0
-        )
         assert _run([name, *arguments]) == 0
     assert len(parsed) == len(found)
