@@ -24,6 +24,7 @@ from rudp.config import Config
 from rudp.core.demux.listener import Listener
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
+from rudp.core.life.fastopen import Visits
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.terms.bounds import CLOCK_TICK
 from rudp.core.terms.counters import Count
@@ -129,7 +130,7 @@ class Endpoint:
     *secret*: 16 random octets or more, the same for all endpoints that may follow each other on one
     UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.
     *on_empty* is called once, when nothing is left and the socket is closed; *reopen* makes another
-    port to the same peer, from an address or any, or of a socket; None if nobody does.
+    port to the same peer, from an address or any; None if nobody does.  *visits*: known servers.
     ``aside``: its address is for others to listen at.
     """
 
@@ -143,7 +144,8 @@ class Endpoint:
         connected: Address | None,
         real: bool,
         on_empty: Callable[["Endpoint"], None],
-        reopen: Callable[..., Awaitable[Port]] | None = None,
+        reopen: Callable[["Endpoint", Address | None], Awaitable[Port]] | None = None,
+        visits: Visits | None = None,
     ) -> None:
         self.loop = loop
         self.last_acks = LastAcks(loop)
@@ -158,6 +160,7 @@ class Endpoint:
             loopback_payload=loopback_payload() if real else None,
             link_payload=link_payload if real else None,
             calendar=time.time if real else None,
+            visits=visits,
         )
         self._on_empty = on_empty
         self._reopen = reopen
@@ -211,18 +214,12 @@ class Endpoint:
             self.loop.call_later(LATE, self._close_former, former)
         self.wake()
 
-    async def step_aside(self, make: Callable[[Address, str], socket.socket]) -> None:
-        """Leave the address to others, and keep the peers: *make* a socket for each.
+    async def step_aside(self, make: Callable[[Path], Awaitable[Port]]) -> None:
+        """Leave the address to others, and keep the peers: *make* a port for each.
 
         Raises :class:`OSError`, and then all is as it was.
         """
-        reopen = self._reopen
-        assert reopen is not None
-        ports = await PeerPorts.open(
-            self.sockname,
-            lambda: self._table.paths,
-            lambda path: reopen(self, None, make(*path)),
-        )
+        ports = await PeerPorts.open(self.sockname, lambda: self._table.paths, make)
         former, self.aside = self._port, True
         self._table.stood_still(0.0)  # none is served at the socket any more
         self._table.surroundings.usher = None
@@ -271,10 +268,9 @@ class Endpoint:
             self._table.limit_promises(self._capacity)
         if port.ecn_capable:
             self._table.enable_ecn()
-        host = str(port.sockname[0])
         if self.connected is not None:
-            self._local_host = host
-        if host not in ("0.0.0.0", "::"):
+            self._local_host = str(port.sockname[0])
+        if (host := str(port.sockname[0])) not in ("0.0.0.0", "::"):
             self._table.surroundings.local_host = host
         self._engine = port.engine
         if self._engine is not None:
@@ -342,10 +338,11 @@ class Endpoint:
         config: Config,
         local_port: int | None = None,
         tracer: Tracer | None = None,
+        early: bytes = b"",
     ) -> Sink:
         """Open a connection to TCP port *remote_port* behind *address*; return its sink.
 
-        Raises :class:`OSError` as :meth:`ConnectionTable.open_active` does.
+        Arguments and :class:`OSError` are those of :meth:`ConnectionTable.open_active`.
         """
         path: Path = (address, self._local_host)
         if tracer is not None:
@@ -357,8 +354,9 @@ class Endpoint:
             local_port=local_port,
             config=config,
             tracer=tracer,
+            early=early,
         )
-        made = self._sinks[connection] = sink(connection)
+        self._sinks[connection] = made = sink(connection)
         self.wake()
         return made
 

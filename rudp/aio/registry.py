@@ -22,8 +22,9 @@ from rudp.aio.endpoint import Endpoint, cannot_bind
 from rudp.aio.kinds import has_real_network, watches_descriptors
 from rudp.aio.watch import last_words
 from rudp.config import Config, DatagramIo
+from rudp.core.life.fastopen import Visits
 from rudp.core.segment.addresses import is_ipv6
-from rudp.core.segment.transmit import Address
+from rudp.core.segment.transmit import Address, Path
 from rudp.udp.own import QuietSocket
 from rudp.udp.port import Port, Receiver, ask_for_buffers, lend_address
 from rudp.udp.portable import PortablePort
@@ -97,6 +98,7 @@ class Registry:
         self._opening: weakref.WeakValueDictionary[
             tuple[Address, DatagramIo, bool], asyncio.Lock
         ] = weakref.WeakValueDictionary()
+        self._visits = Visits()  # of all endpoints: a server's cookies are for the host
         self._keeper: AsyncGenerator[None, None] | None = None
         self._portable: weakref.WeakSet[PortablePort] = weakref.WeakSet()
         _registries.add(self)
@@ -179,15 +181,19 @@ class Registry:
         endpoint.claim(port or int(endpoint.sockname[1]), shares=reuse_port)
         return endpoint
 
-    async def step_aside(self, endpoint: Endpoint) -> None:
+    async def step_aside(self, endpoint: Endpoint, config: Config) -> None:
         """Leave the address of *endpoint* to others that share it; see :mod:`rudp.aio.aside`."""
         if not self._real or endpoint.aside:
             return
-        family, port = endpoint.socket.family, endpoint.sockname[1]
+        way, family = self._datagram_io(config), endpoint.socket.family
+        host, port, *rest = endpoint.sockname
 
-        def make(peer: Address, host: str) -> socket.socket:
-            local = (host or endpoint.sockname[0], port, *endpoint.sockname[2:])
-            return _make_socket(family, local, peer, reuse_address=False, reuse_port=True)
+        async def make(path: Path) -> Port:
+            peer, local = path
+            sock = _make_socket(
+                family, (local or host, port, *rest), peer, reuse_address=False, reuse_port=True
+            )
+            return await self._open_port(way, family, None, endpoint, None, sock)
 
         await endpoint.step_aside(make)
 
@@ -243,6 +249,7 @@ class Registry:
             real=self._real,
             on_empty=self._forget,
             reopen=functools.partial(self._open_port, way, family, remote),
+            visits=self._visits,
         )
         if self._real and sock is None:
             sock = _make_socket(

@@ -191,7 +191,7 @@ class Server(asyncio.AbstractServer):
         self.stop_serving()
         registry = registry_of(self._loop)
         for endpoint in self._endpoints:
-            await registry.step_aside(endpoint)
+            await registry.step_aside(endpoint, self._config)
 
     def _port_on(self, endpoint: Endpoint) -> int:
         return self._inner_port or int(endpoint.sockname[1])

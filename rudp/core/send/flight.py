@@ -106,17 +106,20 @@ class Flight:
 
     def syn_sent(self, iss: int, now: float) -> None:
         """The SYN goes out, for the first time or again."""
-        self._syn_sent_at = now
+        self._syn_sent_at = self.rto_from = now
         if self.board.snd_nxt == iss:
             self.board.on_sent(iss, iss + 1, now)
         else:
             self.board.on_resent(iss, iss + 1, now)
 
-    def syn_acked(self, tsecr: int | None, now: float) -> None:
+    def early_data_sent(self, upto: int, now: float) -> None:
+        """The SYN took octets below *upto* along; until now nobody knew whether that counts."""
+        self.board.on_sent(self.board.snd_nxt, upto, self._syn_sent_at)
+
+    def syn_acked(self, seg_ack: int, tsecr: int | None, now: float) -> None:
         """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
-        nxt = self.board.snd_nxt
-        runs, resent = self.board.acknowledge(nxt)
-        self.rtt.measure(nxt, nxt, runs, resent, [], tsecr, now)
+        runs, resent = self.board.acknowledge(seg_ack)
+        self.rtt.measure(seg_ack, self.board.snd_nxt, runs, resent, [], tsecr, now)
 
     def established(
         self,
