@@ -11,10 +11,40 @@ from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import TYPE_CHECKING, Any, Self
 
 from rudp.core.segment.transmit import Address, Path, Transmit
-from rudp.udp.port import Port
+from rudp.udp.port import Port, Receiver
 
 if TYPE_CHECKING:
     from rudp._lane import Engine
+
+
+class Told:
+    """Takes what a port of one peer receives, and adds to which of our hosts that was sent.
+
+    The socket that heard all hosts was told by the system, and connections are known by it.
+    """
+
+    def __init__(self, receiver: Receiver, local: str) -> None:
+        self._receiver = receiver
+        self._local = local
+        self.batch_received = receiver.batch_received
+        self.send_failed = receiver.send_failed
+        self.ready_to_send = receiver.ready_to_send
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else an engine asks of an endpoint."""
+        return getattr(self._receiver, name)
+
+    def datagrams_received(
+        self, data: bytes | memoryview, stride: int, address: Address, local: str, ecn: int = 0
+    ) -> bool:
+        """Hand on one read from the socket."""
+        return self._receiver.datagrams_received(data, stride, address, local or self._local, ecn)
+
+    def icmp_received(
+        self, code: int, quote: bytes, address: Address | None, local: str, mtu: int
+    ) -> None:
+        """Hand on an ICMP error."""
+        self._receiver.icmp_received(code, quote, address, local or self._local, mtu)
 
 
 class PeerPorts:

@@ -18,6 +18,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, TypeVar
 
+from rudp.aio.aside import Told
 from rudp.aio.endpoint import Endpoint, cannot_bind
 from rudp.aio.kinds import has_real_network, watches_descriptors
 from rudp.aio.watch import last_words
@@ -193,7 +194,7 @@ class Registry:
             sock = _make_socket(
                 family, (local or host, port, *rest), peer, reuse_address=False, reuse_port=True
             )
-            return await self._open_port(way, family, None, endpoint, None, sock)
+            return await self._open_port(way, family, None, Told(endpoint, local), None, sock)
 
         await endpoint.step_aside(make)
 
@@ -266,7 +267,7 @@ class Registry:
         way: DatagramIo,
         family: int,
         remote: Address | None,
-        endpoint: Endpoint,
+        endpoint: Receiver,
         local: Address | None,
         sock: socket.socket | None = None,
         reuse_port: bool = False,
@@ -283,7 +284,7 @@ class Registry:
 
     async def _open_portable(
         self,
-        endpoint: Endpoint,
+        endpoint: Receiver,
         sock: socket.socket | None,
         family: int,
         local: Address | None,

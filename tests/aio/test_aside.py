@@ -58,14 +58,15 @@ async def test_who_asks_while_nobody_serves_asks_again() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="EOPNOTSUPP elsewhere")
 @pytest.mark.parametrize("lane", ["auto", "off"])
-async def test_peers_stay_and_the_port_is_left(lane: str) -> None:
+@pytest.mark.parametrize("bound", [HOST, "0.0.0.0"])
+async def test_peers_stay_and_the_port_is_left(lane: str, bound: str) -> None:
     """Each peer's datagrams still come here; whoever binds the port then gets all others.
 
     The second server has a socket of its own, as in another process: the first has stepped aside.
     """
     port = free_port()
     config = rudp.Config(lane=lane)  # type: ignore[arg-type]
-    first = await rudp.start_server(echo, HOST, port, reuse_port=True, config=config)
+    first = await rudp.start_server(echo, bound, port, reuse_port=True, config=config)
     peers = [
         await rudp.open_connection(HOST, port, local_addr=(HOST, 0), config=config)
         for _ in range(5)
@@ -82,7 +83,7 @@ async def test_peers_stay_and_the_port_is_left(lane: str) -> None:
         seconds += 1
         await echo(reader, writer)
 
-    second = await rudp.start_server(note, HOST, port, reuse_port=True)
+    second = await rudp.start_server(note, bound, port, reuse_port=True)
     for streams in peers:
         word = bytes(500_000)
         assert await ask(streams, word) == word
