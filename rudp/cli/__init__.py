@@ -20,6 +20,7 @@ COMMANDS: Final = {
     for name, module in (
         *((name, name) for name in ("demo", "drill", "lab", "decode", "report", "echo", "nc")),
         *(("perf", "perf"), ("relay", "relay"), ("rendezvous", "rendezvous"), ("exec", "program")),
+        *(("ss", "ss"), ("top", "top")),
     )
 }
 """By name the module, which is imported when it is needed: all of them take longer than most."""

@@ -76,8 +76,8 @@ class Address:
     ) -> asyncio.Server | rudp.Server:
         """Accept connections; rudp's use *config* and, if given, TLS with *context*.
 
-        *options*: ``family=`` and ``reuse_port=`` of either's ``create_server``.  Raises
-        :class:`OSError`.
+        *options*: ``family=`` and ``reuse_port=`` of either's ``create_server``, and ``tracer=`` of
+        rudp's.  Raises :class:`OSError`.
         """
         host = self.host or None
         if self.scheme == "tcp":
@@ -88,9 +88,9 @@ class Address:
         )
 
     async def connect(
-        self, factory: Callable[[], P], config: rudp.Config, *, family: int = 0, **tls: Any
+        self, factory: Callable[[], P], config: rudp.Config, *, family: int = 0, **options: Any
     ) -> tuple[asyncio.Transport, P]:
-        """Open a connection; rudp's use *config* and, if given, ``ssl=`` and ``server_hostname=``.
+        """Open a connection; rudp's use *config* and, if given, other *options*, such as ``ssl=``.
 
         *family*: of :mod:`socket`, 0 for any.
 
@@ -100,7 +100,7 @@ class Address:
             loop = asyncio.get_running_loop()
             return await loop.create_connection(factory, self.host, self.port, family=family)
         return await rudp.create_connection(
-            factory, self.host, self.port, family=family, config=config, **tls
+            factory, self.host, self.port, family=family, config=config, **options
         )
 
 

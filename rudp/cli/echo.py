@@ -8,7 +8,7 @@ import asyncio
 import functools
 from typing import Final, cast
 
-from rudp.cli import address, output, running, service, settings
+from rudp.cli import address, output, recording, running, service, settings
 from rudp.cli.address import Address
 from rudp.cli.service import Listening
 from rudp.cli.splice import reset
@@ -36,6 +36,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     service.add_options(parser)
     settings.add_options(parser, connects=False)
     settings.add_tls_options(parser)
+    recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
@@ -54,6 +55,7 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             settings.config(options),
             context,
             reuse_port=options.reuse_port,
+            **record.watching("server"),
         )
         try:
             for where in listening.addresses:
@@ -70,7 +72,9 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             listening.close()
             echoes.end()
 
-    return running.run(parser, options, main, serves=True)
+    with recording.Recording(parser, options, ["server"] if is_rudp else []) as record:
+        status = running.run(parser, options, main, serves=True)
+    return record.status(status)
 
 
 class Echoes:

@@ -11,7 +11,7 @@ import sys
 from typing import Any, Final
 
 import rudp
-from rudp.cli import address, arguments, output, running, settings, stdio
+from rudp.cli import address, arguments, output, recording, running, settings, stdio
 from rudp.cli.address import Address
 from rudp.cli.session import Ends, Session
 from rudp.cli.splice import reset
@@ -63,6 +63,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
     settings.add_tls_options(parser, passes_on=True)
+    recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
@@ -91,13 +92,21 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     say = output.Output()
     if options.verbose or options.json:
         say = output.make(as_json=options.json, file=sys.stderr, lasting=True)
-    carrier = Carrier(options, say, parser.prog)
-    if punching is not None:
-        return running.run(parser, options, lambda: carrier.punch(punching))
-    assert where is not None
-    if options.listen:
-        return running.run(parser, options, lambda: carrier.listen(where, context))
-    return running.run(parser, options, lambda: carrier.connect(where, tls))
+    point = "server" if options.listen else "client"
+    with recording.Recording(parser, options, [point] if is_rudp else []) as record:
+        carrier = Carrier(options, say, parser.prog, record.watching(point))
+        if punching is not None:
+            if (tracer := record.tracer(point)) is not None:
+                punching["tracer"] = tracer
+            main = functools.partial(carrier.punch, punching)
+        elif where is None:
+            raise AssertionError("without an address there is a room")
+        elif options.listen:
+            main = functools.partial(carrier.listen, where, context)
+        else:
+            main = functools.partial(carrier.connect, where, tls)
+        status = running.run(parser, options, main)
+    return record.status(status)
 
 
 def _where(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Address:
@@ -122,8 +131,15 @@ def _where(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Addr
 class Carrier:
     """Opens connections, and carries both directions of each to their ends."""
 
-    def __init__(self, options: argparse.Namespace, say: output.Output, prog: str) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        say: output.Output,
+        prog: str,
+        watching: dict[str, Any],
+    ) -> None:
         self._options = options
+        self._watching = watching
         self._config = settings.config(options, heeds_refusals=True)
         self._say = say
         self._prog = prog
@@ -144,6 +160,7 @@ class Carrier:
                 self._config,
                 family=settings.family(self._options),
                 **tls,
+                **self._watching,
             )
         await self._carry(session, where.scheme, ends)
         return 0
@@ -164,6 +181,7 @@ class Carrier:
             self._config,
             context,
             family=settings.family(self._options),
+            **self._watching,
         )
         try:
             for name in address.addresses(where.scheme, server):

@@ -14,7 +14,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import rudp
 from rudp.cli import address, arguments, running, stdio
@@ -132,11 +132,12 @@ class Listening:
         context: ssl.SSLContext | None,
         *,
         reuse_port: bool,
+        **watching: Any,
     ) -> "Listening":
-        """Listen on *where*.  Raises :class:`OSError`."""
+        """Listen on *where*; *watching*: ``tracer=``, of rudp's.  Raises :class:`OSError`."""
         listening = cls(where.scheme, shares=reuse_port)
         if where.host != HANDED_OVER:
-            options = {"reuse_port": True} if reuse_port else {}
+            options = watching | ({"reuse_port": True} if reuse_port else {})
             if reuse_port:  # what is for a process that ends may come here, and is none of ours
                 config = dataclasses.replace(config, resets_max=0)
             listening._servers.append(await where.listen(factory, config, context, **options))
@@ -151,7 +152,12 @@ class Listening:
                     server = await loop.create_server(factory, sock=sock, backlog=address.BACKLOG)
                 else:
                     server = await rudp.create_server(
-                        factory, sock=sock, backlog=address.BACKLOG, ssl=context, config=config
+                        factory,
+                        sock=sock,
+                        backlog=address.BACKLOG,
+                        ssl=context,
+                        config=config,
+                        **watching,
                     )
                 listening._servers.append(server)
         except BaseException:

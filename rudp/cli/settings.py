@@ -99,6 +99,7 @@ def config(options: argparse.Namespace, *, heeds_refusals: bool = False) -> rudp
         keepalive=KEEPALIVE,
         keepalive_count=KEEPALIVE_COUNT,
         **(HEEDFUL if heeds_refusals else {}),
+        visible=True,
     )
 
 

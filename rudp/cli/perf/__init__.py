@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from rudp.cli import arguments, output, running, settings
+from rudp.cli import arguments, output, recording, running, settings
 from rudp.cli.address import Address
 from rudp.cli.perf import client, plot, request, server
 
@@ -52,6 +52,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     _add_test_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_tls_options(parser)
+    recording.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
 
@@ -173,9 +174,12 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser, options, listens=options.server, connects=not options.server
     )
     if options.server:
-        return running.run(
-            parser, options, lambda: server.serve(options, context, say), serves=True
-        )
+        with recording.Recording(parser, options, ["server"]) as record:
+            tracer = record.tracer("server")
+            status = running.run(
+                parser, options, lambda: server.serve(options, context, say, tracer), serves=True
+            )
+        return record.status(status)
     try:
         asked = _request(options)
     except ValueError as error:
@@ -188,7 +192,12 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.error("-1 is for the server")
     if options.plot is not None and not plot.is_there():
         parser.error("--plot needs matplotlib: pip install 'aiorudp[plot]'")
-    return running.run(parser, options, lambda: client.measure(options, asked, tls, say))
+    with recording.Recording(parser, options, ["client"]) as record:
+        tracer = record.tracer("client")
+        status = running.run(
+            parser, options, lambda: client.measure(options, asked, tls, say, tracer)
+        )
+    return record.status(status)
 
 
 def _settle_address(options: argparse.Namespace) -> None:

@@ -74,10 +74,14 @@ class Ends(NamedTuple):
 
 
 async def measure(
-    options: argparse.Namespace, request: Request, tls: dict[str, Any], say: output.Output
+    options: argparse.Namespace,
+    request: Request,
+    tls: dict[str, Any],
+    say: output.Output,
+    tracer: rudp.Tracer | None,
 ) -> int:
     """Run the test that is asked for."""
-    client = Client(options, request, tls, say)
+    client = Client(options, request, tls, say, tracer)
     try:
         await client.run()
         client.draw()
@@ -96,8 +100,10 @@ class Client:
         request: Request,
         tls: dict[str, Any],
         say: output.Output,
+        tracer: rudp.Tracer | None,
     ) -> None:
         self._options = options
+        self._tracer = tracer
         self._config = settings.config(options)
         self._request = request
         self._tls = tls
@@ -155,6 +161,7 @@ class Client:
                 where.port,
                 family=settings.family(self._options),
                 config=self._config,
+                tracer=self._tracer,
                 **self._tls,
             )
         self._writers.append(streams[1])
