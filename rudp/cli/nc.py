@@ -62,7 +62,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     settings.add_family_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
-    settings.add_tls_options(parser, passes_on=True)
+    group = settings.add_tls_options(parser, passes_on=True)
+    group.add_argument(
+        "--ssl-server",
+        action="store_true",
+        help="with --punch: be the server of TLS; the other side is its client",
+    )
     recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
@@ -77,18 +82,19 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if punching is not None:
         if options.host is not None or options.listen or options.family:
             parser.error("with --punch there is no HOST, no PORT, no -l, no -4 and no -6")
-        punching["wait"] = None
     else:
         where = _where(parser, options)
     if options.keep_open and not options.listen:
         parser.error("-k needs -l")
+    if options.ssl_server and (punching is None or not options.ssl):
+        parser.error("--ssl-server is for --punch with --ssl")
     is_rudp = where is None or where.scheme == "rudp"
+    serves = options.listen or options.ssl_server
     context, tls = settings.tls(
-        parser,
-        options,
-        listens=options.listen and is_rudp,
-        connects=not options.listen and is_rudp,
+        parser, options, listens=serves and is_rudp, connects=is_rudp and not serves
     )
+    if punching is not None:
+        punching |= {"wait": None, **settings.punching_tls(parser, context, tls)}
     say = output.Output()
     if options.verbose or options.json:
         say = output.make(as_json=options.json, file=sys.stderr, lasting=True)
