@@ -25,7 +25,7 @@ TABLE = """\
 __main__ → cli → labs → testing
 rudp | metrics
 aio.program → aio.carrier → aio.rule · aio.standing | nat
-aio.streams → aio.connect · aio.server · aio.delivery · aio.visible → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news → aio.book
+aio.streams → aio.connect · aio.server · aio.delivery · aio.visible → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news · aio.aside → aio.book
 live
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
@@ -72,7 +72,7 @@ ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info
 """Of these modules the core uses nothing but these names."""
 
 EXTRAS = {
-    "cli": {"prometheus_client", "rich", "uvloop"},
+    "cli": {"matplotlib", "prometheus_client", "rich", "uvloop"},
     "aio": {"uvloop"},
     "keys": {"cryptography"},
     "metrics": {"opentelemetry", "prometheus_client"},

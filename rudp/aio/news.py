@@ -73,3 +73,22 @@ def _name(connection: Connection) -> str:
     peer, _ = connection.path
     ports = connection.ports
     return f"port {ports >> 16} to {name_of((peer[0], ports & 0xFFFF))}"
+
+
+def say_lost(connection: Connection) -> None:
+    """The program ends, and nobody else will hear that not all of *connection* has arrived.
+
+    Where only the acknowledgement of our end is missing, nothing is lost to a peer that has ended
+    too, nor to a user who aborts.
+    """
+    name = name_of(connection.path[0])
+    octets = connection.undelivered_octets
+    if octets:
+        logger.error(
+            "%s has not acknowledged the last %d octet%s of a stream that was closed, nor its end",
+            name,
+            octets,
+            "s"[: octets != 1],
+        )
+    elif not (connection.fin_received or connection.was_let_go):
+        logger.error("%s has not acknowledged the end of a stream that was closed", name)

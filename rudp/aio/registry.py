@@ -18,6 +18,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rudp.aio.aside import Told
 from rudp.aio.book import Book
 from rudp.aio.endpoint import Endpoint, cannot_bind
 from rudp.aio.kinds import has_real_network, watches_descriptors
@@ -26,7 +27,7 @@ from rudp.aio.watch import last_words
 from rudp.config import Config, DatagramIo
 from rudp.core.life.fastopen import Visits
 from rudp.core.segment.addresses import is_ipv6
-from rudp.core.segment.transmit import Address
+from rudp.core.segment.transmit import Address, Path
 from rudp.udp.own import QuietSocket
 from rudp.udp.port import Port, Receiver, ask_for_buffers, lend_address
 from rudp.udp.portable import PortablePort
@@ -193,7 +194,7 @@ class Registry:
         """
         key = local, self._datagram_io(config)
         endpoint = self._servers.get(key)
-        if endpoint is None or endpoint.closed or not local[1]:
+        if endpoint is None or endpoint.closed or endpoint.aside or not local[1]:
             endpoint = await self._open(
                 Endpoint,
                 config,
@@ -209,6 +210,22 @@ class Registry:
             endpoint.take_back()
         endpoint.claim(port or int(endpoint.sockname[1]), shares=reuse_port)
         return endpoint
+
+    async def step_aside(self, endpoint: Endpoint, config: Config) -> None:
+        """Leave the address of *endpoint* to others that share it; see :mod:`rudp.aio.aside`."""
+        if not self._real or endpoint.aside:
+            return
+        way, family = self._datagram_io(config), endpoint.socket.family
+        host, port, *rest = endpoint.sockname
+
+        async def make(path: Path) -> Port:
+            peer, local = path
+            sock = _make_socket(
+                family, (local or host, port, *rest), peer, reuse_address=False, reuse_port=True
+            )
+            return await self._open_port(way, family, None, Told(endpoint, local), None, sock)
+
+        await endpoint.step_aside(make)
 
     def abandon(self) -> None:
         """In a process that was forked: all endpoints that have a socket are the parent's."""
@@ -301,7 +318,7 @@ class Registry:
         way: DatagramIo,
         family: int,
         remote: Address | None,
-        endpoint: Endpoint,
+        endpoint: Receiver,
         local: Address | None,
         sock: socket.socket | None = None,
         reuse_port: bool = False,
@@ -318,7 +335,7 @@ class Registry:
 
     async def _open_portable(
         self,
-        endpoint: Endpoint,
+        endpoint: Receiver,
         sock: socket.socket | None,
         family: int,
         local: Address | None,

@@ -10,7 +10,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import rudp
 from rudp.cli import running, stdio
@@ -27,7 +27,14 @@ INTERRUPTED: Final = 130
 
 
 class Parser(argparse.ArgumentParser):
-    """One that tells if its help cannot be written, and bears it if its errors cannot."""
+    """One that tells if its help cannot be written, and bears it if its errors cannot.
+
+    An error is one line, which the usage of all options would push out of sight.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Say what cannot be used; end with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is sys.stdout:

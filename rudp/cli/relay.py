@@ -17,8 +17,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import rudp
-from rudp.cli import address, arguments, metrics, output, recording, running, settings
+from rudp.cli import address, arguments, metrics, output, recording, running, service, settings
 from rudp.cli.address import Address
+from rudp.cli.service import Listening
 from rudp.cli.splice import Leg, Pair
 from rudp.trace.words import octets
 
@@ -30,8 +31,8 @@ PUNCH: Final = "punch"
 AGAIN: Final = 2.0
 """Seconds after a meeting that failed until the next."""
 
-GRACE: Final = 5.0
-"""Seconds that a relay which is told to end takes to deliver what it has taken."""
+DELIVERY: Final = 5.0
+"""Seconds that a relay which ends takes to deliver what it has taken."""
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,10 +41,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "relay",
         help="carry connections on, from TCP to rudp and from rudp to TCP",
         description="Carry each connection to LISTEN on to TARGET, until Ctrl-C or SIGTERM. "
-        "Addresses are tcp://HOST:PORT or rudp://HOST:PORT; without HOST, LISTEN means all "
-        "addresses of this machine. With --punch one of them is the word punch.",
+        f"Addresses are {address.FORM}; without HOST, LISTEN means all addresses of this machine. "
+        "It may be the word systemd: then the sockets are those that a supervisor hands over. "
+        "With --punch one of the two is the word punch.",
     )
-    parser.add_argument("listen", type=_or_punch(Address.to_listen), metavar="LISTEN")
+    parser.add_argument("listen", type=_or_punch(service.to_listen), metavar="LISTEN")
     parser.add_argument("target", type=_or_punch(Address.to_connect), metavar="TARGET")
     parser.add_argument(
         "--max-connections",
@@ -57,6 +59,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     metrics.add_options(parser)
     running.add_options(parser)
+    service.add_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
     settings.add_tls_options(parser, passes_on=True)
@@ -112,7 +115,7 @@ class Relay:
     ) -> None:
         self._options = options
         self._punching: rudp.PunchOptions = punching or {}
-        self._config = settings.config(options)
+        self._config = settings.config(options, heeds_refusals=True)
         self._record = record
         self._tls = tls | record.watching("target")
         punched = record.tracer("listen" if options.listen.host == PUNCH else "target")
@@ -122,6 +125,7 @@ class Relay:
         self._pairs: dict[Pair, asyncio.Task[None]] = {}
         self._peers: dict[Pair, str] = {}
         self._idle = asyncio.Event()
+        self._over = False
         self._served = 0
         self._there = 0
         self._back = 0
@@ -129,51 +133,70 @@ class Relay:
     async def run(self, context: Any) -> int:
         """Listen, with TLS if there is a *context*, until cancelled.
 
-        Then deliver what was taken, unless cancelled again, and reset what is open.
+        If that is by SIGTERM, give the connections the grace to end.  Then deliver what was taken,
+        unless cancelled again, and reset what is open.
         """
         options = self._options
-        listening: Any  # what is to be ended at the end
+        meeting: asyncio.Task[None] | None = None
+        listening: Listening | None = None
         if options.listen.host == PUNCH:
-            listening = asyncio.create_task(self._meet())
+            meeting = asyncio.create_task(self._meet())
             self._say.line(f"meeting at {options.rendezvous}, for {options.target}")
             self._say.event("meeting", rendezvous=options.rendezvous, target=str(options.target))
         else:
-            watching = self._record.watching("listen")
-            listening = server = await options.listen.listen(
-                self._accept, self._config, context, **watching
+            listening = await Listening.on(
+                options.listen,
+                self._accept,
+                self._config,
+                context,
+                reuse_port=options.reuse_port,
+                **self._record.watching("listen"),
             )
             target = PUNCH if options.target.host == PUNCH else str(options.target)
-            for where in address.addresses(options.listen.scheme, server):
+            for where in listening.addresses:
                 self._say.line(f"listening on {where}, for {target}")
                 self._say.event("listening", address=where, target=target)
+        service.notify("READY=1")
+        delivers = True
         try:
             while True:
                 await asyncio.sleep(STATUS_INTERVAL)
-                if isinstance(listening, asyncio.Task) and listening.done():
-                    listening.result()
+                if meeting is not None and meeting.done():
+                    meeting.result()
                 self._say.status(self._figures())
+        except asyncio.CancelledError as ended:
+            if service.wants_grace(ended):
+                if meeting is not None:
+                    meeting.cancel()
+                delivers = False  # unless nobody is in a hurry
+                await service.drain(listening, options.grace, lambda: not self._pairs)
+                delivers = True
+            raise
         finally:
-            if isinstance(listening, asyncio.Task):
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
-            else:
-                listening.close()
+            if meeting is not None:
+                meeting.cancel()
+                await asyncio.gather(meeting, return_exceptions=True)
             try:
-                await self._stop(ConnectionAbortedError("the relay was ended"))
+                await self._stop(ConnectionAbortedError("the relay was ended"), delivers=delivers)
             finally:
+                if listening is not None:
+                    listening.close()
                 self._say.close()
                 self._say.line(self._figures())
                 self._say.event(
                     "stopped", connections=self._served, there=self._there, back=self._back
                 )
 
-    async def _stop(self, why: OSError) -> None:
-        for pair in list(self._pairs):
-            pair.stop(why)
+    async def _stop(self, why: OSError, *, delivers: bool) -> None:
+        """Take nothing more, deliver what was taken if it *delivers*, and reset."""
+        self._over = True
         try:
-            if self._pairs:
+            if delivers:
+                for pair in list(self._pairs):
+                    pair.stop(why)
+            if delivers and self._pairs:
                 self._idle.clear()
-                async with asyncio.timeout(GRACE):
+                async with asyncio.timeout(DELIVERY):
                     await self._idle.wait()
         except TimeoutError:
             pass
@@ -195,7 +218,7 @@ class Relay:
 
     def _open(self, pair: Pair) -> None:
         """Open the other leg of *pair*."""
-        if len(self._pairs) >= self._options.max_connections:
+        if self._over or len(self._pairs) >= self._options.max_connections:
             pair.cut()
             return
         peer = self._peers[pair] = address.name(self._options.listen.scheme, pair.near.transport)

@@ -30,6 +30,10 @@ class FailedError(Exception):
     """What the command was for cannot be done; the text says why."""
 
 
+class ReaderGoneError(FailedError):
+    """Whoever read the output reads no more: nobody is left to be told."""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the options of every command that runs on an event loop."""
     parser.add_argument(
@@ -62,6 +66,9 @@ def run(
     except (OSError, EOFError, FailedError) as error:
         with contextlib.suppress(OSError):  # which may be the very error
             stdio.flush()
+        broken = isinstance(error, BrokenPipeError) and stdio.reader_is_gone(sys.stdout)
+        if broken or isinstance(error, ReaderGoneError):
+            return 1
         stdio.complain(f"{parser.prog}: {in_words(error)}")
         return 1
 
@@ -89,7 +96,7 @@ async def _supervised(prog: str, main: Callable[[], Coroutine[Any, Any, int]], s
 
     def stop(number: int) -> None:
         received.append(number)
-        task.cancel()
+        task.cancel(signal.Signals(number).name)
 
     for name in ENDING:
         number = getattr(signal, name, None)

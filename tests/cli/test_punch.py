@@ -135,8 +135,8 @@ def test_what_a_rendezvous_refuses_is_told(rudp: Commands) -> None:
         (["nc", "--punch", "x", "--rendezvous", "x", "--ssl-server"], "is for --punch with --ssl"),
         (["nc", "--ssl", "--ssl-server", "localhost", "7"], "--ssl-server is for --punch with"),
         (["nc", "--punch", "x", "--rendezvous", "tcp://x:1"], "is no rendezvous such as"),
-        (["nc"], "the following arguments are required: PORT"),
-        (["nc", "-l", "x"], "argument PORT: 'x' is not a port"),
+        (["nc"], "which address? HOST PORT, or HOST:PORT"),
+        (["nc", "-l", "x"], "'x' is not a port"),
         (["relay", "tcp://:1", "punch"], "--punch is for one of LISTEN and TARGET"),
         (
             ["relay", "--punch", "x", "--rendezvous", "x", "punch", "punch"],

@@ -101,7 +101,8 @@ def test_as_json(look: Run, visited: tuple[Command, Command]) -> None:
     program, connection = map(json.loads, out.splitlines())
     assert (program["event"], program["pid"]) == ("program", echo.process.pid)
     assert connection["event"] == "connection"
-    assert (connection["bytes_received"], connection["bytes_acked"]) == (5, 5)
+    assert connection["bytes_received"] == 5
+    assert connection["bytes_acked"] in (0, 5)  # the acknowledgement may be delayed
     assert connection["opened"] == "there"
 
 

@@ -80,6 +80,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         try:
             status = asyncio.run(Demo(options, file, record).run())
         except OSError as error:
+            if stdio.reader_is_gone(sys.stdout):
+                raise
             stdio.complain(f"rudp demo: the transfer failed: {running.in_words(error)}")
             status = 1
     return record.status(status)

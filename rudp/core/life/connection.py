@@ -18,6 +18,7 @@ from rudp.core.life.expiry import timers_expire
 from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.numbers import AnyLane
+from rudp.core.life.refusals import Refusals
 from rudp.core.life.status import status, times
 from rudp.core.life.steady import enter, lane_for, leave
 from rudp.core.life.tally import Tally
@@ -26,6 +27,7 @@ from rudp.core.life.tcb import (
     UNREACHABLE,
     Opened,
     Tcb,
+    open_refused,
     reset_by_peer,
 )
 from rudp.core.segment.addresses import host_of
@@ -622,7 +624,8 @@ class Connection:
         an open that has heard nothing yet, as in Linux (RFC 5461 §4.1), and a closed port every
         open; later on everything is soft, for an attacker can forge them (RFC 5927, SHLD-26).
         But a closed port ends a connection that only waits for the ACK of its FIN: the peer has
-        closed too, and its process is gone.
+        closed too, and its process is gone; and any that is told to heed it, ``Config.unreachable``
+        times in a row.
         """
         tcb = self._tcb
         sender = tcb.sender
@@ -656,6 +659,22 @@ class Connection:
             tcb.die(None if sender.data_acked else reset_by_peer(), now)
             return
         tcb.hinder(code, now)
+        if code == errno.ECONNREFUSED and quoted_seq is not None and tcb.syn_acked:
+            self._refused(now)
+
+    def _refused(self, now: float) -> None:
+        """The peer's host says that its port is closed: believe that often enough, if at all."""
+        tcb = self._tcb
+        limit = tcb.config.unreachable
+        if limit is None:
+            return
+        if tcb.refusals is None:
+            tcb.refusals = Refusals()
+        flight_time = max(tcb.config.min_rto, tcb.sender.flight.rtt.srtt or 0.0)
+        if tcb.refusals.note(tcb.last_heard, flight_time, now) >= limit:
+            error = reset_by_peer()
+            error.__cause__ = open_refused()
+            tcb.die(error, now)
 
     def stood_still(self, seconds: float) -> None:
         """Hold the time for which nobody could act against neither side (RFC 9293 §3.8.3)."""

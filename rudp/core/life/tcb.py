@@ -17,6 +17,7 @@ from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.progress import FirstWord, Progress
+from rudp.core.life.refusals import Refusals
 from rudp.core.life.roaming import Roaming
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.receive.promises import START
@@ -142,6 +143,7 @@ class Tcb:
         "reading",
         "receiver",
         "recorder",
+        "refusals",
         "reset",
         "roaming",
         "scaling",
@@ -207,6 +209,7 @@ class Tcb:
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
         self.obstacle: tuple[OSError, float] | None = None  # what was in the way last, and when
+        self.refusals: Refusals | None = None  # if it may die of them, and there were any
         self.events = 0
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
