@@ -20,6 +20,7 @@ from rudp.cli import (
     lab,
     nc,
     perf,
+    playground,
     program,
     relay,
     rendezvous,
@@ -29,7 +30,7 @@ from rudp.cli import (
 )
 
 COMMANDS: Final = (
-    demo, drill, lab, decode, report, echo, nc, perf, relay, rendezvous, program
+    demo, drill, lab, playground, decode, report, echo, nc, perf, relay, rendezvous, program
 )  # fmt: skip
 
 INTERRUPTED: Final = 130
