@@ -16,6 +16,7 @@ from typing import Any, Final
 from rudp.config import CONGESTION
 from rudp.labs.catalogue import LABS
 from rudp.playground import lab, pyodide, wheel
+from rudp.playground.play import run
 from rudp.playground.scenarios import SCENARIOS
 from rudp.playground.setting import PROGRAM_MAX, RANGES, Setting
 from rudp.trace import report
@@ -46,6 +47,10 @@ def build(folder: Path, *, wheel_file: Path | None = None, archive: Path | None 
     files["report.html"] = report.frame(".").encode()
     files |= {name: text.encode() for name, text in report.shared_files().items()}
     files["choices.json"] = json.dumps(choices(), separators=(",", ":")).encode()
+    files |= {
+        f"begin-{name}.json": run(Setting.parse(json.dumps({"scenario": name}))).answer().encode()
+        for name in SCENARIOS
+    }
     files |= wheels
     sizes = {
         f"pyodide/{name}": (folder / "pyodide" / name).stat().st_size for name in pyodide.FILES

@@ -70,12 +70,12 @@ def report(
     page = _text("page.html")
     fixed = len(_filled(page, fields).encode())
     room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
-    packed = [
+    texts = [
         _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room)
         for each, name in zip(connections, names, strict=False)
     ]
     fields["runs"] = "\n".join(
-        f'<script type="text/plain" class="run">{each}</script>' for each in packed
+        f'<script type="text/plain" class="run">{each}</script>' for each in texts
     )
     return _filled(page, fields)
 
