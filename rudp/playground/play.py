@@ -122,6 +122,7 @@ class _Run:
         self.setting = setting
         self.log = EventLog(seed=int(setting.seed), script=str(setting.script()), sink=self._count)
         self._way: FaultyWay | None = None
+        self._writers: list[asyncio.StreamWriter] = []
         self._events = 0
         self._failure = ""
         self._timer: asyncio.Timeout | None = None
@@ -161,12 +162,13 @@ class _Run:
         for name in ("client", "server"):
             if not asyncio.iscoroutinefunction(program.get(name)):
                 raise race.ProgramError(f"there is no: async def {name}(reader, writer)")
-        return _Programs(self.setting, program["client"], program["server"]).run
+        programs = program["client"], program["server"]
+        return _Programs(self.setting, *programs, self._writers).run
 
     def _race(self, factory: Callable[[int, int], rudp.Controller]) -> Callable[[], Awaitable[str]]:
         async def main() -> str:
             settings = config_of(self.setting)
-            self._flows = await race.run(settings, factory, CLIENT[0], SERVER[0])
+            self._flows = await race.run(settings, factory, CLIENT[0], SERVER[0], self._writers)
             return ""
 
         return main
@@ -200,7 +202,10 @@ class _Run:
                     problem = f"it was ended after {EVENTS_MAX} events"
             else:
                 problem = _told(error)
-        return problem or self._failure, self.log.recording
+        recording = self.log.recording
+        for writer in self._writers:  # what is left open is no part of the story
+            writer.transport.abort()
+        return problem or self._failure, recording
 
     def _take_failure(self, _: object, context: dict[str, Any]) -> None:
         """Something of the user's has raised where nobody waits for it: a task, a controller."""
@@ -220,8 +225,15 @@ Program = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 class _Programs:
     """The client's program and the server's, on one connection."""
 
-    def __init__(self, setting: Setting, client: Program, server: Program) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        client: Program,
+        server: Program,
+        writers: list[asyncio.StreamWriter],
+    ) -> None:
         self._setting = setting
+        self._writers = writers
         self._client = client
         self._server = server
         self._waiting: dict[str, Any] = {}
@@ -262,6 +274,7 @@ class _Programs:
         writer: asyncio.StreamWriter,
     ) -> None:
         """Run one program; if it fails its connection is aborted, as where a process ends."""
+        self._writers.append(writer)
         self._waiting[side] = running = program(reader, writer)
         try:
             await running

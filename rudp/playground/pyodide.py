@@ -80,7 +80,9 @@ def fetch() -> Path:
                 said = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
                 raise FetchError(f"{_wanted()}, and npm cannot fetch it: {said[0]}")
             fetched = Path(folder) / ARCHIVE
-            _check(fetched)
+            if not fetched.exists():
+                raise FetchError(f"{_wanted()}, and npm has written no {ARCHIVE}")
+            check(fetched)
             fetched.replace(kept)
     except subprocess.TimeoutExpired:
         raise FetchError(f"{_wanted()}, and npm has not answered in {TIMEOUT:.0f} s") from None
@@ -92,10 +94,8 @@ def fetch() -> Path:
 def unpack(archive: Path, folder: Path) -> None:
     """Write :data:`FILES` of *archive* into *folder*, which exists.
 
-    Raises :class:`FetchError` if it is not the file that :data:`INTEGRITY` stands for, and
-    :class:`OSError` if it cannot be read or written.
+    *archive* has passed :func:`check`.  Raises :class:`OSError`.
     """
-    _check(archive)
     with tarfile.open(archive) as tar:
         for name in FILES:
             member = tar.extractfile(f"package/{name}")
@@ -104,7 +104,11 @@ def unpack(archive: Path, folder: Path) -> None:
                 shutil.copyfileobj(member, file)
 
 
-def _check(archive: Path) -> None:
+def check(archive: Path) -> None:
+    """Raise :class:`FetchError` unless *archive* is the file that :data:`INTEGRITY` stands for.
+
+    Raises :class:`OSError` if it cannot be read.
+    """
     digest = hashlib.sha512(archive.read_bytes()).digest()
     if f"sha512-{base64.b64encode(digest).decode()}" != INTEGRITY:
         raise FetchError(f"{archive} is not version {VERSION} of Pyodide, by its hash")

@@ -39,14 +39,15 @@ async def run(
     factory: Callable[[int, int], rudp.Controller],
     client: str,
     server: str,
+    writers: list[asyncio.StreamWriter],
 ) -> list[dict[str, Any]]:
     """Let both send; return for each its ``name``, ``octets`` that arrived and their ``share``.
 
-    *settings*: of :class:`rudp.Config`.  *client*, *server*: hosts.
+    *settings*: of :class:`rudp.Config`.  *client*, *server*: hosts.  *writers*: gets all that
+    are still open afterwards.
     """
     arrived = dict.fromkeys(PORTS, 0)
     flows: list[asyncio.Task[None]] = []
-    writers: list[asyncio.StreamWriter] = []
     async with asyncio.TaskGroup() as group:
         for name, port in PORTS.items():
             config = rudp.Config(
@@ -54,8 +55,9 @@ async def run(
             )
 
             async def take(
-                reader: asyncio.StreamReader, _: asyncio.StreamWriter, name: str = name
+                reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str = name
             ) -> None:
+                writers.append(writer)
                 while data := await reader.read(CHUNK):
                     arrived[name] += len(data)
 
@@ -68,9 +70,6 @@ async def run(
         await asyncio.sleep(SECONDS)
         for flow in flows:
             flow.cancel()
-        for writer in writers:
-            writer.transport.abort()
-        await asyncio.sleep(1.0)  # the resets arrive
     total = sum(arrived.values()) or 1
     return [
         {"name": name, "octets": octets, "share": octets / total}

@@ -39,6 +39,7 @@ def build(folder: Path, *, wheel_file: Path | None = None, archive: Path | None 
     if Pyodide cannot be had, and :class:`OSError`.
     """
     archive = archive or pyodide.fetch()
+    pyodide.check(archive)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pyodide").mkdir(exist_ok=True)
     pyodide.unpack(archive, folder / "pyodide")
