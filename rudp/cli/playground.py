@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from rudp.cli import output, stdio
-from rudp.playground.pyodide import FetchError
+from rudp.playground.pinned import FetchError
 from rudp.playground.site import build
 
 
@@ -16,7 +16,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="build the site on which rudp runs in a browser",
         description="Build a static site on which this rudp runs in a browser: scenarios to "
         "change, segments to lose by a click, programs of one's own, and the labs. Any web server "
-        "can serve it: python -m http.server -d DIR. The first time npm fetches Pyodide, 6.5 MB.",
+        "can serve it: python -m http.server -d DIR. The first time npm fetches Pyodide, 6.5 MB, "
+        "and pip what finds the smallest faults in labs.",
     )
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="the folder to write")
     parser.add_argument(
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return 1 if the site cannot be built."""
     folder = Path(options.output)
     try:
-        build(folder, wheel_file=options.wheel, archive=options.pyodide)
+        without = build(folder, wheel_file=options.wheel, archive=options.pyodide)
     except FetchError as error:
         return _fail(str(error))
     except OSError as error:
@@ -44,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
     say = output.make(as_json=options.json)
     octets = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     say.line(f"{folder} written, {octets / 1e6:.1f} MB: python -m http.server -d {folder}")
-    say.event("written", path=os.fspath(folder), octets=octets)
+    for each in without:
+        say.line(f"It is without {each}")
+    say.event("written", path=os.fspath(folder), octets=octets, without=without)
     return 0
 
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from rudp.config import CONGESTION
 from rudp.labs.catalogue import LABS
-from rudp.playground import lab, pyodide, wheel
+from rudp.playground import lab, wheel
+from rudp.playground.pinned import FILES, HELPERS, PYODIDE, FetchError, unpack
 from rudp.playground.play import run
 from rudp.playground.scenarios import SCENARIOS
 from rudp.playground.setting import PROGRAM_MAX, RANGES, Setting
@@ -27,36 +28,36 @@ PAGE: Final = (
 )  # fmt: skip
 """The files of the page, in the folder ``page`` here."""
 
-HELPERS: Final = ("sortedcontainers", "hypothesis")
-"""What finds the smallest faults that break an answer to a lab; left out where it is missing."""
+_TABLE: Final = b"{{site}}"
+"""Where a script has the table."""
 
 
-def build(folder: Path, *, wheel_file: Path | None = None, archive: Path | None = None) -> None:
-    """Write the site into *folder*, which is made if it is not there.
+def build(
+    folder: Path, *, wheel_file: Path | None = None, archive: Path | None = None
+) -> list[str]:
+    """Write the site into *folder*, which is made if it is not there; return what it is without.
 
     *wheel_file*: this package's wheel, None for one of what is installed.  *archive*: the file of
-    the npm package pyodide, None to fetch it.  Raises :class:`rudp.playground.pyodide.FetchError`
+    the npm package pyodide, None to fetch it.  Raises :class:`rudp.playground.pinned.FetchError`
     if Pyodide cannot be had, and :class:`OSError`.
     """
-    archive = archive or pyodide.fetch()
-    pyodide.check(archive)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pyodide").mkdir(exist_ok=True)
-    pyodide.unpack(archive, folder / "pyodide")
-    wheels = dict(_wheels(wheel_file))
-    files = {name: _page(name) for name in PAGE}
-    files["report.html"] = report.frame(".").encode()
-    files |= {name: text.encode() for name, text in report.shared_files().items()}
-    files["choices.json"] = json.dumps(choices(), separators=(",", ":")).encode()
-    files |= {
-        f"begin-{name}.json": run(Setting.parse(json.dumps({"scenario": name}))).answer().encode()
-        for name in SCENARIOS
+    archive = archive or PYODIDE.fetch()
+    PYODIDE.check(archive)
+    mine = wheel.make() if wheel_file is None else (wheel_file.name, wheel_file.read_bytes())
+    helpers, without = _helpers()
+    wheels = dict([mine, *helpers])
+    begun = {name: run(json.dumps({"scenario": name})).answer() for name in SCENARIOS}
+    texts = report.shared_files() | {
+        "report.html": report.frame("."),
+        "choices.json": json.dumps(choices(), separators=(",", ":")),
+        **{f"begin-{name}.json": answer for name, answer in begun.items()},
     }
-    files |= wheels
-    sizes = {
-        f"pyodide/{name}": (folder / "pyodide" / name).stat().st_size for name in pyodide.FILES
-    }
-    whole = hashlib.sha256(f"{pyodide.INTEGRITY}{sorted(wheels)}".encode())
+    files = {name: _page(name) for name in PAGE} | wheels
+    files |= {name: text.encode() for name, text in texts.items()}
+    (folder / "pyodide").mkdir(parents=True, exist_ok=True)
+    unpack(archive, folder / "pyodide")
+    sizes = {f"pyodide/{name}": (folder / "pyodide" / name).stat().st_size for name in FILES}
+    whole = hashlib.sha256(PYODIDE.hash.encode())
     for name, data in sorted(files.items()):
         whole.update(f"{name} {len(data)}\n".encode() + data)
     table = {
@@ -64,19 +65,23 @@ def build(folder: Path, *, wheel_file: Path | None = None, archive: Path | None 
         "files": {name: len(data) for name, data in files.items()} | sizes,
         "wheels": list(wheels),
     }
-    text = json.dumps(table, indent=1).encode()
+    written = json.dumps(table, indent=1).encode()
     for name, data in files.items():
-        (folder / name).write_bytes(data.replace(b"{{site}}", text))
+        (folder / name).write_bytes(data.replace(_TABLE, written) if name in PAGE else data)
+    return without
+
+
+def _helpers() -> tuple[list[tuple[str, bytes]], list[str]]:
+    """Return the wheels that help, or without them what that means."""
+    try:
+        files = [each.fetch() for each in HELPERS]
+    except FetchError as error:
+        return [], [f"the search for the smallest faults in labs: {error}"]
+    return [(file.name, file.read_bytes()) for file in files], []
 
 
 def _page(name: str) -> bytes:
     return (resources.files(__package__) / "page" / name).read_bytes()
-
-
-def _wheels(wheel_file: Path | None) -> list[tuple[str, bytes]]:
-    """Return the wheels of the site, this package's first."""
-    mine = wheel.of_rudp() if wheel_file is None else (wheel_file.name, wheel_file.read_bytes())
-    return [mine, *filter(None, map(wheel.of, HELPERS))]
 
 
 def choices() -> dict[str, Any]:

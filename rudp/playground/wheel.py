@@ -1,13 +1,12 @@
-"""Wheels of what is installed here: pure Python, the same octets for the same files.
+"""A wheel of the rudp that is installed here: pure Python, the same octets for the same files.
 
-The site runs what the machine that builds it has installed, be it from an index or a checkout.
+The site runs what the machine that builds it runs, be it from an index or a checkout.
 """
 
 import base64
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -23,32 +22,17 @@ _STAMP: Final = (1980, 1, 1, 0, 0, 0)
 """When each file was made, as far as the archive tells."""
 
 
-def of_rudp() -> tuple[str, bytes]:
-    """Return the wheel of this package, its name and its octets."""
+def make() -> tuple[str, bytes]:
+    """Return the wheel, its name and its octets."""
     home = Path(rudp.__file__).parent
-    files = (path for path in home.rglob("*") if "__pycache__" not in path.parts)
-    return _wheel("aiorudp", ((path.relative_to(home.parent), path) for path in files))
-
-
-def of(name: str) -> tuple[str, bytes] | None:
-    """Return the wheel of a distribution that is installed, None if it is not."""
-    try:
-        files = metadata.files(name)
-    except metadata.PackageNotFoundError:
-        return None
-    if not files or any(file.suffix == ".pth" for file in files):
-        return None  # installed in place, or nobody knows from which files
-    inside = [file for file in files if ".." not in file.parts and "__pycache__" not in file.parts]
-    inside = [file for file in inside if not file.parts[0].endswith(".dist-info")]
-    return _wheel(name, ((Path(file), Path(str(file.locate()))) for file in inside))
-
-
-def _wheel(name: str, files: Iterable[tuple[Path, Path]]) -> tuple[str, bytes]:
-    """Return the wheel of distribution *name*; *files*: their places in it and on the disk."""
-    found = metadata.distribution(name)
-    stem = f"{name}-{found.version}"
+    found = metadata.distribution("aiorudp")
+    stem = f"aiorudp-{found.version}"
     about = f"{stem}.dist-info"
-    content = dict(_read(files))
+    content = {
+        path.relative_to(home.parent).as_posix(): path.read_bytes()
+        for path in home.rglob("*")
+        if path.is_file() and path.suffix not in _LEFT_OUT and "__pycache__" not in path.parts
+    }
     content[f"{about}/METADATA"] = (found.read_text("METADATA") or "").encode()
     content[f"{about}/WHEEL"] = (
         f"Wheel-Version: 1.0\nGenerator: rudp\nRoot-Is-Purelib: true\nTag: {TAG}\n".encode()
@@ -62,12 +46,6 @@ def _wheel(name: str, files: Iterable[tuple[Path, Path]]) -> tuple[str, bytes]:
             entry.compress_type = zipfile.ZIP_DEFLATED
             wheel.writestr(entry, data)
     return f"{stem}-{TAG}.whl", packed.getvalue()
-
-
-def _read(files: Iterable[tuple[Path, Path]]) -> Iterator[tuple[str, bytes]]:
-    for place, path in files:
-        if path.suffix not in _LEFT_OUT and path.is_file():
-            yield place.as_posix(), path.read_bytes()
 
 
 def _hash(data: bytes) -> str:

@@ -89,9 +89,8 @@ BODY = "async def server(r, w): await r.read()\n"
             "after 120 virtual seconds the client waits in line 3 and the server waits in line 1",
         ),
         (
-            f"{BODY}async def fail(): 1 / 0\nasync def client(r, w):\n"
-            "  t = asyncio.create_task(fail()); await asyncio.sleep(1); del t",
-            "line 2: ZeroDivisionError: division by zero",
+            f"{BODY}async def fail(): 1 / 0\nasync def client(r, w): await asyncio.gather(fail())",
+            "the client: line 2: ZeroDivisionError: division by zero",
         ),
     ],
 )
