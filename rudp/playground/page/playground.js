@@ -245,6 +245,7 @@ class Playground {
     byId("link").addEventListener("click", () => this.copyLink());
     byId("save").addEventListener("click", () => this.save());
     byId("program").addEventListener("input", () => (byId("original").disabled = false));
+    for (const side of ["left", "right"]) byId(`to-${side}`).addEventListener("click", () => byId(side).scrollIntoView());
     this.listenToKeys(byId("program"));
   }
 
