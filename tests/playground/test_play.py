@@ -1,6 +1,8 @@
 """What a setting of the playground leads to, in any Python."""
 
+import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from rudp.trace import Recording
 from rudp.trace.arrows import sides
 from rudp.trace.events import SegmentLost, SegmentSent, StateMoved
 from tests.labs.solutions import SLIPS, SOLUTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def play(**fields: Any) -> Any:
@@ -189,3 +193,11 @@ def test_a_lab_is_checked() -> None:
     assert told[0] == "questions, seed 1"
     broken = json.loads(lab_on_the_page.check("close", "1 +"))
     assert broken["verdict"]["problem"].startswith("the first line does not say")
+
+
+def test_the_page_for_teachers_has_all_that_a_link_may_have() -> None:
+    page = (ROOT / "docs" / "playground" / "teaching.md").read_text(encoding="utf-8")
+    rows = "\n".join(line for line in page.splitlines() if line.startswith("| `"))
+    words = {field.name for field in dataclasses.fields(Setting)} | set(SCENARIOS)
+    words |= set(choices()["congestion"])
+    assert not {word for word in words if f"`{word}`" not in rows}
