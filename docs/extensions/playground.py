@@ -7,13 +7,14 @@ since nothing is fetched here; elsewhere the directive says how to build it.
 
 import dataclasses
 import html
+import logging
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
+from sphinx.util.logging import getLogger
 from sphinx.util.docutils import SphinxDirective
 
 from rudp.labs.catalogue import LABS
@@ -25,7 +26,7 @@ from rudp.playground.site import build
 FOLDER: Final = "playground/site"
 """Where the playground is in the site."""
 
-log = logging.getLogger(__name__)
+log = getLogger(__name__)
 
 
 class Playground(SphinxDirective):
@@ -42,7 +43,8 @@ class Playground(SphinxDirective):
         words = html.escape(" ".join(self.content))
         if not is_at_hand():
             command = "<code>rudp playground -o DIR</code>"
-            text = f"{words} (in the playground, which {command} builds: <code>#{html.escape(setting)}</code>)"
+            where = f"<code>#{html.escape(setting)}</code>"
+            text = f"{words} (in the playground, which {command} builds: {where})"
         else:
             up = "../" * self.env.docname.count("/")
             text = f'<a href="{up}{FOLDER}/index.html#{html.escape(setting)}">{words}</a>'
@@ -72,6 +74,7 @@ def add_site(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     if is_at_hand():
+        logging.getLogger("rudp").setLevel(logging.WARNING)  # what connections tell is not wanted
         build(Path(app.outdir) / FOLDER)
     else:
         log.info("the site is without the playground: `rudp playground` fetches what it needs")
