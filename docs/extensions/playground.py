@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.logging import getLogger
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.logging import getLogger
 
 from rudp.labs.catalogue import LABS
 from rudp.playground import Setting
