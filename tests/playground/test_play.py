@@ -104,6 +104,7 @@ def test_what_is_wrong_with_a_program_is_said(program: str, problem: str) -> Non
     assert json.loads(played.answer())["problem"] == problem
 
 
+@pytest.mark.slow
 def test_a_program_that_floods_is_ended() -> None:
     flood = (
         "async def client(r, w):\n  while 1: w.write(bytes(99999)); await w.drain()\n"
