@@ -4,13 +4,16 @@ import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const SITE = {{site}};
 
-const NEEDED = ["pyodide/pyodide.asm.wasm", "pyodide/python_stdlib.zip", ...SITE.wheels];
+const [OURS, ...HELPERS] = SITE.wheels; // the others are for labs alone
+
+const NEEDED = ["pyodide/pyodide.asm.wasm", "pyodide/python_stdlib.zip", OURS];
 const TOTAL = NEEDED.reduce((sum, name) => sum + SITE.files[name], 0);
 
 // What a program of somebody else's shall not find here: what is kept for this site, and the network.
 const PRIVATE = ["caches", "indexedDB", "fetch", "XMLHttpRequest", "WebSocket", "WebTransport", "EventSource", "BroadcastChannel", "Worker"];
 
 let arrived = 0;
+let isLoaded = false;
 let log = "";
 
 // Tell how much has come.
@@ -19,7 +22,7 @@ function counted(response) {
   const counter = new TransformStream({
     transform(chunk, controller) {
       arrived += chunk.byteLength;
-      postMessage({ loaded: Math.min(arrived / TOTAL, 1) });
+      if (!isLoaded) postMessage({ loaded: Math.min(arrived / TOTAL, 1) });
       controller.enqueue(chunk);
     },
   });
@@ -32,17 +35,20 @@ function close() {
   }
 }
 
+const { fetch } = self;
+
+async function unpack(python, wheel) {
+  const response = await fetch(new URL(wheel, location).href);
+  if (!response.ok) throw new Error(`${wheel}: ${response.status}`);
+  python.unpackArchive(await counted(response).arrayBuffer(), "wheel");
+}
+
 async function load() {
-  const { fetch } = self;
   self.fetch = async (...wanted) => counted(await fetch(...wanted));
   const python = await loadPyodide({ indexURL: new URL("pyodide/", location).href, jsglobals: {}, stdout() {}, stderr() {} });
-  for (const wheel of SITE.wheels) {
-    const response = await self.fetch(new URL(wheel, location).href);
-    if (!response.ok) throw new Error(`${wheel}: ${response.status}`);
-    python.unpackArchive(await response.arrayBuffer(), "wheel");
-  }
+  await unpack(python, OURS);
   close();
-  return { playground: python.pyimport("rudp.playground"), lab: python.pyimport("rudp.playground.lab") };
+  return { python, playground: python.pyimport("rudp.playground"), lab: python.pyimport("rudp.playground.lab") };
 }
 
 // The last line of what Python says of an exception.
@@ -50,8 +56,12 @@ function inWords(error) {
   return String(error.message ?? error).trim().split("\n").at(-1).replace(/^[\w.]*SettingError: /, "");
 }
 
-function act({ playground, lab }, job) {
+async function act({ python, playground, lab }, job) {
   if (job.log) return log;
+  while (job.check && HELPERS.length) {
+    await unpack(python, HELPERS[0]);
+    HELPERS.shift();
+  }
   if (job.check) return lab.check(job.check, job.program, (doing) => postMessage({ doing: `Checking: ${doing}` }));
   const played = playground.run(job.play);
   try {
@@ -67,10 +77,13 @@ const loaded = load();
 self.addEventListener("message", async ({ data }) => {
   const python = await loaded;
   try {
-    postMessage({ answer: act(python, data) });
+    postMessage({ answer: await act(python, data) });
   } catch (error) {
     postMessage({ problem: inWords(error) });
   }
 });
 
-loaded.then(() => postMessage({ ready: true }), (error) => postMessage({ failed: `Python could not be loaded: ${inWords(error)}` }));
+loaded.then(() => {
+  isLoaded = true;
+  postMessage({ ready: true });
+}, (error) => postMessage({ failed: `Python could not be loaded: ${inWords(error)}` }));
