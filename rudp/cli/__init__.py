@@ -26,11 +26,14 @@ from rudp.cli import (
     rendezvous,
     report,
     running,
+    ss,
     stdio,
+    top,
 )
 
 COMMANDS: Final = (
-    demo, drill, lab, playground, decode, report, echo, nc, perf, relay, rendezvous, program
+    demo, drill, lab, playground, decode, report, echo, nc, perf, relay, rendezvous, program, ss,
+    top,
 )  # fmt: skip
 
 INTERRUPTED: Final = 130
