@@ -393,9 +393,14 @@ class Tcb:
         receiver.accept(receiver.irs + 1, syn, now)
         self.events |= READABLE
 
-    def take_syn_of_cookie(self, syn: Run, now: float) -> None:
-        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie."""
+    def take_syn_of_cookie(self, syn: Run, roams: bool, now: float) -> None:
+        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie.
+
+        *roams*: both would like to roam.
+        """
         self.take_syn(syn, now).syn_window_field()
+        if roams:
+            self.roaming = Roaming(to_wire(self.sender.iss), syn.seq)
         self.syn_transmissions = 1
         for _ in range(2):  # nobody knows when it left: like one sent twice, it gives no RTT
             self.sender.syn_sent(now)
