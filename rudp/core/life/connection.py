@@ -425,7 +425,7 @@ class Connection:
     @mss.setter
     def mss(self, value: int) -> None:
         tcb = self._tcb
-        tcb.pmtu.limit(value + HEADER_SIZE + tcb.option_octets)
+        tcb.limit_pmtu(value + HEADER_SIZE + tcb.option_octets)
         tcb.follow_pmtu()
 
     @property
@@ -559,7 +559,7 @@ class Connection:
         tcb = self._tcb
         if tcb.state is State.SYN_SENT and tcb.syn_transmissions < 2 and code != errno.EPERM:
             tcb.die(OSError(code, os.strerror(code)), now)
-        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size, link):
+        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.own_pmtu.on_refused(size, link):
             self._tcb.train = NO_TRAIN  # it is as large, and goes again too
             tcb.follow_pmtu()
             tcb.sender.flight.on_refused(from_wire(seq, tcb.sender.snd_nxt), now)
@@ -592,7 +592,7 @@ class Connection:
             return
         if code == errno.EMSGSIZE:
             if quoted_seq is not None and payload is not None:
-                tcb.pmtu.on_too_big(payload, now)
+                tcb.own_pmtu.on_too_big(payload, now)
                 tcb.follow_pmtu()
             return
         if code in UNREACHABLE and not tcb.syn_acked:

@@ -102,8 +102,8 @@ class Tcb:
     """One connection's variables.
 
     ``around``: what it shares with the others of its table.  ``path`` and ``ports`` (local << 16 |
-    remote) say who the peer is.  ``pmtu`` knows the largest UDP payload we send to it, ``mms_r`` is
-    the largest we are ready to receive.  *iss*: where its numbers begin, None to choose.
+    remote) say who the peer is.  ``mms_r``: the largest UDP payload we are ready to receive.
+    *iss*: where its numbers begin, None to choose.
     ``witness`` is told what happens, for ``recorder``, who remembers the latest events, and for
     ``tracer``, who watches; each is None for nobody.
     ``guard``: who signs and checks its segments, None if nobody does.
@@ -132,7 +132,6 @@ class Tcb:
         "opened",
         "path",
         "peer_mss",
-        "pmtu",
         "ports",
         "probes_due",
         "progress",
@@ -183,9 +182,6 @@ class Tcb:
         self.tracer = tracer
         events = config.flight_recorder
         self.recorder = FlightRecorder(events, now) if events else None
-        payloads = around.payloads(path, config)
-        self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
-        self.mms_r = payloads.receive
         self.state = State.CLOSED
         self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
@@ -200,6 +196,7 @@ class Tcb:
         self.sender: Sender = around.parts.sender(
             iss, config, self.timers, around.ack, around.memory.buffers
         )
+        self.sender.flight.pmtu, self.mms_r = around.path_mtu(path, config)
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
@@ -457,15 +454,30 @@ class Tcb:
         if self.keepalive is not None:
             self.keepalive.forgive(self.last_heard)
 
+    @property
+    def pmtu(self) -> PathMtu:
+        """How large datagrams may be, to be looked at."""
+        pmtu = self.sender.flight.pmtu
+        assert pmtu is not None
+        return pmtu
+
+    @property
+    def own_pmtu(self) -> PathMtu:
+        """The same, to be changed: no other connection has it."""
+        pmtu = self.sender.flight.pmtu = self.pmtu.own()
+        return pmtu
+
+    def limit_pmtu(self, ceiling: int) -> None:
+        """Send no datagrams larger than *ceiling* octets."""
+        if not self.pmtu.is_below(ceiling):
+            self.own_pmtu.limit(ceiling)
+
     def _limit_pmtu(self) -> None:
-        ceiling = min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE
-        self.pmtu.limit(ceiling)
-        self.sender.flight.pmtu = self.pmtu
+        self.limit_pmtu(min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE)
 
     def measure_path(self) -> None:
         """The path is another: begin to search for the size that it carries."""
-        payloads = self.around.payloads(self.path, self.config)
-        self.pmtu = PathMtu(payloads, search=self.config.mtu_discovery)
+        self.sender.flight.pmtu, _ = self.around.path_mtu(self.path, self.config)
         self._limit_pmtu()
         self.follow_pmtu()
 
