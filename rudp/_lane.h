@@ -61,6 +61,7 @@ struct iovec {
 #define START (16 * 1024)
 #define LEAST (16 * 1024)
 #define TALK (4 * 1024)
+#define LITTLE (4 * 1024)
 #define READ_GAP 0.0025
 #define REST 0.1
 #define QUEUE (256 * 1024)

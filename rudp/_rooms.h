@@ -219,6 +219,9 @@ static void
 note_round_trip(Lane *lane, int64_t echo, double now)
 {
     double rtt = (double)(int64_t)(now * 1000) / 1000 - (double)echo / 1000;
+    if (lane->rcv_nxt - lane->irs <= LITTLE) {
+        return;
+    }
     lane->echoed = echo;
     if (!(rtt > TICK)) {
         rtt = TICK;

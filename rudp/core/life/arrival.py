@@ -282,7 +282,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         tcb.answer(not run.length and not run.flags & FIN, now)
         return False
     if tsecr is not None and run.length and tcb.receiver is not None:
-        tcb.receiver.note_tsecr(tsecr, now)
+        tcb.receiver.note_tsecr(tsecr, tcb.receiver.rcv_nxt, now)
     if seg_ack < una:
         _overtaken(tcb, run, now)
         return True  # old news, but its data may be new

@@ -213,6 +213,7 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.peak_before = usage.before
     lane.turn_at = usage.until
 
+    tuned = receiver.own_autotune()
     lane.receiver = receiver
     lane.stake = receiver.stake
     lane.rcv_nxt = receiver.rcv_nxt
@@ -241,7 +242,7 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.ts_recent_at = receiver.ts_recent_at
     lane.ts_offset = tcb.ts_offset
     lane.ts_start = tcb.ts_start
-    echoed = receiver.autotune.tsecr
+    echoed = tuned.tsecr
     lane.echoed = -1 if echoed is None else echoed
     lane.begin()
 
