@@ -719,7 +719,9 @@ class ConnectionTable:
         syn = self._cookies.syn_of(run, path, now)
         if syn is None:
             self.counters[Count.COOKIE_INVALID] += 1
-            return False
+            if ahead := self._cookies.is_ahead(run, path, now):  # what it overtook may still come
+                self._drop(listener, run, path, Count.LISTEN_DROPPED, now)
+            return ahead
         iss = (run.ack - 1) & SEQ_MASK
         guard, doubt = admit(self._around, listener.config, run, path, iss, now)
         if doubt is not None:
