@@ -213,7 +213,6 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.peak_before = usage.before
     lane.turn_at = usage.until
 
-    tuned = receiver.own_autotune()
     lane.receiver = receiver
     lane.stake = receiver.stake
     lane.rcv_nxt = receiver.rcv_nxt
@@ -242,7 +241,7 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.ts_recent_at = receiver.ts_recent_at
     lane.ts_offset = tcb.ts_offset
     lane.ts_start = tcb.ts_start
-    echoed = tuned.tsecr
+    echoed = receiver.autotune.tsecr
     lane.echoed = -1 if echoed is None else echoed
     lane.begin()
 

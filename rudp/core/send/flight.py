@@ -36,7 +36,8 @@ UNLIMITED: Final = 1 << 62
 
 
 _NO_RUNS: Final[list[SentRun]] = []
-"""What nobody adds to."""
+_NO_WINDOW: Final = NewReno(536, initial_window(536))
+"""What nobody changes: where nothing has arrived, and while the handshake is under way."""
 
 
 class Flight:
@@ -59,14 +60,14 @@ class Flight:
 
     def __init__(self, iss: int, config: Config, ack: Ack | None = None) -> None:
         self._config = config
-        self.smss = 536
+        self.smss = _NO_WINDOW.smss
         self.board = Scoreboard(iss)
         self.rate = DeliveryRate()
         self.recovery = UNOPENED
         self.rtt = self.new_rtt(config, iss)
         self.undo: Undo | None = None  # the latest reduction, and whether it was for nothing
         self.frto: Frto | None = None  # the same of a time-out, while that is open
-        self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
+        self.controller: Controller = _NO_WINDOW
         self._pacer: Pacer | None = None  # there is one once the pace was asked for
         self._unpaced = 0  # the octets that it lets go first
         self.pmtu: PathMtu | None = None  # told what became of its probes
@@ -161,7 +162,8 @@ class Flight:
     def resize(self, smss: int) -> None:
         """Use segments of *smss* octets from now on."""
         self.smss = smss
-        self.controller.resize(smss)
+        if self.controller is not _NO_WINDOW:
+            self.controller.resize(smss)
 
     # -- how much may go -------------------------------------------------------------------------
 
