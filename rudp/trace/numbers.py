@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from rudp.core.segment.options import Options, SignedOptions
+from rudp.core.segment.options import Options, SignedOptions, SynOptions
 from rudp.core.segment.seqnum import SEQ_MASK, from_wire
 from rudp.core.segment.wire import ACK, SYN
 from rudp.trace import segment, words
@@ -58,6 +58,7 @@ class Numbers:
             key_id=opts.key_id if isinstance(opts, SignedOptions) else None,
             next_key_id=opts.next_id if isinstance(opts, SignedOptions) else None,
             path=_path_word(opts),
+            cookie=opts.fast_open.hex() or "asked" if isinstance(opts, SynOptions) else None,
         )
 
 

@@ -57,6 +57,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
         congestion=type(flight.controller).__name__,
         key_ids=None if tcb.guard is None else tcb.guard.key_ids,
         moves=None if tcb.roaming is None else tcb.roaming.moves,
+        fast_open=tcb.fast_open is not None and tcb.fast_open.used,
         ecn=tcb.ecn,
         ce_received=receiver.ce_received if receiver is not None else 0,
         ece_received=0 if flight.marks is None else flight.marks.received,

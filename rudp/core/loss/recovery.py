@@ -239,4 +239,9 @@ NOTHING_MISSING: Final = Recovery(0, sack=True)
 """That of all connections with RACK which were never told of a gap and never sent anything twice.
 
 It answers every question, and nobody changes it: until then RACK is a no-op, as what arrives is
-what was sent first (decision 60)."""
+what was sent first (decision 61)."""
+
+
+def first_recovery(iss: int, *, sack: bool, rack: bool) -> Recovery:
+    """Return that of a connection that begins to send; the arguments are those of Recovery."""
+    return NOTHING_MISSING if sack and rack else Recovery(iss, sack=sack, rack=rack)

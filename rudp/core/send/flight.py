@@ -19,7 +19,7 @@ from rudp.core.congestion.rate import DeliveryRate
 from rudp.core.congestion.registry import controller_factory
 from rudp.core.congestion.usage import Usage
 from rudp.core.loss.frto import NEW_SEGMENTS, Frto, Outcome
-from rudp.core.loss.recovery import NOTHING_MISSING, UNOPENED, Phase, Recovery
+from rudp.core.loss.recovery import NOTHING_MISSING, UNOPENED, Phase, first_recovery
 from rudp.core.loss.roundtrips import RoundTrips
 from rudp.core.loss.scoreboard import Scoreboard, SentRun
 from rudp.core.loss.tailprobe import TailProbe, pto
@@ -102,17 +102,20 @@ class Flight:
 
     def syn_sent(self, iss: int, now: float) -> None:
         """The SYN goes out, for the first time or again."""
-        self._syn_sent_at = now
+        self._syn_sent_at = self.rto_from = now
         if self.board.snd_nxt == iss:
             self.board.on_sent(iss, iss + 1, now)
         else:
             self.board.on_resent(iss, iss + 1, now)
 
-    def syn_acked(self, tsecr: int | None, now: float) -> None:
+    def early_data_sent(self, upto: int, now: float) -> None:
+        """The SYN took octets below *upto* along; until now nobody knew whether that counts."""
+        self.board.on_sent(self.board.snd_nxt, upto, self._syn_sent_at)
+
+    def syn_acked(self, seg_ack: int, tsecr: int | None, now: float) -> None:
         """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
-        nxt = self.board.snd_nxt
-        runs, resent = self.board.acknowledge(nxt)
-        self.rtt.measure(nxt, nxt, runs, resent, [], tsecr, now)
+        runs, resent = self.board.acknowledge(seg_ack)
+        self.rtt.measure(seg_ack, self.board.snd_nxt, runs, resent, [], tsecr, now)
 
     def established(
         self,
@@ -142,10 +145,8 @@ class Flight:
         octets = initial_window(max(smss, announced))
         window = smss if troubled else -(-octets // smss) * smss
         self._begin(window)
-        if sack and config.loss_detection == "rack":
-            self.recovery = NOTHING_MISSING
-        else:
-            self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=False)
+        rack = config.loss_detection == "rack"
+        self.recovery = first_recovery(self.board.snd_una - 1, sack=sack, rack=rack)
         self.rtt.begin(self.board.snd_nxt)
         self.last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:
@@ -336,7 +337,7 @@ class Flight:
         runs, resent = board.acknowledge(seg_ack) if acked else (_NO_RUNS, False)
         sacked = board.sack(news.sack_blocks) if news.sack_blocks else _NO_RUNS
         arrived = runs + sacked if sacked else runs
-        if sacked or dsack is not None:
+        if sacked or resent or dsack is not None:
             recovery = self.recovery = recovery.own(rtt.latest)
         rack = recovery.rack
 
@@ -686,9 +687,8 @@ class Flight:
 
         With the peer's window shut it is a window probe that was lost, and no sign of congestion.
         """
-        board = self.board
+        board, una = self.board, self.board.snd_una
         recovery = self.recovery = self.recovery.own(self.rtt.latest)
-        una = board.snd_una
         repeated = self._timed_out_at == una
         question = False
         if window_open:
