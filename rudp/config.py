@@ -216,6 +216,13 @@ class Config:
     is one, ``"python"`` the one in Python, ``"off"`` the procedures of the RFCs alone.  Nothing but
     the speed differs."""
 
+    # -- who may look on -------------------------------------------------------------------------
+
+    visible: bool = False
+    """Whether ``rudp ss`` and ``rudp top`` of the same user see the connections of this program:
+    all of the event loop, by a Unix socket that only its user can open.  The environment variable
+    RUDP_VISIBLE, 1 or 0, goes before it."""
+
     # -- when something goes wrong ---------------------------------------------------------------
 
     flight_recorder: int = 64

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from rudp.aio.book import Book
 from rudp.aio.lastack import LAST_ACK_GRACE, LastAcks
 from rudp.aio.news import Figures, logger, tell_end
 from rudp.config import Config
@@ -149,8 +150,8 @@ class Endpoint:
         self.loop = loop
         self.last_acks = LastAcks(loop)
         self.connected = connected
-        self.closed = False
-        self.lent = False
+        self.closed = self.lent = self._blocked = False
+        self.book: Book | None = None  # what ends is entered there
         self._real = real
         self._table = ConnectionTable(
             config,
@@ -173,7 +174,6 @@ class Endpoint:
         self._flushing: asyncio.Handle | None = None
         self._delivering = False  # what was received: whether to flush is seen at its end
         self._leaving: asyncio.Future[None] | None = None
-        self._blocked = False
         self._alarm: asyncio.TimerHandle | None = None
         self.alarm_at = OFF
         self._capacity = 0  # octets that the socket holds until they are read, and
@@ -379,7 +379,7 @@ class Endpoint:
         """Forget the sink of *connection*; what remains of it is the table's."""
         sink = self._sinks.pop(connection, None)
         if sink is not None:
-            tell_end(connection, self.loop.time())
+            tell_end(connection, self.loop.time(), self.book)
         if self._leaving is not None and sink is not None:
             if sink.is_closing() and not connection.fin_acked and connection.error is not None:
                 _say_lost(connection)  # who has closed may not be there to hear of it
@@ -661,7 +661,7 @@ class Endpoint:
             connection.abort(self.loop.time())
             self.touch(connection)
         del self._sinks[connection]
-        tell_end(connection, self.loop.time())
+        tell_end(connection, self.loop.time(), self.book)
         self._note_left()
 
     def shut_down(self) -> None:

@@ -25,11 +25,13 @@ from rudp.cli import (
     rendezvous,
     report,
     running,
+    ss,
     stdio,
+    top,
 )
 
 COMMANDS: Final = (
-    demo, drill, lab, decode, report, echo, nc, perf, relay, rendezvous, program
+    demo, drill, lab, decode, report, echo, nc, perf, relay, rendezvous, program, ss, top
 )  # fmt: skip
 
 INTERRUPTED: Final = 130

@@ -63,8 +63,11 @@ class Address:
         factory: Callable[[], asyncio.BaseProtocol],
         config: rudp.Config,
         context: ssl.SSLContext | None = None,
+        **watching: Any,
     ) -> asyncio.Server | rudp.Server:
         """Accept connections; rudp's use *config* and, if given, TLS with *context*.
+
+        *watching*: ``tracer=``, of rudp's.
 
         Raises :class:`OSError`.
         """
@@ -73,20 +76,20 @@ class Address:
             loop = asyncio.get_running_loop()
             return await loop.create_server(factory, host, self.port, backlog=BACKLOG)
         return await rudp.create_server(
-            factory, host, self.port, backlog=BACKLOG, ssl=context, config=config
+            factory, host, self.port, backlog=BACKLOG, ssl=context, config=config, **watching
         )
 
     async def connect(
-        self, factory: Callable[[], P], config: rudp.Config, **tls: Any
+        self, factory: Callable[[], P], config: rudp.Config, **options: Any
     ) -> tuple[asyncio.Transport, P]:
-        """Open a connection; rudp's use *config* and, if given, ``ssl=`` and ``server_hostname=``.
+        """Open a connection; rudp's use *config* and, if given, other *options*, such as ``ssl=``.
 
         Raises :class:`OSError`.
         """
         if self.scheme == "tcp":
             loop = asyncio.get_running_loop()
             return await loop.create_connection(factory, self.host, self.port)
-        return await rudp.create_connection(factory, self.host, self.port, config=config, **tls)
+        return await rudp.create_connection(factory, self.host, self.port, config=config, **options)
 
 
 def addresses(scheme: Literal["rudp", "tcp"], server: Any) -> list[str]:

@@ -8,7 +8,7 @@ import asyncio
 import functools
 from typing import Final, cast
 
-from rudp.cli import address, output, running, settings
+from rudp.cli import address, output, recording, running, settings
 from rudp.cli.address import Address
 from rudp.cli.splice import reset
 from rudp.trace.words import octets
@@ -34,6 +34,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     settings.add_options(parser, connects=False)
     settings.add_tls_options(parser)
+    recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
@@ -46,7 +47,9 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
     async def main() -> int:
         echoes = Echoes(options.listen, say)
-        server = await options.listen.listen(echoes.accept, settings.config(options), context)
+        server = await options.listen.listen(
+            echoes.accept, settings.config(options), context, **record.watching("server")
+        )
         try:
             for where in address.addresses(options.listen.scheme, server):
                 say.line(f"listening on {where}")
@@ -57,7 +60,9 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             server.close()
             echoes.end()
 
-    return running.run(parser, options, main, serves=True)
+    with recording.Recording(parser, options, ["server"] if is_rudp else []) as record:
+        status = running.run(parser, options, main, serves=True)
+    return record.status(status)
 
 
 class Echoes:

@@ -14,7 +14,7 @@ import sys
 from typing import Any, Final
 
 import rudp
-from rudp.cli import address, arguments, output, running, settings, stdio
+from rudp.cli import address, arguments, output, recording, running, settings, stdio
 from rudp.cli.running import FailedError
 from rudp.cli.splice import reset
 from rudp.trace.words import octets
@@ -50,6 +50,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
     settings.add_tls_options(parser, passes_on=True)
+    recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
@@ -80,7 +81,13 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     say = output.Output()
     if options.verbose or options.json:
         say = output.make(as_json=options.json, file=sys.stderr, lasting=True)
-    return running.run(parser, options, lambda: _carry(options, punching, tls, say))
+    point = "server" if options.listen else "client"
+    with recording.Recording(parser, options, [point]) as record:
+        tls |= record.watching(point)
+        if punching is not None and (tracer := record.tracer(point)) is not None:
+            punching["tracer"] = tracer
+        status = running.run(parser, options, lambda: _carry(options, punching, tls, say))
+    return record.status(status)
 
 
 async def _carry(

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import rudp
-from rudp.cli import address, arguments, output, running, settings
+from rudp.cli import address, arguments, metrics, output, recording, running, settings
 from rudp.cli.address import Address
 from rudp.cli.splice import Leg, Pair
 from rudp.trace.words import octets
@@ -55,10 +55,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say of each connection how it ended"
     )
+    metrics.add_options(parser)
     running.add_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
     settings.add_tls_options(parser, passes_on=True)
+    recording.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
 
@@ -83,8 +85,14 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         listens=options.listen.scheme == "rudp",
         connects=options.target.scheme == "rudp",
     )
-    relay = Relay(options, punching, tls, output.make(as_json=options.json, lasting=True))
-    return running.run(parser, options, lambda: relay.run(context), serves=True)
+    sides = {"listen": options.listen, "target": options.target}
+    points = [name for name, side in sides.items() if side.scheme == "rudp"]
+    with recording.Recording(parser, options, points) as record:
+        say = output.make(as_json=options.json, lasting=True)
+        relay = Relay(options, punching, tls, say, record)
+        serving = metrics.serving(parser, options, lambda: relay.run(context))
+        status = running.run(parser, options, serving, serves=True)
+    return record.status(status)
 
 
 class Relay:
@@ -96,11 +104,16 @@ class Relay:
         punching: rudp.PunchOptions | None,
         tls: dict[str, Any],
         say: output.Output,
+        record: recording.Recording,
     ) -> None:
         self._options = options
         self._punching: rudp.PunchOptions = punching or {}
         self._config = settings.config(options)
-        self._tls = tls
+        self._record = record
+        self._tls = tls | record.watching("target")
+        punched = record.tracer("listen" if options.listen.host == PUNCH else "target")
+        if punching is not None and punched is not None:
+            self._punching["tracer"] = punched
         self._say = say
         self._pairs: dict[Pair, asyncio.Task[None]] = {}
         self._peers: dict[Pair, str] = {}
@@ -121,7 +134,10 @@ class Relay:
             self._say.line(f"meeting at {options.rendezvous}, for {options.target}")
             self._say.event("meeting", rendezvous=options.rendezvous, target=str(options.target))
         else:
-            listening = server = await options.listen.listen(self._accept, self._config, context)
+            watching = self._record.watching("listen")
+            listening = server = await options.listen.listen(
+                self._accept, self._config, context, **watching
+            )
             target = PUNCH if options.target.host == PUNCH else str(options.target)
             for where in address.addresses(options.listen.scheme, server):
                 self._say.line(f"listening on {where}, for {target}")

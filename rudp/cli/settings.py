@@ -65,6 +65,7 @@ def config(options: argparse.Namespace) -> rudp.Config:
         connect_timeout=getattr(options, "connect_timeout", None),
         keepalive=KEEPALIVE,
         keepalive_count=KEEPALIVE_COUNT,
+        visible=True,
     )
 
 

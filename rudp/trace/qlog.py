@@ -1,4 +1,4 @@
-"""Events as qlog, JSON text sequences (RFC 7464) in the main schema of its drafts, version 0.3.
+"""Events as qlog: JSON text sequences (RFC 7464) in the main schema of draft 14.
 
 qlog was made for QUIC.  What loss recovery and congestion control are about is the same in TCP,
 so those events bear the names that tools such as qvis draw: ``recovery:metrics_updated`` and its
@@ -7,7 +7,9 @@ kin.  Such tools take the axis of time from packets, so each segment with data i
 of its data, and ``recovery:packet_lost`` names the number under which the data was sent last.
 
 All that segments and states are in TCP is told by ``tcp:segment_sent`` and so on; QUIC's packets
-would say what is not there.
+would say what is not there.  Those are a schema of our own, :data:`SCHEMA`.  Its names for recovery
+and packets are those that qlog had in version 0.3, which tools know that were made before the
+drafts gave them to QUIC alone; so the header has that version beside what draft 14 asks for.
 """
 
 import json
@@ -32,6 +34,9 @@ from rudp.trace.events import (
     Watched,
     encode,
 )
+
+SCHEMA: Final = "urn:x-rudp:qlog:events:tcp"
+"""What stands for our events in a file (draft-ietf-quic-qlog-main-schema-14 §8.1)."""
 
 _TRIGGERS: Final = {
     Why.RETRANSMIT_RTO: "pto_expired",
@@ -82,6 +87,8 @@ def _record(fields: dict[str, Any]) -> str:
 def _header(watched: Watched) -> dict[str, Any]:
     client = str(watched.state) == "SYN-SENT"
     return {
+        "file_schema": "urn:ietf:params:qlog:file:sequential",
+        "serialization_format": "application/qlog+json-seq",
         "qlog_version": "0.3",
         "qlog_format": "JSON-SEQ",
         "title": f"rudp: {watched.connection} and {watched.peer}",
@@ -90,10 +97,11 @@ def _header(watched: Watched) -> dict[str, Any]:
                 "name": watched.connection,
                 "type": "client" if client else "server",
             },
+            "event_schemas": [SCHEMA],
             "common_fields": {
                 "protocol_type": ["TCP"],
-                "time_format": "relative",
-                "reference_time": 0,
+                "time_format": "relative_to_epoch",
+                "reference_time": {"clock_type": "monotonic", "epoch": "unknown"},
             },
         },
     }

@@ -329,7 +329,7 @@ def test_what_holds_a_sender_back(
             limits: list[meter.Limit] = []
             for _ in range(20):
                 await asyncio.sleep(0.0101)
-                limits.append(meter.limit(writer.get_extra_info("tcp_info")))
+                limits.append(writer.get_extra_info("tcp_info").held_back_by)
             await writer.drain()
             writer.close()
             await writer.wait_closed()

@@ -60,6 +60,7 @@ DEFAULTS: dict[str, object] = {
     "resets_per_source": 8000,
     "dscp": 0,
     "ttl": None,
+    "visible": False,
     "flight_recorder": 64,
     "datagram_io": "auto",
     "lane": "auto",
@@ -177,6 +178,7 @@ def test_every_number_is_checked() -> None:
         "fast_open",
         "datagram_io",
         "lane",
+        "visible",
     }
     assert numbers | others == {field.name for field in dataclasses.fields(Config)}
 

@@ -8,7 +8,7 @@ where the protocol runs in the program, the program is often the limit.
 import argparse
 import functools
 
-from rudp.cli import arguments, output, running, settings
+from rudp.cli import arguments, output, recording, running, settings
 from rudp.cli.perf import client, request, server
 
 PORT = 7201
@@ -40,6 +40,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     _add_test_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_tls_options(parser)
+    recording.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
 
@@ -109,14 +110,22 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser, options, listens=options.server, connects=not options.server
     )
     if options.server:
-        return running.run(
-            parser, options, lambda: server.serve(options, context, say), serves=True
-        )
+        with recording.Recording(parser, options, ["server"]) as record:
+            tracer = record.tracer("server")
+            status = running.run(
+                parser, options, lambda: server.serve(options, context, say, tracer), serves=True
+            )
+        return record.status(status)
     try:
         asked = _request(options)
     except ValueError as error:
         parser.error(str(error))
-    return running.run(parser, options, lambda: client.measure(options, asked, tls, say))
+    with recording.Recording(parser, options, ["client"]) as record:
+        tracer = record.tracer("client")
+        status = running.run(
+            parser, options, lambda: client.measure(options, asked, tls, say, tracer)
+        )
+    return record.status(status)
 
 
 def _request(options: argparse.Namespace) -> request.Request:

@@ -76,10 +76,14 @@ class Ends(NamedTuple):
 
 
 async def measure(
-    options: argparse.Namespace, request: Request, tls: dict[str, Any], say: output.Output
+    options: argparse.Namespace,
+    request: Request,
+    tls: dict[str, Any],
+    say: output.Output,
+    tracer: rudp.Tracer | None,
 ) -> int:
     """Run the test that is asked for."""
-    client = Client(options, request, tls, say)
+    client = Client(options, request, tls, say, tracer)
     try:
         await client.run()
     finally:
@@ -97,8 +101,10 @@ class Client:
         request: Request,
         tls: dict[str, Any],
         say: output.Output,
+        tracer: rudp.Tracer | None,
     ) -> None:
         self._options = options
+        self._tracer = tracer
         self._config = settings.config(options)
         self._request = request
         self._tls = tls
@@ -140,7 +146,11 @@ class Client:
     async def _open(self) -> Streams:
         async with asyncio.timeout(settings.patience(self._options)):
             streams = await rudp.open_connection(
-                self._options.client, self._options.port, config=self._config, **self._tls
+                self._options.client,
+                self._options.port,
+                config=self._config,
+                tracer=self._tracer,
+                **self._tls,
             )
         self._writers.append(streams[1])
         return streams

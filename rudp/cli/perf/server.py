@@ -27,7 +27,12 @@ WAITING_MAX: Final = 2000
 """Connections at once; more are reset."""
 
 
-async def serve(options: argparse.Namespace, context: SSLContext | None, say: output.Output) -> int:
+async def serve(
+    options: argparse.Namespace,
+    context: SSLContext | None,
+    say: output.Output,
+    tracer: rudp.Tracer | None,
+) -> int:
     """Listen until cancelled, then reset what is open."""
     server = Server(say)
     listener = await rudp.start_server(
@@ -37,6 +42,7 @@ async def serve(options: argparse.Namespace, context: SSLContext | None, say: ou
         backlog=address.BACKLOG,
         config=settings.config(options),
         ssl=context,
+        tracer=tracer,
     )
     try:
         for where in address.addresses("rudp", listener):

@@ -18,8 +18,9 @@ from rudp.core.life.expiry import timers_expire
 from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.numbers import AnyLane
-from rudp.core.life.status import status
+from rudp.core.life.status import status, times
 from rudp.core.life.steady import enter, lane_for, leave
+from rudp.core.life.tally import Tally
 from rudp.core.life.tcb import (
     AMPLIFICATION,
     UNREACHABLE,
@@ -112,6 +113,11 @@ class Connection:
     def state(self) -> State:
         """The state of RFC 9293 §3.3.2."""
         return self._variables.state
+
+    @property
+    def state_times(self) -> dict[State, float]:
+        """Seconds that it was in each state that it has left."""
+        return times(self._variables)
 
     @property
     def error(self) -> OSError | None:
@@ -364,6 +370,10 @@ class Connection:
     def info(self) -> ConnectionInfo:
         """STATUS: a snapshot of the connection."""
         return status(self._tcb)
+
+    def count(self, tally: Tally) -> None:
+        """Add what the connection has done to *tally*; nothing of it changes."""
+        tally.add(self._variables, self.lane)
 
     def change_keys(self, keys: Sequence[MasterKey]) -> None:
         """Go on with those of *keys* that are for the peer; it is asked to sign with the first.

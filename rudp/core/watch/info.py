@@ -1,6 +1,7 @@
 """A snapshot of one connection, in the manner of Linux's ``struct tcp_info``."""
 
 import dataclasses
+from typing import Literal
 
 from rudp.core.terms.state import State
 from rudp.core.terms.units import octets, rate, seconds
@@ -108,6 +109,19 @@ class ConnectionInfo:
     """Acknowledgements with ECE, which tell of such a mark (RFC 3168 §6.1.2)."""
     soft_error: OSError | None
     """The latest trouble that did not end the connection (RFC 9293 §3.9.1.8)."""
+
+    @property
+    def held_back_by(self) -> Literal["app", "rwnd", "cwnd"]:
+        """What keeps it from sending more now.
+
+        ``"rwnd"``: the peer's window; ``"cwnd"``: the congestion window, or its pacing; ``"app"``:
+        there is nothing to send.
+        """
+        if not self.unsent:
+            return "app"
+        if self.unacked + self.mss > self.snd_wnd:
+            return "rwnd"
+        return "cwnd"
 
     def __str__(self) -> str:
         """Return what there is to know at a glance, with units, in a few lines."""
