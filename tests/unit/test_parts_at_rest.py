@@ -1,4 +1,4 @@
-"""What a connection shares with all others until something happens to it (decision 61)."""
+"""What a connection shares with all others until something happens to it (decision 62)."""
 
 import collections
 import gc
