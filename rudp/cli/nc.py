@@ -49,7 +49,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
-    settings.add_tls_options(parser, passes_on=True)
+    group = settings.add_tls_options(parser, passes_on=True)
+    group.add_argument(
+        "--ssl-server",
+        action="store_true",
+        help="with --punch: be the server of TLS; the other side is its client",
+    )
     recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
@@ -71,13 +76,14 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             parser.error("the following arguments are required: PORT")
         if not options.listen and (options.host is None or not options.port):
             parser.error("a HOST and a PORT are needed to connect, or -l to listen")
-    context, tls = settings.tls(
-        parser, options, listens=options.listen, connects=not options.listen
-    )
-    if options.listen:
-        tls = {"ssl": context}
+    if options.ssl_server and (punching is None or not options.ssl):
+        parser.error("--ssl-server is for --punch with --ssl")
+    serves = options.listen or options.ssl_server
+    context, tls = settings.tls(parser, options, listens=serves, connects=not serves)
     if punching is not None:
-        punching["wait"] = None
+        punching |= {"wait": None, **settings.punching_tls(parser, context, tls)}
+    elif options.listen:
+        tls = {"ssl": context}
     say = output.Output()
     if options.verbose or options.json:
         say = output.make(as_json=options.json, file=sys.stderr, lasting=True)

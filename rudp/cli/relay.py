@@ -85,6 +85,10 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         listens=options.listen.scheme == "rudp",
         connects=options.target.scheme == "rudp",
     )
+    if punching is not None and options.listen.host == PUNCH:  # who waits for peers is their server
+        punching |= settings.punching_tls(parser, context, {})
+    elif punching is not None:
+        punching |= settings.punching_tls(parser, None, tls)
     sides = {"listen": options.listen, "target": options.target}
     points = [name for name, side in sides.items() if side.scheme == "rudp"]
     with recording.Recording(parser, options, points) as record:

@@ -120,8 +120,6 @@ def punching(
         return None
     if not options.punch or options.rendezvous is None:
         parser.error("--punch needs the name of a room, and --rendezvous")
-    if options.ssl:
-        parser.error("--ssl does not go with --punch: neither side is the server")
     return {
         "rendezvous": options.rendezvous,
         "room": options.punch,
@@ -131,8 +129,29 @@ def punching(
     }
 
 
-def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False) -> None:
-    """Describe the options for TLS; *passes_on*: the command passes on the end of one direction."""
+def punching_tls(
+    parser: argparse.ArgumentParser, context: ssl.SSLContext | None, client: dict[str, Any]
+) -> rudp.PunchOptions:
+    """Return what :func:`rudp.punch` is to be given of what :func:`tls` returns.
+
+    Ends the program with status 2 if the server's name is missing.
+    """
+    if context is not None:
+        return {"ssl": context, "server_side": True}
+    if not client:
+        return {}
+    if client["server_hostname"] is None:
+        parser.error("--ssl with --punch needs --ssl-name, as the peer has no host's name")
+    return {"server_side": False, **client}  # type: ignore[typeddict-item]  # ssl and the name
+
+
+def add_tls_options(
+    parser: argparse.ArgumentParser, *, passes_on: bool = False
+) -> "argparse._ArgumentGroup":
+    """Describe the options for TLS, and return their group.
+
+    *passes_on*: the command passes on the end of one direction.
+    """
     group = parser.add_argument_group("TLS")
     group.add_argument("--ssl", action="store_true", help="use TLS inside rudp connections")
     group.add_argument(
@@ -154,7 +173,8 @@ def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False)
         "--ssl-name",
         type=arguments.host,
         metavar="NAME",
-        help="the name in the server's certificate, if it is not the host connected to",
+        help="the name in the server's certificate, if it is not the host connected to, or with "
+        "--punch",
     )
     if passes_on:
         group.add_argument(
@@ -166,6 +186,7 @@ def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False)
             help="TLS has no half-close: when all is sent, close after the peer has been silent for"
             " this time (default: 10s)",
         )
+    return group
 
 
 def tls(

@@ -22,6 +22,7 @@ from rudp.trace.events import (
     CongestionChanged,
     Event,
     PathMoved,
+    Punching,
     RangeLost,
     Recording,
     RttSampled,
@@ -68,14 +69,24 @@ def records(events: Iterable[Event], connection: str | None = None) -> Iterator[
     """Yield the records of a file about *connection*, the first if None; raises as :func:`save`."""
     watched = None
     packets = _Packets()
+    before: list[Event] = []  # what was told of ends before there was a connection
     for event in events:
+        told = [event]
         if watched is None:
-            if isinstance(event, Watched) and connection in (None, event.connection):
-                watched = event
-                yield _record(_header(watched))
-        elif event.connection == watched.connection:
-            for name, data in (*_told(event), *packets.told(event)):
-                yield _record({"time": round(event.time * 1000, 6), "name": name, "data": data})
+            if isinstance(event, Punching):
+                before.append(event)
+            if not (isinstance(event, Watched) and connection in (None, event.connection)):
+                continue
+            watched = event
+            yield _record(_header(watched))
+            told = [each for each in before if each.connection == event.end]
+        elif isinstance(event, Punching):
+            told = [event] if event.connection == watched.end else []
+        elif event.connection != watched.connection:
+            continue
+        for each in told:
+            for name, data in (*_told(each), *packets.told(each)):
+                yield _record({"time": round(each.time * 1000, 6), "name": name, "data": data})
     if watched is None:
         raise ValueError(f"there is no connection {connection or ''}".rstrip())
 
@@ -138,11 +149,16 @@ def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
             if event.expires is not None:
                 timer["delta"] = round((event.expires - event.time) * 1000, 6)
         yield "recovery:loss_timer_updated", timer
-    elif isinstance(event, SegmentSent | SegmentReceived | SegmentLost | StateMoved | PathMoved):
+    elif isinstance(event, _AS_THEY_ARE):
         fields = encode(event)
         for name in ("event", "time", "connection"):
             del fields[name]
         yield f"tcp:{event.kind}", fields
+
+
+_AS_THEY_ARE: Final = (
+    SegmentSent | SegmentReceived | SegmentLost | StateMoved | PathMoved | Punching
+)
 
 
 class _Packets:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rudp.cli import main
+from rudp.sim import Nat
 from rudp.trace import report
 from rudp.trace.events import Snapshot
+from tests.nat.kit import OUTSIDE_A, OUTSIDE_B, punched
 from tests.unit.watched import Run, transfer
 
 if TYPE_CHECKING:
@@ -358,6 +360,23 @@ def test_pages_of_a_site_share_their_script(chromium: "BrowserContext", tmp_path
 
 
 @pytest.mark.slow
+def test_what_a_punch_does_is_told(chromium: "BrowserContext", tmp_path: Path) -> None:
+    log = punched(Nat(OUTSIDE_A), Nat(OUTSIDE_B))
+    report.save(tmp_path / "run.html", log.recording)
+    page = Opened(chromium, tmp_path / "run.html")
+    told = {}
+    for _ in range(30):
+        told[page.text("#why .what")] = page.text("#why")
+        page.press("ArrowRight")
+    assert "here is at 10.0.0.2:5000 (host)" in told
+    tried = told["here tries 198.51.100.1:6000 (mapped)"]
+    assert "PAIR_TRIED" in tried
+    assert "RFC 8445 §6.1.4.2" in tried
+    assert "there has a connection, mapped" in told
+    assert "takes" in page.page.inner_html(".ladder svg")
+    page.close()
+
+
 def test_a_run_in_which_much_is_left_out_says_so(
     chromium: "BrowserContext", tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""What a connection shares with all others until something happens to it (decision 62)."""
+"""What a connection shares with all others until something happens to it (decision 63)."""
 
 import collections
 import gc

@@ -3,7 +3,8 @@
 Once a listener has as many half-open connections as it may have, it answers a SYN and forgets it.
 What it must know later stands in the numbers of the SYN,ACK, and the ACK brings it back: the ISS
 holds which segments the peer takes, the low bits of the timestamp its window scale and whether it
-knows SACK and ECN.  Without timestamps the peer gets none of these three.
+knows SACK and ECN, and where there are keys whether it would like to roam.  Without timestamps the
+peer gets none of these.
 
     ISS = H1 + SEG.SEQ + (slot << 24) + (H2 << 4) + index, modulo 2**32
 
@@ -49,7 +50,8 @@ _SCALE_BITS: Final = 0xF
 _NO_SCALE: Final = 15
 _SACK_BIT: Final = 0x10
 _ECN_BIT: Final = 0x20
-_STAMP_BITS: Final = 0x3F  # of TSval, 64 ms: the clock is that much behind at most (SYNC-5)
+_STAMP_BITS: Final = 0x3F  # of TSval, 64 ms: the clock is that much behind at most (SYNC-5);
+_ROAMS_BIT: Final = 0x40  # and 128 ms where a key is such that the peer may offer to roam
 
 
 class SynCookies:
@@ -104,7 +106,7 @@ class SynCookies:
         ports = swap_ports(syn.ports)
         flags = SYN | ACK
         shift = None
-        sack = False
+        sack = roams = False
         stamps = None
         if config.timestamps and offer.tsval is not None:
             bits = _NO_SCALE
@@ -117,10 +119,15 @@ class SynCookies:
             if ecn and config.ecn != "off" and syn.flags & (ECE | CWR) == ECE | CWR:
                 bits |= _ECN_BIT
                 flags |= ECE
+            used = _STAMP_BITS
+            if guard is not None and guard.may_roam:
+                used |= _ROAMS_BIT
+                roams = isinstance(offer, options.SignedOptions) and offer.roaming
+                bits |= _ROAMS_BIT if roams else 0
             clock = timestamp(now, self._isn.timestamp_offset(path, ports))
-            stamp = clock & ~_STAMP_BITS | bits
+            stamp = clock & ~used | bits
             if stamp > clock:  # what comes after it must not be older
-                stamp = stamp - _STAMP_BITS - 1 & SEQ_MASK
+                stamp = stamp - used - 1 & SEQ_MASK
             stamps = stamp, offer.tsval
         opts = options.encode_syn(
             announced_mss,
@@ -128,6 +135,7 @@ class SynCookies:
             sack_permitted=sack,
             timestamps=stamps,
             signed=guard is not None,
+            roaming=roams,
         )
         window = min(config.receive_buffer, START)  # no more is promised where a socket is shared
         iss = self.iss(syn, path, config, now)
@@ -138,6 +146,13 @@ class SynCookies:
         guard.meet(syn.seq)
         opts += guard.option(now)
         return guard.sign_segment(wire.pack_segment(ports, iss, ack, flags, window, opts), iss)
+
+    @staticmethod
+    def offered_to_roam(run: Run, guard: Guard | None) -> bool:
+        """Return whether the SYN did of which *run* brings the cookie back; *guard* believes it."""
+        opts = run.options
+        may = guard is not None and guard.may_roam and opts.tsval is not None
+        return may and bool(opts.tsecr & _ROAMS_BIT)
 
     def syn_of(self, run: Run, path: Path, now: float) -> Run | None:
         """Return the SYN that was answered, if *run* acknowledges a cookie (SYNC-3), else None.
@@ -194,4 +209,4 @@ class SynCookies:
     def _is_recent(self, tsecr: int, path: Path, ports: int, now: float) -> bool:
         """Whether *tsecr* may echo a cookie that is still good; *ports*: as the peer has them."""
         clock = timestamp(now, self._isn.timestamp_offset(path, swap_ports(ports)))
-        return clock - tsecr & SEQ_MASK <= LIFETIME * 1000 + _STAMP_BITS
+        return clock - tsecr & SEQ_MASK <= LIFETIME * 1000 + (_STAMP_BITS | _ROAMS_BIT)

@@ -734,7 +734,7 @@ class ConnectionTable:
         if (child := self._child(listener, path, swap_ports(run.ports), iss, guard, now)) is None:
             return True
         self.counters[Count.COOKIE_ACCEPTED] += 1
-        child.open_with_cookie(syn, now)
+        child.open_with_cookie(syn, self._cookies.offered_to_roam(run, guard), now)
         child.handle_segments(run, now)
         listener.accepted.append(child)
         self._attend(child)

@@ -314,10 +314,13 @@ class Connection:
         if tcb.witness is not None:
             tcb.witness.processed(syn, None, now)
 
-    def open_with_cookie(self, syn: Run, now: float) -> None:
-        """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7)."""
+    def open_with_cookie(self, syn: Run, roams: bool, now: float) -> None:
+        """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7).
+
+        *roams*: it has offered to roam, and that was accepted.
+        """
         self._tcb.move(Cause.OPEN_PASSIVE, now)
-        self._tcb.take_syn_of_cookie(syn, now)
+        self._tcb.take_syn_of_cookie(syn, roams, now)
 
     def send(self, data: bytes, *, urgent: bool = False) -> None:
         """SEND: queue *data*, in any amount; *urgent* points the peer to its end (MUST-30).
@@ -384,6 +387,7 @@ class Connection:
         fitting = [key for key in keys if key.matches(host_of(self.path))]
         if self.guard is None or not fitting:
             raise ValueError("keys cannot be taken from a connection, nor given to one without")
+        self.end_lane()  # there may be another one for them
         self.guard.change(fitting)
 
     # -- what may change while it runs -----------------------------------------------------------
@@ -522,22 +526,29 @@ class Connection:
 
     def heed(self, run: Run, now: float) -> None:
         """*run* is authentic: does it say something about paths, or is more to come?"""
+        if run.length:
+            self.note_data(not run.flags & (PSH | FIN), now)
+        opts = run.options
+        if isinstance(opts, SignedOptions) and opts.word is not None:
+            moving.heed(self._tcb, run, opts, now)
+
+    def note_data(self, more: bool, now: float) -> None:
+        """Authentic data came; *more*: its sender has more to send, so that silence says something.
+
+        Who roams looks for the peer then.
+        """
         tcb = self._variables
         roaming = tcb.roaming
         if roaming is None:
             return
-        if run.length:
-            roaming.note_data(not run.flags & (PSH | FIN), now)
-            if roaming.expects and roaming.silent_at == OFF:
-                lane = self.lane
-                rto = tcb.sender.flight.rtt.rto if lane is None else lane.rto
-                look = roaming.silent_at = now + rto
-                tcb.timers.patience = min(tcb.timers.patience, look)
-                if lane is not None:
-                    lane.others = min(lane.others, look)
-        opts = run.options
-        if isinstance(opts, SignedOptions) and opts.word is not None:
-            moving.heed(self._tcb, run, opts, now)
+        roaming.note_data(more, now)
+        if roaming.expects and roaming.silent_at == OFF:
+            lane = self.lane
+            rto = tcb.sender.flight.rtt.rto if lane is None else lane.rto
+            look = roaming.silent_at = now + rto
+            tcb.timers.patience = min(tcb.timers.patience, look)
+            if lane is not None:
+                lane.others = min(lane.others, look)
 
     def rebind(self, local_host: str, now: float) -> None:
         """We have another socket, with the address *local_host*: tell the peer."""

@@ -390,9 +390,14 @@ class Tcb:
         receiver.accept(receiver.irs + 1, syn, now)
         self.events |= READABLE
 
-    def take_syn_of_cookie(self, syn: Run, now: float) -> None:
-        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie."""
+    def take_syn_of_cookie(self, syn: Run, roams: bool, now: float) -> None:
+        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie.
+
+        *roams*: both would like to roam.
+        """
         self.take_syn(syn, now).syn_window_field()
+        if roams:
+            self.roaming = Roaming(to_wire(self.sender.iss), syn.seq)
         self.syn_transmissions = 1
         for _ in range(2):  # nobody knows when it left: like one sent twice, it gives no RTT
             self.sender.syn_sent(now)
@@ -503,8 +508,7 @@ class Tcb:
 
     def limit_pmtu(self, ceiling: int) -> None:
         """Send no datagrams larger than *ceiling* octets."""
-        if not self.pmtu.is_below(ceiling):
-            self.own_pmtu.limit(ceiling)
+        self.sender.flight.pmtu = self.pmtu.limited(ceiling)
 
     def _limit_pmtu(self) -> None:
         self.limit_pmtu(min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE)
@@ -545,12 +549,8 @@ class Tcb:
     def start_keepalive(self) -> None:
         """Set the keep-alive deadline, if the user wants one (RFC 9293 §3.8.4)."""
         keepalive = self.keepalive
-        if (
-            keepalive is not None
-            and keepalive.on
-            and self.syn_acked
-            and self.state is not State.CLOSED
-        ):
+        lives = self.syn_acked and self.state is not State.CLOSED
+        if keepalive is not None and keepalive.on and lives:
             self.timers.idle = self.last_heard + keepalive.idle
         elif self.reading:
             self.timers.idle = OFF

@@ -239,7 +239,7 @@ NOTHING_MISSING: Final = Recovery(0, sack=True)
 """That of all connections with RACK which were never told of a gap and never sent anything twice.
 
 It answers every question, and nobody changes it: until then RACK is a no-op, as what arrives is
-what was sent first (decision 62)."""
+what was sent first (decision 63)."""
 
 
 def first_recovery(iss: int, *, sack: bool, rack: bool) -> Recovery:

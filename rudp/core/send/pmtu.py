@@ -116,13 +116,17 @@ class PathMtu:
         """Whether it is shared by those that have *payloads* and *search*."""
         return self._shared == payloads and self._search is search
 
-    def is_below(self, ceiling: int) -> bool:
-        """Whether :meth:`limit` would change nothing."""
-        return self._ceiling <= ceiling
+    def limited(self, ceiling: int) -> "PathMtu":
+        """Return this, or what it becomes where :meth:`limit` changes something."""
+        if ceiling >= self._ceiling:
+            return self
+        own = self.own()
+        own.limit(ceiling)
+        return own
 
     def limit(self, ceiling: int) -> None:
         """The peer takes, or the user wants, no more than *ceiling* octets (W-53)."""
-        if not self.is_below(ceiling):
+        if ceiling < self._ceiling:
             self._ceiling = ceiling
             self._too_big = ceiling + 1
             self._stay_below_ceiling()

@@ -153,6 +153,10 @@ class ConnectionInfo:
         ]
         if rates:
             lines.append(f"rates: {', '.join(rates)}")
+        if self.key_ids is not None:
+            signs, asks = self.key_ids
+            moved = "cannot move" if self.moves is None else f"moves so far: {self.moves}"
+            lines.append(f"signed with key {signs}, the peer is asked for {asks}; {moved}")
         if self.soft_error is not None:
             lines.append(f"trouble: {self.soft_error}")
         return "\n".join(lines)

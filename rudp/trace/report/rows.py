@@ -14,6 +14,8 @@ round trip measured, a timer set) have no row.
 ``f``       timer fired: its name
 ``b``       snapshot: an object of the fields that changed
 ``w``       watched: state
+``p``       another path: peer, local, why
+``n``       a step of a punch: what the side does, why or ""
 ``gap``     left out: how many events
 ==========  ==================================================================================
 """
@@ -21,10 +23,15 @@ round trip measured, a timer set) have no row.
 import dataclasses
 from typing import Any, Final
 
+from rudp.trace import words
 from rudp.trace.arrows import arrows, sides
 from rudp.trace.events import (
+    CandidateFound,
     Event,
+    PairChanged,
     PathMoved,
+    PunchEnded,
+    Punching,
     RangeLost,
     Recording,
     Segment,
@@ -39,7 +46,7 @@ from rudp.trace.events import (
 
 _SHOWN: Final = (
     SegmentSent, SegmentReceived, SegmentLost, StateMoved, RangeLost, TimerFired, Snapshot, Watched,
-    PathMoved,
+    PathMoved, CandidateFound, PairChanged, PunchEnded,
 )  # fmt: skip
 
 NAME_MAX: Final = 60
@@ -67,10 +74,13 @@ class Connection:
 
     def __init__(self, recording: Recording, connection: str | None = None) -> None:
         self.header = recording.header
-        _, self.sides = sides(recording.events, connection)
+        ends, self.sides = sides(recording.events, connection)
+        self.ends = {end: side for side, end in enumerate(ends)}
         if not self.sides:
             raise ValueError("there is no connection among these events")
-        names = dict.fromkeys(event.connection for event in recording.events)
+        names = dict.fromkeys(
+            event.connection for event in recording.events if not isinstance(event, Punching)
+        )
         self.others = [name[:NAME_MAX] for name in names if name not in self.sides]
         self.names = ["", ""]
         for name, side in self.sides.items():
@@ -81,7 +91,11 @@ class Connection:
         for event in sorted(recording.events, key=lambda event: event.time):
             if isinstance(event, Watched):
                 watched.add(event.connection)
-            if event.connection in self.sides and event.connection in watched:
+            if isinstance(event, Punching):
+                is_ours = event.connection in self.ends
+            else:
+                is_ours = event.connection in self.sides and event.connection in watched
+            if is_ours:
                 self.count += 1
                 if isinstance(event, _SHOWN):
                     self.events.append(event)
@@ -157,6 +171,8 @@ class _Writer:
             self.add(event)
 
     def side(self, event: Event) -> int:
+        if isinstance(event, Punching):
+            return self.connection.ends[event.connection]
         return self.connection.sides[event.connection]
 
     def row(self, kind: str, time: float, side: int, *fields: Any) -> None:
@@ -183,7 +199,10 @@ class _Writer:
         elif isinstance(event, StateMoved):
             self.row("m", time, side, event.before, event.after, event.cause, event.why.name)
         elif isinstance(event, PathMoved):
-            self.row("p", time, side, event.peer, event.local)
+            self.row("p", time, side, event.peer, event.local, event.why.name)
+        elif isinstance(event, Punching):
+            why = event.why.name if isinstance(event, PairChanged) else ""
+            self.row("n", time, side, words.punching(event), why)
         elif isinstance(event, RangeLost):
             self.row("l", time, side, event.left, event.right, event.why.name)
         elif isinstance(event, TimerFired):
