@@ -39,6 +39,7 @@ static const struct {
     {"rudp.core.loss.tailprobe", "MAX_ACK_DELAY", MAX_ACK_DELAY},
     {"rudp.core.congestion.usage", "PERIOD", PERIOD},
     {"rudp.core.receive.autotune", "TICK", TICK},
+    {"rudp.core.receive.autotune", "LITTLE", LITTLE},
     {"rudp.core.terms.bounds", "WINDOW_MAX", WINDOW_MAX},
     {"rudp.core.receive.promises", "START", START},
     {"rudp.core.receive.promises", "LEAST", LEAST},

@@ -64,6 +64,7 @@ struct iovec {
 #define START (16 * 1024)
 #define LEAST (16 * 1024)
 #define TALK (4 * 1024)
+#define LITTLE (4 * 1024)
 #define READ_GAP 0.0025
 #define REST 0.1
 #define QUEUE (256 * 1024)
@@ -78,7 +79,8 @@ enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
     NAME(in_recovery) NAME(irs) NAME(join) NAME(large) NAME(last_data) NAME(latest) NAME(leave) \
     NAME(looked_at) NAME(lost) NAME(lost_before) NAME(min_rtt) NAME(minima) NAME(move_to_end) \
     NAME(next_probe) NAME(note_data) NAME(now) NAME(number) NAME(observe) NAME(octets) NAME(on_ack) \
-    NAME(on_restart) NAME(on_unused) NAME(option) NAME(pace) NAME(pace_sent) NAME(paced_room) \
+    NAME(on_restart) NAME(on_unused) NAME(option) NAME(own_autotune) NAME(pace) NAME(pace_sent) \
+    NAME(paced_room) \
     NAME(prior_delivered) NAME(prior_in_flight) NAME(promised) NAME(rate_app_limited) \
     NAME(rate_delivered) NAME(rate_lost) NAME(rcv_nxt) NAME(ready_octets) NAME(right_edge) \
     NAME(ring) NAME(rmss) NAME(rtt) NAME(segment_octets) NAME(segments) NAME(signer) NAME(silent_until) \

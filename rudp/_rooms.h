@@ -205,6 +205,11 @@ show_autotune(Lane *lane)
     if (isnan(lane->shortest_rtt)) {
         return 0; /* there was no measurement */
     }
+    PyObject *own = call(lane->receiver, state->s_own_autotune, 0, NULL, NULL, NULL);
+    if (own == NULL) {
+        return -1;
+    }
+    Py_XSETREF(lane->autotune, own);
     if (set(lane->autotune, state->s_since, PyFloat_FromDouble(lane->tuned_at)) < 0 ||
         set(lane->autotune, state->s__read_before, PyLong_FromLongLong(lane->read_before)) < 0 ||
         set(lane->autotune, state->s_tsecr, PyLong_FromLongLong(lane->echoed)) < 0 ||
@@ -219,6 +224,9 @@ static void
 note_round_trip(Lane *lane, int64_t echo, double now)
 {
     double rtt = (double)(int64_t)(now * 1000) / 1000 - (double)echo / 1000;
+    if (lane->rcv_nxt - lane->irs <= LITTLE) {
+        return;
+    }
     lane->echoed = echo;
     if (!(rtt > TICK)) {
         rtt = TICK;

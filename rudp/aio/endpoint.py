@@ -524,9 +524,8 @@ class Endpoint:
 
     def note_standstill(self, now: float) -> None:
         """The alarm is much too late: tell the connections, before they read what has waited."""
-        if not self._listening_to:  # once
-            self._table.stood_still(now - self.alarm_at)
-            self.alarm_at = now
+        self._table.stood_still(now - self.alarm_at)
+        self.alarm_at = now
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -596,6 +595,7 @@ class Endpoint:
         if now - self.alarm_at > STANDSTILL:
             self.note_standstill(now)
         if self._must_listen(now):
+            self.alarm_at = now
             self._alarm = self.loop.call_at(now, self._on_alarm)  # after the next reads
             return
         self._alarm = None

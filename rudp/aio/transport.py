@@ -18,7 +18,7 @@ from rudp.aio.news import logger, tell_open
 from rudp.aio.resolve import resolve
 from rudp.aio.sockets import ConnectionSocket
 from rudp.aio.watch import ending_of
-from rudp.core.life import tcb
+from rudp.core.life import errors, tcb
 from rudp.core.life.connection import Connection
 from rudp.core.segment.addresses import is_ipv6, is_link_local
 from rudp.core.segment.transmit import Address
@@ -284,7 +284,7 @@ class Transport(WriteFlow, asyncio.Transport):
         connection is lost already, and the protocol then hears nothing.
         """
         if self._stage >= _LOST:
-            raise self._connection.error or tcb.aborted()
+            raise self._connection.error or errors.aborted()
         self._protocol = protocol
         self._direct()
         self._waiter = waiter = self._loop.create_future()
@@ -422,7 +422,7 @@ class Transport(WriteFlow, asyncio.Transport):
         if self._waiter is not None:
             # It never was established: the one who waits hears why, the protocol nothing.
             if not self._waiter.done():
-                self._waiter.set_exception(error or tcb.aborted())
+                self._waiter.set_exception(error or errors.aborted())
             self._waiter = None
             self._forget()
         elif before >= _OPENED:

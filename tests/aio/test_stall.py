@@ -6,6 +6,7 @@ The peer is a server with a loop of its own, in a thread that goes on while ours
 import asyncio
 import errno
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -179,9 +180,8 @@ class FullSocket(RecordingSocket):
         return True
 
 
-def test_timers_act_at_last_when_the_socket_is_never_empty() -> None:
-    """Once as much was read as it can hold, what has come before the deadline was read."""
-    loop, port = Turns(), FullSocket()
+def opening(loop: Turns, port: FullSocket, config: rudp.Config) -> Connection:
+    """Return a connection that opens over *port*, whose SYN has left."""
     endpoint = Endpoint(
         loop,  # type: ignore[arg-type]
         rudp.Config(),
@@ -198,13 +198,59 @@ def test_timers_act_at_last_when_the_socket_is_never_empty() -> None:
         opened.append(connection)
         return Reader(endpoint, connection)
 
-    endpoint.connect(PEER, 80, sink, config=rudp.Config(syn_retries=0))
+    endpoint.connect(PEER, 80, sink, config=config)
     loop.settle()
     assert port.segments == 1
+    return opened[0]
+
+
+def test_timers_act_at_last_when_the_socket_is_never_empty() -> None:
+    """Once as much was read as it can hold, what has come before the deadline was read."""
+    loop, port = Turns(), FullSocket()
+    connection = opening(loop, port, rudp.Config(syn_retries=0))
     for _ in range(20):
         loop.advance(1.0)
-        if opened[0].error is not None:
+        if connection.error is not None:
             break
-    assert opened[0].error is not None
-    assert opened[0].error.errno == errno.ETIMEDOUT
+    assert connection.error is not None
+    assert connection.error.errno == errno.ETIMEDOUT
     assert 1 < port.asked <= GRANTED // DATAGRAM_TRUESIZE + 1
+
+
+class SlowSocket(FullSocket):
+    """A small one that takes time to be looked at: *turns* has the seconds of each, then none."""
+
+    def __init__(self, loop: Turns, turns: list[float]) -> None:
+        super().__init__()
+        self._loop = loop
+        self._turns = turns
+
+    def getsockopt(self, level: int, name: int, size: int = 0) -> Any:
+        if name == socket.SO_RCVBUF:
+            return len(self._turns) * DATAGRAM_TRUESIZE
+        return super().getsockopt(level, name, size)
+
+    def has_arrivals(self) -> bool:
+        if self.asked < len(self._turns):
+            self._loop.now += self._turns[self.asked]
+        return super().has_arrivals()
+
+
+def test_ST_2_a_standstill_does_not_count_while_the_alarm_waits_for_the_reader() -> None:
+    """The answer to the SYN may wait in the socket, behind what the alarm gave way to."""
+    loop = Turns()
+    port = SlowSocket(loop, [0.0, 0.0, 0.0, 60.0, 0.0, 0.0])
+    connection = opening(loop, port, rudp.Config(connect_timeout=30.0))
+    loop.advance(62.0)  # the SYN is due again after one
+    assert port.segments == 2
+    assert connection.error is None
+
+
+def test_ST_2_a_reader_that_takes_long_is_no_standstill() -> None:
+    """What is read meanwhile may be the answer, so the time counts."""
+    loop = Turns()
+    port = SlowSocket(loop, [0.5] * 80)
+    connection = opening(loop, port, rudp.Config(connect_timeout=30.0))
+    loop.advance(60.0)
+    assert connection.error is not None
+    assert connection.error.errno == errno.ETIMEDOUT

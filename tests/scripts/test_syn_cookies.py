@@ -182,6 +182,46 @@ def test_SYNC_3_what_is_no_cookie_is_reset(play: Play, segment: str) -> None:
     play(f"< {segment} \n > R {ack} \n connections 0 \n count COOKIE_ACCEPTED 0")
 
 
+def test_SYNC_3_data_may_overtake_the_data_that_brings_the_cookie(play: Play) -> None:
+    """SYNC-7: it says nothing that could be checked, and a RST would end an open that is in order.
+
+    The segments before it go again, and then it is accepted.
+    """
+    play(
+        f"""
+        listen
+        < S 0 <{ALL}>
+        > SA 0 ack 1
+        < PA 11:21(10) ack 1
+        < FA 21 ack 1
+        connections 0
+        count LISTEN_DROPPED 2
+        +0.3 < PA 1:11(10) ack 1
+        accept
+        < PA 11:21(10) ack 1
+        read 20
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        "A 11 ack 1",
+        "PA 11:21(10) ack 1 <noTS>",
+        "PA 11:21(10) ack 1 <TS 100 -200000>",
+        "PA 11:21(10) ack 1 <TS 100 200>",
+        "PA 11:21(10) ack 100000001",
+        "PA 100000001:100000011(10) ack 1",
+    ],
+)
+def test_ST_11_data_that_overtook_nothing_is_reset(play: Play, segment: str) -> None:
+    """No octets, no echo or a wrong one, or numbers that belong to no cookie."""
+    play(f"listen \n < S 0 <{ALL}> \n > SA 0 ack 1")
+    ack = segment.split()[3]
+    play(f"< {segment} \n > R {ack} \n connections 0")
+
+
 def test_SYNC_3_timestamps_that_were_not_agreed_on(play: Play) -> None:
     play(
         "listen \n < S 0 \n > SA 0 ack 1 \n < A 1 ack 1 <TS 5 0> \n > R 1 \n count COOKIE_INVALID 1"

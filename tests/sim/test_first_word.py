@@ -60,3 +60,37 @@ def test_FAIL_4_ST_17_after_a_long_outage_it_is_told(outage: float, cookies: boo
     """The server has forgotten it: a reset, where it would wait for ever."""
     with pytest.raises(ConnectionResetError):
         first_word(outage, rudp.Config(half_open_max=0) if cookies else rudp.Config())
+
+
+def test_SYNC_7_the_data_that_brings_a_cookie_may_be_lost_and_overtaken() -> None:
+    """The ACK of SYN,ACK rides on it (decision 45): what comes first then is no reason to reset."""
+    lost = 0
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(10) + await reader.readexactly(10))
+        writer.close()
+
+    def loses(data: bytes, now: float) -> bool:
+        nonlocal lost
+        if data[13] & SYN or lost:
+            return False
+        lost += 1
+        return True
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        config = rudp.Config(half_open_max=0)
+        server = await rudp.start_server(echo, SERVER, 25, config=config)
+        loop.network.link(CLIENT, SERVER, drop=loses)
+        reader, writer = await rudp.open_connection(SERVER, 25)
+        writer.write(b"0123456789")
+        await asyncio.sleep(0.001)
+        writer.write(b"abcdefghij")
+        assert await reader.read() == b"0123456789abcdefghij"
+        assert loop.time() < 1.0
+        writer.close()
+        server.close()
+
+    sim.run(main(), delay=0.02)
+    assert lost == 1

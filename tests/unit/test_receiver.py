@@ -326,7 +326,7 @@ class Growing(Half):
         segments = int(receiver.rcv_wnd * share) // RMSS
         self.now += 0.1
         if self.timestamps:
-            receiver.note_tsecr(round(self.now * 1000) - 100, self.now)
+            receiver.note_tsecr(round(self.now * 1000) - 100, receiver.rcv_nxt, self.now)
         for _ in range(segments):
             self.arrive(receiver.rcv_nxt, RMSS, now=self.now)
             if read:

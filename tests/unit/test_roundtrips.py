@@ -2,7 +2,6 @@
 
 from rudp.core.loss.roundtrips import RoundTrips
 from rudp.core.loss.scoreboard import SentRun
-from rudp.core.loss.tailprobe import TailProbe
 
 
 def measured(estimate: RoundTrips, sent_at: float, now: float, seg_ack: int, nxt: int) -> None:
@@ -12,7 +11,7 @@ def measured(estimate: RoundTrips, sent_at: float, now: float, seg_ack: int, nxt
 
 def test_one_sample_for_each_round_trip() -> None:
     """RTO-4: the next is that of what was sent after the last."""
-    estimate = RoundTrips(0.2, 60.0, "linux", TailProbe(), 0)
+    estimate = RoundTrips(0.2, 60.0, "linux", 0)
     measured(estimate, 1.0, 1.5, 100, 300)
     assert estimate.srtt == 0.5
     for seg_ack in (200, 300):
@@ -24,7 +23,7 @@ def test_one_sample_for_each_round_trip() -> None:
 
 def test_a_round_trip_of_no_time_is_one() -> None:
     """RTO-4: where the clock stands still within a turn of the loop the first samples may be 0."""
-    estimate = RoundTrips(0.2, 60.0, "linux", TailProbe(), 0)
+    estimate = RoundTrips(0.2, 60.0, "linux", 0)
     measured(estimate, 1.0, 1.0, 100, 300)
     assert estimate.srtt == 0.0
     measured(estimate, 1.0, 3.0, 200, 300)

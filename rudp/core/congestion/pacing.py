@@ -32,6 +32,21 @@ LONG_AGO: Final = -math.inf
 """A moment before all others."""
 
 
+def window_rate(cwnd: int, ssthresh: int, spread: float | None) -> float | None:
+    """Return the octets a second that spread *cwnd* over *spread* seconds, None for no pacing."""
+    if not spread:
+        return None
+    return (SLOW_START_GAIN if cwnd < ssthresh else AVOIDANCE_GAIN) * cwnd / spread
+
+
+def least_burst(chosen: float | None, smss: int) -> int:
+    """Return the octets that may leave at once, whatever the pace (PACE-2).
+
+    *chosen*: the pace that a controller names, None if it follows from its window.
+    """
+    return (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * smss
+
+
 class Pacer:
     """When the next burst may leave.  *free*: octets that leave unpaced first (PACE-3).
 

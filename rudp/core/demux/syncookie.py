@@ -27,7 +27,7 @@ from rudp.core.segment import options, wire
 from rudp.core.segment.isn import IsnSource, keyed, timestamp
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Path
-from rudp.core.segment.wire import ACK, CWR, ECE, SYN, Run, swap_ports
+from rudp.core.segment.wire import ACK, CWR, ECE, FIN, SYN, Run, swap_ports
 from rudp.core.terms.counters import Counters
 
 SLOT: Final = 60.0
@@ -174,8 +174,7 @@ class SynCookies:
         stamps = None
         if tsval is not None:
             bits = run.options.tsecr
-            clock = timestamp(now, self._isn.timestamp_offset(path, swap_ports(run.ports)))
-            if clock - bits & SEQ_MASK > LIFETIME * 1000 + (_STAMP_BITS | _ROAMS_BIT):
+            if not self._is_recent(bits, path, run.ports, now):
                 return None  # we never sent that
             if bits & _SCALE_BITS != _NO_SCALE:
                 shift = bits & _SCALE_BITS
@@ -191,3 +190,23 @@ class SynCookies:
         )
         segment = wire.pack_segment(run.ports, irs, 0, flags, run.window, opts)
         return wire.read_segment(memoryview(segment), Counters())
+
+    def is_ahead(self, run: Run, path: Path, now: float) -> bool:
+        """Return whether *run* may belong to an open whose first octets are still missing.
+
+        Its ACK is that of a cookie, but which cannot be said without the peer's ISS, and SEG.SEQ is
+        up to a window beyond that.  What is left of it, the slot, and the echo of our clock, are
+        those of one segment in some millions that has nothing to do with us.
+        """
+        tsval = run.options.tsval
+        if tsval is None or not (run.length or run.flags & FIN):
+            return False
+        slot = int(now // SLOT)
+        rest = run.ack - run.seq - self._base(path, run.ports)
+        ages = [slot - ((rest + beyond & SEQ_MASK) >> 24) & 0xFF for beyond in (1, START)]
+        return min(ages) <= 1 and self._is_recent(run.options.tsecr, path, run.ports, now)
+
+    def _is_recent(self, tsecr: int, path: Path, ports: int, now: float) -> bool:
+        """Whether *tsecr* may echo a cookie that is still good; *ports*: as the peer has them."""
+        clock = timestamp(now, self._isn.timestamp_offset(path, swap_ports(ports)))
+        return clock - tsecr & SEQ_MASK <= LIFETIME * 1000 + (_STAMP_BITS | _ROAMS_BIT)

@@ -633,11 +633,10 @@ class ConnectionTable:
         """
         ports = swap_ports(syn.ports)
         guard, doubt = admit(self._around, listener.config, syn, path, None, now)
+        if doubt is None and (listener.is_full or listener.pausing):
+            doubt = Count.ACCEPT_OVERFLOW
         if doubt is not None:
             self._drop(listener, syn, path, doubt, now)
-            return
-        if listener.is_full or listener.pausing:
-            self._drop(listener, syn, path, Count.ACCEPT_OVERFLOW, now)
             return
         if len(listener.half_open) >= listener.config.half_open_max:
             if predecessor is None and listener.config.syn_cookies:
@@ -721,14 +720,15 @@ class ConnectionTable:
         syn = self._cookies.syn_of(run, path, now)
         if syn is None:
             self.counters[Count.COOKIE_INVALID] += 1
-            return False
+            if ahead := self._cookies.is_ahead(run, path, now):  # what it overtook may still come
+                self._drop(listener, run, path, Count.LISTEN_DROPPED, now)
+            return ahead
         iss = (run.ack - 1) & SEQ_MASK
         guard, doubt = admit(self._around, listener.config, run, path, iss, now)
+        if doubt is None and listener.is_full:
+            doubt = Count.ACCEPT_OVERFLOW
         if doubt is not None:
             self._drop(listener, run, path, doubt, now)
-            return True
-        if listener.is_full:
-            self._drop(listener, run, path, Count.ACCEPT_OVERFLOW, now)
             return True
         if (child := self._child(listener, path, swap_ports(run.ports), iss, guard, now)) is None:
             return True

@@ -9,6 +9,7 @@ steps note what is owed (an ACK, a RST) and the connection sends it when the bat
 from collections.abc import Sequence
 
 from rudp.core.life import parting
+from rudp.core.life.errors import open_refused, reset_by_peer
 from rudp.core.life.progress import FirstWord
 from rudp.core.life.tcb import (
     ACKED_FIN,
@@ -19,8 +20,6 @@ from rudp.core.life.tcb import (
     WRITABLE,
     Opened,
     Tcb,
-    open_refused,
-    reset_by_peer,
 )
 from rudp.core.receive.receiver import Receiver
 from rudp.core.segment.options import SynOptions
@@ -312,7 +311,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         tcb.answer(not run.length and not run.flags & FIN, now)
         return False
     if tsecr is not None and run.length and tcb.receiver is not None:
-        tcb.receiver.note_tsecr(tsecr, now)
+        tcb.receiver.note_tsecr(tsecr, tcb.receiver.rcv_nxt, now)
     if seg_ack < una:
         _overtaken(tcb, run, now)
         return True  # old news, but its data may be new

@@ -14,6 +14,7 @@ from rudp.config import Config
 from rudp.core.life import moving, parting
 from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.departure import segment_leaves
+from rudp.core.life.errors import open_refused, reset_by_peer
 from rudp.core.life.expiry import timers_expire
 from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.keepalive import KeepAlive
@@ -27,8 +28,6 @@ from rudp.core.life.tcb import (
     UNREACHABLE,
     Opened,
     Tcb,
-    open_refused,
-    reset_by_peer,
 )
 from rudp.core.segment.addresses import host_of
 from rudp.core.segment.options import SignedOptions
@@ -466,7 +465,7 @@ class Connection:
     @mss.setter
     def mss(self, value: int) -> None:
         tcb = self._tcb
-        tcb.pmtu.limit(value + HEADER_SIZE + tcb.option_octets)
+        tcb.limit_pmtu(value + HEADER_SIZE + tcb.option_octets)
         tcb.follow_pmtu()
 
     @property
@@ -607,7 +606,7 @@ class Connection:
         tcb = self._tcb
         if tcb.state is State.SYN_SENT and tcb.syn_transmissions < 2 and code != errno.EPERM:
             tcb.die(OSError(code, os.strerror(code)), now)
-        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.pmtu.on_refused(size, link):
+        elif code == errno.EMSGSIZE and tcb.syn_acked and tcb.own_pmtu.on_refused(size, link):
             self._tcb.train = NO_TRAIN  # it is as large, and goes again too
             tcb.follow_pmtu()
             tcb.sender.flight.on_refused(from_wire(seq, tcb.sender.snd_nxt), now)
@@ -641,7 +640,7 @@ class Connection:
             return
         if code == errno.EMSGSIZE:
             if quoted_seq is not None and payload is not None:
-                tcb.pmtu.on_too_big(payload, now)
+                tcb.own_pmtu.on_too_big(payload, now)
                 tcb.follow_pmtu()
             return
         if code in UNREACHABLE and not tcb.syn_acked:

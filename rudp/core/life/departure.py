@@ -174,7 +174,7 @@ def _path_probe(
 ) -> Transmit:
     """Return *octets* of new data in a datagram of *size*: does the path carry it? (PMTU-3)"""
     sender = tcb.sender
-    tcb.pmtu.on_probe_sent(size)
+    tcb.own_pmtu.on_probe_sent(size)
     seq = sender.snd_nxt
     end = seq + octets
     sender.on_sent(seq, end, now, octets)

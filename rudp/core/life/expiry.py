@@ -6,9 +6,10 @@ noted in the TCB, and the connection sends it when it is asked next.
 
 from typing import Final
 
+from rudp.core.life.errors import timed_out
 from rudp.core.life.parting import watch_last_word
 from rudp.core.life.progress import SYN_MAX_RTO
-from rudp.core.life.tcb import KEEP_ALIVE_PROBE, WINDOW_PROBE, Opened, Tcb, timed_out
+from rudp.core.life.tcb import KEEP_ALIVE_PROBE, WINDOW_PROBE, Opened, Tcb
 from rudp.core.segment.options import PathWord
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import DELAYED_ACK, IDLE, OFF, LossTimer

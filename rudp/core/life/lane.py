@@ -423,9 +423,9 @@ class Lane(Numbers):
             self.unused_since = None
 
     def _note_round_trip(self, echo: int, now: float) -> None:
-        self.echoed = echo
-        self.receiver.autotune.on_tsecr(echo, now)
-        self._look_at_autotune()
+        if self.receiver.note_tsecr(echo, self.rcv_nxt, now):
+            self.echoed = echo
+            self._look_at_autotune()
 
     def _look_at_autotune(self) -> None:
         """Note when the buffer may be worth another look."""

@@ -5,7 +5,8 @@ under way is noted as the connection's last word, and is said when they have lef
 arrived.
 """
 
-from rudp.core.life.tcb import LastWord, Tcb, aborted
+from rudp.core.life.errors import aborted
+from rudp.core.life.tcb import LastWord, Tcb
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
 

@@ -15,7 +15,7 @@ from rudp.core.life.lane import Lane
 from rudp.core.life.numbers import Sent
 from rudp.core.life.signedlane import SignedLane
 from rudp.core.life.tcb import Tcb
-from rudp.core.loss.recovery import Phase
+from rudp.core.loss.recovery import NOTHING_MISSING, Phase
 from rudp.core.loss.scoreboard import IN_FLIGHT, SentRun
 from rudp.core.receive.receiver import AckDue, Receiver
 from rudp.core.segment.transmit import ECT_0
@@ -178,7 +178,7 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.loss = timers.loss
     lane.pace = timers.pace
     lane.timer_was_set = False
-    lane.probes_tail = bool(config.tail_loss_probe and flight.tail.may_probe)
+    lane.probes_tail = bool(config.tail_loss_probe and flight.may_probe_tail)
 
     lane.estimator = rtt
     lane.srtt = rtt.srtt
@@ -286,11 +286,13 @@ def leave(tcb: Tcb, lane: Any) -> None:
     rate.first_sent_at = lane.first_sent_at
     rate.app_limited = lane.app_limited
     rate.rate = lane.rate
-    rack = flight.recovery.rack
-    if lane.delivered_end and rack is not None:
-        rack.note_latest(
-            lane.delivered_end, lane.delivered_order, lane.delivered_sent_at, lane.delivered_rtt
-        )
+    if lane.delivered_end:
+        rtt.latest = lane.delivered_rtt
+        recovery = flight.recovery
+        if recovery is not NOTHING_MISSING and recovery.rack is not None:
+            recovery.rack.note_latest(
+                lane.delivered_end, lane.delivered_order, lane.delivered_sent_at, lane.delivered_rtt
+            )
     lane.finish()
     usage.cwnd_limited = lane.cwnd_limited
     usage.most = lane.most

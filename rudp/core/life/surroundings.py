@@ -27,7 +27,7 @@ from rudp.core.segment.addresses import (
 )
 from rudp.core.segment.transmit import Address, Path
 from rudp.core.send.news import News
-from rudp.core.send.pmtu import Payloads
+from rudp.core.send.pmtu import PathMtu, Payloads
 from rudp.core.terms.budget import Memory
 from rudp.core.terms.counters import Counters
 
@@ -57,7 +57,7 @@ class Surroundings:
     """
 
     __slots__ = (
-        "_latest", "ack", "calendar", "counters", "ecn_capable", "isn", "lanes_entered",
+        "_latest", "_mtu", "ack", "calendar", "counters", "ecn_capable", "isn", "lanes_entered",
         "lanes_left", "link_payload", "local_host", "loopback_payload", "memory", "news", "parts",
         "socket_buffer", "usher", "visits",
     )  # fmt: skip
@@ -84,6 +84,7 @@ class Surroundings:
         self.socket_buffer: SocketBuffer | None = None
         self.loopback_payload = loopback_payload
         self._latest: Path | None = None
+        self._mtu: PathMtu | None = None
         self.link_payload = link_payload
         self.usher: Usher | None = None
         self.calendar = calendar
@@ -114,6 +115,17 @@ class Surroundings:
     def link(self, path: Path) -> int | None:
         """Return the UDP payload of the link towards *path*, octets, None if it is not known."""
         return None if self.link_payload is None else self.link_payload(path[0])
+
+    def path_mtu(self, path: Path, config: Config) -> tuple[PathMtu, int]:
+        """Return how large datagrams on *path* may be, and the largest that we are ready for.
+
+        Connections that have nothing to tell them apart yet share the former.
+        """
+        payloads = self.payloads(path, config)
+        mtu, search = self._mtu, config.mtu_discovery
+        if mtu is None or not mtu.begins_like(payloads, search):
+            mtu = self._mtu = PathMtu(payloads, search=search, shared=True)
+        return mtu, payloads.receive
 
     def payloads(self, path: Path, config: Config) -> Payloads:
         """Return what UDP payloads may be tried on *path*, and what we announce (PMTU-1, W-50)."""

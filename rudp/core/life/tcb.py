@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from rudp.config import MSS_FLOOR, Config
 from rudp.core.life.ackthrottle import AckThrottle
+from rudp.core.life.errors import timed_out
 from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
@@ -104,8 +105,8 @@ class Tcb:
     """One connection's variables.
 
     ``around``: what it shares with the others of its table.  ``path`` and ``ports`` (local << 16 |
-    remote) say who the peer is.  ``pmtu`` knows the largest UDP payload we send to it, ``mms_r`` is
-    the largest we are ready to receive.  *iss*: where its numbers begin, None to choose.
+    remote) say who the peer is.  ``mms_r``: the largest UDP payload we are ready to receive.
+    *iss*: where its numbers begin, None to choose.
     ``witness`` is told what happens, for ``recorder``, who remembers the latest events, and for
     ``tracer``, who watches; each is None for nobody.
     ``guard``: who signs and checks its segments, None if nobody does.
@@ -136,7 +137,6 @@ class Tcb:
         "opened",
         "path",
         "peer_mss",
-        "pmtu",
         "ports",
         "probes_due",
         "progress",
@@ -188,9 +188,6 @@ class Tcb:
         self.tracer = tracer
         events = config.flight_recorder
         self.recorder = FlightRecorder(events, now) if events else None
-        payloads = around.payloads(path, config)
-        self.pmtu = PathMtu(payloads, search=config.mtu_discovery)
-        self.mms_r = payloads.receive
         self.state = State.CLOSED
         self.history: tuple[Any, ...] = ()  # states, each with the time it was come to
         self.timers = Timers()
@@ -205,6 +202,7 @@ class Tcb:
         self.sender: Sender = around.parts.sender(
             iss, config, self.timers, around.ack, around.memory.buffers
         )
+        self.sender.flight.pmtu, self.mms_r = around.path_mtu(path, config)
         self.receiver: Receiver | None = None  # made from the peer's SYN
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
@@ -499,15 +497,29 @@ class Tcb:
         if self.keepalive is not None:
             self.keepalive.forgive(self.last_heard)
 
+    @property
+    def pmtu(self) -> PathMtu:
+        """How large datagrams may be, to be looked at."""
+        pmtu = self.sender.flight.pmtu
+        assert pmtu is not None
+        return pmtu
+
+    @property
+    def own_pmtu(self) -> PathMtu:
+        """The same, to be changed: no other connection has it."""
+        pmtu = self.sender.flight.pmtu = self.pmtu.own()
+        return pmtu
+
+    def limit_pmtu(self, ceiling: int) -> None:
+        """Send no datagrams larger than *ceiling* octets."""
+        self.sender.flight.pmtu = self.pmtu.limited(ceiling)
+
     def _limit_pmtu(self) -> None:
-        ceiling = min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE
-        self.pmtu.limit(ceiling)
-        self.sender.flight.pmtu = self.pmtu
+        self.limit_pmtu(min(self.peer_mss, self.config.mss or self.peer_mss) + wire.HEADER_SIZE)
 
     def measure_path(self) -> None:
         """The path is another: begin to search for the size that it carries."""
-        payloads = self.around.payloads(self.path, self.config)
-        self.pmtu = PathMtu(payloads, search=self.config.mtu_discovery)
+        self.sender.flight.pmtu, _ = self.around.path_mtu(self.path, self.config)
         self._limit_pmtu()
         self.follow_pmtu()
 
@@ -541,12 +553,8 @@ class Tcb:
     def start_keepalive(self) -> None:
         """Set the keep-alive deadline, if the user wants one (RFC 9293 §3.8.4)."""
         keepalive = self.keepalive
-        if (
-            keepalive is not None
-            and keepalive.on
-            and self.syn_acked
-            and self.state is not State.CLOSED
-        ):
+        lives = self.syn_acked and self.state is not State.CLOSED
+        if keepalive is not None and keepalive.on and lives:
             self.timers.idle = self.last_heard + keepalive.idle
         elif self.reading:
             self.timers.idle = OFF
@@ -724,23 +732,3 @@ class Tcb:
 def default_mss(path: Path) -> int:
     """Return the MSS of a peer whose SYN names none, octets."""
     return DEFAULT_MSS_IPV6 if is_ipv6(host_of(path)) else DEFAULT_MSS_IPV4
-
-
-def reset_by_peer() -> ConnectionResetError:
-    """Return the error of a connection that the peer has reset."""
-    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-
-
-def open_refused() -> ConnectionRefusedError:
-    """Return the error of an open that nobody listened to."""
-    return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-
-
-def timed_out() -> TimeoutError:
-    """Return the error of a connection that made no progress for too long."""
-    return TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-
-
-def aborted() -> ConnectionAbortedError:
-    """Return the error of a connection that we gave up ourselves."""
-    return ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))

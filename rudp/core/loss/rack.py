@@ -25,6 +25,7 @@ EARLY: Final = 1e-6
 class Rack:
     """The variables RACK.* of RFC 8985 §5.2; times in seconds, numbers as growing ints.
 
+    *iss*: a number below all that is in flight; *rtt*: the latest round trip, 0 before the first.
     ``deadline``: when to look again, because something may yet arrive late; None if nothing may.
     ``reordering_seen``: a segment that was sent once came after a later one.
     """
@@ -43,13 +44,13 @@ class Rack:
         "reordering_seen",
     )
 
-    def __init__(self, iss: int) -> None:
+    def __init__(self, iss: int, rtt: float = 0.0) -> None:
         self.deadline: float | None = None
         self.reordering_seen = False
         self._order = 0  # in place of RACK.xmit_ts: a clock of 15 ms cannot tell what left first
         self._xmit_ts = 0.0
         self._end_seq = iss
-        self._rtt = 0.0
+        self._rtt = rtt
         self._fack = iss
         self._reo_wnd_mult = 1
         self._persist = 0

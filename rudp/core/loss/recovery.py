@@ -31,7 +31,9 @@ class Phase(enum.Enum):
 class Recovery:
     """Loss detection for one connection.
 
-    *sack*: both sides negotiated it; *rack*: judge by time (RFC 8985) where there is SACK.
+    *iss*: a number below all that is in flight.  *sack*: both sides negotiated it; *rack*: judge by
+    time (RFC 8985) where there is SACK.  *rtt*: the latest round trip in seconds, 0 before the
+    first.
     """
 
     __slots__ = (
@@ -45,15 +47,22 @@ class Recovery:
         "sack",
     )
 
-    def __init__(self, iss: int, *, sack: bool, rack: bool = True) -> None:
+    def __init__(self, iss: int, *, sack: bool, rack: bool = True, rtt: float = 0.0) -> None:
         self.sack = sack
-        self.rack = Rack(iss) if sack and rack else None
+        self.rack = Rack(iss, rtt) if sack and rack else None
         self.phase = Phase.OPEN
         self.recover = iss  # RFC 6582 §3.1: SND.NXT when the latest episode began
         self._dup_acks = 0
         self._partial_acks = 0
         self._expired_at = 0.0  # when the retransmission timer did last
         self._examined = iss  # by RFC 6675: below this, losses were called already
+
+    def own(self, rtt: float) -> "Recovery":
+        """Return what its connection has to itself; to be asked before anything here changes.
+
+        *rtt*: see above, where that is made now.
+        """
+        return Recovery(0, sack=True, rtt=rtt) if self is NOTHING_MISSING else self
 
     @property
     def is_impatient(self) -> bool:
@@ -221,3 +230,18 @@ class Recovery:
                 most = min(most, (DUP_THRESH - 1) * smss)
         board.duplicates = min(board.duplicates + smss, most)
         return lost
+
+
+UNOPENED: Final = Recovery(0, sack=False)
+"""That of a connection whose handshake is under way."""
+
+NOTHING_MISSING: Final = Recovery(0, sack=True)
+"""That of all connections with RACK which were never told of a gap and never sent anything twice.
+
+It answers every question, and nobody changes it: until then RACK is a no-op, as what arrives is
+what was sent first (decision 66)."""
+
+
+def first_recovery(iss: int, *, sack: bool, rack: bool) -> Recovery:
+    """Return that of a connection that begins to send; the arguments are those of Recovery."""
+    return NOTHING_MISSING if sack and rack else Recovery(iss, sack=sack, rack=rack)

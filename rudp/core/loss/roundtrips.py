@@ -10,28 +10,29 @@ from typing import Literal
 
 from rudp.core.loss.rtt import GRANULARITY, RTO_INITIAL, Rtt
 from rudp.core.loss.scoreboard import SentRun
-from rudp.core.loss.tailprobe import TailProbe
 
 
 class RoundTrips(Rtt):
-    """The estimate, fed by acknowledgements; it tells *tail* of each measurement.
+    """The estimate, fed by acknowledgements.
 
     *floor*, *ceiling* and *form* are those of :class:`Rtt`; *iss*: our initial sequence number.
+    ``latest``: the round trip in seconds of what was sent last among all that has arrived, sent
+    once; 0 before the first.  ``was_sampled``: one was measured since somebody has set it to False.
     """
 
-    __slots__ = ("_tail", "sample_from")
+    __slots__ = ("latest", "sample_from", "was_sampled")
 
     def __init__(
         self,
         floor: float,
         ceiling: float,
         form: Literal["linux", "rfc"],
-        tail: TailProbe,
         iss: int,
     ) -> None:
         super().__init__(floor, ceiling, form)
-        self._tail = tail
         self.sample_from = iss  # an ACK above this may give the next sample
+        self.latest = 0.0
+        self.was_sampled = True
 
     def begin(self, snd_nxt: int) -> None:
         """Take the next sample from what is sent from now on, which begins at *snd_nxt*.
@@ -82,7 +83,8 @@ class RoundTrips(Rtt):
             latest = now - sacked[-1].sent_at
         if latest is not None:
             self.observe(latest, now)
-            self._tail.on_sample()
+            self.latest = latest
+            self.was_sampled = True
         known = self.srtt is not None  # 0.0 where a loop's clock stands still within a turn
         if not acked or (seg_ack <= self.sample_from and known and not self.backoffs):
             return latest
@@ -93,7 +95,7 @@ class RoundTrips(Rtt):
             if r > now - acked[0].sent_at + GRANULARITY:
                 return latest
             self.sample(r)
-            self._tail.on_sample()
+            self.was_sampled = True
         else:
             return latest
         self.sample_from = snd_nxt

@@ -21,61 +21,47 @@ PTO_INITIAL: Final = 1.0
 """Seconds before the first round-trip sample (RFC 8985 §7.2)."""
 
 
-class TailProbe:
-    """The variables TLP.* of RFC 8985 §7.1; numbers are growing ints.
+def pto(srtt: float | None, alone: bool) -> float:
+    """Return the seconds to wait before probing; *alone*: one segment is in flight (TLP-2)."""
+    if srtt is None:
+        return PTO_INITIAL
+    wait = 2 * srtt + MAX_ACK_DELAY if alone else 2 * srtt
+    return wait if wait > PTO_MIN else PTO_MIN
 
-    ``end_seq``: SND.NXT after the probe that is on its way, None if none is.
+
+class TailProbe:
+    """A probe that is on its way, and no longer: the variables TLP.* of RFC 8985 §7.1.
+
+    *end_seq*: SND.NXT after it, a growing int; *is_retrans*: it repeats what was sent before.
     """
 
-    __slots__ = ("_is_retrans", "_sampled", "end_seq")
+    __slots__ = ("_end_seq", "_is_retrans")
 
-    def __init__(self) -> None:
-        self.end_seq: int | None = None
-        self._is_retrans = False
-        self._sampled = True  # a round-trip sample has come since the last probe
-
-    @property
-    def may_probe(self) -> bool:
-        """Whether a probe may be sent: one at a time, and one for each sample (TLP-3)."""
-        return self.end_seq is None and self._sampled
-
-    def pto(self, srtt: float | None, alone: bool) -> float:
-        """Return the seconds to wait before probing; *alone*: one segment is in flight (TLP-2)."""
-        if srtt is None:
-            return PTO_INITIAL
-        pto = 2 * srtt + MAX_ACK_DELAY if alone else 2 * srtt
-        return pto if pto > PTO_MIN else PTO_MIN
-
-    def on_sent(self, snd_nxt: int, is_retrans: bool) -> None:
-        """The probe has left, and SND.NXT is *snd_nxt*."""
-        self.end_seq = snd_nxt
+    def __init__(self, end_seq: int, is_retrans: bool) -> None:
+        self._end_seq = end_seq
         self._is_retrans = is_retrans
-        self._sampled = False
 
-    def on_sample(self) -> None:
-        """A round trip was measured."""
-        self._sampled = True
-
-    def on_ack(self, seg_ack: int, dsack: tuple[int, int] | None, idle_duplicate: bool) -> bool:
-        """Return whether this acknowledgement shows that the probe repaired a loss (§7.4).
+    def is_over(self, seg_ack: int, dsack: tuple[int, int] | None, idle_duplicate: bool) -> bool:
+        """Return whether this acknowledgement shows what became of the probe (§7.4).
 
         *idle_duplicate*: it neither advances nor brings SACK news.
         """
-        end_seq = self.end_seq
-        if end_seq is None or seg_ack < end_seq:
+        if seg_ack < self._end_seq:
             return False
-        if not self._is_retrans:  # new data: whatever is missing is detected as always
-            self.end_seq = None
-        elif dsack is not None and dsack[1] >= end_seq:
-            self.end_seq = None  # it arrived twice: nothing was lost
-        elif seg_ack > end_seq:
-            self.end_seq = None
-            return True  # the original never arrived, or its duplicate would have been reported
-        elif idle_duplicate:
-            self.end_seq = None  # the acknowledgement of the duplicate, from a peer without D-SACK
-        return False
+        return (
+            not self._is_retrans  # new data: whatever is missing is detected as always
+            or seg_ack > self._end_seq
+            or self._is_double(dsack)
+            or idle_duplicate  # it answers the duplicate, and the peer has no D-SACK
+        )
 
-    def reset(self) -> None:
-        """A recovery begins, or the connection does (TLP-7)."""
-        self.end_seq = None
-        self._is_retrans = False
+    def has_repaired(self, seg_ack: int, dsack: tuple[int, int] | None) -> bool:
+        """Return whether it repaired a loss, as the acknowledgement shows that it is over.
+
+        The original never arrived, or its duplicate would have been reported.
+        """
+        return self._is_retrans and seg_ack > self._end_seq and not self._is_double(dsack)
+
+    def _is_double(self, dsack: tuple[int, int] | None) -> bool:
+        """Whether the peer reports that it came twice: nothing was lost."""
+        return dsack is not None and dsack[1] >= self._end_seq

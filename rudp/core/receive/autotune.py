@@ -18,6 +18,10 @@ HEADROOM: Final = 4
 path and the holes, two for slow start."""
 
 
+LITTLE: Final = 4 * 1024
+"""Octets.  Who was sent no more in all knows of no round trip: no window is as small."""
+
+
 class Autotune:
     """The receiver's round trip, and what is read in one.
 
@@ -46,6 +50,10 @@ class Autotune:
         self.since = 0.0  # when the current measurement of reading began
         self._read_before = 0  # octets read in all, then
         self._most_read = receive_buffer // HEADROOM  # in any one round trip
+
+    def own(self, receive_buffer: int) -> "Autotune":
+        """Return what its connection has to itself; to be asked before anything here changes."""
+        return Autotune(receive_buffer) if self is UNTUNED else self
 
     def on_tsecr(self, tsecr: int, now: float) -> None:
         """Data echoes the time *tsecr*, in ms of our clock: when we sent what it answers.
@@ -90,3 +98,7 @@ class Autotune:
         growth = read - self._most_read
         self._most_read = read
         return 2 * read + 2 * min(2 * growth, read)
+
+
+UNTUNED: Final = Autotune(0)
+"""That of all connections which were sent :data:`LITTLE`, or less; nobody changes it."""

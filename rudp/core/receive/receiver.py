@@ -10,7 +10,7 @@ import enum
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.receive.autotune import Autotune
+from rudp.core.receive.autotune import LITTLE, UNTUNED, Autotune
 from rudp.core.receive.promises import Stake
 from rudp.core.receive.reassembly import NOTHING_HELD, Reassembly
 from rudp.core.segment.seqnum import SEQ_MASK, to_wire, wire_after
@@ -174,7 +174,7 @@ class Receiver:
         self.rcv_up = irs
         self.receive_buffer = config.receive_buffer
         self.receive_buffer_max = largest_buffer(config)
-        self.autotune = Autotune(config.receive_buffer)
+        self.autotune = UNTUNED
         self.queue = NOTHING_HELD
         self.shift = 0  # Rcv.Wind.Shift, once both SYNs carried the option
         self.sack = False
@@ -306,8 +306,8 @@ class Receiver:
 
     def _grow(self, now: float) -> None:
         """Make the buffer as large as the reader is quick (BUF-3)."""
-        if self.ts_recent is None:
-            self.autotune.on_window(self.rcv_nxt, self.right_edge, now)
+        if self.ts_recent is None and self.rcv_nxt - self.irs > LITTLE:
+            self.own_autotune().on_window(self.rcv_nxt, self.right_edge, now)
         wanted = self.autotune.wanted(self.delivered, now)
         if wanted > self.receive_buffer:
             self.grow(wanted)
@@ -601,9 +601,20 @@ class Receiver:
             return False
         return now - self.ts_recent_at < PAWS_VALIDITY
 
-    def note_tsecr(self, tsecr: int, now: float) -> None:
-        """Data echoes the time *tsecr*, in ms of our clock."""
-        self.autotune.on_tsecr(tsecr, now)
+    def note_tsecr(self, tsecr: int, rcv_nxt: int, now: float) -> bool:
+        """Data echoes the time *tsecr*, in ms of our clock; *rcv_nxt*: RCV.NXT before it.
+
+        Return whether that is of interest.
+        """
+        if rcv_nxt - self.irs <= LITTLE:
+            return False
+        self.own_autotune().on_tsecr(tsecr, now)
+        return True
+
+    def own_autotune(self) -> Autotune:
+        """Return what measures round trips and the reader, to be changed."""
+        self.autotune = self.autotune.own(self._config.receive_buffer)
+        return self.autotune
 
     def note_timestamp(self, tsval: int, seq: int, now: float) -> None:
         """Update TS.Recent from an acceptable segment at *seq* (RFC 7323 §4.3, TS-3)."""

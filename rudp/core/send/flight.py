@@ -13,22 +13,16 @@ from rudp.config import Config
 from rudp.core.congestion.controller import Ack, Controller, Signal, initial_window
 from rudp.core.congestion.marks import Marks
 from rudp.core.congestion.newreno import NewReno
-from rudp.core.congestion.pacing import (
-    AVOIDANCE_GAIN,
-    BURST_SEGMENTS,
-    SLOW_START_GAIN,
-    WINDOW_BURST_SEGMENTS,
-    Pacer,
-)
+from rudp.core.congestion.pacing import LONG_AGO, Pacer, least_burst, window_rate
 from rudp.core.congestion.prr import Prr
 from rudp.core.congestion.rate import DeliveryRate
 from rudp.core.congestion.registry import controller_factory
 from rudp.core.congestion.usage import Usage
 from rudp.core.loss.frto import NEW_SEGMENTS, Frto, Outcome
-from rudp.core.loss.recovery import Phase, Recovery
+from rudp.core.loss.recovery import NOTHING_MISSING, UNOPENED, Phase, first_recovery
 from rudp.core.loss.roundtrips import RoundTrips
 from rudp.core.loss.scoreboard import Scoreboard, SentRun
-from rudp.core.loss.tailprobe import TailProbe
+from rudp.core.loss.tailprobe import TailProbe, pto
 from rudp.core.loss.undo import Proof, Undo
 from rudp.core.segment.wire import HEADER_SIZE, STAMPED_SIZE
 from rudp.core.send.news import News
@@ -42,7 +36,8 @@ UNLIMITED: Final = 1 << 62
 
 
 _NO_RUNS: Final[list[SentRun]] = []
-"""What nobody adds to."""
+_NO_WINDOW: Final = NewReno(536, initial_window(536))
+"""What nobody changes: where nothing has arrived, and while the handshake is under way."""
 
 
 class Flight:
@@ -56,29 +51,30 @@ class Flight:
     """
 
     __slots__ = (
-        "_burst", "_config", "_prr", "_syn_sent_at", "_timed_out_at", "_timestamps", "ack",
-        "board", "controller", "cwr_due", "dsacks", "ecn", "extra_new", "frto", "last_sent",
-        "marks", "octets_resent", "pace", "pacer", "pmtu", "pmtu_moved", "rate", "recovery",
-        "resend_now", "rto_from", "rtt", "smss", "tail", "tail_due", "undo", "undone", "usage",
-        "why_lost",
+        "_burst", "_config", "_pacer", "_prr", "_syn_sent_at", "_tail", "_timed_out_at",
+        "_timestamps", "_unpaced", "ack", "board", "controller", "cwr_due", "dsacks", "ecn",
+        "extra_new", "frto", "last_sent", "marks", "octets_resent", "pace", "pmtu", "pmtu_moved",
+        "rate", "recovery", "resend_now", "rto_from", "rtt", "smss", "tail_due", "undo", "undone",
+        "usage", "why_lost",
     )  # fmt: skip
 
     def __init__(self, iss: int, config: Config, ack: Ack | None = None) -> None:
         self._config = config
-        self.smss = 536
+        self.smss = _NO_WINDOW.smss
         self.board = Scoreboard(iss)
         self.rate = DeliveryRate()
-        self.recovery = Recovery(iss, sack=False)
-        self.tail = TailProbe()
+        self.recovery = UNOPENED
         self.rtt = self.new_rtt(config, iss)
         self.undo: Undo | None = None  # the latest reduction, and whether it was for nothing
         self.frto: Frto | None = None  # the same of a time-out, while that is open
-        self.controller: Controller = NewReno(self.smss, initial_window(self.smss))
-        self.pacer = Pacer(0)
+        self.controller: Controller = _NO_WINDOW
+        self._pacer: Pacer | None = None  # there is one once the pace was asked for
+        self._unpaced = 0  # the octets that it lets go first
         self.pmtu: PathMtu | None = None  # told what became of its probes
         self.pmtu_moved = False  # the last acknowledgement, or its absence, changed the size
         self.resend_now = False
         self.tail_due = False  # a tail-loss probe is to be sent
+        self._tail: TailProbe | None = None  # the one that is on its way
         self.extra_new = 0  # segments of new data that F-RTO may send beyond the window
         self.octets_resent = 0
         self.dsacks = 0
@@ -100,7 +96,7 @@ class Flight:
 
     def new_rtt(self, config: Config, iss: int) -> RoundTrips:
         """Return the estimate of the round trip, with which it begins."""
-        return RoundTrips(config.min_rto, config.max_rto, config.rto_form, self.tail, iss)
+        return RoundTrips(config.min_rto, config.max_rto, config.rto_form, iss)
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -150,7 +146,7 @@ class Flight:
         window = smss if troubled else -(-octets // smss) * smss
         self._begin(window)
         rack = config.loss_detection == "rack"
-        self.recovery = Recovery(self.board.snd_una - 1, sack=sack, rack=rack)
+        self.recovery = first_recovery(self.board.snd_una - 1, sack=sack, rack=rack)
         self.rtt.begin(self.board.snd_nxt)
         self.last_sent = now
         if syn_transmissions > 1 and self.rtt.srtt is None:
@@ -159,13 +155,16 @@ class Flight:
     def _begin(self, window: int) -> None:
         """Congestion control begins with a *window* of so many octets."""
         self.controller = controller_factory(self._config.congestion)(self.smss, window)
-        self.pacer = Pacer(window)
+        self._unpaced = window
+        if self._pacer is not None:
+            self._pacer = Pacer(window)
         self.usage.note(0, False, self.board.snd_nxt)
 
     def resize(self, smss: int) -> None:
         """Use segments of *smss* octets from now on."""
         self.smss = smss
-        self.controller.resize(smss)
+        if self.controller is not _NO_WINDOW:
+            self.controller.resize(smss)
 
     # -- how much may go -------------------------------------------------------------------------
 
@@ -189,13 +188,9 @@ class Flight:
         if not self._config.pacing:
             return None
         controller = self.controller
-        if controller.pacing_rate:
-            return controller.pacing_rate
-        spread = self.rtt.spread
-        if not spread:
-            return None
-        slow_start = controller.cwnd < controller.ssthresh
-        return (SLOW_START_GAIN if slow_start else AVOIDANCE_GAIN) * controller.cwnd / spread
+        return controller.pacing_rate or window_rate(
+            controller.cwnd, controller.ssthresh, self.rtt.spread
+        )
 
     def paced_room(self, now: float) -> int:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
@@ -204,15 +199,15 @@ class Flight:
         rate = self.pace = self.pacing_rate()
         if rate is None:
             return UNLIMITED
-        # What may leave at once, whatever the pace (PACE-2).
-        chosen = self.controller.pacing_rate
-        self._burst = (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * self.smss
-        return self.pacer.room(rate, self._burst, now)
+        self._burst = least_burst(self.controller.pacing_rate, self.smss)
+        if self._pacer is None:
+            self._pacer = Pacer(self._unpaced)
+        return self._pacer.room(rate, self._burst, now)
 
     @property
     def silent_until(self) -> float:
         """When pacing, or a mark at the smallest window, lets something go again."""
-        marks, paced = self.marks, self.pacer.next_at
+        marks, paced = self.marks, LONG_AGO if self._pacer is None else self._pacer.next_at
         return paced if marks is None or marks.held_until < paced else marks.held_until
 
     @property
@@ -223,18 +218,23 @@ class Flight:
         return calm and recovery.sack  # without SACK the loss of one costs a round trip, or the RTO
 
     @property
+    def may_probe_tail(self) -> bool:
+        """Whether a tail-loss probe may go: one at a time, and one for each sample (TLP-3)."""
+        return self._tail is None and self.rtt.was_sampled
+
+    @property
     def is_calm(self) -> bool:
         """Whether no loss, mark, probe or change of size is being dealt with."""
         busy = self.tail_due or self.extra_new or self.resend_now or self.cwr_due or self.pmtu_moved
         busy = busy or (self.marks is not None and self.marks.holds > 0) or self._prr is not None
-        busy = busy or self.frto is not None or not self.tail.may_probe
+        busy = busy or self.frto is not None or not self.may_probe_tail
         pmtu = self.pmtu
         return not busy and (pmtu is None or not (pmtu.full_losses or pmtu.probing is not None))
 
     def pace_sent(self, octets: int, now: float) -> None:
         """*octets* have left at the pace that was asked for last."""
-        if self.pace is not None:
-            self.pacer.on_sent(octets, self.pace, self._burst, now)
+        if self.pace is not None and self._pacer is not None:
+            self._pacer.on_sent(octets, self.pace, self._burst, now)
 
     @property
     def probe_pause(self) -> float:
@@ -284,6 +284,7 @@ class Flight:
             if self.extra_new:
                 self.extra_new -= 1
         else:
+            self.recovery = self.recovery.own(self.rtt.latest)
             resent = board.on_resent(seq, end, now)
             in_flight = board.in_flight
             for run in resent:
@@ -296,7 +297,8 @@ class Flight:
             self.resend_now = False
         if self.tail_due:
             self.tail_due = False
-            self.tail.on_sent(board.snd_nxt, is_retrans=not new)
+            self._tail = TailProbe(board.snd_nxt, is_retrans=not new)
+            self.rtt.was_sampled = False
             self.rto_from = now  # TLP-5
         if self._prr is not None:
             self._prr.on_sent(end - seq)
@@ -314,7 +316,6 @@ class Flight:
         Each step sees the connection as those before have left it.
         """
         board, recovery, rtt, ack = self.board, self.recovery, self.rtt, self.ack
-        rack = recovery.rack
         seg_ack, dsack = news.seg_ack, news.dsack
         self.pmtu_moved = False
 
@@ -336,13 +337,16 @@ class Flight:
         runs, resent = board.acknowledge(seg_ack) if acked else (_NO_RUNS, False)
         sacked = board.sack(news.sack_blocks) if news.sack_blocks else _NO_RUNS
         arrived = runs + sacked if sacked else runs
+        if sacked or resent or dsack is not None:
+            recovery = self.recovery = recovery.own(rtt.latest)
+        rack = recovery.rack
 
         # Third, the path: does it carry segments of this size?  (RFC 8899 §4.2, §4.3)
         pmtu = self.pmtu
         if board.torn:
             self._give_up_torn(now)
         if pmtu is not None and (pmtu.full_losses or pmtu.probing is not None):
-            self._sizes_arrived(pmtu, arrived)
+            self.pmtu_moved |= pmtu.on_arrived(arrived, self.smss)
 
         # Fourth, the clock: how long does a round trip take?  (RFC 6298 §3, RFC 7323 §4)
         ack.rtt = rtt.measure(seg_ack, board.snd_nxt, runs, resent, sacked, news.tsecr, now)
@@ -351,14 +355,15 @@ class Flight:
         # Fifth, the order: what was sent before something that has arrived?  (RFC 8985 §6.2, steps
         # 1 to 3)  And the rate of delivery (draft-cheng-iccrg-delivery-rate-estimation §3.3).
         self.rate.sample(arrived, ack, min_rtt, now)
-        if arrived and rack is not None:
+        if arrived and rack is not None and recovery is not NOTHING_MISSING:
             rack.on_delivered(arrived, news.tsecr, seg_ack, min_rtt, now)
 
         # Sixth, copies: has a tail-loss probe repaired something?  (RFC 8985 §7.4)  Does a segment
         # that came twice ask for more patience?  (RFC 8985 §6.2, step 4)
-        tail, repaired = self.tail, False
-        if tail.end_seq is not None:
-            repaired = tail.on_ack(seg_ack, dsack, news.duplicate and not sacked)
+        tail, repaired = self._tail, False
+        if tail is not None and tail.is_over(seg_ack, dsack, news.duplicate and not sacked):
+            repaired = tail.has_repaired(seg_ack, dsack)
+            self._tail = None
         if dsack is not None:
             self.dsacks += 1
             if rack is not None:
@@ -407,14 +412,6 @@ class Flight:
             self.tail_due = False
         elif acked and not recovery.is_impatient:
             self.rto_from = now
-
-    def _sizes_arrived(self, pmtu: PathMtu, arrived: list[SentRun]) -> None:
-        """Segments have *arrived* while it is open how large they may be (PMTU-5, PMTU-9)."""
-        if pmtu.probing is not None and any(run.is_probe for run in arrived):
-            pmtu.on_probe_delivered()
-            self.pmtu_moved = True
-        if any(run.end - run.seq >= self.smss for run in arrived):
-            pmtu.full_losses = 0
 
     def _answer_losses(self, lost: list[SentRun], repaired: bool, news: News, now: float) -> None:
         """Do what the runs *lost*, a repair by a tail-loss probe, or a partial ACK ask for."""
@@ -487,6 +484,7 @@ class Flight:
             run.end - run.seq >= smss <= run.mss and not run.is_probe for run in lost
         ):
             # Smaller ones have arrived, or nobody would know.
+            self.pmtu = self.pmtu.own()
             self.pmtu_moved |= self.pmtu.on_full_lost(self.probe_pause, now)
         return octets
 
@@ -510,19 +508,24 @@ class Flight:
             board.mark_range_lost(left, right)
         self.why_lost = Why.RETRANSMIT_CUT
         self.resend_now = True
-        pmtu.on_cut(min(left - begin for begin, left, _ in torn) + header, self.probe_pause, now)
+        self.pmtu = pmtu.own()
+        self.pmtu.on_cut(
+            min(left - begin for begin, left, _ in torn) + header, self.probe_pause, now
+        )
         self.pmtu_moved = True
 
     def suspect_size(self, now: float) -> None:
         """Segments of this size seem to fall into a black hole: try smaller ones (PMTU-9)."""
-        if self.pmtu is not None and self.pmtu.on_black_hole(self.probe_pause, now):
-            self.pmtu_moved = True
+        if self.pmtu is not None:
+            self.pmtu = self.pmtu.own()
+            self.pmtu_moved |= self.pmtu.on_black_hole(self.probe_pause, now)
 
     def _enter_recovery(self, flight_size: int, delivered: int, now: float) -> None:
         """A loss was found: reduce, and send again what is missing (RACK-12, PRR-1, NR-3)."""
         board, controller = self.board, self.controller
+        self.recovery = self.recovery.own(self.rtt.latest)
         self.recovery.enter(board)
-        self.tail.reset()
+        self._tail = None  # TLP-7
         if self.marks is not None and self.marks.is_answered(board.snd_una):
             self._keep_reduction()  # a mark was answered already in this window of data
         else:
@@ -654,13 +657,13 @@ class Flight:
             recovery.sack
             and recovery.phase is Phase.OPEN
             and not board.sacked
-            and self.tail.may_probe
+            and self.may_probe_tail
             and not self.tail_due
             and self._config.tail_loss_probe
         ):
             alone = board.snd_nxt - board.snd_una <= self.smss
-            pto = now + self.tail.pto(self.rtt.srtt, alone)
-            return LossTimer.PTO, pto if pto < rto else rto  # never later, but in its place
+            probe = now + pto(self.rtt.srtt, alone)
+            return LossTimer.PTO, probe if probe < rto else rto  # never later, but in its place
         return LossTimer.RTO, rto
 
     def on_reordering_timeout(self, now: float) -> None:
@@ -684,8 +687,8 @@ class Flight:
 
         With the peer's window shut it is a window probe that was lost, and no sign of congestion.
         """
-        board, recovery = self.board, self.recovery
-        una = board.snd_una
+        board, una = self.board, self.board.snd_una
+        recovery = self.recovery = self.recovery.own(self.rtt.latest)
         repeated = self._timed_out_at == una
         question = False
         if window_open:
@@ -700,10 +703,11 @@ class Flight:
             self.cwr_due = self.ecn
             self._timed_out_at = una
         self.pmtu_moved = False
-        if self.pmtu is not None:
-            self.pmtu.on_probe_lost(self.probe_pause, now)
-            if self.pmtu.full_losses:
-                self.pmtu_moved = self.pmtu.on_full_lost(self.probe_pause, now)
+        pmtu = self.pmtu
+        if pmtu is not None and (pmtu.full_losses or pmtu.probing is not None):
+            pmtu.on_probe_lost(self.probe_pause, now)
+            if pmtu.full_losses:
+                self.pmtu_moved = pmtu.on_full_lost(self.probe_pause, now)
         recovery.on_timeout(board, self.smss, self.rtt, question, now)
         self._start_over(Why.RETRANSMIT_RTO, now)
         end = min(una + self.smss, board.snd_nxt)
@@ -715,7 +719,7 @@ class Flight:
         self.why_lost = why
         self._prr = None
         self.frto = None
-        self.tail.reset()
+        self._tail = None
         self.tail_due = False
         self.extra_new = 0
         self.resend_now = True
@@ -729,6 +733,7 @@ class Flight:
         """
         board = self.board
         board.mark_range_lost(board.snd_una, board.snd_nxt)
+        self.recovery = self.recovery.own(self.rtt.latest)
         self.recovery.leave(board)
         self._keep_reduction()
         self.cwr_due = False

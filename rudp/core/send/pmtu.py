@@ -15,6 +15,7 @@ import math
 from typing import Final, NamedTuple
 
 from rudp.config import MSS_FLOOR
+from rudp.core.loss.scoreboard import SentRun
 from rudp.core.segment.wire import HEADER_SIZE
 
 MAX_PROBES: Final = 3
@@ -64,7 +65,9 @@ class SearchState(enum.Enum):
 class PathMtu:
     """The search of one connection.
 
-    Without *search*, or with nothing to search for, the size stays at ``base``.  ``probing``: the
+    Without *search*, or with nothing to search for, the size stays at ``base``.  *shared*: those
+    that begin alike have it together, until something happens to one of them (:meth:`own`).
+    ``probing``: the
     size of the probe that is on its way, or None.  ``trusted``: the size is that of the link, and
     nothing has spoken against it.  ``full_losses``: how often in a row full segments were lost, and
     none has arrived.  Times are seconds.
@@ -76,6 +79,8 @@ class PathMtu:
         "_floor",
         "_next_at",
         "_raise_at",
+        "_search",
+        "_shared",
         "_too_big",
         "base",
         "full_losses",
@@ -85,7 +90,9 @@ class PathMtu:
         "trusted",
     )
 
-    def __init__(self, payloads: Payloads, *, search: bool) -> None:
+    def __init__(self, payloads: Payloads, *, search: bool, shared: bool = False) -> None:
+        self._shared = payloads if shared else None
+        self._search = search
         self.base = min(payloads.base, payloads.ceiling)
         self._floor = min(payloads.floor, self.base)
         self._ceiling = payloads.ceiling
@@ -100,6 +107,22 @@ class PathMtu:
         self._failures = 0
         self._next_at = 0.0
         self._raise_at = math.inf
+
+    def own(self) -> "PathMtu":
+        """Return what its connection has to itself; to be asked before anything here changes."""
+        return self if self._shared is None else PathMtu(self._shared, search=self._search)
+
+    def begins_like(self, payloads: Payloads, search: bool) -> bool:
+        """Whether it is shared by those that have *payloads* and *search*."""
+        return self._shared == payloads and self._search is search
+
+    def limited(self, ceiling: int) -> "PathMtu":
+        """Return this, or what it becomes where :meth:`limit` changes something."""
+        if ceiling >= self._ceiling:
+            return self
+        own = self.own()
+        own.limit(ceiling)
+        return own
 
     def limit(self, ceiling: int) -> None:
         """The peer takes, or the user wants, no more than *ceiling* octets (W-53)."""
@@ -153,6 +176,18 @@ class PathMtu:
         if size < self._too_big:
             self.plpmtu = max(self.plpmtu, size)
             self._failures = 0
+
+    def on_arrived(self, runs: list[SentRun], smss: int) -> bool:
+        """*runs* have arrived while it is open how large segments may be (PMTU-5, PMTU-9).
+
+        Return whether one of them was a probe.  *smss*: octets of a full segment.
+        """
+        probed = self.probing is not None and any(run.is_probe for run in runs)
+        if probed:
+            self.on_probe_delivered()
+        if any(run.end - run.seq >= smss for run in runs):
+            self.full_losses = 0
+        return probed
 
     def on_probe_lost(self, pause: float, now: float) -> None:
         """It was lost; wait *pause* seconds after a size is given up (PMTU-12)."""

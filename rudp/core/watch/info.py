@@ -42,7 +42,9 @@ class ConnectionInfo:
     receive_buffer: int
     """Octets kept for a reader that is not reading (RCV.BUFF, RFC 9293 §3.8.6.2.2)."""
     rcv_rtt: float | None
-    """Seconds: the round trip as incoming data shows it, None before a measurement."""
+    """Seconds: the round trip as incoming data shows it, None before a measurement.
+
+    There is none before more than 4 KiB have come: no window is as small."""
     in_flight: int
     """Octets believed to be in the network: RFC 6675's pipe."""
     unacked: int

@@ -69,7 +69,7 @@ def build(cls: Any) -> Setup:
     class WithRtt(Flight):
         def new_rtt(self, config: Config, iss: int) -> RoundTrips:
             mine = cls(config.min_rto, config.max_rto)
-            return _RoundTrips(mine, config.min_rto, config.max_rto, "rfc", self.tail, iss)
+            return _RoundTrips(mine, config.min_rto, config.max_rto, "rfc", iss)
 
     class WithFlight(Sender):
         def new_flight(self, iss: int, config: Config, ack: Ack | None) -> Flight:
