@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any, Final, Literal, Self, get_args
 
 from rudp.core.congestion.controller import ControllerFactory
+from rudp.core.congestion.resume import SavedPaths
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.keys import MasterKey, check_keys
 
@@ -120,6 +121,10 @@ class Config:
     delayed_ack: float = 0.04
     """Seconds for which an acknowledgement may wait for data to ride on, 0 to 0.499 (RFC 9293
     §3.8.6.3, MUST-40: below 0.5).  The default is Linux's shortest."""
+    careful_resume: SavedPaths | None = None
+    """Where connections leave what they learned of a path, and find it when they come again to the
+    same host: they then begin with half of that window after the first round trip, and go back if
+    it is too much (RFC 9959).  With ``"cubic"`` and ``"newreno"``; None for neither."""
     slow_start_after_idle: bool = True
     """Whether to go back to the restart window after nothing was sent for an RTO (RFC 5681
     §4.1)."""
@@ -249,6 +254,8 @@ class Config:
         _whole("ttl", self.ttl, 1, 255, optional=True)
         _whole("flight_recorder", self.flight_recorder, 0, 4096)
         check_keys(self.keys)
+        if not isinstance(self.careful_resume, (SavedPaths, type(None))):
+            raise ValueError(f"careful_resume must be a SavedPaths, not {self.careful_resume!r}")
         if self.rto_form not in ("linux", "rfc"):
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
         if self.ecn not in ("accept", "on", "off"):

@@ -36,6 +36,7 @@ DEFAULTS: dict[str, object] = {
     "max_rto": 60.0,
     "rto_form": "linux",
     "delayed_ack": 0.04,
+    "careful_resume": None,
     "slow_start_after_idle": True,
     "ecn": "accept",
     "syn_retries": 7,
@@ -96,7 +97,7 @@ TIMES = [
     "keepalive_interval",
     "fin_wait2_timeout",
 ]
-OPTIONAL = ["mss", "connect_timeout", "user_timeout", "idle_timeout", "ttl"]
+OPTIONAL = ["careful_resume", "mss", "connect_timeout", "user_timeout", "idle_timeout", "ttl"]
 WHOLE = [
     "mss",
     "receive_buffer",
@@ -168,6 +169,7 @@ def test_every_number_is_checked() -> None:
         "undo",
         "pacing",
         "rto_form",
+        "careful_resume",
         "slow_start_after_idle",
         "ecn",
         "keepalive",

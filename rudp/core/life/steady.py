@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
+from rudp.core.congestion.resume import CarefulResume
 from rudp.core.life.lane import Lane
 from rudp.core.life.numbers import Sent
 from rudp.core.life.signedlane import SignedLane
@@ -110,6 +111,7 @@ def _sends(sender: Sender) -> bool:
         and rack.is_behind(board.snd_una, board.runs[0] if board.runs else None)
         and rtt.is_settled
         and flight.is_calm
+        and type(flight.controller) is not CarefulResume
         and (undo is None or not undo.awaits_tsecr)
         and all(
             run.fate == IN_FLIGHT and run.transmissions == 1 and not run.is_probe

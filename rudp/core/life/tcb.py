@@ -12,6 +12,7 @@ import os
 from typing import Any, Final, NamedTuple
 
 from rudp.config import MSS_FLOOR, Config
+from rudp.core.life import revisit
 from rudp.core.life.ackthrottle import AckThrottle
 from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
@@ -76,6 +77,9 @@ UNREACHABLE: Final = frozenset(
 )
 """What Linux makes of the codes of ICMP's "destination unreachable" (ICMP-3, ICMP-4)."""
 
+
+_OVER: Final = frozenset({State.TIME_WAIT, State.CLOSED})
+"""Where nothing is sent any more that could teach something of the path."""
 
 _NOTHING_TO_RESET: Final = frozenset(
     {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
@@ -244,6 +248,9 @@ class Tcb:
         if self.state is before:
             return
         self.history += self.state, now
+        if self.config.careful_resume is not None and self.state in _OVER and self.syn_acked:
+            key = revisit.key_of(self.path, self.dscp)
+            revisit.remember(self.sender.flight, self.config.careful_resume, key, now)
         if self.witness is not None:
             self.witness.moved(before, self.state, cause, now)
 
@@ -437,6 +444,9 @@ class Tcb:
             tsecr=tsecr,
             now=now,
         )
+        if self.config.careful_resume is not None:
+            key = revisit.key_of(self.path, self.dscp)
+            revisit.begin(sender.flight, self.config.careful_resume, key, now)
         self._limit_pmtu()
         self.credit = None
         self.last_heard = now
