@@ -20,7 +20,7 @@ MSS_FLOOR: Final = 88
 MSS_CEILING: Final = 65_507 - 20
 """Octets.  The largest UDP payload over IPv4, less the fixed header (RFC 9293 §3.7.1, MUST-67)."""
 
-Congestion = Literal["newreno", "reno", "cubic", "bbr", "lossy"]
+Congestion = Literal["newreno", "reno", "cubic", "bbr", "lossy", "prague"]
 CONGESTION: Final[tuple[Congestion, ...]] = get_args(Congestion)
 """Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
 
@@ -93,8 +93,9 @@ class Config:
     # -- loss and congestion ---------------------------------------------------------------------
 
     congestion: Congestion | ControllerFactory = "cubic"
-    """``"cubic"`` (RFC 9438), ``"bbr"``, ``"lossy"`` (BBR that takes no loss below 30 % for
-    congestion: for paths of one's own), ``"newreno"`` (RFC 5681), or a callable that makes a
+    """``"cubic"`` (RFC 9438), ``"bbr"``, ``"prague"`` (for L4S, RFC 9330; CUBIC where nothing marks
+    for it), ``"lossy"`` (BBR that takes no loss below 30 % for congestion: for paths of one's own),
+    ``"newreno"`` (RFC 5681), or a callable that makes a
     :class:`~rudp.core.congestion.controller.Controller` from SMSS and the initial window."""
     loss_detection: Literal["rack", "rfc6675"] = "rack"
     """``"rack"`` (RFC 8985), or ``"rfc6675"`` to compare it with; without SACK it is RFC 6582 in

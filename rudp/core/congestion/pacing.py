@@ -35,14 +35,16 @@ LONG_AGO: Final = -math.inf
 class Pacer:
     """When the next burst may leave.  *free*: octets that leave unpaced first (PACE-3).
 
-    Rates are octets a second, infinity for no pacing; times seconds.
+    *seconds*: how much time one burst stands for, if its timer is not late.  Rates are octets a
+    second, infinity for no pacing; times seconds.
     """
 
-    __slots__ = ("_free", "next_at")
+    __slots__ = ("_free", "_seconds", "next_at")
 
-    def __init__(self, free: int) -> None:
+    def __init__(self, free: int, seconds: float = BURST_SECONDS) -> None:
         self.next_at = LONG_AGO
         self._free = free
+        self._seconds = seconds
 
     def room(self, rate: float, least: int, now: float) -> int:
         """Return how many octets may leave now; 0 means: not before ``next_at``.
@@ -52,11 +54,14 @@ class Pacer:
         behind = now - self.next_at
         if behind < 0.0:
             return self._free
-        burst = rate * BURST_SECONDS
+        burst = rate * self._seconds
         if burst < least:
             burst = float(least)
+        missed = rate * BURST_SECONDS  # at most: no timer is better than that
+        if missed < burst:
+            missed = burst
         saved = behind * rate
-        return int(saved + burst if saved < burst else burst + burst)
+        return int(saved + burst if saved < missed else missed + burst)
 
     def on_sent(self, octets: int, rate: float, least: int, now: float) -> None:
         """*octets* have left."""

@@ -158,7 +158,7 @@ class Flight:
     def _begin(self, window: int) -> None:
         """Congestion control begins with a *window* of so many octets."""
         self.controller = controller_factory(self._config.congestion)(self.smss, window)
-        self.pacer = Pacer(window)
+        self.pacer = Pacer(window, self.controller.burst_seconds)
         self.usage.note(0, False, self.board.snd_nxt)
 
     def resize(self, smss: int) -> None:
