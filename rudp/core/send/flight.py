@@ -127,20 +127,22 @@ class Flight:
         timestamps: bool,
         syn_transmissions: int,
         ecn: bool = False,
+        accurate: bool = False,
         tsecr: int | None,
         now: float,
     ) -> None:
         """The handshake is over: set up for data segments of *smss* octets.
 
         *announced*: what it would be if only the two ends counted; the initial window has as many
-        octets as if the path carried that, in whole segments.  If *tsecr* is older than the SYN
-        that was sent last, the time-outs were for nothing (UNDO-9).
+        octets as if the path carried that, in whole segments.  *ecn*: marks are echoed, and a
+        reduction is told (RFC 3168); *accurate*: they are counted (RFC 9768).  If *tsecr* is older
+        than the SYN that was sent last, the time-outs were for nothing (UNDO-9).
         """
         config = self._config
         self.smss = smss
         self._timestamps = timestamps
         self.ecn = ecn
-        self.marks = Marks(self.board.snd_una) if ecn else None
+        self.marks = Marks(self.board.snd_una) if ecn or accurate else None
         spurious = tsecr is not None and tsecr < int(self._syn_sent_at * 1000)
         troubled = syn_transmissions > 2 and not spurious  # CC-2
         octets = initial_window(max(smss, announced))
@@ -320,7 +322,7 @@ class Flight:
         if marks is None:
             pass
         elif news.ece:
-            self._answer_mark(marks, seg_ack, now)
+            self._answer_mark(marks, news, now)
         else:
             marks.holds = 0
 
@@ -395,7 +397,8 @@ class Flight:
             self._prr.on_ack(ack.delivered, board.in_flight, acked > 0 and not lost)
         if ack.delivered or lost:
             fast = phase is Phase.FAST or recovery.phase is Phase.FAST
-            grows = not fast and (acked or self.reordering_seen) and not news.ece
+            held = news.ece and not (news.marked and self.controller.answers_marks)
+            grows = not fast and (acked or self.reordering_seen) and not held
             if grows or not self.controller.uses_prr:
                 self._tell_controller(now)
 
@@ -620,14 +623,18 @@ class Flight:
 
     # -- marks -----------------------------------------------------------------------------------
 
-    def _answer_mark(self, marks: Marks, seg_ack: int, now: float) -> None:
+    def _answer_mark(self, marks: Marks, news: News, now: float) -> None:
         """A router has marked what we sent: do as after a loss, but nothing is missing."""
         board, controller = self.board, self.controller
         marks.received += 1
-        if marks.is_answered(seg_ack) or self.recovery.phase is not Phase.OPEN:
+        if news.marked:
+            controller.on_marks(news.marked, news.marked_octets, now)
+            if controller.answers_marks:
+                return
+        if marks.is_answered(news.seg_ack) or self.recovery.phase is not Phase.OPEN:
             return
         marks.answer(board.snd_nxt)
-        self.cwr_due = True
+        self.cwr_due = self.ecn
         self._keep_reduction()
         if controller.cwnd <= self.smss:
             marks.hold(self.rtt.rto, self._config.max_rto, now)

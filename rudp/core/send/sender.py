@@ -213,6 +213,7 @@ class Sender:
         timestamps: bool,
         syn_transmissions: int,
         ecn: bool = False,
+        accurate: bool = False,
         tsecr: int | None,
         now: float,
     ) -> None:
@@ -228,6 +229,7 @@ class Sender:
             timestamps=timestamps,
             syn_transmissions=syn_transmissions,
             ecn=ecn,
+            accurate=accurate,
             tsecr=tsecr,
             now=now,
         )
