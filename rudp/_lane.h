@@ -35,6 +35,9 @@ struct iovec {
 #define SEQ_HALF 0x80000000LL
 #define FLAG_PSH 0x08
 #define FLAG_ACK 0x10
+#define FLAG_AE 0x100
+#define FLAGS_ECN 0xC0 /* CWR and ECE: two thirds of the ACE field, or nothing */
+#define ANY_ECN (-1)
 #define TIMESTAMPS_ALONE 0x0101080A
 #define READABLE 2
 #define WRITABLE 4
@@ -126,8 +129,7 @@ typedef struct {
 typedef struct {
     int64_t seq, right, room, mss;
     uint32_t ack, tsval, tsecr;
-    unsigned char flags;
-    uint16_t window;
+    uint16_t flags, window;
 } Train;
 
 /* What a Stake and its SocketBuffer keep (core/receive/promises.py); the stake's own numbers are
@@ -152,6 +154,7 @@ typedef struct {
     Py_ssize_t ring_at;
     double ring_latest;
     long long events, ports, dscp, ttl /* -1: None */, ecn, segments_in, segments_out;
+    long long expected_ecn, flags, expected_flags, notable, tell_at;
     double last_heard, others;
     Train train;
 

@@ -129,10 +129,13 @@ class Config:
     slow_start_after_idle: bool = True
     """Whether to go back to the restart window after nothing was sent for an RTO (RFC 5681
     §4.1)."""
-    ecn: Literal["accept", "on", "off"] = "accept"
-    """Explicit congestion notification (RFC 3168): ``"accept"`` uses it if the peer's SYN offers
-    it, ``"on"`` offers it too, ``"off"`` does neither.  Without a socket that gives access to the
-    IP header it is always off."""
+    ecn: Literal["accurate", "classic", "accept", "on", "off"] = "accurate"
+    """Explicit congestion notification: routers mark what they would drop else.  ``"accurate"``
+    offers and accepts feedback that counts the marks (RFC 9768), and accepts the classic kind,
+    which says once in a round trip that there were some (RFC 3168); ``"classic"``, also called
+    ``"on"``, offers and accepts the latter alone.  ``"accept"`` takes either if the peer's SYN
+    offers it, and offers nothing; ``"off"`` does without.  Without a socket that gives access to
+    the IP header it is always off."""
 
     # -- giving up -------------------------------------------------------------------------------
 
@@ -259,8 +262,10 @@ class Config:
             raise ValueError(f"careful_resume must be a SavedPaths, not {self.careful_resume!r}")
         if self.rto_form not in ("linux", "rfc"):
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
-        if self.ecn not in ("accept", "on", "off"):
-            raise ValueError(f"ecn must be 'accept', 'on' or 'off', not {self.ecn!r}")
+        if self.ecn not in ("accurate", "classic", "accept", "on", "off"):
+            raise ValueError(
+                f"ecn must be 'accurate', 'classic', 'accept' or 'off', not {self.ecn!r}"
+            )
         if self.datagram_io not in get_args(DatagramIo):
             names = ", ".join(repr(name) for name in get_args(DatagramIo))
             raise ValueError(f"datagram_io must be one of {names}, not {self.datagram_io!r}")

@@ -38,7 +38,7 @@ DEFAULTS: dict[str, object] = {
     "delayed_ack": 0.04,
     "careful_resume": None,
     "slow_start_after_idle": True,
-    "ecn": "accept",
+    "ecn": "accurate",
     "syn_retries": 7,
     "connect_timeout": None,
     "user_timeout": 300.0,
@@ -234,7 +234,7 @@ def test_the_bounds_of_the_rto_keep_their_order() -> None:
     ("name", "values"),
     [
         ("rto_form", ["linux", "rfc"]),
-        ("ecn", ["accept", "on", "off"]),
+        ("ecn", ["accurate", "classic", "accept", "on", "off"]),
         ("datagram_io", ["auto", "linux", "selector", "portable"]),
         ("lane", ["auto", "python", "off"]),
     ],

@@ -3,7 +3,8 @@
 Once a listener has as many half-open connections as it may have, it answers a SYN and forgets it.
 What it must know later stands in the numbers of the SYN,ACK, and the ACK brings it back: the ISS
 holds which segments the peer takes, the low bits of the timestamp its window scale and whether it
-knows SACK and ECN.  Without timestamps the peer gets none of these three.
+knows SACK and ECN.  Without timestamps the peer gets none of these three.  Only where marks are
+counted nothing need be kept: the ACK says so itself (RFC 9768 §5.1).
 
     ISS = H1 + SEG.SEQ + (slot << 24) + (H2 << 4) + index, modulo 2**32
 
@@ -18,6 +19,8 @@ from bisect import bisect_right
 from typing import Final
 
 from rudp.config import Config
+from rudp.core.ecn.handshake import ACE, CLASSIC, SEEN, asks_for, word
+from rudp.core.ecn.handshake import bits as ace_bits
 from rudp.core.life.guard import Guard
 from rudp.core.life.tcb import default_mss
 from rudp.core.receive.promises import START
@@ -28,6 +31,7 @@ from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Path
 from rudp.core.segment.wire import ACK, CWR, ECE, SYN, Run, swap_ports
 from rudp.core.terms.counters import Counters
+from rudp.core.terms.feedback import Feedback
 
 SLOT: Final = 60.0
 """Seconds that share a slot; a cookie is good in its own and the next (SYNC-2, SYNC-3)."""
@@ -103,6 +107,9 @@ class SynCookies:
         offer = syn.options
         ports = swap_ports(syn.ports)
         flags = SYN | ACK
+        asked = asks_for(syn.flags, config.ecn)
+        if ecn and asked is Feedback.ACCURATE:
+            flags |= ace_bits(SEEN[syn.ecn])
         shift = None
         sack = False
         stamps = None
@@ -114,7 +121,7 @@ class SynCookies:
             sack = config.sack and offer.sack_permitted
             if sack:
                 bits |= _SACK_BIT
-            if ecn and config.ecn != "off" and syn.flags & (ECE | CWR) == ECE | CWR:
+            if ecn and asked is Feedback.CLASSIC:
                 bits |= _ECN_BIT
                 flags |= ECE
             clock = timestamp(now, self._isn.timestamp_offset(path, ports))
@@ -168,6 +175,8 @@ class SynCookies:
             if bits & _ECN_BIT:
                 flags |= ECE | CWR
             stamps = tsval, 0
+        if word(run.flags) not in (0, CLASSIC):
+            flags |= ACE  # who counts marks says neither
         opts = options.encode_syn(
             MSS_TABLE[index & ~_TIMESTAMPS],
             window_scale=shift,

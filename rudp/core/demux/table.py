@@ -23,6 +23,7 @@ from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.demux.trust import admit, believed, guard_of, is_silent
 from rudp.core.life.connection import Connection
 from rudp.core.life.guard import Guard
+from rudp.core.life.numbers import ANY_ECN
 from rudp.core.life.parts import USUAL, Parts
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.life.tcb import Opened, Tcb
@@ -235,7 +236,8 @@ class ConnectionTable:
                 and word >> 28 & 0xF == STAMPED_SIZE // 4
             ):
                 lane = known.lane
-                if lane is not None:
+                bare = size == STAMPED_SIZE
+                if lane is not None and (bare or lane.expected_ecn in (ecn, ANY_ECN)):
                     taken = lane.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
                     if not lane.steady:
                         known.end_lane()
@@ -245,14 +247,14 @@ class ConnectionTable:
                         return
                 stamps = options.Options(tsval, tsecr)
                 run = Run(ports, seq, word, tail & 0xFFFF, stamps, view, STAMPED_SIZE)
+                run.ecn = ecn
                 if known.guard is None:
                     self._process(known, run, now)
                 else:
                     self._check(known, run, now)
                 return
         for run in wire.read_runs(view, stride, self.counters):
-            if ecn == CE:
-                run.ce = True
+            run.ecn = ecn
             connection = self._entries.get((path, run.ports))
             if connection is not None:
                 if connection.guard is None:

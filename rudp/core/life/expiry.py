@@ -6,6 +6,7 @@ noted in the TCB, and the connection sends it when it is asked next.
 
 from typing import Final
 
+from rudp.core.life import marking
 from rudp.core.life.parting import watch_last_word
 from rudp.core.life.progress import SYN_MAX_RTO
 from rudp.core.life.tcb import KEEP_ALIVE_PROBE, WINDOW_PROBE, Opened, Tcb, timed_out
@@ -83,7 +84,7 @@ def _syn_timeout(tcb: Tcb, now: float) -> None:
         tcb.die(None if passive else tcb.timed_out(), now)
         return
     tcb.sender.on_syn_timeout(now)
-    tcb.offers_ecn = False  # there are middleboxes that drop what they do not know (ECN-7)
+    marking.offer_less(tcb)
     tcb.syn_due = Why.RETRANSMIT_RTO
     tcb.syn_hurried = False
     tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)

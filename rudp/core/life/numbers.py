@@ -18,6 +18,9 @@ from rudp.core.send.sendbuffer import SendBuffer
 from rudp.core.terms.why import Why
 from rudp.core.watch.recorder import FlightRecorder
 
+ANY_ECN: Final = -1
+"""What may be expected of the ECN bits of data that comes: anything but a mark."""
+
 NO_ACK_DUE: Final = 0
 ACK_LATER: Final = 1
 ACK_NOW: Final = 2
@@ -37,6 +40,7 @@ class AnyLane(Protocol):
     steady: bool
     more: bool
     events: int
+    expected_ecn: int
     held_back: int
     ready_octets: int
     rcv_nxt: int
@@ -119,7 +123,10 @@ class Numbers:
         "ecn",
         "estimator",
         "events",
+        "expected_ecn",
+        "expected_flags",
         "first_sent_at",
+        "flags",
         "flight",
         "floor",
         "gives_back",
@@ -138,6 +145,7 @@ class Numbers:
         "minima",
         "more",
         "most",
+        "notable",
         "octets_read",
         "others",
         "pace",
@@ -183,6 +191,7 @@ class Numbers:
         "stake",
         "stalled_since",
         "steady",
+        "tell_at",
         "timer_set_at",
         "timer_was_set",
         "train",
@@ -209,7 +218,12 @@ class Numbers:
     ports: int
     dscp: int
     ttl: int | None
-    ecn: int  # the ECN codepoint of new data
+    ecn: int  # the ECN codepoint of new data, and
+    expected_ecn: int  # that of data which comes, ANY_ECN if nobody counts
+    flags: int  # of all that leaves: ACK, and what is told of marks, which does not change here
+    expected_flags: int  # of all that comes, as far as they are
+    notable: int  # flags of a header's word, where they stand
+    tell_at: int  # the RCV.NXT from which octets are to be told of by an option
     segments_in: int
     segments_out: int
     last_heard: float

@@ -1,5 +1,6 @@
 """STATUS: what one connection knows of itself, as a snapshot (RFC 9293 §3.10.6)."""
 
+from rudp.core.ecn.counts import FIRST_CE
 from rudp.core.life.tcb import Tcb
 from rudp.core.terms.state import State
 from rudp.core.watch.info import ConnectionInfo
@@ -10,6 +11,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
     sender, receiver = tcb.sender, tcb.receiver
     flight = sender.flight
     rtt = flight.rtt
+    accurate = tcb.accurate
     return ConnectionInfo(
         state=tcb.state,
         state_since=tcb.history[-1],
@@ -58,6 +60,9 @@ def status(tcb: Tcb) -> ConnectionInfo:
         key_ids=None if tcb.guard is None else tcb.guard.key_ids,
         moves=None if tcb.roaming is None else tcb.roaming.moves,
         ecn=tcb.ecn,
+        ecn_feedback="none" if tcb.feedback is None else tcb.feedback.value,
+        ecn_fallback=None if accurate is None else accurate.marked.reason,
+        delivered_ce=0 if accurate is None else accurate.marked.ce - FIRST_CE,
         ce_received=receiver.ce_received if receiver is not None else 0,
         ece_received=0 if flight.marks is None else flight.marks.received,
         soft_error=tcb.soft_error,

@@ -12,15 +12,17 @@ from typing import Any, Final
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.congestion.resume import CarefulResume
+from rudp.core.ecn.handshake import ACE, bits
 from rudp.core.life.lane import Lane
-from rudp.core.life.numbers import Sent
+from rudp.core.life.numbers import ANY_ECN, Sent
 from rudp.core.life.signedlane import SignedLane
 from rudp.core.life.tcb import Tcb
 from rudp.core.loss.recovery import Phase
 from rudp.core.loss.scoreboard import IN_FLIGHT, SentRun
 from rudp.core.receive.receiver import AckDue, Receiver
-from rudp.core.segment.transmit import ECT_0
+from rudp.core.segment.wire import ACK, PSH
 from rudp.core.send.sender import Sender
+from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import LossTimer
 
@@ -37,6 +39,12 @@ LANES: Final[dict[str, Callable[[], Any] | None]] = {
     "off": None,
 }
 """What :attr:`rudp.Config.lane` names."""
+
+NOTHING_CAME: Final = 4
+"""ECN bits that nothing has: no data came yet, so the first ends the lane, and is counted."""
+
+NEVER: Final = WINDOW_MAX << 32
+"""A sequence number that is not reached."""
 
 _DUE: Final[tuple[AckDue, ...]] = (AckDue.NO, AckDue.LATER, AckDue.NOW)
 
@@ -72,6 +80,7 @@ def is_steady(tcb: Tcb) -> bool:
         and not tcb.train
         and _receives(receiver)
         and _sends(tcb.sender)
+        and (tcb.accurate is None or tcb.accurate.is_quiet)
         and tcb.sender.snd_wl1 <= receiver.rcv_nxt
     )
 
@@ -136,7 +145,8 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.ports = tcb.ports
     lane.dscp = tcb.dscp
     lane.ttl = tcb.ttl
-    lane.ecn = ECT_0 if tcb.ecn else 0
+    lane.ecn = tcb.ect
+    _lend_feedback(tcb, lane, receiver.rcv_nxt)
     lane.segments_in = tcb.segments_in
     lane.segments_out = tcb.segments_out
     lane.last_heard = tcb.last_heard
@@ -248,12 +258,36 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.begin()
 
 
+def _lend_feedback(tcb: Tcb, lane: Any, rcv_nxt: int) -> None:
+    """Lend what is told of marks: as long as there are none it stays the same."""
+    accurate = tcb.accurate
+    lane.flags = ACK
+    lane.notable = (0xFF & ~PSH) << 16
+    lane.expected_flags = ACK << 16
+    lane.expected_ecn = ANY_ECN
+    lane.tell_at = NEVER
+    if accurate is None:
+        return
+    counts = accurate.counts
+    lane.flags |= bits(counts.ace)
+    lane.notable |= ACE << 16
+    lane.expected_flags |= bits(accurate.marked.ce & 7) << 16
+    lane.expected_ecn = NOTHING_CAME if counts.came is None else counts.came
+    accurate.counted = rcv_nxt
+    left = counts.until_told()
+    if left is not None and not counts.silent:
+        lane.tell_at = rcv_nxt + left
+
+
 def leave(tcb: Tcb, lane: Any) -> None:
     """Bring the numbers of *lane* back to *tcb*."""
     receiver, sender, timers = tcb.receiver, tcb.sender, tcb.timers
     assert receiver is not None
     flight, board = sender.flight, sender.board
     rtt, rate, usage = flight.rtt, flight.rate, flight.usage
+    if tcb.accurate is not None:
+        tcb.accurate.counts.count_on(lane.rcv_nxt - tcb.accurate.counted)
+        tcb.accurate.marked.resume(lane.ts_recent, acked=lane.snd_una > board.snd_una)
 
     tcb.events = lane.events
     tcb.train = lane.train
