@@ -72,9 +72,9 @@ class Flow:
 class Simulation:
     """One bottleneck and its flows.  ``now``: seconds since the beginning.
 
-    ``waited``, if given, is called for every datagram that goes forward and arrives, with its flow
-    and the seconds it takes beyond the delay of the link: those of the queue, and those in which
-    it is being sent itself.
+    ``waited``, if given, is called for every datagram that goes forward and arrives, with its flow,
+    the seconds it takes beyond the delay of the link, and how many of these it is being sent
+    itself; the others are those of the queue.
     """
 
     def __init__(self, forward: Link, backward: Link, *, seed: int = 0) -> None:
@@ -82,9 +82,11 @@ class Simulation:
         self.backward = backward
         self.now = 0.0
         self.flows: list[Flow] = []
-        self.waited: Callable[[Flow, float], object] | None = None
+        self.waited: Callable[[Flow, float, float], object] | None = None
         self._seed = seed
         self._delay = forward.options["delay"]
+        self._overhead = forward.options["overhead"]
+        self._octet = 8 / (forward.options["rate"] or math.inf)
         # For a datagram it and its ECN bits, None for an alarm, a link whose queue is to be asked.
         self._events: list[tuple[float, int, _End, tuple[bytes, int] | Link | None]] = []
         self._asked: dict[Link, float] = {}
@@ -191,7 +193,10 @@ class Simulation:
                 end.flow.lost += 1
                 end.flow.dropped += dropped
             elif self.waited is not None:
-                self.waited(end.flow, copies[0][0] - sent - self._delay)
+                when, data, _ = copies[0]
+                self.waited(
+                    end.flow, when - sent - self._delay, (len(data) + self._overhead) * self._octet
+                )
         for when, copy, ecn in copies:
             self._push(when, end.other, (copy, ecn))
 

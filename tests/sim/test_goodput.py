@@ -56,7 +56,7 @@ def test_flows_share_the_link_and_no_more() -> None:
     forward["overhead"] = backward["overhead"] = UDP_OVERHEAD
     simulation = Simulation(*link_pair(forward, backward, 0))
     waits: list[float] = []
-    simulation.waited = lambda now, wait: waits.append(wait)
+    simulation.waited = lambda flow, wait, sending: waits.append(wait)
     for start in (0.0, 0.1, 0.2):
         simulation.add("newreno", {"congestion": "newreno"}, start=start)
     simulation.run(5.0)

@@ -35,16 +35,16 @@ LONG_AGO: Final = -math.inf
 class Pacer:
     """When the next burst may leave.  *free*: octets that leave unpaced first (PACE-3).
 
-    *seconds*: how much time one burst stands for, if its timer is not late.  Rates are octets a
-    second, infinity for no pacing; times seconds.
+    Rates are octets a second, infinity for no pacing; times seconds.  ``window_burst``: segments of
+    a burst at least where the pace follows from a window.
     """
 
-    __slots__ = ("_free", "_seconds", "next_at")
+    __slots__ = ("_free", "next_at", "window_burst")
 
-    def __init__(self, free: int, seconds: float = BURST_SECONDS) -> None:
+    def __init__(self, free: int) -> None:
         self.next_at = LONG_AGO
         self._free = free
-        self._seconds = seconds
+        self.window_burst = WINDOW_BURST_SEGMENTS
 
     def room(self, rate: float, least: int, now: float) -> int:
         """Return how many octets may leave now; 0 means: not before ``next_at``.
@@ -54,14 +54,11 @@ class Pacer:
         behind = now - self.next_at
         if behind < 0.0:
             return self._free
-        burst = rate * self._seconds
+        burst = rate * BURST_SECONDS
         if burst < least:
             burst = float(least)
-        missed = rate * BURST_SECONDS  # at most: no timer is better than that
-        if missed < burst:
-            missed = burst
         saved = behind * rate
-        return int(saved + burst if saved < missed else missed + burst)
+        return int(saved + burst if saved < burst else burst + burst)
 
     def on_sent(self, octets: int, rate: float, least: int, now: float) -> None:
         """*octets* have left."""
@@ -72,3 +69,43 @@ class Pacer:
         if began < self.next_at:
             began = self.next_at
         self.next_at = began + octets / rate
+
+
+class FinePacer(Pacer):
+    """The same for a controller that wants its bursts to be shorter, *seconds*, than a timer is.
+
+    One segment may be a burst, and the first window is paced, too, over the round trip of the SYN.
+    What a timer is late is made up for as ever, and nothing else: who waited for acknowledgements
+    and not for the pace would send in one burst what the window lets go then.
+    """
+
+    __slots__ = ("_seconds", "_waits")
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(0)
+        self.window_burst = BURST_SEGMENTS
+        self._seconds = seconds
+        self._waits = False  # the pace was what held us back when we were asked last
+
+    def room(self, rate: float, least: int, now: float) -> int:
+        """Return how many octets may leave now, as :meth:`Pacer.room`."""
+        behind = now - self.next_at
+        if behind < 0.0:
+            self._waits = True
+            return 0
+        burst = max(rate * self._seconds, least / BURST_SEGMENTS)
+        return int(burst + min(behind, self._late()) * rate)
+
+    def on_sent(self, octets: int, rate: float, least: int, now: float) -> None:
+        """*octets* have left."""
+        self.next_at = max(now - self._late(), self.next_at) + octets / rate
+        self._waits = False
+
+    def _late(self) -> float:
+        """Seconds that are made up for, at most."""
+        return BURST_SECONDS if self._waits else 0.0
+
+
+def pacer(free: int, seconds: float) -> Pacer:
+    """Return a pacer with bursts of so many *seconds*; *free*: octets that leave unpaced first."""
+    return Pacer(free) if seconds >= BURST_SECONDS else FinePacer(seconds)

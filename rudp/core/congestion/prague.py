@@ -6,15 +6,17 @@ and once in a round trip half of that share is taken from the window.  A flow th
 in a round trip stays where it is; its window does not swing, and needs no queue to swing in.
 
 Such a mark can only be told from one of a classic queue by who asked for it: ECT(1) says "I answer
-like this".  A flow that is not marked is CUBIC, and becomes so again at the first loss, until the
-next mark; with a peer that does not count marks it is CUBIC altogether.
+like this".  A flow that is not marked is CUBIC, and becomes so again at a loss or when it has not
+been marked for long, until the next mark; with a peer that does not count marks it is CUBIC
+altogether.
 """
 
+import math
 from typing import ClassVar, Final
 
 from rudp.core.congestion.controller import Ack, Signal
 from rudp.core.congestion.cubic import Cubic
-from rudp.core.congestion.pacing import LONG_AGO
+from rudp.core.congestion.pacing import AVOIDANCE_GAIN, LONG_AGO, SLOW_START_GAIN
 from rudp.core.segment.transmit import ECT_1
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.native import mypyc_attr
@@ -26,11 +28,13 @@ VIRTUAL_RTT: Final = 0.025
 """Seconds: a shorter round trip is treated like one of these.  Else flows with one would take all
 from the others, which have no longer a queue in common with them that makes both long."""
 
+QUIET: Final = 2.0
+"""Rounds without a mark, as a multiple of the square root of the window in segments, after which
+there is more room than one segment in a round trip will find soon.  A flow alone on its link is
+marked every so often, without the factor."""
+
 BURST_SECONDS: Final = 0.000_25
 """How much time one burst stands for: a millisecond's worth would be the queue."""
-
-SLOW_START_GAIN: Final = 2.0
-"""Pace as a multiple of cwnd / SRTT before the first mark; afterwards it is once."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -42,8 +46,8 @@ class Prague(Cubic):
     """
 
     __slots__ = (
-        "_acked", "_heard", "_marked", "_reduced_at", "_reduced_until", "_rest", "_round_began",
-        "_round_end", "alpha", "scalable",
+        "_acked", "_heard", "_marked", "_quiet", "_reduced_at", "_reduced_until", "_rest",
+        "_round_began", "_round_end", "_una", "alpha", "scalable",
     )  # fmt: skip
 
     answers_marks: ClassVar[bool] = True
@@ -57,10 +61,12 @@ class Prague(Cubic):
         self._acked = 0  # octets delivered in this round
         self._marked = 0  # and how many of them were marked
         self._heard = 0  # octets marked that no acknowledgement has been asked about yet
+        self._quiet = 0  # rounds in a row without a mark
         self._round_began = LONG_AGO
         self._round_end = 0  # SND.NXT then
         self._reduced_until = 0  # SND.NXT when the window was reduced last
         self._reduced_at = LONG_AGO  # and the time
+        self._una = 0  # SND.UNA at the acknowledgement before
         self._rest = 0.0  # octets of growth that did not make a whole octet yet
 
     def on_marks(self, segments: int, octets: int, now: float) -> None:
@@ -79,7 +85,8 @@ class Prague(Cubic):
             self._end_of_round(ack)
         if marked:
             self.scalable = True
-            if ack.snd_una >= self._reduced_until and ack.now - self._reduced_at >= wait:
+            # What is marked here was sent before this acknowledgement's own number.
+            if self._una >= self._reduced_until and ack.now - self._reduced_at >= wait:
                 self._reduce(ack)
         if self.scalable and self.cwnd >= self.ssthresh:
             self._untried -= ack.delivered
@@ -87,16 +94,25 @@ class Prague(Cubic):
                 self._grow(max(ack.delivered - marked, 0), srtt / virtual)
         else:
             super().on_ack(ack)
+        self._una = ack.snd_una
         self.pacing_rate = self._gain() * self.cwnd / srtt if ack.srtt else None
 
     def _gain(self) -> float:
-        return SLOW_START_GAIN if self.cwnd < self.ssthresh else 1.0
+        if self.cwnd < self.ssthresh:
+            return SLOW_START_GAIN
+        return 1.0 if self.scalable else AVOIDANCE_GAIN
 
     def _end_of_round(self, ack: Ack) -> None:
         """A round trip is over, or a virtual one: average."""
         if self.scalable and self._acked:
             share = min(self._marked / self._acked, 1.0)
             self.alpha += GAIN * (share - self.alpha)
+            if self._marked:
+                self._quiet = 0
+            elif ack.cwnd_limited:
+                self._quiet += 1
+                if self._quiet > QUIET * math.sqrt(self.cwnd / self.smss):
+                    self._become_classic()
         self._acked = self._marked = 0
         self._round_began = ack.now
         self._round_end = ack.snd_nxt
@@ -133,4 +149,5 @@ class Prague(Cubic):
     def _become_classic(self) -> None:
         self.scalable = False
         self.pacing_rate = None
-        self._heard = 0
+        self._heard = self._quiet = 0
+        self._epoch = None  # the curve begins here

@@ -17,8 +17,8 @@ from rudp.core.congestion.pacing import (
     AVOIDANCE_GAIN,
     BURST_SEGMENTS,
     SLOW_START_GAIN,
-    WINDOW_BURST_SEGMENTS,
     Pacer,
+    pacer,
 )
 from rudp.core.congestion.prr import Prr
 from rudp.core.congestion.rate import DeliveryRate
@@ -158,7 +158,7 @@ class Flight:
     def _begin(self, window: int) -> None:
         """Congestion control begins with a *window* of so many octets."""
         self.controller = controller_factory(self._config.congestion)(self.smss, window)
-        self.pacer = Pacer(window, self.controller.burst_seconds)
+        self.pacer = pacer(window, self.controller.burst_seconds)
         self.usage.note(0, False, self.board.snd_nxt)
 
     def resize(self, smss: int) -> None:
@@ -205,7 +205,7 @@ class Flight:
             return UNLIMITED
         # What may leave at once, whatever the pace (PACE-2).
         chosen = self.controller.pacing_rate
-        self._burst = (BURST_SEGMENTS if chosen else WINDOW_BURST_SEGMENTS) * self.smss
+        self._burst = (BURST_SEGMENTS if chosen else self.pacer.window_burst) * self.smss
         return self.pacer.room(rate, self._burst, now)
 
     @property
