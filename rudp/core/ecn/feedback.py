@@ -8,7 +8,8 @@ each case has a test, and costs the use of ECN at most.
 
 from typing import Final
 
-from rudp.core.ecn.counts import FIRST_CE, FIRST_OCTETS
+from rudp.core.ecn.counts import FIRST_OCTETS
+from rudp.core.segment.ace import FIRST_ACE
 from rudp.core.segment.options import EcnCounters
 from rudp.core.segment.seqnum import wire_after
 from rudp.core.segment.transmit import CE, ECT_0, ECT_1
@@ -41,7 +42,7 @@ class Marked:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.ce = FIRST_CE
+        self.ce = FIRST_ACE
         self.fallback: Fallback | None = None
         self.heeds = True
         self.reads = False

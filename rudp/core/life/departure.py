@@ -96,6 +96,8 @@ def _reset(tcb: Tcb, reset: tuple[int, int, int, Why], now: float) -> Transmit:
     seq, ack, flags, why = reset
     tcb.reset = None
     tcb.count(Count.RST_SENT)
+    if flags & ACK and tcb.accurate is not None and tcb.receiver is not None:
+        flags |= marking.feedback_bits(tcb, tcb.receiver)
     opts = _timestamps(tcb, now) if tcb.timestamps and flags & ACK else b""
     return _segment(tcb, seq, ack, flags, 0, opts, why, now)
 

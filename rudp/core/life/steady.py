@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
-from rudp.core.ecn.handshake import ACE, bits
 from rudp.core.life.lane import Lane
 from rudp.core.life.numbers import ANY_ECN, Sent
 from rudp.core.life.signedlane import SignedLane
@@ -19,6 +18,7 @@ from rudp.core.life.tcb import Tcb
 from rudp.core.loss.recovery import Phase
 from rudp.core.loss.scoreboard import IN_FLIGHT, SentRun
 from rudp.core.receive.receiver import AckDue, Receiver
+from rudp.core.segment.ace import ACE, bits
 from rudp.core.segment.wire import ACK, PSH
 from rudp.core.send.sender import Sender
 from rudp.core.terms.bounds import WINDOW_MAX
