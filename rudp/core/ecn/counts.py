@@ -58,6 +58,11 @@ class Counts:
         return self.ce & 7
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to tell of but the same number."""
+        return not self._marks and not self.is_due
+
+    @property
     def is_due(self) -> bool:
         """Whether the option is to be sent with the next acknowledgement."""
         return self.owed > 0 and not self.silent

@@ -319,14 +319,14 @@ def _ack_segment(tcb: Tcb, receiver: Receiver, seq: int, why: Why, now: float) -
         opts = _timestamps(tcb, now) + options.encode_roaming(PathWord.TOKEN, tcb.roaming.token)
     else:
         opts = _options(tcb, receiver, now)
+        if tcb.accurate is not None:
+            tcb.accurate.counts.acknowledged()
     window = receiver.window_field()
     receiver.ack_sent()
     if why is Why.KEEP_ALIVE:
         flags = ACK | marking.feedback_bits(tcb, receiver)
     else:
         flags = marking.pure_ack_bits(tcb, receiver)
-    if tcb.accurate is not None:
-        tcb.accurate.counts.acknowledged()
     return _segment(tcb, seq, to_wire(receiver.rcv_nxt), flags, window, opts, why, now)
 
 

@@ -203,8 +203,8 @@ def heed(tcb: Tcb, accurate: Accurate, run: Run, news: News, now: float) -> None
     if reason is not None:
         _fell_back(tcb, reason, now)
     news.ece = marked.segments > 0
-    news.marked = marked.segments
-    news.marked_octets = marked.octets
+    news.marked, marked.segments = marked.segments, 0
+    news.marked_octets, marked.octets = marked.octets, 0
 
 
 # -- what leaves -----------------------------------------------------------------------------------
