@@ -22,7 +22,7 @@ def heard(
     counters: EcnCounters | None = None,
     *,
     tsval: int | None = None,
-    window: tuple[int, int] = (0, 0),
+    window: tuple[int, int] = (0, 1),
 ) -> tuple[int, int]:
     """Return the segments and octets that an acknowledgement tells of."""
     marked.news(ace & 7, counters, acked, SMSS, tsval, window)
@@ -65,6 +65,14 @@ def test_AECN_5_an_older_acknowledgement_is_no_news(tsval: int | None) -> None:
     assert heard(marked, 6, 1000, tsval=7) == (1, 1000)
     assert heard(marked, 5, 0, tsval=tsval) == (0, 0)
     assert heard(marked, 7, 0, tsval=8) == (1, SMSS)
+
+
+def test_AECN_5_marks_on_what_has_no_data_are_counted_and_not_answered() -> None:
+    """Our own pure ACKs are not ECN-capable: something on the path spoils them."""
+    marked = Marked()
+    assert heard(marked, 6, 0, tsval=1, window=(9, 9)) == (0, 0)
+    assert marked.ce == 6
+    assert heard(marked, 7, 0, tsval=2, window=(9, 10)) == (1, SMSS)
 
 
 def test_AECN_7_nothing_but_marks() -> None:

@@ -126,14 +126,14 @@ class Marked:
         marked = None if counters is None or not self._option else self._read(counters)
         segments = self._safe(least, covered, marked, smss)
         self.ce += segments
-        if not self.heeds:
-            return None
+        if not self.heeds or (not acked and window[0] == window[1]):
+            return None  # nothing of ours that has data can have been marked
         self.segments = segments
         unexplained = marked and not segments and not self._estimated and covered < CYCLE
-        told = self.octets = self._octets(segments, marked, acked, smss)
+        self.octets = self._octets(segments, marked, acked, smss)
         if unexplained and self.give_up(Fallback.COUNTERS_DISAGREE):
             return Fallback.COUNTERS_DISAGREE
-        return self._watch(told, acked, window)
+        return self._watch(self.octets if marked is None else marked, acked, window)
 
     def _is_newer(self, tsval: int | None) -> bool:
         """Return whether what says so by its timestamp was sent after all that was heeded."""
