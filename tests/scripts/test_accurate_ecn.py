@@ -123,12 +123,25 @@ def test_AECN_4_a_client_tells_how_the_answer_came(
     )
 
 
-def test_AECN_4_data_does_not_take_the_place_of_that_ACK(play: Play) -> None:
+@pytest.mark.parametrize(("ip", "answer"), [("ect1", "EC"), ("ect", "N"), ("ce", "CN")])
+def test_AECN_4_data_does_not_take_the_place_of_that_ACK(play: Play, ip: str, answer: str) -> None:
+    """Where it has to tell that something changes the IP header."""
+    ace = "CN" if ip == "ce" else "NE"
     run(
         play,
-        "connect \n send 10 \n > SECN 0 \n +0.1 < SAC 0 ack 1 win 65535 ect <mss 1000>",
-        "> AN 1 ack 1 \n > PANE 1:11(10) ack 1 ect",
+        f"connect \n send 10 \n > SECN 0 \n +0.1 < SAC 0 ack 1 win 65535 {ip} <mss 1000>",
+        f"> A{answer} 1 ack 1 \n > PA{ace} 1:11(10) ack 1 ect",
     )
+
+
+def test_AECN_4_data_takes_the_place_of_an_ACK_that_has_nothing_to_tell(play: Play) -> None:
+    """Its counter stands for Not-ECT as well: Table 4 has nothing else to make of it."""
+    run(
+        play,
+        "connect \n send 10 \n > SECN 0 \n +0.1 < SAC 0 ack 1 win 65535 <mss 1000>",
+        "> PANE 1:11(10) ack 1 ect <ecn0 1 0 1> \n +0.04 < ANE 1 ack 11",
+    )
+    play("send 10 \n > PANE 11:21(10) ack 1 ect")
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,9 @@ def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
         word = _path_word(tcb, tcb.roaming, receiver, now)
         if word is not None:
             return word
-    if (
-        tcb.accurate is not None
-        and tcb.accurate.reflects is not None
-        and not receiver.has_sack_news
-    ):
-        return _pure_ack(tcb, receiver, now)  # data cannot say what it has to (RFC 9768 §3.2.2.1)
+    if tcb.accurate is not None and tcb.accurate.reflects and not receiver.has_sack_news:
+        # Something on the way has changed what nobody may, and data cannot say so (decision 60).
+        return _pure_ack(tcb, receiver, now)
     if tcb.probes_due and (probe := _probe(tcb, receiver, now)) is not None:
         return probe
     if sender.has_work and (run := _data(tcb, receiver, now, max_segments)) is not None:

@@ -228,6 +228,7 @@ def on_data(tcb: Tcb, accurate: Accurate, seq: int, told: bool) -> None:
 
     If the first that had one are sent again, something drops what has options it does not know.
     """
+    accurate.reflects = None  # nobody misses it, or it was told before
     if told and accurate.trial is None:
         accurate.trial = seq
     elif accurate.trial == seq != tcb.sender.snd_nxt and not accurate.counts.silent:
