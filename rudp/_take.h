@@ -231,6 +231,7 @@ take_expected(Lane *lane, uint32_t seq, uint64_t word, uint32_t tsval, uint32_t 
         goto failed;
     }
     lane->last_heard = now;
+    lane->ts_latest = tsval;
     if (length) {
         /* RTTM for the receiver's own round trip (RFC 7323 §4.1, BUF-3). */
         int64_t ms = (int64_t)(now * 1000), clock = ms + lane->ts_offset;

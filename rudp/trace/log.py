@@ -8,10 +8,12 @@ there are.
 import logging
 from typing import Final
 
+from rudp.core.terms.feedback import Fallback
 from rudp.core.terms.state import State
 from rudp.core.watch.tracer import Tracer
 from rudp.trace import words
 from rudp.trace.events import (
+    EcnSettled,
     Event,
     PathMoved,
     RangeLost,
@@ -45,6 +47,12 @@ def log(event: Event) -> None:
     elif isinstance(event, PathMoved):
         ours = f" from {event.local}" if event.local else ""
         states.info("%s: the path is another, to %s%s", name, event.peer, ours)
+    elif isinstance(event, EcnSettled):
+        if event.fallback is None:
+            states.debug("%s: feedback of marks is %s", name, event.feedback)
+        else:
+            why = Fallback[event.fallback].sentence
+            states.info("%s: our data goes without ECN: %s", name, why)
     elif isinstance(event, Watched):
         ports = event.local_port, event.remote_port
         states.debug("%s: port %d to %s port %d", name, ports[0], event.peer, ports[1])

@@ -18,6 +18,7 @@ from typing import Any, Final
 from rudp.core.terms.why import Why
 from rudp.trace.events import (
     CongestionChanged,
+    EcnSettled,
     Event,
     PathMoved,
     RangeLost,
@@ -32,6 +33,11 @@ from rudp.trace.events import (
     Watched,
     encode,
 )
+
+_IN_OUR_WORDS: Final = (
+    SegmentSent, SegmentReceived, SegmentLost, StateMoved, PathMoved, EcnSettled
+)  # fmt: skip
+"""Events for which qlog has no word."""
 
 _TRIGGERS: Final = {
     Why.RETRANSMIT_RTO: "pto_expired",
@@ -130,7 +136,7 @@ def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
             if event.expires is not None:
                 timer["delta"] = round((event.expires - event.time) * 1000, 6)
         yield "recovery:loss_timer_updated", timer
-    elif isinstance(event, SegmentSent | SegmentReceived | SegmentLost | StateMoved | PathMoved):
+    elif isinstance(event, _IN_OUR_WORDS):
         fields = encode(event)
         for name in ("event", "time", "connection"):
             del fields[name]

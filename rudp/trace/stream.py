@@ -18,6 +18,7 @@ from rudp.core.segment.transmit import Path as PeerPath
 from rudp.core.segment.wire import Run
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.counters import Count
+from rudp.core.terms.feedback import Fallback, Feedback
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Blocks, Ranges, Tracer
@@ -203,6 +204,13 @@ class EndTracer(Tracer):
         seen = self._seen(who, now)
         host, port = after[0][:2]
         self._add(events.PathMoved(self._log.time(now), seen.name, after[1], f"{host}:{port}"))
+
+    def ecn_settled(
+        self, who: Who, feedback: Feedback, fallback: Fallback | None, now: float
+    ) -> None:
+        seen = self._seen(who, now)
+        reason = None if fallback is None else fallback.name
+        self._add(events.EcnSettled(self._log.time(now), seen.name, feedback.value, reason))
 
     def timer_fired(self, who: Who, timer: str, now: float) -> None:
         seen = self._seen(who, now)

@@ -19,17 +19,18 @@ from bisect import bisect_right
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.ecn.handshake import ACE, CLASSIC, SEEN, asks_for, word
-from rudp.core.ecn.handshake import bits as ace_bits
+from rudp.core.ecn.counts import FIRST_COUNTERS
 from rudp.core.life.guard import Guard
 from rudp.core.life.tcb import default_mss
 from rudp.core.receive.promises import START
 from rudp.core.receive.receiver import largest_buffer, window_shift
 from rudp.core.segment import options, wire
+from rudp.core.segment.ace import CLASSIC, SEEN, asks_for, word
+from rudp.core.segment.ace import bits as ace_bits
 from rudp.core.segment.isn import IsnSource, keyed, timestamp
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Path
-from rudp.core.segment.wire import ACK, CWR, ECE, SYN, Run, swap_ports
+from rudp.core.segment.wire import ACK, AE, CWR, ECE, SYN, Run, swap_ports
 from rudp.core.terms.counters import Counters
 from rudp.core.terms.feedback import Feedback
 
@@ -136,6 +137,8 @@ class SynCookies:
             timestamps=stamps,
             signed=guard is not None,
         )
+        if ecn and guard is None and asked is Feedback.ACCURATE:
+            opts += options.accurate_ecn(FIRST_COUNTERS, ect_1_first=False)
         window = min(config.receive_buffer, START)  # no more is promised where a socket is shared
         iss = self.iss(syn, path, config, now)
         ack = syn.seq + 1 & SEQ_MASK
@@ -175,8 +178,8 @@ class SynCookies:
             if bits & _ECN_BIT:
                 flags |= ECE | CWR
             stamps = tsval, 0
-        if word(run.flags) not in (0, CLASSIC):
-            flags |= ACE  # who counts marks says neither
+        if not flags & ECE and word(run.flags) not in (0, CLASSIC):
+            flags |= AE  # who counts marks says neither; a listener that does not heeds it not
         opts = options.encode_syn(
             MSS_TABLE[index & ~_TIMESTAMPS],
             window_scale=shift,

@@ -9,11 +9,11 @@ class Accurate:
 
     ``syn_ecn``: the ECN bits with which the peer's SYN came last; ``reflects``: those of its
     SYN,ACK, which a pure ACK has yet to tell, None if that is not due.  ``trial``: where our first
-    octets with an option began, None if there were none.  ``counted``: the RCV.NXT up to which what
+    octets with an option began, None if there were none.  ``lent_at``: the RCV.NXT up to which what
     came is counted, while a lane serves the connection.
     """
 
-    __slots__ = ("counted", "counts", "marked", "reflects", "syn_ecn", "trial")
+    __slots__ = ("counts", "lent_at", "marked", "reflects", "syn_ecn", "trial")
 
     def __init__(self) -> None:
         self.counts = Counts()
@@ -21,9 +21,9 @@ class Accurate:
         self.syn_ecn = 0
         self.reflects: int | None = None
         self.trial: int | None = None
-        self.counted = 0
+        self.lent_at = 0
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is to be told but the same number, and all tests are over."""
-        return self.reflects is None and not self.counts.is_due and self.marked.is_settled
+        return self.reflects is None and self.counts.is_quiet and self.marked.is_settled

@@ -7,13 +7,16 @@ AccECN option carries.  They only grow, so an acknowledgement that is lost takes
 
 from typing import Final
 
+from rudp.core.segment.ace import FIRST_ACE
 from rudp.core.segment.options import accurate_ecn
 from rudp.core.segment.transmit import CE, ECT_0, ECT_1
 
-FIRST_CE: Final = 5
 FIRST_OCTETS: Final = (0, 1, 1, 0)
-"""Where counters begin, those of octets by the two ECN bits: not at 0, so that who gets 0 knows
-that something on the way has cleared them (RFC 9768 §3.2.1)."""
+"""Where counters of octets begin, by the two ECN bits: those of capable ones not at 0, so that who
+gets 0 knows that something on the way has cleared them (RFC 9768 §3.2.1)."""
+
+FIRST_COUNTERS: Final = (FIRST_OCTETS[ECT_0], FIRST_OCTETS[CE], FIRST_OCTETS[ECT_1])
+"""The same in the order of an option that begins with ECT(0)."""
 
 MARKS_WITH_DATA: Final = 2
 MARKS_WITHOUT: Final = 3
@@ -39,7 +42,7 @@ class Counts:
     __slots__ = ("_marks", "_saying", "_seen", "_told", "came", "ce", "octets", "owed", "silent")
 
     def __init__(self) -> None:
-        self.ce = FIRST_CE
+        self.ce = FIRST_ACE
         self.octets = [*FIRST_OCTETS]
         self.owed = REPEATS
         self.silent = False
@@ -53,6 +56,11 @@ class Counts:
     def ace(self) -> int:
         """The ACE field, 0 to 7."""
         return self.ce & 7
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to tell of but the same number."""
+        return not self._marks and not self.is_due
 
     @property
     def is_due(self) -> bool:

@@ -8,7 +8,8 @@ each case has a test, and costs the use of ECN at most.
 
 from typing import Final
 
-from rudp.core.ecn.counts import FIRST_CE, FIRST_OCTETS
+from rudp.core.ecn.counts import FIRST_OCTETS
+from rudp.core.segment.ace import FIRST_ACE
 from rudp.core.segment.options import EcnCounters
 from rudp.core.segment.seqnum import wire_after
 from rudp.core.segment.transmit import CE, ECT_0, ECT_1
@@ -20,9 +21,8 @@ CYCLE: Final = 8
 ROUNDS: Final = 4
 """Round trips in which each segment comes with a mark: no router does that (§3.2.2.3)."""
 
-BUSY: Final = 4.0
-"""Segments that an acknowledgement covers on average, up to which a cycle of ACE is news: who
-acknowledges many at once is not suspected of having lost acknowledgements (A.2.1)."""
+ALL: Final = 7 / 8
+"""The share of octets that stands for all: without an option they are estimated."""
 
 _SMALL: Final = 2  # what is left of a full segment where it is unlikely (A.2.2: SAFETY_FACTOR)
 
@@ -36,12 +36,12 @@ class Marked:
     """
 
     __slots__ = (
-        "_average", "_begun", "_estimated", "_option", "_round_end", "_rounds", "_tsval", "ce",
+        "_begun", "_estimated", "_option", "_round_end", "_rounds", "_tsval", "ce",
         "fallback", "heeds", "octets", "reads", "segments",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.ce = FIRST_CE
+        self.ce = FIRST_ACE
         self.fallback: Fallback | None = None
         self.heeds = True
         self.reads = False
@@ -49,7 +49,6 @@ class Marked:
         self.octets = 0
         self._option = [*FIRST_OCTETS]
         self._estimated = 0  # octets told of before an option said how many they are
-        self._average = 1.0  # segments that an acknowledgement covers
         self._tsval: int | None = None  # of what was heeded last
         self._begun = False  # a counter has come
         self._rounds = 0  # with nothing but marks
@@ -87,8 +86,12 @@ class Marked:
         return True
 
     def resume(self, tsval: int, *, acked: bool) -> None:
-        """What came up to *tsval* told of no mark; *acked*: it acknowledged something."""
-        self._tsval = tsval
+        """What came up to *tsval* told of no mark; *acked*: it acknowledged something.
+
+        *tsval* is negative if nothing came.
+        """
+        if tsval >= 0:
+            self._tsval = tsval
         if acked:
             self._rounds = -1
 
@@ -122,17 +125,15 @@ class Marked:
         covered = -(-acked // smss)
         marked = None if counters is None or not self._option else self._read(counters)
         segments = self._safe(least, covered, marked, smss)
-        if covered:
-            self._average += (covered - self._average) / 8
         self.ce += segments
-        if not self.heeds:
-            return None
+        if not self.heeds or (not acked and window[0] == window[1]):
+            return None  # nothing of ours that has data can have been marked
         self.segments = segments
         unexplained = marked and not segments and not self._estimated and covered < CYCLE
         self.octets = self._octets(segments, marked, acked, smss)
         if unexplained and self.give_up(Fallback.COUNTERS_DISAGREE):
             return Fallback.COUNTERS_DISAGREE
-        return self._watch(segments, covered, window)
+        return self._watch(self.octets if marked is None else marked, acked, window)
 
     def _is_newer(self, tsval: int | None) -> bool:
         """Return whether what says so by its timestamp was sent after all that was heeded."""
@@ -169,7 +170,7 @@ class Marked:
         if marked is None:
             if self.reads:
                 return least  # what changes is told of in the option, and this had none
-            return most if self._average < BUSY else least
+            return most
         if marked <= smss * least and marked < most * smss // _SMALL:
             return least
         return most
@@ -185,11 +186,11 @@ class Marked:
         told, self._estimated = self._estimated, 0
         return max(marked - told, 0)
 
-    def _watch(self, segments: int, covered: int, window: tuple[int, int]) -> Fallback | None:
-        """Are all segments marked, round after round?  (§3.2.2.3)"""
-        if self._rounds < 0 or not covered:
+    def _watch(self, marked: int, acked: int, window: tuple[int, int]) -> Fallback | None:
+        """Are all *acked* octets *marked*, round after round?  (§3.2.2.3)"""
+        if self._rounds < 0 or not acked:
             return None
-        if segments < covered:
+        if marked < acked * ALL:
             self._rounds = -1
             return None
         seg_ack, snd_nxt = window
@@ -197,8 +198,7 @@ class Marked:
             return None
         self._round_end = snd_nxt
         self._rounds += 1
-        if self._rounds <= ROUNDS or self.fallback is not None:
+        if self._rounds <= ROUNDS:
             return None
         self._rounds = -1
-        self.give_up(Fallback.ALWAYS_MARKED, heeds=False)
-        return Fallback.ALWAYS_MARKED
+        return Fallback.ALWAYS_MARKED if self.give_up(Fallback.ALWAYS_MARKED, heeds=False) else None

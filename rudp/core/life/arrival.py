@@ -76,7 +76,7 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
 
     # Second, the RST bit: with an acceptable ACK it refuses us, without one it proves nothing.
     if flags & RST:
-        if flags & ACK and tcb.offers is not Feedback.NONE:
+        if flags & ACK and tcb.offers is Feedback.CLASSIC:
             tcb.offers = Feedback.NONE  # perhaps it was these bits that are not liked (ECN-7)
             tcb.syn_due = Why.RETRANSMIT_WITHOUT_ECN
         elif flags & ACK:

@@ -70,12 +70,9 @@ def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
         word = _path_word(tcb, tcb.roaming, receiver, now)
         if word is not None:
             return word
-    if (
-        tcb.accurate is not None
-        and tcb.accurate.reflects is not None
-        and not receiver.has_sack_news
-    ):
-        return _pure_ack(tcb, receiver, now)  # data cannot say what it has to (RFC 9768 §3.2.2.1)
+    if tcb.accurate is not None and tcb.accurate.reflects and not receiver.has_sack_news:
+        # Something on the way has changed what nobody may, and data cannot say so (decision 60).
+        return _pure_ack(tcb, receiver, now)
     if tcb.probes_due and (probe := _probe(tcb, receiver, now)) is not None:
         return probe
     if sender.has_work and (run := _data(tcb, receiver, now, max_segments)) is not None:
@@ -96,6 +93,8 @@ def _reset(tcb: Tcb, reset: tuple[int, int, int, Why], now: float) -> Transmit:
     seq, ack, flags, why = reset
     tcb.reset = None
     tcb.count(Count.RST_SENT)
+    if flags & ACK and tcb.accurate is not None and tcb.receiver is not None:
+        flags |= marking.feedback_bits(tcb, tcb.receiver)
     opts = _timestamps(tcb, now) if tcb.timestamps and flags & ACK else b""
     return _segment(tcb, seq, ack, flags, 0, opts, why, now)
 
@@ -317,14 +316,14 @@ def _ack_segment(tcb: Tcb, receiver: Receiver, seq: int, why: Why, now: float) -
         opts = _timestamps(tcb, now) + options.encode_roaming(PathWord.TOKEN, tcb.roaming.token)
     else:
         opts = _options(tcb, receiver, now)
+        if tcb.accurate is not None:
+            tcb.accurate.counts.acknowledged()
     window = receiver.window_field()
     receiver.ack_sent()
     if why is Why.KEEP_ALIVE:
         flags = ACK | marking.feedback_bits(tcb, receiver)
     else:
         flags = marking.pure_ack_bits(tcb, receiver)
-    if tcb.accurate is not None:
-        tcb.accurate.counts.acknowledged()
     return _segment(tcb, seq, to_wire(receiver.rcv_nxt), flags, window, opts, why, now)
 
 

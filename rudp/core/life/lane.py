@@ -5,15 +5,14 @@ nearly all that leaves is new data as soon as it is written.  The procedures of 
 recovery ask some hundred questions to find that out.  While a connection is *steady* the answers
 are known: it is ESTABLISHED; nothing is lost, SACKed, sent twice, probed for or urgent; no FIN was
 sent or seen, nothing waits behind a gap, no router marks anything; nobody traces it; the peer's
-window is open.  :mod:`rudp.core.life.steady` asks once, lends the numbers of all rooms
-to a :class:`Lane`, and hands them back as soon as something else happens.  Whatever it is, the
-RFC's code goes on from there and finds all as if it had done the work itself.
+window is open.  :mod:`rudp.core.life.steady` asks once, lends the numbers of all rooms to a
+:class:`Lane`, and hands them back as soon as something else happens.  Whatever it is, the RFC's
+code goes on from there and finds all as if it had done the work itself.
 
 What the procedures would do meanwhile, and why it is not done here:
 
 - RACK's search, PRR, F-RTO, undo, the queue of gaps and SACK blocks begin with a loss, a SACK or a
-  time-out, and each of these ends the lane.  What RACK would have noted of the latest delivery is
-  handed back.
+  time-out, which ends the lane.  What RACK would have noted of the latest delivery is handed back.
 - The tail-loss probe: its timer is set here; that it fires ends the lane.
 - A controller does not let a window grow that is not in use: it is told later, in one sum.  When
   the window is in use, and if the controller is not one of ours, it is asked each time.
@@ -184,6 +183,7 @@ class Lane(Numbers):
             if len(self.log) >= LOGGED:
                 self._write_log()
         self.last_heard = now
+        self.ts_latest = tsval
         if length:
             # RTTM for the receiver's own round trip (RFC 7323 §4.1, BUF-3).
             ms = int(now * 1000)

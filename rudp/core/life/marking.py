@@ -7,12 +7,11 @@ Once an end has settled on a kind of feedback it keeps to it, whatever SYNs come
 from typing import Final
 
 from rudp.core.congestion.controller import Signal
-from rudp.core.ecn import handshake
 from rudp.core.ecn.accurate import Accurate
-from rudp.core.ecn.counts import FIRST_CE
-from rudp.core.ecn.handshake import SEEN, arrived_changed, bits, word
 from rudp.core.life.tcb import Opened, Tcb, aborted
 from rudp.core.receive.receiver import Receiver
+from rudp.core.segment import ace
+from rudp.core.segment.ace import FIRST_ACE, SEEN, arrived_changed, bits, word
 from rudp.core.segment.transmit import CE, ECT_0
 from rudp.core.segment.wire import ACK, CWR, ECE, Run
 from rudp.core.send.news import News
@@ -47,7 +46,7 @@ def offer_less(tcb: Tcb) -> None:
 def offer_bits(tcb: Tcb) -> int:
     """Return the flags with which our SYN makes its offer."""
     if tcb.offers is Feedback.ACCURATE:
-        return bits(handshake.ACCURATE_OFFER)
+        return bits(ace.ACCURATE_OFFER)
     return ECE | CWR if tcb.offers is Feedback.CLASSIC else 0
 
 
@@ -77,7 +76,7 @@ def _asked(tcb: Tcb, flags: int) -> Feedback:
         return Feedback.NONE
     if tcb.opened is Opened.ACTIVE and first_offer(tcb) is Feedback.NONE:
         return Feedback.NONE  # the peer has seen a plain SYN from us
-    return handshake.asks_for(flags, tcb.config.ecn)
+    return ace.asks_for(flags, tcb.config.ecn)
 
 
 def answer_came(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
@@ -85,9 +84,9 @@ def answer_came(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     offered = first_offer(tcb)
     answer = Feedback.NONE
     if offered is Feedback.ACCURATE:
-        answer = handshake.accepted(run.flags)
+        answer = ace.accepted(run.flags)
     elif offered is Feedback.CLASSIC:
-        answer = handshake.accepted_classic(run.flags)
+        answer = ace.accepted_classic(run.flags)
     crossed = tcb.feedback is not None
     if not crossed:
         _settle(tcb, receiver, answer, now)
@@ -111,7 +110,7 @@ def answer_came(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
 def answered(accurate: Accurate, run: Run) -> None:
     """A SYN,ACK has come, for the first time or again: a pure ACK tells how (§3.2.2.1, AECN-4)."""
     accurate.reflects = run.ecn
-    if run.ecn == CE and accurate.counts.ce == FIRST_CE:
+    if run.ecn == CE and accurate.counts.ce == FIRST_ACE:
         accurate.counts.ce += 1  # once, however many there are
 
 
@@ -204,8 +203,8 @@ def heed(tcb: Tcb, accurate: Accurate, run: Run, news: News, now: float) -> None
     if reason is not None:
         _fell_back(tcb, reason, now)
     news.ece = marked.segments > 0
-    news.marked = marked.segments
-    news.marked_octets = marked.octets
+    news.marked, marked.segments = marked.segments, 0
+    news.marked_octets, marked.octets = marked.octets, 0
 
 
 # -- what leaves -----------------------------------------------------------------------------------
@@ -229,6 +228,7 @@ def on_data(tcb: Tcb, accurate: Accurate, seq: int, told: bool) -> None:
 
     If the first that had one are sent again, something drops what has options it does not know.
     """
+    accurate.reflects = None  # nobody misses it, or it was told before
     if told and accurate.trial is None:
         accurate.trial = seq
     elif accurate.trial == seq != tcb.sender.snd_nxt and not accurate.counts.silent:

@@ -195,6 +195,7 @@ class Numbers:
         "timer_set_at",
         "timer_was_set",
         "train",
+        "ts_latest",
         "ts_offset",
         "ts_recent",
         "ts_recent_at",
@@ -324,6 +325,7 @@ class Numbers:
     unacked: int
     quick_acks: int
     last_data: float
+    ts_latest: int  # TSval of what came last, negative for nothing
     ts_recent: int
     ts_recent_at: float
     ts_offset: int

@@ -12,7 +12,6 @@ from typing import Any, Final
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
 from rudp.core.congestion.resume import CarefulResume
-from rudp.core.ecn.handshake import ACE, bits
 from rudp.core.life.lane import Lane
 from rudp.core.life.numbers import ANY_ECN, Sent
 from rudp.core.life.signedlane import SignedLane
@@ -20,6 +19,7 @@ from rudp.core.life.tcb import Tcb
 from rudp.core.loss.recovery import Phase
 from rudp.core.loss.scoreboard import IN_FLIGHT, SentRun
 from rudp.core.receive.receiver import AckDue, Receiver
+from rudp.core.segment.ace import ACE, bits
 from rudp.core.segment.wire import ACK, PSH
 from rudp.core.send.sender import Sender
 from rudp.core.terms.bounds import WINDOW_MAX
@@ -266,6 +266,7 @@ def _lend_feedback(tcb: Tcb, lane: Any, rcv_nxt: int) -> None:
     lane.expected_flags = ACK << 16
     lane.expected_ecn = ANY_ECN
     lane.tell_at = NEVER
+    lane.ts_latest = -1
     if accurate is None:
         return
     counts = accurate.counts
@@ -273,7 +274,7 @@ def _lend_feedback(tcb: Tcb, lane: Any, rcv_nxt: int) -> None:
     lane.notable |= ACE << 16
     lane.expected_flags |= bits(accurate.marked.ce & 7) << 16
     lane.expected_ecn = NOTHING_CAME if counts.came is None else counts.came
-    accurate.counted = rcv_nxt
+    accurate.lent_at = rcv_nxt
     left = counts.until_told()
     if left is not None and not counts.silent:
         lane.tell_at = rcv_nxt + left
@@ -286,8 +287,8 @@ def leave(tcb: Tcb, lane: Any) -> None:
     flight, board = sender.flight, sender.board
     rtt, rate, usage = flight.rtt, flight.rate, flight.usage
     if tcb.accurate is not None:
-        tcb.accurate.counts.count_on(lane.rcv_nxt - tcb.accurate.counted)
-        tcb.accurate.marked.resume(lane.ts_recent, acked=lane.snd_una > board.snd_una)
+        tcb.accurate.counts.count_on(lane.rcv_nxt - tcb.accurate.lent_at)
+        tcb.accurate.marked.resume(lane.ts_latest, acked=lane.snd_una > board.snd_una)
 
     tcb.events = lane.events
     tcb.train = lane.train

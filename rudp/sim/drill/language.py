@@ -165,7 +165,7 @@ class Segment:
         return bool(self.flags >> LETTERS.index(letter) & 1)
 
     def __str__(self) -> str:
-        text = f"{''.join(x for x in 'SFRPUECA' if self.has(x)) or '-'} {self.seq}"
+        text = f"{''.join(x for x in 'SFRPUECNA' if self.has(x)) or '-'} {self.seq}"
         if self.length:
             text += f":{self.seq + self.length}({self.length})"
         for name in ("ack", "win", "urg"):

@@ -23,6 +23,9 @@ ACCURATE_OFFER: Final = 0b111
 SEEN: Final = (0b010, 0b011, 0b100, 0b110)
 """By the two ECN bits of the IP header of a SYN or SYN,ACK: the word that says so (Table 3)."""
 
+FIRST_ACE: Final = 5
+"""Where the counter begins (RFC 9768 §3.2.1)."""
+
 _SHIFT: Final = 6
 
 
