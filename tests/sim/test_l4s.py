@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bench import race
+from bench.controllers import controller
 
 BASE = ["--rtt", "40ms", "--rate", "50M", "--start", "5"]
 SLOW_PATHS = (("20M", "80ms"), ("100M", "10ms"))
@@ -17,7 +18,7 @@ SHALLOW = "dualpi2:threshold=0.0005,ramp=0.0005"
 def figures(*arguments: str, seconds: float = 3.0) -> dict[str, Any]:
     """Run a race; return its figures."""
     given = race.parser().parse_args([*BASE, *arguments, "--seconds", str(seconds)])
-    controllers = [race.controller(name) for name in given.flows]
+    controllers = [controller(name) for name in given.flows]
     return race.race(given, controllers)[1]
 
 
