@@ -428,7 +428,7 @@ def test_AECN_5_an_old_ACK_is_not_a_cycle(play: Play) -> None:
 
 
 def test_AECN_7_a_counter_that_begins_at_zero(play: Play) -> None:
-    """§3.2.2.4: something clears it; nothing is capable then, and no mark is heeded."""
+    """AECN-9, §3.2.2.4: something clears it; nothing is capable then, and no mark is heeded."""
     run(
         play,
         CLIENT,
@@ -436,6 +436,7 @@ def test_AECN_7_a_counter_that_begins_at_zero(play: Play) -> None:
         "+0.1 < A 1 ack 101 \n info ecn False \n info ecn_fallback ACE_ZERO",
         "send 100 \n > PANE 101:201(100) ack 1 \n +0.1 < AE 1 ack 201",
         "info ece_received 0",
+        "< PA 1:11(10) ack 201 ce \n > ACN 201 ack 11",
     )
 
 
@@ -469,11 +470,11 @@ def test_AECN_6_options_of_any_length_are_read(play: Play, length: int) -> None:
 
 
 def test_AECN_10_a_cookie_remembers_by_the_ACK_itself(play: Play) -> None:
-    """§5.1: 0 and 1 say that it was not agreed on."""
+    """§5.1: 0 and 1 say that it was not agreed on.  An option would make the answer longer."""
     play.configure(ecn="accurate", half_open_max=0)
     run(
         play,
-        "listen \n < SECN 0 win 65535 ect1 <mss 1412> \n > SAEC 0 ack 1 <mss 1452, ecn0 1 0 1>",
+        "listen \n < SECN 0 win 65535 ect1 <mss 1412> \n > SAEC 0 ack 1 <mss 1452>",
         "+0.1 < AC 1 ack 1 win 65535 \n accept \n info ecn_feedback accurate \n info ecn True",
         "send 5 \n > PANE 1:6(5) ack 1 ect",
     )

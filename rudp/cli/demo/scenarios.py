@@ -57,8 +57,8 @@ class Scenario:
     virtual: str = ""
 
     def config(self, **changes: Any) -> rudp.Config:
-        """Return the settings of both ends."""
-        base = {"mss": SEGMENT + 12, "mtu_discovery": False}  # 12: the timestamps option
+        """Return the settings of both ends: without ECN the bits are those of the RFC's figures."""
+        base: dict[str, Any] = {"mss": SEGMENT + 12, "mtu_discovery": False, "ecn": "off"}  # 12: TS
         return rudp.Config(**(base | self.settings | changes))
 
     def losses(self) -> tuple[Fault, ...]:

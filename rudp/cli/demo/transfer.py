@@ -87,7 +87,9 @@ class Demo:
         self.options = options
         self.file = file
         self.ladder = Ladder()
-        self.config = rudp.Config(mss=options.mss, connect_timeout=PATIENCE, user_timeout=PATIENCE)
+        self.config = rudp.Config(
+            mss=options.mss, connect_timeout=PATIENCE, user_timeout=PATIENCE, ecn="off"
+        )
         faults: dict[str, Any] = {
             "loss": options.loss,
             "delay": options.delay,

@@ -19,7 +19,6 @@ from bisect import bisect_right
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.ecn.counts import FIRST_COUNTERS
 from rudp.core.life.guard import Guard
 from rudp.core.life.tcb import default_mss
 from rudp.core.receive.promises import START
@@ -137,8 +136,6 @@ class SynCookies:
             timestamps=stamps,
             signed=guard is not None,
         )
-        if ecn and guard is None and asked is Feedback.ACCURATE:
-            opts += options.accurate_ecn(FIRST_COUNTERS, ect_1_first=False)
         window = min(config.receive_buffer, START)  # no more is promised where a socket is shared
         iss = self.iss(syn, path, config, now)
         ack = syn.seq + 1 & SEQ_MASK

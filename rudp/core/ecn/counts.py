@@ -15,9 +15,6 @@ FIRST_OCTETS: Final = (0, 1, 1, 0)
 """Where counters of octets begin, by the two ECN bits: those of capable ones not at 0, so that who
 gets 0 knows that something on the way has cleared them (RFC 9768 §3.2.1)."""
 
-FIRST_COUNTERS: Final = (FIRST_OCTETS[ECT_0], FIRST_OCTETS[CE], FIRST_OCTETS[ECT_1])
-"""The same in the order of an option that begins with ECT(0)."""
-
 MARKS_WITH_DATA: Final = 2
 MARKS_WITHOUT: Final = 3
 """Marks after which an ACK is due, with data to be acknowledged or without (§3.2.2.5.1)."""
