@@ -202,12 +202,12 @@ def cwnd(stage: AnyPlace) -> None:
 
 
 def ecn(stage: Stage) -> None:
-    """The client sends twelve segments; a router marks what finds 4,000 octets waiting."""
+    """The client sends eight segments; a router marks what finds 4,000 octets before it."""
     stage.router(rate=5e6, queue=20_000, mark=4000)
     stage.open()
     stage.wait(0.05)
-    stage.client.send(12 * SEGMENT)
-    stage.server.read(12 * SEGMENT)
+    stage.client.send(8 * SEGMENT)
+    stage.server.read(8 * SEGMENT)
     stage.wait(0.05)
     stage.client.send(3 * SEGMENT)
     stage.server.read(3 * SEGMENT)
@@ -470,6 +470,7 @@ _TABLE: Final = (
             ("It changes two bits of its IP header.", "It drops it.", "It sends it back."),
             "CE, congestion experienced, takes the place of ECT, which the sender has set there.",
         ),
+        settings={"ecn": "accurate"},
         options={"fold": 100},
         graph=True,
         virtual="its router looks into IP headers",
@@ -487,7 +488,7 @@ _TABLE: Final = (
             ("A fortieth.", "Half.", "Three tenths."),
             "Half of the share that was marked, once in a round trip.",
         ),
-        settings={"congestion": "prague"},
+        settings={"congestion": "prague", "ecn": "accurate"},
         options={"fold": 5},
         graph=True,
         virtual="its router has two queues",
