@@ -105,7 +105,7 @@ def test_what_is_to_be_seen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
         assert states(opened, side) == ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"]
         assert states(closed, side)[-4:] == ["FIN-WAIT-1", "CLOSING", "TIME-WAIT", "CLOSED"]
     marked = recording(capsys, "ecn")
-    assert {event.segment.ace for event in marked.events if isinstance(event, SegmentSent)} > {3, 7}
+    assert {event.segment.ace for event in marked.events if isinstance(event, SegmentSent)} > {0, 7}
     assert not any("RETRANSMIT" in why for why in whys(marked, "client"))
     sizes = [
         event.segment.length
