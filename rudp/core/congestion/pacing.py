@@ -7,7 +7,7 @@ worth of time that was missed is made up for, and no more (PACE-4).
 """
 
 import math
-from typing import Final
+from typing import ClassVar, Final
 
 from rudp.core.terms.bounds import CLOCK_TICK
 
@@ -39,12 +39,13 @@ class Pacer:
     a burst at least where the pace follows from a window.
     """
 
-    __slots__ = ("_free", "next_at", "window_burst")
+    __slots__ = ("_free", "next_at")
+
+    window_burst: ClassVar[int] = WINDOW_BURST_SEGMENTS
 
     def __init__(self, free: int) -> None:
         self.next_at = LONG_AGO
         self._free = free
-        self.window_burst = WINDOW_BURST_SEGMENTS
 
     def room(self, rate: float, least: int, now: float) -> int:
         """Return how many octets may leave now; 0 means: not before ``next_at``.
@@ -81,9 +82,10 @@ class FinePacer(Pacer):
 
     __slots__ = ("_seconds", "_waits")
 
+    window_burst: ClassVar[int] = BURST_SEGMENTS
+
     def __init__(self, seconds: float) -> None:
         super().__init__(0)
-        self.window_burst = BURST_SEGMENTS
         self._seconds = seconds
         self._waits = False  # the pace was what held us back when we were asked last
 
