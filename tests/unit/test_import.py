@@ -45,7 +45,7 @@ def test_streams_bring_nothing_of_what_watches() -> None:
     assert not strangers & {"email", "fnmatch", "ipaddress", "json", "pathlib", "zipfile"}
     assert "importlib.metadata" not in found
     assert not [name for name in found if name.startswith(("rudp.trace", "rudp.sim", "rudp.cli"))]
-    assert len(found) <= 140  # one of them where the core is compiled
+    assert len(found) <= 141  # one of them where the core is compiled
 
 
 def test_every_public_name_is_there() -> None:
