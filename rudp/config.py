@@ -192,6 +192,10 @@ class Config:
     syn_cookies: bool = True
     """Whether SYNs beyond ``half_open_max`` are answered with cookies (RFC 4987 §3.6), which keep
     nothing; without it they are not answered."""
+    fast_open: bool = False
+    """Whether a listener gives cookies to hosts that ask for them, and takes the data of a SYN that
+    brings one (RFC 7413): the application has it a round trip earlier, and must bear that a SYN
+    may come twice, and its data with it."""
     time_wait_max: int = 65_536
     """TIME-WAIT records, 1 to 2**24; the oldest goes first.  Some 200 octets each, and 2 KiB more
     where segments are signed."""

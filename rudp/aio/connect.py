@@ -56,10 +56,11 @@ async def create_connection(
     key: bytes | None = None,
     tracer: Tracer | None = None,
     capture: CaptureTo | None = None,
+    fast_open: bytes | None = None,
 ) -> tuple[asyncio.Transport, P]:
     """Open a connection to *host* and UDP port *port*; return ``(transport, protocol)``.
 
-    The arguments are those of :meth:`asyncio.loop.create_connection`, and five more: *config*,
+    The arguments are those of :meth:`asyncio.loop.create_connection`, and six more: *config*,
     *inner_port*, the peer's TCP port where it differs from its UDP port, *tracer*, which is told
     what the connection does, and *capture*, a file to be made for Wireshark or a
     :class:`rudp.trace.Capture`.  *sock*: a UDP socket that is connected already, and then belongs
@@ -71,6 +72,15 @@ async def create_connection(
     It authenticates and does not encrypt; *ssl* does, and both go together.  ``config.keys`` has
     more than one, and says more about each.
 
+    *fast_open*: the first octets to be sent.  To a server that has ``Config.fast_open``, and where
+    we have been before on this event loop, they go with the SYN, and the answer is here a round
+    trip earlier (RFC 7413); to any other when the connection is open.  A SYN may arrive twice, long
+    after its connection as well, and then the server's application gets these octets again, as a
+    stream of their own: send only what does no harm twice, such as a question.  If several
+    addresses are tried, each may get them.  They go beside neither *ssl*, whose first word is
+    TLS's, nor a head start of other addresses; with *key* there is no room for a cookie, and they
+    follow the handshake.
+
     The transport is a :class:`rudp.Transport`; with *ssl*, a context or True for the default one,
     it is asyncio's TLS transport over one, and :mod:`rudp.aio.tls` says how such a stream ends.
 
@@ -80,6 +90,8 @@ async def create_connection(
     :class:`ValueError` for arguments that do not go together.  Cancelling it leaves nothing behind.
     """
     tls = Tls.of_client(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+    if fast_open and (tls is not None or happy_eyeballs_delay is not None):
+        raise ValueError("fast_open goes with neither ssl nor happy_eyeballs_delay")
     loop = asyncio.get_running_loop()
     registry = registry_of(loop)
     config = config_of(config, key)
@@ -102,7 +114,9 @@ async def create_connection(
     # whose TLS handshake is under way.
     early = tls is None and len(infos) <= 1
     first: Callable[[], Any] = protocol_factory if early else asyncio.Protocol
-    open_: Open[Any] = functools.partial(open_from, loop, first, config, inner_port, watcher)
+    open_: Open[Any] = functools.partial(
+        open_from, loop, first, config, inner_port, watcher, early=bytes(fast_open or b"")
+    )
     if sock is not None:
         opened = await _over_socket(registry, sock, config, open_)
         return await _begun(opened, protocol_factory, tls, early=early)
@@ -274,8 +288,9 @@ async def open_from(
     remote: Address,
     *,
     local_port: int | None = None,
+    early: bytes = b"",
 ) -> tuple[Transport, P]:
-    """Open one connection from *endpoint* and wait for the handshake."""
+    """Open one connection from *endpoint* and wait for the handshake; *early* is sent first."""
     waiter: asyncio.Future[None] = loop.create_future()
 
     def sink(connection: Connection) -> Transport:
@@ -290,6 +305,7 @@ async def open_from(
             config=config,
             local_port=local_port,
             tracer=tracer,
+            early=early,
         )
     except BaseException:
         endpoint.wake()  # it may have been made for this connection alone

@@ -23,6 +23,7 @@ from rudp.config import Config
 from rudp.core.demux.listener import Listener
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
+from rudp.core.life.fastopen import Visits
 from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.terms.bounds import CLOCK_TICK
@@ -129,7 +130,7 @@ class Endpoint:
     *secret*: 16 random octets or more, the same for all endpoints that may follow each other on one
     UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.
     *on_empty* is called once, when nothing is left and the socket is closed; *reopen* makes another
-    port to the same peer, from an address or any; None if nobody does.
+    port to the same peer, from an address or any; None if nobody does.  *visits*: known servers.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Endpoint:
         real: bool,
         on_empty: Callable[["Endpoint"], None],
         reopen: Callable[["Endpoint", Address | None], Awaitable[Port]] | None = None,
+        visits: Visits | None = None,
     ) -> None:
         self.loop = loop
         self.last_acks = LastAcks(loop)
@@ -157,6 +159,7 @@ class Endpoint:
             loopback_payload=loopback_payload() if real else None,
             link_payload=link_payload if real else None,
             calendar=time.time if real else None,
+            visits=visits,
         )
         self._on_empty = on_empty
         self._reopen = reopen
@@ -249,10 +252,9 @@ class Endpoint:
             self._table.limit_promises(self._capacity)
         if port.ecn_capable:
             self._table.enable_ecn()
-        host = str(port.sockname[0])
         if self.connected is not None:
-            self._local_host = host
-        if host not in ("0.0.0.0", "::"):
+            self._local_host = str(port.sockname[0])
+        if (host := str(port.sockname[0])) not in ("0.0.0.0", "::"):
             self._table.surroundings.local_host = host
         self._engine = port.engine
         if self._engine is not None:
@@ -320,10 +322,11 @@ class Endpoint:
         config: Config,
         local_port: int | None = None,
         tracer: Tracer | None = None,
+        early: bytes = b"",
     ) -> Sink:
         """Open a connection to TCP port *remote_port* behind *address*; return its sink.
 
-        Raises :class:`OSError` as :meth:`ConnectionTable.open_active` does.
+        Arguments and :class:`OSError` are those of :meth:`ConnectionTable.open_active`.
         """
         path: Path = (address, self._local_host)
         if tracer is not None:
@@ -335,8 +338,9 @@ class Endpoint:
             local_port=local_port,
             config=config,
             tracer=tracer,
+            early=early,
         )
-        made = self._sinks[connection] = sink(connection)
+        self._sinks[connection] = made = sink(connection)
         self.wake()
         return made
 

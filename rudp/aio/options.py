@@ -75,6 +75,8 @@ class ConnectOptions(Watching, total=False):
     """Addresses of the first family tried before one of the other (RFC 8305 §4)."""
     all_errors: bool
     """Whether an :class:`ExceptionGroup` tells of every address."""
+    fast_open: bytes | None
+    """The first octets to be sent, with the SYN if the server has let us (RFC 7413)."""
 
 
 class ServeOptions(Watching, total=False):

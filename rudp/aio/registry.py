@@ -22,6 +22,7 @@ from rudp.aio.endpoint import Endpoint, cannot_bind
 from rudp.aio.kinds import has_real_network, watches_descriptors
 from rudp.aio.watch import last_words
 from rudp.config import Config, DatagramIo
+from rudp.core.life.fastopen import Visits
 from rudp.core.segment.addresses import is_ipv6
 from rudp.core.segment.transmit import Address
 from rudp.udp.own import QuietSocket
@@ -97,6 +98,7 @@ class Registry:
         self._opening: weakref.WeakValueDictionary[
             tuple[Address, DatagramIo, bool], asyncio.Lock
         ] = weakref.WeakValueDictionary()
+        self._visits = Visits()  # of all endpoints: a server's cookies are for the host
         self._keeper: AsyncGenerator[None, None] | None = None
         self._portable: weakref.WeakSet[PortablePort] = weakref.WeakSet()
         _registries.add(self)
@@ -231,6 +233,7 @@ class Registry:
             real=self._real,
             on_empty=self._forget,
             reopen=functools.partial(self._open_port, way, family, remote),
+            visits=self._visits,
         )
         if self._real and sock is None:
             sock = _make_socket(

@@ -36,8 +36,9 @@ class Segment:
     32 bits.  ``flags``: ``"SYN,ACK"``, ``"PSH,ACK"``, ``"FIN,ACK"``.  ``window``: octets, scaled.
     ``tsval`` and ``tsecr``: the timestamps option, milliseconds; ``key_id`` and ``next_key_id``:
     which key has signed it, and which the peer is asked for (RFC 5925 §2.2); ``path``: what it says
-    about that, ``"offer"``, ``"token"``, ``"challenge"`` or ``"response"``; the other options as
-    they are named in RFC 9293 and 7323, None or empty where the segment has none.
+    about that, ``"offer"``, ``"token"``, ``"challenge"`` or ``"response"``; ``cookie``: that of a
+    fast open, in hex, or ``"asked"`` (RFC 7413 §4.1.1); the other options as they are named in RFC
+    9293 and 7323, None or empty where the segment has none.
 
     ``ace``: the counter of marks, 0 to 7, that AE, CWR and ECE are where feedback is accurate; they
     are none of the ``flags`` then (RFC 9768 §3.2.2).  ``ect1_octets``, ``ect0_octets`` and
@@ -62,6 +63,7 @@ class Segment:
     key_id: int | None = None
     next_key_id: int | None = None
     path: str | None = None
+    cookie: str | None = None
     ace: int | None = None
     ect1_octets: int | None = None
     ect0_octets: int | None = None

@@ -3,7 +3,7 @@
 import dataclasses
 
 from rudp.core.segment.ace import ACE, accepted, offered, word
-from rudp.core.segment.options import EcnCounters, Options, SignedOptions
+from rudp.core.segment.options import EcnCounters, Options, SignedOptions, SynOptions
 from rudp.core.segment.seqnum import SEQ_MASK, from_wire
 from rudp.core.segment.transmit import CE, ECT_0, ECT_1
 from rudp.core.segment.wire import ACK, AE, SYN
@@ -70,6 +70,7 @@ class Numbers:
             key_id=opts.key_id if isinstance(opts, SignedOptions) else None,
             next_key_id=opts.next_id if isinstance(opts, SignedOptions) else None,
             path=_path_word(opts),
+            cookie=opts.fast_open.hex() or "asked" if isinstance(opts, SynOptions) else None,
             ace=word(each.flags) if counts else None,
             ect1_octets=told[ECT_1],
             ect0_octets=told[ECT_0],

@@ -30,8 +30,8 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
 
     The counter of marks is there if it is not where it began, a router's mark where there is one.
     Left out are first the window, unless it is shut; then what the segment is hardly sent for:
-    the acknowledgement beside data, the sequence number of a pure acknowledgement, the MSS; then
-    control bits that nearly all data have, and SACK; at last how much data there is.
+    the acknowledgement beside data, the sequence number of a pure acknowledgement, the MSS, a
+    cookie; then control bits that nearly all data have, and SACK; at last how much data there is.
     """
     parts = {
         "flags": header.flags or "none",
@@ -53,6 +53,8 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
     if header.key_id is not None:
         wish = "" if header.next_key_id == header.key_id else f"/{header.next_key_id}"
         parts["key"] = f"key={header.key_id}{wish}"
+    if header.cookie is not None:
+        parts["cookie"] = "cookie?" if header.cookie == "asked" else "cookie"
     if header.path is not None and header.path != "offer":
         parts["path"] = f"path={header.path}"
     if header.ace is not None and header.ace != FIRST_ACE:
@@ -60,7 +62,7 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
     if header.ecn == "CE":
         parts["ecn"] = "CE"
     window = {"win"} if header.window else set()
-    less = window | {"mss", "key"}
+    less = window | {"mss", "key", "cookie"}
     if header.length:
         less |= {"ack"}
     elif not header.space and header.ack is not None:

@@ -3,9 +3,10 @@
 Runs as a program inside a network namespace and imports nothing of this project.  Each line in is
 a command, each line out its result as JSON: an object, or ``{"error": errno}``.
 
-    listen                  bind and listen on any port             -> port
+    listen [fast]           bind and listen on any port             -> port
     accept                  wait for a connection                   -> host, port of the peer
     connect HOST PORT       active open                             -> host, port of ours
+    begin HOST PORT OCTETS SEED   connect, with octets in the SYN if a cookie lets us -> sha256
     send OCTETS SEED        send pseudo-random octets               -> sha256
     receive [OCTETS]        read so many, or up to the end          -> octets, sha256
     exchange OCTETS SEED    send, shut down and receive, at once    -> octets, sha256 received
@@ -40,7 +41,11 @@ class Peer:
         sock.settimeout(TIMEOUT)
         return sock
 
-    def listen(self) -> Result:
+    def listen(self, fast: str = "") -> Result:
+        if fast:
+            with open("/proc/sys/net/ipv4/tcp_fastopen", "w", encoding="ascii") as switch:
+                switch.write("3")
+            self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
         self.listener.bind(("", 0))
         self.listener.listen()
         return {"port": self.listener.getsockname()[1]}
@@ -55,6 +60,14 @@ class Peer:
         self.sock.connect((host, int(port)))
         ours = self.sock.getsockname()
         return {"host": ours[0], "port": ours[1]}
+
+    def begin(self, host: str, port: str, octets: str, seed: str) -> Result:
+        self.sock = self.make()
+        data = random.Random(int(seed)).randbytes(int(octets))
+        self.sock.setblocking(True)  # else it would ask for a cookie alone
+        self.sock.sendto(data, socket.MSG_FASTOPEN, (host, int(port)))
+        self.sock.settimeout(TIMEOUT)
+        return {"sha256": hashlib.sha256(data).hexdigest()}
 
     def send(self, octets: str, seed: str) -> Result:
         data = random.Random(int(seed)).randbytes(int(octets))
@@ -102,6 +115,7 @@ class Peer:
             "timestamps": bool(options & 1),
             "sack": bool(options & 2),
             "window_scaling": bool(options & 4),
+            "data_in_syn": bool(options & 32),
             "snd_wscale": scales & 0xF,
             "rcv_wscale": scales >> 4,
             "snd_mss": snd_mss,

@@ -94,6 +94,7 @@ class TwoTables(RuleBasedStateMachine):
         sack=st.booleans(),
         timestamps=st.booleans(),
         nodelay=st.booleans(),
+        fast_open=st.booleans(),
     )
     def start(
         self,
@@ -104,8 +105,11 @@ class TwoTables(RuleBasedStateMachine):
         sack: bool,
         timestamps: bool,
         nodelay: bool,
+        fast_open: bool,
     ) -> None:
-        config = dataclasses.replace(CONFIG, sack=sack, timestamps=timestamps, nodelay=nodelay)
+        config = dataclasses.replace(
+            CONFIG, sack=sack, timestamps=timestamps, nodelay=nodelay, fast_open=fast_open
+        )
         self.network = Network(
             seed=seed,
             delay=0.02,
@@ -142,10 +146,12 @@ class TwoTables(RuleBasedStateMachine):
         return side
 
     @precondition(lambda self: len(self.sides) < 2 * OPEN_MAX)
-    @rule(target=handles, who=st.integers(0, 1))
-    def open(self, who: int) -> int:
+    @rule(target=handles, who=st.integers(0, 1), early=st.sampled_from([0, 0, 1, 500, 5000]))
+    def open(self, who: int, early: int) -> int:
         node, peer = self.nodes[who], self.nodes[1 - who]
-        self.new(node, node.table.open_active(peer.path, PORT, self.now))
+        data = self.chance.randbytes(early)
+        side = self.new(node, node.table.open_active(peer.path, PORT, self.now, early=data))
+        side.written += data
         return len(self.sides) - 1
 
     @precondition(lambda self: not self.sides)
@@ -279,7 +285,8 @@ class TwoTables(RuleBasedStateMachine):
         for side in self.sides:
             side.connection.shutdown(self.now)
             side.table.touch(side.connection)
-        self.network.run_until(self.everybody_gone, limit=400.0)
+        # Two that have written and both do not read wait that long for each other's ACK.
+        self.network.run_until(self.everybody_gone, limit=CONFIG.fin_wait2_timeout + 400.0)
         self.turn()
         assert self.everybody_gone(), [side.connection for side in self.sides]
         for side in self.sides:

@@ -65,7 +65,7 @@ class Course:
         self.now = 0.0
         self.flight = Flight(ISS, Config(**{"congestion": Recorder} | config))
         self.flight.syn_sent(ISS, -RTT)
-        self.flight.syn_acked(None, 0.0)
+        self.flight.syn_acked(ISS + 1, None, 0.0)
         self.flight.established(
             SMSS, sack=sack, timestamps=timestamps, syn_transmissions=1, tsecr=None, now=0.0
         )

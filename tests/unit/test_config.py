@@ -54,6 +54,7 @@ DEFAULTS: dict[str, object] = {
     "connections_max": 131_072,
     "half_open_max": 256,
     "syn_cookies": True,
+    "fast_open": False,
     "time_wait_max": 65_536,
     "reassembly_max": 268_435_456,
     "resets_max": 20_000,
@@ -175,6 +176,7 @@ def test_every_number_is_checked() -> None:
         "keepalive",
         "rfc1337",
         "syn_cookies",
+        "fast_open",
         "datagram_io",
         "lane",
     }

@@ -443,6 +443,14 @@ def test_a_ladder_of_a_recording() -> None:
     assert rows[-1].split() == ["240080.0", "CLOSED"]
 
 
+def test_cookies_of_fast_opens_are_named() -> None:
+    """RFC 7413 §4.1.1: asked for, given and brought back."""
+    plain = Segment("SYN", 0, None, 500, 0, 1, 1)
+    assert "cookie" not in words.segment(plain)
+    assert words.segment(dataclasses.replace(plain, cookie="asked")).endswith(" cookie?")
+    assert words.segment(dataclasses.replace(plain, cookie="0011")).endswith(" cookie")
+
+
 def test_the_keys_of_a_segment_are_named() -> None:
     """RFC 5925 §2.2: which has signed it, and which the peer is asked for if that is another."""
     plain = Segment("ACK", 1, 1, 500, 0, 1, 1)

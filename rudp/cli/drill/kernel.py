@@ -236,6 +236,8 @@ class Kernel(Side):
 
     def call(self, flow: Flow, verb: str, words: tuple[str, ...]) -> None:
         match verb, words:
+            case "connect", (_,):
+                raise NotHereError("connect() takes no data; sendto() does, with a cookie alone")
             case "connect", _:
                 self.anew(flow)
                 sock = self._sockets[flow] = self._there(self._new_socket)

@@ -14,6 +14,7 @@ from typing import Final
 
 from rudp.config import Config
 from rudp.core.life.connection import Connection
+from rudp.core.segment.wire import ACK, RST, Run
 from rudp.core.watch.tracer import Tracer
 
 BACKLOG_MIN: Final = 128
@@ -60,6 +61,15 @@ class Listener:
     def is_full(self) -> bool:
         """Whether no further child may be established before one is accepted."""
         return len(self.accepted) >= self.backlog
+
+    @property
+    def unaccepted(self) -> list[Connection]:
+        """The children that no user has yet."""
+        return [*(child for child in self.half_open if not child.is_early), *self.accepted]
+
+    def holds_up(self, child: Connection, run: Run) -> bool:
+        """Whether *run* would establish *child*, and there is no room for that yet (SYNC-9)."""
+        return self.is_full and run.flags & (ACK | RST) == ACK and not child.is_early
 
 
 class Listeners:

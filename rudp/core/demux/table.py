@@ -1,9 +1,8 @@
 """Everything behind one UDP socket: who gets a segment, who may send, whose time has come.
 
 A connection is found by six numbers: the peer's UDP address, the local host it sent to, and the
-two TCP ports (W-40).  What matches neither a connection, a TIME-WAIT record nor a listener is
-answered as RFC 9293 §3.10.7.1 says, within limits.  Work is done only for connections that moved:
-a ready set for sending, a heap with lazy entries for deadlines, never a scan.
+two TCP ports (W-40).  What is for nobody is answered as RFC 9293 §3.10.7.1 says, within limits.
+Work is done for connections that moved: a ready set, a heap of deadlines, never a scan.
 """
 
 import errno
@@ -14,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 
 from rudp.config import Config
+from rudp.core.demux.fastopen import FastOpenCookies
 from rudp.core.demux.listener import Listener, Listeners
 from rudp.core.demux.ports import LocalPorts, free_port
 from rudp.core.demux.replies import Replies
@@ -22,6 +22,7 @@ from rudp.core.demux.syncookie import LIFETIME, SynCookies
 from rudp.core.demux.timewait import Reaction, TimeWaitQueue, TimeWaitRecord
 from rudp.core.demux.trust import admit, believed, guard_of, is_silent
 from rudp.core.life.connection import Connection
+from rudp.core.life.fastopen import Visits
 from rudp.core.life.guard import Guard
 from rudp.core.life.numbers import ANY_ECN
 from rudp.core.life.parts import USUAL, Parts
@@ -54,7 +55,7 @@ class ConnectionTable:
     *loopback_payload*: the largest UDP payload that loopback carries whole, None if that is not
     known; *link_payload*: asked for that of the link towards an address.  *parts*: what connections
     are made of.  Times are seconds on one monotonic clock; *calendar*: asked for the Unix time,
-    None if that clock shows it.
+    None if that clock shows it.  *visits*: the servers that are known from elsewhere.
     """
 
     def __init__(
@@ -68,15 +69,17 @@ class ConnectionTable:
         tracer: Tracer | None = None,
         parts: Parts = USUAL,
         calendar: Callable[[], float] | None = None,
+        visits: Visits | None = None,
     ) -> None:
         self.config = config
-        payloads = loopback_payload, link_payload
-        self._around = Surroundings(config, secret, *payloads, parts, calendar)
+        around = config, secret, loopback_payload, link_payload, parts, calendar, visits
+        self._around = Surroundings(*around)
         self.counters = self._around.counters
         self.memory = self._around.memory
         self.tracer = tracer
         self._isn = self._around.isn
         self._cookies: SynCookies = (parts.cookies or SynCookies)(secret, self._isn)
+        self._fast_open = FastOpenCookies(secret)
         self._ports = LocalPorts(chance)
         self._entries: dict[Key, Connection] = {}
         self._time_wait = TimeWaitQueue()
@@ -143,10 +146,12 @@ class ConnectionTable:
         local_port: int | None = None,
         config: Config | None = None,
         tracer: Tracer | None = None,
+        early: bytes = b"",
     ) -> Connection:
         """OPEN, active, to TCP port *remote_port* behind *path* (ST-2).
 
-        *local_port*: our TCP port, None for a random free one.  Raises :class:`OSError`:
+        *local_port*: our TCP port, None for a random free one.  *early*: the first octets to be
+        sent, see :meth:`Connection.open_active`.  Raises :class:`OSError`:
         EADDRNOTAVAIL for an address nobody can connect to, EADDRINUSE if the port, or every
         port, is taken.
         """
@@ -154,15 +159,16 @@ class ConnectionTable:
             raise OSError(errno.EADDRNOTAVAIL, f"cannot connect to {path[0]}")
         iss = None
         if local_port is None:
-            taken = self._entries, self._time_wait
-            ports = free_port(self._ports, *taken, path, remote_port, now) << 16 | remote_port
+            port = free_port(self._ports, self._entries, self._time_wait, path, remote_port, now)
+            ports = port << 16 | remote_port
             old = self._time_wait.find(path, ports)
             if old is not None:
                 iss = old.successor_iss(self._isn.iss(path, ports, now))
         else:
             ports = local_port << 16 | remote_port
             old = None
-            if self._is_taken(path, ports):
+            taken = self._time_wait.find(path, ports)  # or was not long ago (TW-7)
+            if taken is not None or (path, swap_ports(ports)) in self._entries:
                 raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         config = config or self.config
         guard = guard_of(self._around, config, path, ports)
@@ -170,7 +176,7 @@ class ConnectionTable:
         if old is not None:
             self._time_wait.succeed(old, now)
         self._ports.taken(path, ports, now)
-        connection.open_active(now)
+        connection.open_active(now, early)
         self._opening.add(connection)
         self.touch(connection)
         return connection
@@ -197,7 +203,7 @@ class ConnectionTable:
     def unlisten(self, listener: Listener, now: float) -> None:
         """Close *listener*: children that nobody has accepted are reset, others live on."""
         self._listeners.remove(listener)
-        for child in [*listener.half_open, *listener.accepted]:
+        for child in listener.unaccepted:
             child.abort(now)
             self._attend(child)
         listener.accepted.clear()
@@ -236,8 +242,7 @@ class ConnectionTable:
                 and word >> 28 & 0xF == STAMPED_SIZE // 4
             ):
                 lane = known.lane
-                bare = size == STAMPED_SIZE
-                if lane is not None and (bare or lane.expected_ecn in (ecn, ANY_ECN)):
+                if lane and (size == STAMPED_SIZE or lane.expected_ecn in (ecn, ANY_ECN)):
                     taken = lane.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
                     if not lane.steady:
                         known.end_lane()
@@ -462,12 +467,6 @@ class ConnectionTable:
             self._roamers.add(connection)
         return connection
 
-    def _is_taken(self, path: Path, ports: int) -> bool:
-        """Return whether there is a connection with these numbers, or was not long ago (TW-7)."""
-        return (path, swap_ports(ports)) in self._entries or (
-            self._time_wait.find(path, ports) is not None
-        )
-
     def _attend(self, connection: Connection) -> None:
         """Something happened to *connection*: let it send, tell its user, watch its birth."""
         self._ready[connection] = None
@@ -481,7 +480,7 @@ class ConnectionTable:
             return
         listener = self._half_open.pop(child)
         listener.half_open.discard(child)
-        if child.state is not State.CLOSED:
+        if child.state is not State.CLOSED and not child.came_early:
             listener.accepted.append(child)
             if self._time_wait:  # until now its SYN might have been an old duplicate (TW-6)
                 self._time_wait.forget(child.path, child.ports)
@@ -653,14 +652,19 @@ class ConnectionTable:
         elif now < listener.cookies_until:
             # This may be a SYN that was sent again and crossed a cookie: an ACK of either will do.
             iss = self._cookies.iss(syn, path, listener.config, now)
-        child = self._child(listener, path, ports, iss, guard, now)
-        if child is None:
+        if (child := self._child(listener, path, ports, iss, guard, now)) is None:
             return
         if predecessor is not None and predecessor.tracer is not None:
             predecessor.tracer.state_moved(
                 predecessor, State.TIME_WAIT, State.CLOSED, Cause.DELETE, now
             )
-        child.open_passive(syn, now)
+        offer = None
+        if guard is None and predecessor is None:
+            offer = self._fast_open.answer(syn, path, listener.config, self.counters, now)
+        child.open_passive(syn, now, offer)
+        if child.came_early:
+            listener.accepted.append(child)
+            self._eventful[child] = None
         listener.half_open.add(child)
         self._half_open[child] = listener
         self.touch(child)
@@ -682,12 +686,9 @@ class ConnectionTable:
             return None
 
     def _must_wait(self, child: Connection, run: Run, now: float) -> bool:
-        """Return whether *run* would complete a handshake for which there is no room yet (SYNC-9).
-
-        It is dropped: the peer believes that it is established, and will say so again.
-        """
+        """Drop *run* if its listener must: the peer, who believes it is open, says it again."""
         listener = self._half_open.get(child)
-        if listener is None or not listener.is_full or run.flags & (ACK | RST) != ACK:
+        if listener is None or not listener.holds_up(child, run):
             return False
         self._drop(listener, run, child.path, Count.ACCEPT_OVERFLOW, now)
         return True
@@ -730,8 +731,7 @@ class ConnectionTable:
         if listener.is_full:
             self._drop(listener, run, path, Count.ACCEPT_OVERFLOW, now)
             return True
-        child = self._child(listener, path, swap_ports(run.ports), iss, guard, now)
-        if child is None:
+        if (child := self._child(listener, path, swap_ports(run.ports), iss, guard, now)) is None:
             return True
         self.counters[Count.COOKIE_ACCEPTED] += 1
         child.open_with_cookie(syn, now)

@@ -23,6 +23,7 @@ from rudp.core.life.tcb import (
     reset_by_peer,
 )
 from rudp.core.receive.receiver import Receiver
+from rudp.core.segment.options import SynOptions
 from rudp.core.segment.seqnum import from_wire
 from rudp.core.segment.transmit import CE
 from rudp.core.segment.wire import ACK, CWR, ECE, FIN, RST, SYN, URG, Run
@@ -62,8 +63,8 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     flags = run.flags
     seg_ack = from_wire(run.ack, sender.snd_una)
 
-    # First, the ACK bit: does it acknowledge our SYN?
-    if flags & ACK and not sender.iss < seg_ack <= sender.snd_nxt:
+    # First, the ACK bit: does it acknowledge our SYN, and data that went with it?
+    if flags & ACK and not (sender.iss < seg_ack <= sender.snd_nxt or _acks_early_data(tcb, run)):
         if not flags & RST:
             tcb.refuse_ack(run.ack)
             if not flags & SYN and not tcb.syn_hurried:
@@ -94,6 +95,8 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
     if flags & ACK:
         marking.answer_came(tcb, receiver, run, now)
         tsecr = tcb.tsecr(run, now)
+        if tcb.fast_open is not None:
+            _heed_fast_open(tcb, run, seg_ack, now)
         sender.on_ack(tcb.around.news.begin(seg_ack, tsecr), now)
         tcb.syn_due = None
         known = tcb.state is State.SYN_RECEIVED
@@ -181,7 +184,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         elif seq != receiver.rcv_nxt:
             tcb.challenge(now)
         elif tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
-            tcb.die(None, now)
+            tcb.fail_to_open(reset_by_peer(), now)
         elif tcb.state is State.SYN_RECEIVED and not _acks_our_syn(tcb, run):
             tcb.drop(Count.RST_IGNORED)
             tcb.forget_peer(now)  # whoever sent the SYN that crossed ours knows this number too
@@ -196,7 +199,7 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     # Fourth, the SYN bit (RFC 5961 §4.2).
     if flags & SYN:
         if tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
-            tcb.die(None, now)
+            tcb.fail_to_open(reset_by_peer(), now)
         else:
             tcb.challenge(now)
         return
@@ -230,7 +233,24 @@ def _ends_simultaneous_open(tcb: Tcb, run: Run) -> bool:
 def _acks_our_syn(tcb: Tcb, run: Run) -> bool:
     """Return whether *run* acknowledges our SYN, of whose number only the peer can know."""
     seg_ack = from_wire(run.ack, tcb.sender.snd_una)
-    return bool(run.flags & ACK) and seg_ack == tcb.sender.snd_nxt
+    its_own = seg_ack == tcb.sender.snd_nxt or _acks_early_data(tcb, run)
+    return bool(run.flags & ACK) and its_own
+
+
+def _acks_early_data(tcb: Tcb, run: Run) -> bool:
+    """Return whether *run* acknowledges data that has gone with our SYN (RFC 7413 §4.2.1)."""
+    fast_open = tcb.fast_open
+    return fast_open is not None and fast_open.acked_by(run.ack, tcb.sender.snd_una) > 0
+
+
+def _heed_fast_open(tcb: Tcb, run: Run, seg_ack: int, now: float) -> None:
+    """The answer to our SYN is here: keep its cookie, and see what it took of our data."""
+    fast_open, opts = tcb.fast_open, run.options
+    assert fast_open is not None
+    fast_open.heed(opts.fast_open if isinstance(opts, SynOptions) else None, tcb.peer_mss)
+    if seg_ack > tcb.sender.snd_nxt:
+        fast_open.used = True
+        tcb.sender.early_data_taken(seg_ack, now)
 
 
 def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int, now: float) -> int:
@@ -273,22 +293,34 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     window = run.window << tcb.snd_shift if not run.flags & SYN else run.window
     tsecr = tcb.tsecr(run, now)
 
+    early = False
     if una == sender.iss:  # SYN-RECEIVED, or FIN-WAIT-1 after CLOSE in SYN-RECEIVED
-        if not una < seg_ack <= nxt:
+        if not (una < seg_ack <= nxt or _acks_early_data(tcb, run)):
             tcb.drop(Count.ACK_UNACCEPTABLE)
             tcb.refuse_ack(run.ack)
             return False
-        sender.on_ack(tcb.around.news.begin(seg_ack, tsecr), now)
+        early = tcb.is_early
+        if tcb.fast_open is not None and not early:
+            _heed_fast_open(tcb, run, seg_ack, now)
+        sender.on_ack(tcb.around.news.begin(una + 1 if early else seg_ack, tsecr), now)
         if tcb.state is State.SYN_RECEIVED:
             tcb.move(Cause.RCV_ACK_OF_SYN, now)
         tcb.syn_due = None
         if not run.flags & SYN:
             marking.handshake_over(tcb, run, now)
-        tcb.establish(window, seq, seg_ack, tsecr, now)
+        if not early:
+            tcb.establish(window, seq, seg_ack, tsecr, now)
+            marking.settled(tcb, now)
+            if tcb.receiver is not None and tcb.receiver.ready_octets:
+                tcb.events |= READABLE
+            return True
+        # The answer to what came with the SYN is under way, and may be acknowledged as well.
         marking.settled(tcb, now)
-        if tcb.receiver is not None and tcb.receiver.ready_octets:
-            tcb.events |= READABLE
-        return True
+        tcb.believe(now)
+        una = sender.snd_una
+        if seg_ack == una:
+            sender.update_window(seq, seg_ack, window, now)
+            return True
 
     if seg_ack > nxt or seg_ack < una - sender.max_snd_wnd:  # RFC 5961 §5.2
         tcb.drop(Count.ACK_UNACCEPTABLE, run.segments)
@@ -312,7 +344,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     )
     if tcb.accurate is None:
         news.ece = tcb.ecn and bool(run.flags & ECE)
-    elif not run.flags & SYN:
+    elif not run.flags & SYN and not (early and not run.length):  # that told of our SYN,ACK
         marking.heed(tcb, tcb.accurate, run, news, now)
     had_acked_fin = sender.fin_acked
     acked = sender.on_ack(news, now)

@@ -15,6 +15,7 @@ from rudp.core.life import marking, moving, parting
 from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.departure import segment_leaves
 from rudp.core.life.expiry import timers_expire
+from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.numbers import ANY_ECN, AnyLane
 from rudp.core.life.status import status
@@ -209,6 +210,17 @@ class Connection:
         return self._variables.syn_acked and self.state is not State.CLOSED
 
     @property
+    def is_early(self) -> bool:
+        """Whether the user has it though the peer has only sent its SYN (RFC 7413)."""
+        return self._variables.is_early
+
+    @property
+    def came_early(self) -> bool:
+        """Whether the peer opened it, and the user had it when only its SYN was here."""
+        fast_open = self._variables.fast_open
+        return fast_open is not None and fast_open.used and self.opened is Opened.PASSIVE
+
+    @property
     def roams(self) -> bool:
         """Whether the connection moves with its ends, wherever they go."""
         return self.may_be_at(host_of(self.path))
@@ -263,23 +275,40 @@ class Connection:
 
     # -- user calls (RFC 9293 §3.10.1 to §3.10.6) ------------------------------------------------
 
-    def open_active(self, now: float) -> None:
-        """OPEN, active: a SYN is due (ST-2)."""
+    def open_active(self, now: float, early: bytes = b"") -> None:
+        """OPEN, active: a SYN is due (ST-2).
+
+        *early*: the first octets to be sent, with the SYN if the peer has let us (RFC 7413).
+        """
         tcb = self._tcb
         tcb.move(Cause.OPEN_ACTIVE, now)
         tcb.offers = marking.first_offer(tcb)
+        if early:
+            tcb.sender.buffer.append(early)
+            if tcb.guard is None:  # else its signature takes the room for a cookie
+                tcb.fast_open = tcb.around.visits.request(tcb.path[0], now)
+            if tcb.fast_open is not None and tcb.fast_open.mss:
+                tcb.peer_mss = tcb.fast_open.mss
         tcb.syn_due = Why.SYN_OPEN
         if tcb.config.connect_timeout is not None:
             tcb.timers.patience = now + tcb.config.connect_timeout
 
-    def open_passive(self, syn: Run, now: float) -> None:
-        """Answer the SYN that a listener got: a SYN,ACK is due (ST-12).  Data in it is not kept."""
+    def open_passive(self, syn: Run, now: float, fast_open: FastOpen | None = None) -> None:
+        """Answer the SYN that a listener got: a SYN,ACK is due (ST-12).
+
+        Data in it is not kept, unless *fast_open* says so.
+        """
         tcb = self._tcb
+        tcb.fast_open = fast_open
         tcb.move(Cause.OPEN_PASSIVE, now)
         tcb.credit = AMPLIFICATION * syn.size
         if tcb.witness is not None:
             tcb.witness.received(tcb.state, syn, now)
-        marking.syn_came(tcb, tcb.take_syn(syn, now), syn, now)
+        receiver = tcb.take_syn(syn, now)
+        marking.syn_came(tcb, receiver, syn, now)
+        if fast_open is not None and fast_open.used:
+            tcb.take_early(syn, receiver, now)
+            marking.settled(tcb, now)
         tcb.syn_due = Why.SYN_ANSWERED
         if tcb.witness is not None:
             tcb.witness.processed(syn, None, now)
@@ -605,7 +634,7 @@ class Connection:
             return
         if code in UNREACHABLE and not tcb.syn_acked:
             if tcb.state is State.SYN_RECEIVED and tcb.opened is Opened.PASSIVE:
-                tcb.die(None, now)
+                tcb.fail_to_open(OSError(code, os.strerror(code)), now)
                 return
             if tcb.state is State.SYN_SENT or code == errno.ECONNREFUSED:
                 tcb.die(OSError(code, os.strerror(code)), now)

@@ -5,6 +5,7 @@ probe, data that is lost or new, our FIN, an acknowledgement.  Here it is asked 
 segments (RFC 9293 §3.8, §3.10.8).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from rudp.core.life import marking, parting
@@ -14,6 +15,7 @@ from rudp.core.life.tcb import (
     KEEP_ALIVE_PROBE,
     WINDOW_PROBE,
     WRITABLE,
+    Opened,
     Tcb,
 )
 from rudp.core.receive.receiver import AckDue, Receiver, largest_buffer, window_shift
@@ -64,14 +66,14 @@ def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
     receiver, sender = tcb.receiver, tcb.sender
     if receiver is None:
         return None
-    if sender.board.snd_una == sender.iss:  # our SYN is not acknowledged
+    if sender.board.snd_una == sender.iss and not tcb.is_early:  # our SYN is not acknowledged
         return _pure_ack(tcb, receiver, now) if receiver.ack_due is AckDue.NOW else None
     if tcb.roaming is not None and tcb.roaming.has_word:
         word = _path_word(tcb, tcb.roaming, receiver, now)
         if word is not None:
             return word
     if tcb.accurate is not None and tcb.accurate.reflects and not receiver.has_sack_news:
-        # Something on the way has changed what nobody may, and data cannot say so (decision 60).
+        # Something on the way has changed what nobody may, and data cannot say so (decision 61).
         return _pure_ack(tcb, receiver, now)
     if tcb.probes_due and (probe := _probe(tcb, receiver, now)) is not None:
         return probe
@@ -349,8 +351,9 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
         window_scale=shift,
         sack_permitted=sack,
         timestamps=stamps,
-        signed=tcb.guard is not None,
+        signed=tcb.guard is not None or tcb.accurate is not None,
         roaming=tcb.may_roam if receiver is None else tcb.roaming is not None,
+        fast_open=_fast_open_word(tcb),
     )
     if tcb.accurate is not None and not tcb.syn_transmissions:
         opts += _counts(tcb, len(opts))  # does it get through? (RFC 9768 §3.2.3.2.1)
@@ -361,13 +364,39 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
     if tcb.credit is not None and tcb.credit < size:
         tcb.count(Count.AMPLIFICATION_LIMIT)
         return None
+    data = _early_data(tcb, len(opts)) if receiver is None else []
+    if data:
+        why = Why.SYN_WITH_DATA
     tcb.syn_transmissions += 1
     tcb.sender.syn_sent(now)
     if tcb.timers.loss == OFF:
         tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)
     if receiver is not None:
         receiver.ack_sent()
-    return _segment(tcb, to_wire(tcb.sender.iss), ack, flags, window, opts, why, now)
+    return _segment(tcb, to_wire(tcb.sender.iss), ack, flags, window, opts, why, now, data=data)
+
+
+def _fast_open_word(tcb: Tcb) -> bytes | None:
+    """Return what our SYN says of fast opens: asks for a cookie, brings it, or gives one.
+
+    A SYN that goes again says nothing, in case that this was why it had no answer (RFC 7413
+    §4.1.3.1); None for nothing.
+    """
+    fast_open = tcb.fast_open
+    if fast_open is None:
+        return None
+    if tcb.opened is Opened.PASSIVE:
+        return fast_open.cookie or None
+    return None if tcb.syn_transmissions or tcb.receiver is not None else fast_open.cookie
+
+
+def _early_data(tcb: Tcb, opts: int) -> list[memoryview]:
+    """Return the octets that go with our first SYN, whose options take *opts* (RFC 7413 §4.2.1)."""
+    fast_open, buffer = tcb.fast_open, tcb.sender.buffer
+    if fast_open is None or not fast_open.cookie or tcb.syn_transmissions:
+        return []
+    fast_open.end = min(buffer.end, buffer.start + tcb.segment_limit - opts)
+    return buffer.slices(buffer.start, fast_open.end)
 
 
 def _segment(
@@ -380,8 +409,9 @@ def _segment(
     why: Why,
     now: float,
     path: Path | None = None,
+    data: Sequence[memoryview] = (),
 ) -> Transmit:
-    """Return a segment without data; *path*: if it does not go where all goes."""
+    """Return a segment; *path*: if it does not go where all goes; *data*: of a SYN."""
     guard = tcb.guard
     if guard is None:
         head = wire.pack_segment(tcb.ports, seq, ack, flags, window, opts)
@@ -392,8 +422,13 @@ def _segment(
     if tcb.credit is not None:
         tcb.credit -= len(head)  # ACKs and RSTs count too (UDP-21)
     tcb.segments_out += 1
-    size = len(head)
-    sent = Transmit(path or tcb.path, [head], size, size, tcb.dscp, tcb.ttl)
+    size, length = len(head), 0
+    buffers: list[bytes | memoryview] = [head]
+    if data:
+        buffers += data
+        length = sum(map(len, data))
+        size += length
+    sent = Transmit(path or tcb.path, buffers, size, size, tcb.dscp, tcb.ttl)
     if tcb.witness is not None:
-        tcb.witness.sent(tcb.state, seq, ack, flags, window, 0, 0, why, now, [sent])
+        tcb.witness.sent(tcb.state, seq, ack, flags, window, length, 0, why, now, [sent])
     return sent

@@ -81,9 +81,14 @@ def _syn_timeout(tcb: Tcb, now: float) -> None:
     # Time-outs count, not transmissions: a peer that repeats its SYN, or one whose SYN has paid
     # for no more answers, makes the two differ.
     if tcb.sender.flight.rtt.backoffs >= retries:
-        tcb.die(None if passive else tcb.timed_out(), now)
+        if passive:
+            tcb.fail_to_open(tcb.timed_out(), now)
+        else:
+            tcb.die(tcb.timed_out(), now)
         return
     tcb.sender.on_syn_timeout(now)
+    if tcb.fast_open is not None:
+        tcb.fast_open.unanswered(now)
     marking.offer_less(tcb)
     tcb.syn_due = Why.RETRANSMIT_RTO
     tcb.syn_hurried = False

@@ -172,7 +172,10 @@ def _fell_back(tcb: Tcb, fallback: Fallback, now: float) -> None:
 def reset(tcb: Tcb, now: float) -> None:
     """The peer has asked for both kinds: nobody knows what the other has settled on (§3.1.5)."""
     tcb.owe_reset(Why.RST_ECN_TWICE)
-    tcb.die(None if tcb.opened is Opened.PASSIVE else aborted(), now)
+    if tcb.opened is Opened.PASSIVE:
+        tcb.fail_to_open(aborted(), now)
+    else:
+        tcb.die(aborted(), now)
 
 
 # -- the connection stands -------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def let_go(tcb: Tcb, broken: bool, now: float) -> None:
     receiver, sender = tcb.receiver, tcb.sender
     sender.held_back = 0
     tcb.was_let_go = True
-    if receiver is None or not tcb.syn_acked:
+    if receiver is None or not (tcb.syn_acked or tcb.is_early):
         abort(tcb, now)
     elif tcb.state is State.CLOSED:
         pass
@@ -109,7 +109,7 @@ def leave(tcb: Tcb, now: float) -> None:
 
     A half that the user has closed ends in order.
     """
-    if tcb.receiver is None or not tcb.syn_acked:
+    if tcb.receiver is None or not (tcb.syn_acked or tcb.is_early):
         abort(tcb, now)
     elif tcb.sender.fin_seq is not None:
         close(tcb, now)

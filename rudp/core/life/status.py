@@ -59,6 +59,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
         congestion=type(flight.controller).__name__,
         key_ids=None if tcb.guard is None else tcb.guard.key_ids,
         moves=None if tcb.roaming is None else tcb.roaming.moves,
+        fast_open=tcb.fast_open is not None and tcb.fast_open.used,
         ecn=tcb.ecn,
         ecn_feedback="none" if tcb.feedback is None else tcb.feedback.value,
         ecn_fallback=None if accurate is None else accurate.marked.reason,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from rudp.config import Config
 from rudp.core.congestion.controller import Ack
+from rudp.core.life.fastopen import Visits
 from rudp.core.life.parts import USUAL, Parts
 from rudp.core.receive.promises import SocketBuffer, Stake
 from rudp.core.segment import wire
@@ -50,7 +51,7 @@ class Surroundings:
     socket can set and read the ECN field.  ``lanes_entered``, ``lanes_left``: how often a
     connection began to be steady, or ceased to be.  ``socket_buffer``: what the socket holds, None
     where that is unknown.  ``local_host``: the one that it is bound to, empty for all of them.
-    ``usher``: None for nobody.
+    ``usher``: None for nobody.  ``visits``: what is known of servers where we were before.
     *config* says how much memory there is; *secret*, *calendar* and both payloads: see
     :class:`rudp.core.demux.table.ConnectionTable`.
     """
@@ -58,7 +59,7 @@ class Surroundings:
     __slots__ = (
         "_latest", "ack", "calendar", "counters", "ecn_capable", "isn", "lanes_entered",
         "lanes_left", "link_payload", "local_host", "loopback_payload", "memory", "news", "parts",
-        "socket_buffer", "usher",
+        "socket_buffer", "usher", "visits",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +70,7 @@ class Surroundings:
         link_payload: Callable[[Address], int | None] | None = None,
         parts: Parts = USUAL,
         calendar: Callable[[], float] | None = None,
+        visits: Visits | None = None,
     ) -> None:
         self.parts = parts
         self.counters = Counters()
@@ -86,6 +88,7 @@ class Surroundings:
         self.usher: Usher | None = None
         self.calendar = calendar
         self.local_host = ""
+        self.visits = visits or Visits()
 
     def kept(self, path: Path) -> Path:
         """Return *path* as the connection made before has it, if it has the same.

@@ -15,6 +15,7 @@ from rudp.config import MSS_FLOOR, Config
 from rudp.core.ecn.accurate import Accurate
 from rudp.core.life import revisit
 from rudp.core.life.ackthrottle import AckThrottle
+from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.progress import FirstWord, Progress
@@ -113,6 +114,7 @@ class Tcb:
     ``witness`` is told what happens, for ``recorder``, who remembers the latest events, and for
     ``tracer``, who watches; each is None for nobody.
     ``guard``: who signs and checks its segments, None if nobody does.
+    ``fast_open``: what our SYN says of data that goes with it, None if it says nothing.
     ``feedback``: what is told of marks, None until that is settled; ``offers``: what our next SYN
     asks for; ``accurate``: what is kept where marks are counted.  ``ecn``: our data may be marked
     instead of dropped; ``ect``: what its IP headers say then.  ``syn_marked``: our SYN was.
@@ -129,6 +131,7 @@ class Tcb:
         "ect",
         "error",
         "events",
+        "fast_open",
         "feedback",
         "first_word",
         "guard",
@@ -245,6 +248,7 @@ class Tcb:
         self.throttle: AckThrottle | None = None
         self.progress: Progress | None = None
         self.first_word: FirstWord | None = None
+        self.fast_open: FastOpen | None = None
         self.roaming: Roaming | None = None  # both would like to move with their ends
         self.witness: Witness | None = self.recorder
         if tracer is not None:
@@ -348,6 +352,17 @@ class Tcb:
         """Whether the peer has acknowledged our SYN."""
         return self.sender.snd_una > self.sender.iss
 
+    @property
+    def is_early(self) -> bool:
+        """Whether the user has a connection that its peer has opened, and not proved yet."""
+        fast_open = self.fast_open
+        passive = self.opened is Opened.PASSIVE
+        return fast_open is not None and fast_open.used and passive and not self.syn_acked
+
+    def fail_to_open(self, error: OSError, now: float) -> None:
+        """A passive open comes to nothing: of that hears, at the most, a user who has it early."""
+        self.die(error if self.is_early else None, now)
+
     # -- negotiation -----------------------------------------------------------------------------
 
     def meet(self, irs: int, offer: options.Options, now: float) -> Receiver:
@@ -384,6 +399,14 @@ class Tcb:
         self.move(Cause.RCV_SYN, now)
         self.sender.snd_wl1 = receiver.irs
         return receiver
+
+    def take_early(self, syn: Run, receiver: Receiver, now: float) -> None:
+        """Take the data of *syn*, and be ready to answer it at once (RFC 7413 §4.2.2)."""
+        self._begin_to_send(syn.window, receiver.irs, self.sender.iss, None, now)
+        self.credit = None  # its cookie has proved the address
+        receiver.syn_window_field()
+        receiver.accept(receiver.irs + 1, syn, now)
+        self.events |= READABLE
 
     def take_syn_of_cookie(self, syn: Run, now: float) -> Receiver:
         """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie."""
@@ -426,6 +449,19 @@ class Tcb:
         self, window: int, seg_seq: int, seg_ack: int, tsecr: int | None, now: float
     ) -> None:
         """Our SYN is acknowledged: the peer's first window counts, and data may flow."""
+        self._begin_to_send(window, seg_seq, seg_ack, tsecr, now)
+        self.believe(now)
+
+    def believe(self, now: float) -> None:
+        """The peer has proved its address, and that it wants the connection."""
+        self.credit = None
+        self.last_heard = now
+        self.watch_progress(now)
+        self.start_keepalive()
+
+    def _begin_to_send(
+        self, window: int, seg_seq: int, seg_ack: int, tsecr: int | None, now: float
+    ) -> None:
         sender = self.sender
         sender.snd_wnd = sender.max_snd_wnd = window
         sender.snd_wl1 = seg_seq
@@ -446,10 +482,6 @@ class Tcb:
             key = revisit.key_of(self.path, self.dscp)
             revisit.begin(sender.flight, self.config.careful_resume, key, now)
         self._limit_pmtu()
-        self.credit = None
-        self.last_heard = now
-        self.watch_progress(now)
-        self.start_keepalive()
         self.events |= ESTABLISHED | WRITABLE
 
     def stood_still(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""TCP options: seven kinds understood, all others skipped by their length (RFC 9293 §3.2).
+"""TCP options: ten kinds understood, all others skipped by their length (RFC 9293 §3.2).
 
 Decoding keeps the numbers as they stand on the wire, and decides nothing: whether an option may
 be used (SYN only, negotiated only) is for the connection to say.  An option with an impossible
@@ -21,6 +21,7 @@ SACK_PERMITTED: Final = 4
 SACK: Final = 5
 TIMESTAMPS: Final = 8
 MD5: Final = 19
+FAST_OPEN: Final = 34
 AUTHENTICATION: Final = 29
 ACCURATE_ECN_0: Final = 172
 ACCURATE_ECN_1: Final = 174
@@ -55,6 +56,7 @@ _PAIR: Final = struct.Struct("!II")
 _SHORT: Final = struct.Struct("!H")
 _STAMPED_AND_SIGNED: Final = struct.Struct("!IIIHBB12x")
 _SIGNED: Final = AUTHENTICATION << 8 | AUTHENTICATION_SIZE
+_FAST_OPEN_SIZES: Final = frozenset({2, *range(6, 19, 2)})
 _SYN: Final = struct.Struct("!HHHHIIHBB")
 """All options of a SYN of ours or of Linux: MSS, SACK permitted, timestamps, NOP, window scale."""
 
@@ -110,6 +112,24 @@ class Options:
             if (value := getattr(self, name)) not in (None, False, ())
         ]
         return f"Options({', '.join(present)})"
+
+
+class SynOptions(Options):
+    """The options of a SYN that has to do with fast opens (RFC 7413 §4.1.1).
+
+    ``fast_open``: the cookie, 4 to 16 octets; empty where one is asked for.
+    """
+
+    __slots__ = ("fast_open",)
+
+    def __init__(self, other: Options, fast_open: bytes) -> None:
+        super().__init__(other.tsval, other.tsecr)
+        self.mss = other.mss
+        self.window_scale = other.window_scale
+        self.sack_permitted = other.sack_permitted
+        self.sack_blocks = other.sack_blocks
+        self.accurate_ecn = other.accurate_ecn
+        self.fast_open = fast_open
 
 
 class SignedOptions(Options):
@@ -175,7 +195,7 @@ def decode(data: bytes | memoryview) -> Options | None:
     data = bytes(data)
     at = 0
     signature = 0  # the kind of the last one
-    signed_at = roaming_at = -1
+    signed_at = roaming_at = fast_open_at = -1
     seen = set()
     while at < end:
         kind = data[at]
@@ -199,9 +219,13 @@ def decode(data: bytes | memoryview) -> Options | None:
                 signed_at = at
         elif kind == EXPERIMENT and data[at + 2 : at + 4] == ROAMING_OFFER[2:] and roaming_at < 0:
             roaming_at = at
+        elif kind == FAST_OPEN and fast_open_at < 0 and length in _FAST_OPEN_SIZES:
+            fast_open_at = at
         at += length
     if signed_at < 0:
-        return options
+        if fast_open_at < 0:
+            return options
+        return SynOptions(options, data[fast_open_at + 2 : fast_open_at + data[fast_open_at + 1]])
     signed = _signed(options, data, signed_at)
     if roaming_at >= 0:
         _read_roaming(signed, data[roaming_at : roaming_at + data[roaming_at + 1]])
@@ -276,11 +300,13 @@ def encode_syn(
     timestamps: tuple[int, int] | None,
     signed: bool = False,
     roaming: bool = False,
+    fast_open: bytes | None = None,
 ) -> bytes:
     """Return the options of a SYN: MSS always, the others where given (W-30).
 
-    *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: :func:`encode_unsigned` follows.
-    *roaming*: it offers, or accepts, that the connection moves with its ends.
+    *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: another option follows.
+    *roaming*: it offers, or accepts, that the connection moves with its ends.  *fast_open*: a
+    cookie of at most 10 octets, empty to ask for one; there is no room for it beside a signature.
     """
     if window_scale is not None and sack_permitted and timestamps is not None:
         kind, sack, stamps, scale, size = _SYN_KINDS
@@ -294,6 +320,10 @@ def encode_syn(
         if window_scale is not None:
             parts.append(bytes((NOP, WINDOW_SCALE, 3, window_scale)))
         octets = _padded(b"".join(parts), NOP if signed else EOL)
+    if fast_open is not None:
+        octets += _padded(
+            bytes((FAST_OPEN, 2 + len(fast_open))) + fast_open, NOP if signed else EOL
+        )
     return octets + ROAMING_OFFER if roaming else octets
 
 

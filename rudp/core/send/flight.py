@@ -40,7 +40,6 @@ from rudp.core.terms.why import Why
 UNLIMITED: Final = 1 << 62
 """Octets: more than any window."""
 
-
 _NO_RUNS: Final[list[SentRun]] = []
 """What nobody adds to."""
 
@@ -50,9 +49,9 @@ class Flight:
 
     Numbers are growing ints, sizes octets, times seconds; *tsecr* is the time in milliseconds of
     our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
-    lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
-    reductions that turned out to be needless.  ``cwr_due``: the next new data says that the window
-    was reduced.  *ack*: what is written anew at each acknowledgement; connections may share it.
+    lost segment waits for no window.  ``dsacks``: reports of octets that came twice; ``undone``:
+    needless reductions.  ``cwr_due``: the next new data says that the window was reduced.  *ack*:
+    what is written anew at each acknowledgement; connections may share it.
     """
 
     __slots__ = (
@@ -106,17 +105,20 @@ class Flight:
 
     def syn_sent(self, iss: int, now: float) -> None:
         """The SYN goes out, for the first time or again."""
-        self._syn_sent_at = now
+        self._syn_sent_at = self.rto_from = now
         if self.board.snd_nxt == iss:
             self.board.on_sent(iss, iss + 1, now)
         else:
             self.board.on_resent(iss, iss + 1, now)
 
-    def syn_acked(self, tsecr: int | None, now: float) -> None:
+    def early_data_sent(self, upto: int, now: float) -> None:
+        """The SYN took octets below *upto* along; until now nobody knew whether that counts."""
+        self.board.on_sent(self.board.snd_nxt, upto, self._syn_sent_at)
+
+    def syn_acked(self, seg_ack: int, tsecr: int | None, now: float) -> None:
         """The SYN is acknowledged; that says nothing about data but how far away the peer is."""
-        nxt = self.board.snd_nxt
-        runs, resent = self.board.acknowledge(nxt)
-        self.rtt.measure(nxt, nxt, runs, resent, [], tsecr, now)
+        runs, resent = self.board.acknowledge(seg_ack)
+        self.rtt.measure(seg_ack, self.board.snd_nxt, runs, resent, [], tsecr, now)
 
     def established(
         self,
@@ -134,9 +136,9 @@ class Flight:
         """The handshake is over: set up for data segments of *smss* octets.
 
         *announced*: what it would be if only the two ends counted; the initial window has as many
-        octets as if the path carried that, in whole segments.  *ecn*: marks are echoed, and a
-        reduction is told (RFC 3168); *accurate*: they are counted (RFC 9768).  If *tsecr* is older
-        than the SYN that was sent last, the time-outs were for nothing (UNDO-9).
+        octets as if the path carried that, in whole segments.  *ecn*: marks are echoed (RFC 3168);
+        *accurate*: they are counted (RFC 9768).  If *tsecr* is older than the SYN that was sent
+        last, the time-outs were for nothing (UNDO-9).
         """
         config = self._config
         self.smss = smss
@@ -308,10 +310,7 @@ class Flight:
     # -- acknowledgements ------------------------------------------------------------------------
 
     def on_ack(self, news: News, now: float) -> None:
-        """Make sense of *news*, and take the consequences.
-
-        Each step sees the connection as those before have left it.
-        """
+        """Make sense of *news*; each step sees the connection as those before have left it."""
         board, recovery, rtt, ack = self.board, self.recovery, self.rtt, self.ack
         rack = recovery.rack
         seg_ack, dsack = news.seg_ack, news.dsack

@@ -204,6 +204,10 @@ class Sender:
             self.stalled_since = now
         self.flight.syn_sent(self.iss, now)
 
+    def early_data_taken(self, upto: int, now: float) -> None:
+        """The peer has taken the data below *upto* together with our SYN (RFC 7413 §4.2.1)."""
+        self.flight.early_data_sent(upto, now)
+
     def established(
         self,
         smss: int,
@@ -247,7 +251,7 @@ class Sender:
         seg_ack = news.seg_ack
         acked = seg_ack - board.snd_una
         if board.snd_una == self.iss:
-            flight.syn_acked(news.tsecr, now)
+            flight.syn_acked(seg_ack, news.tsecr, now)
         else:
             if timers.loss_kind is LossTimer.PERSIST:
                 news.duplicate = (

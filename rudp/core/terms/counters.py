@@ -29,6 +29,8 @@ class Count(enum.StrEnum):
     COOKIE_SENT = "syn_cookie_sent"
     COOKIE_ACCEPTED = "syn_cookie_accepted"
     COOKIE_INVALID = "syn_cookie_invalid"
+    FAST_OPEN_ACCEPTED = "fast_open_accepted"
+    FAST_OPEN_REFUSED = "fast_open_refused"
     ACCEPT_OVERFLOW = "accept_overflow"
     AMPLIFICATION_LIMIT = "amplification_limit"
     PAWS = "paws_rejected"

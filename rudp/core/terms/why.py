@@ -16,6 +16,7 @@ class Why(enum.Enum):
     # What leaves with octets of its own.
     SYN_OPEN = "The user opened a connection.", "RFC 9293 §3.10.1"
     SYN_ANSWERED = "A SYN came and is acknowledged by a SYN of our own.", "RFC 9293 §3.10.7.2"
+    SYN_WITH_DATA = "A cookie of the last visit lets data go with the SYN.", "RFC 7413 §4.2.1"
     SYN_COOKIE = "Many opens are under way: this is remembered nowhere.", "RFC 4987 §3.6"
     NEW_DATA = "Octets wait, and both windows have room for them.", "RFC 9293 §3.10.2"
     FIN_CLOSE = "The user closed, and everything before is sent.", "RFC 9293 §3.10.4"

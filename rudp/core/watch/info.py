@@ -96,6 +96,8 @@ class ConnectionInfo:
     moves: int | None
     """How often the address of either end has changed (RFC 9000 §9); None if both ends have not
     agreed on that, which takes keys."""
+    fast_open: bool
+    """Whether data that went with the SYN was taken with it (RFC 7413)."""
     ecn: bool
     """Whether our data is sent as ECN-capable (RFC 3168 §6.1)."""
     ecn_feedback: str

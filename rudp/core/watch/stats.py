@@ -62,6 +62,10 @@ class EndpointStats(TypedDict, total=False):
     """ACKs of such a number that opened a connection (RFC 4987 §3.6)."""
     syn_cookie_invalid: int
     """ACKs to a listener that bear no such number, or too late (RFC 4987 §3.6)."""
+    fast_open_accepted: int
+    """SYNs whose data was taken at once, for they bore a good cookie (RFC 7413 §4.2.2)."""
+    fast_open_refused: int
+    """SYNs with a cookie that is not ours, or too old (RFC 7413 §4.2.2)."""
     accept_overflow: int
     """SYNs for which there was no room among those that nobody has accepted yet."""
     amplification_limit: int

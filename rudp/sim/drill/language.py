@@ -51,7 +51,7 @@ EVENTS: Final = {
 """What ``poll_events`` may tell, by its name in a drill."""
 
 CALLS: Final = {
-    "connect": "",
+    "connect": "[OCTETS]",
     "listen": "",
     "unlisten": "",
     "accept": "",

@@ -18,7 +18,7 @@ from rudp.core.terms.counters import Count
 from rudp.core.watch.tracer import Tracer
 from rudp.sim.drill.language import EVENTS
 from rudp.sim.drill.side import PEER, Came, NotHereError, Side
-from rudp.sim.drill.wire import MASK, OUR_PORT, PEER_PORT, Flow
+from rudp.sim.drill.wire import MASK, OUR_PORT, PEER_PORT, Flow, pattern
 
 SECRET: Final = bytes(range(32))
 
@@ -122,9 +122,14 @@ class Ours(Side):
 
     def call(self, flow: Flow, verb: str, words: tuple[str, ...]) -> None:
         match verb, words:
-            case "connect", _:
+            case "connect", octets:
                 self._connections[flow] = self.table.open_active(
-                    flow.path, flow.port, self.now, local_port=OUR_PORT, tracer=self._tracer
+                    flow.path,
+                    flow.port,
+                    self.now,
+                    local_port=OUR_PORT,
+                    tracer=self._tracer,
+                    early=pattern(1, int(*octets)),
                 )
             case "listen", _:
                 self._listener = self.table.listen(OUR_PORT, tracer=self._tracer)

@@ -157,6 +157,9 @@ class Play:
                 flow.sent += size
             case "read":
                 self._read(flow, int(words[0]))
+            case "connect":
+                self.side.call(flow, verb, words)
+                flow.sent = int(words[0]) if words else 0
             case "accept":
                 self.side.call(flow, verb, words)
                 flow.sent = flow.read = 0

@@ -110,7 +110,7 @@ class Flow:
             self.iss, self.iss_known = seq, True
         payload = data[(offset >> 4) * 4 :]
         seq = relative(seq, self.iss)
-        if payload != pattern(seq, len(payload)):
+        if payload != pattern(seq + syn, len(payload)):
             raise SegmentError(f"wrong data at {seq}")
         return Segment(
             flags,

@@ -199,7 +199,7 @@ class _Writer:
 
 _OPTIONS: Final = (
     "mss", "window_scale", "sack_permitted", "sack", "tsval", "tsecr", "key_id", "next_key_id",
-    "path",
+    "path", "cookie",
 )  # fmt: skip
 
 
