@@ -102,7 +102,8 @@ class Simulation:
         for which, link in enumerate((self.forward, self.backward)):
             chance = random.Random(f"{self._seed} {number} {which}")
             table = ConnectionTable(config, secret=chance.randbytes(32), chance=chance)
-            table.enable_ecn()
+            if self.forward.holds:  # else nobody marks
+                table.enable_ecn()
             ends.append(_End(flow, table, addresses[1 - which], link))
         sender, receiver = ends
         sender.other, receiver.other = receiver, sender

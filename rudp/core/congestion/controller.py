@@ -12,7 +12,6 @@ import enum
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from rudp.core.congestion.pacing import BURST_SECONDS
 from rudp.core.segment.transmit import ECT_0
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.native import mypyc_attr
@@ -124,7 +123,8 @@ class Controller:
     them; without it, or such a peer, there is one ``on_congestion`` for each window of data, too.
     ``ect``: what the IP headers of new data say to such a peer, ECT_0 (2) or ECT_1 (1), which asks
     for the treatment of L4S (RFC 9331): a controller that sends it answers marks.
-    ``burst_seconds``: of its pace that leave at once, where the loop's timer is as fine as that.
+    ``burst_seconds``: how much of its pace leaves at once, where the loop's timer is as fine as
+    that; None for what others have, a millisecond.
     """
 
     __slots__ = ("cwnd", "earned", "pacing_rate", "smss", "ssthresh")
@@ -132,7 +132,7 @@ class Controller:
     uses_prr: ClassVar[bool] = True
     answers_marks: ClassVar[bool] = False
     ect: ClassVar[int] = ECT_0
-    burst_seconds: ClassVar[float] = BURST_SECONDS
+    burst_seconds: ClassVar[float | None] = None
 
     def __init__(self, smss: int, initial_window: int) -> None:
         self.smss = smss

@@ -108,6 +108,11 @@ class FinePacer(Pacer):
         return BURST_SECONDS if self._waits else 0.0
 
 
-def pacer(free: int, seconds: float) -> Pacer:
-    """Return a pacer with bursts of so many *seconds*; *free*: octets that leave unpaced first."""
-    return Pacer(free) if seconds >= BURST_SECONDS else FinePacer(seconds)
+def pacer(free: int, seconds: float | None) -> Pacer:
+    """Return a pacer with bursts of so many *seconds*, None for the usual ones.
+
+    *free*: octets that leave unpaced first, if they are these.
+    """
+    if seconds is None or seconds >= BURST_SECONDS:
+        return Pacer(free)
+    return FinePacer(seconds)

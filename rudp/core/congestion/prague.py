@@ -52,7 +52,7 @@ class Prague(Cubic):
 
     answers_marks: ClassVar[bool] = True
     ect: ClassVar[int] = ECT_1
-    burst_seconds: ClassVar[float] = BURST_SECONDS
+    burst_seconds: ClassVar[float | None] = BURST_SECONDS
 
     def __init__(self, smss: int, initial_window: int, *, hystart: bool = True) -> None:
         super().__init__(smss, initial_window, hystart=hystart)
