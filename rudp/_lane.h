@@ -154,7 +154,7 @@ typedef struct {
     Py_ssize_t ring_at;
     double ring_latest;
     long long events, ports, dscp, ttl /* -1: None */, ecn, segments_in, segments_out;
-    long long expected_ecn, flags, expected_flags, notable, tell_at, ts_latest;
+    long long expected_ecn, flags, expected_flags, notable, ts_latest;
     double last_heard, others;
     Train train;
 

@@ -326,9 +326,6 @@ take_expected(Lane *lane, uint32_t seq, uint64_t word, uint32_t tsval, uint32_t 
         return -1;
     }
     lane->events |= READABLE;
-    if (rcv_nxt >= lane->tell_at) {
-        lane->steady = 0;
-    }
     if (lane->may_grow && now - lane->tuned_at >= lane->tuned_rtt) {
         return tune(lane, now);
     }

@@ -22,11 +22,6 @@ MARKS_WITHOUT: Final = 3
 REPEATS: Final = 2
 """Acknowledgements that carry the option after something has changed: the first may be lost."""
 
-TELL_AFTER: Final = 1 << 22
-"""Octets of one kind after which they are told of, though nothing else has happened (§3.2.3.3)."""
-
-_FULL: Final = 11
-
 
 class Counts:
     """What has come on one connection.
@@ -80,26 +75,13 @@ class Counts:
             if ecn and (ecn == CE or ecn != self.came):
                 self._seen |= 1 << ecn
                 self.owed = REPEATS
-            elif ecn and self.octets[ecn] - self._told[ecn] >= TELL_AFTER:
-                self.owed = max(self.owed, 1)
             self.came = ecn
         return due
-
-    def until_told(self) -> int | None:
-        """Return the octets of the kind that came last that may come before they are told of.
-
-        None for any number: they are not counted.
-        """
-        if not self.came:
-            return None
-        return TELL_AFTER - (self.octets[self.came] - self._told[self.came])
 
     def count_on(self, octets: int) -> None:
         """So many *octets* more came as those before."""
         if octets and self.came is not None:
             self.octets[self.came] += octets
-            if self.came and self.octets[self.came] - self._told[self.came] >= TELL_AFTER:
-                self.owed = max(self.owed, 1)
 
     def acknowledged(self) -> None:
         """An acknowledgement left, with the option made last, if there was one."""

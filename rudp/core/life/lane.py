@@ -258,8 +258,6 @@ class Lane(Numbers):
         self.events |= READABLE
         if now >= self.tune_at and self.may_grow:
             self._tune(now)
-        if rcv_nxt >= self.tell_at:
-            self.steady = False
         return True
 
     def _charge(self, now: float) -> None:

@@ -191,7 +191,6 @@ class Numbers:
         "stake",
         "stalled_since",
         "steady",
-        "tell_at",
         "timer_set_at",
         "timer_was_set",
         "train",
@@ -224,7 +223,6 @@ class Numbers:
     flags: int  # of all that leaves: ACK, and what is told of marks, which does not change here
     expected_flags: int  # of all that comes, as far as they are
     notable: int  # flags of a header's word, where they stand
-    tell_at: int  # the RCV.NXT from which octets are to be told of by an option
     segments_in: int
     segments_out: int
     last_heard: float

@@ -22,7 +22,6 @@ from rudp.core.receive.receiver import AckDue, Receiver
 from rudp.core.segment.ace import ACE, bits
 from rudp.core.segment.wire import ACK, PSH
 from rudp.core.send.sender import Sender
-from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import LossTimer
 
@@ -42,9 +41,6 @@ LANES: Final[dict[str, Callable[[], Any] | None]] = {
 
 NOTHING_CAME: Final = 4
 """ECN bits that nothing has: no data came yet, so the first ends the lane, and is counted."""
-
-NEVER: Final = WINDOW_MAX << 32
-"""A sequence number that is not reached."""
 
 _DUE: Final[tuple[AckDue, ...]] = (AckDue.NO, AckDue.LATER, AckDue.NOW)
 
@@ -265,7 +261,6 @@ def _lend_feedback(tcb: Tcb, lane: Any, rcv_nxt: int) -> None:
     lane.notable = (0xFF & ~PSH) << 16
     lane.expected_flags = ACK << 16
     lane.expected_ecn = ANY_ECN
-    lane.tell_at = NEVER
     lane.ts_latest = -1
     if accurate is None:
         return
@@ -275,9 +270,6 @@ def _lend_feedback(tcb: Tcb, lane: Any, rcv_nxt: int) -> None:
     lane.expected_flags |= bits(accurate.marked.ce & 7) << 16
     lane.expected_ecn = NOTHING_CAME if counts.came is None else counts.came
     accurate.lent_at = rcv_nxt
-    left = counts.until_told()
-    if left is not None and not counts.silent:
-        lane.tell_at = rcv_nxt + left
 
 
 def leave(tcb: Tcb, lane: Any) -> None:
