@@ -51,15 +51,18 @@ def report(
     title: str = "",
     names: tuple[str, str] = ("first run", "second run"),
     connection: str | None = None,
+    start: Event | None = None,
     shared: str | None = None,
 ) -> str:
     """Return the page of *run*, a recording or its events; with *other*, both to compare.
 
     *title*: cut after :data:`TITLE_MAX` characters.  *names*: what two runs are called.
     *connection*: which one is shown, by its name at one of its ends (``"client#2"``), the same of
-    two runs; None for the first.  *shared*: the URL of a folder that has :func:`shared_files`, for
-    many pages on one site; None puts them into the page.  Raises :class:`ValueError` if one of the
-    runs has no connection, or not that one, or events that are no numbers or larger than a page.
+    two runs; None for the first.  *start*: the event of *run* at which the page opens, unless its
+    address names a step; None for the beginning.  *shared*: the URL of a folder that has
+    :func:`shared_files`, for many pages on one site; None puts them into the page.  Raises
+    :class:`ValueError` if one of the runs has no connection, or not that one, or events that are no
+    numbers or larger than a page.
     """
     runs = [run] if other is None else [run, other]
     recordings = [
@@ -89,7 +92,7 @@ def report(
     fixed = len(_filled(page, fields).encode())
     room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
     packed = [
-        _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room)
+        _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room, start)
         for each, name in zip(connections, names, strict=False)
     ]
     fields["runs"] = "\n".join(
@@ -106,12 +109,13 @@ def save(
     title: str = "",
     names: tuple[str, str] = ("first run", "second run"),
     connection: str | None = None,
+    start: Event | None = None,
 ) -> None:
     """Write the page of :func:`report` to the file *path*.
 
     Raises :class:`ValueError` as that does, and :class:`OSError`.
     """
-    page = report(run, other, title=title, names=names, connection=connection)
+    page = report(run, other, title=title, names=names, connection=connection, start=start)
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(page)
 
@@ -145,7 +149,7 @@ def _filled(page: str, fields: dict[str, str]) -> str:
     return "".join(filled)
 
 
-def _fitting(connection: Connection, name: str, room: int) -> str:
+def _fitting(connection: Connection, name: str, room: int, start: Event | None) -> str:
     """Return *connection*, packed into *room* octets, with as many of its events as fit."""
     whole: dict[str, object] = {
         "name": name,
@@ -160,7 +164,8 @@ def _fitting(connection: Connection, name: str, room: int) -> str:
     # A row takes some octets however well it packs, so the first guess need not be all of them.
     limit = min(limit, max(room // 4, _ROWS_MIN))
     while True:
-        packed = _packed(whole | {"rows": rows(connection, limit)})
+        shown, at = rows(connection, limit, start)
+        packed = _packed(whole | {"rows": shown} | ({} if at is None else {"start": at}))
         if len(packed) <= room:
             return packed
         if limit <= _ROWS_MIN:

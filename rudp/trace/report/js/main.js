@@ -18,7 +18,7 @@ class Page {
     this.side = first.graphs[1].octets > first.graphs[0].octets ? 1 : 0;
     byId("compare-button").hidden = byId("run-button").hidden = runs.length < 2;
     this.listen();
-    this.n = this.linked() ?? 0;
+    this.n = this.linked() ?? first.begin;
     this.arrange();
   }
 
