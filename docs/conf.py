@@ -15,7 +15,9 @@ author = "The rudp authors"
 copyright = "The rudp authors"  # noqa: A001 - the name Sphinx gives it
 release = version = rudp.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "state_diagram", "live_run", "questions"]
+extensions = [
+    "myst_parser", "sphinx.ext.autodoc", "state_diagram", "live_run", "questions", "playground",
+]  # fmt: skip
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3

@@ -22,7 +22,7 @@ from rudp.core.watch.stats import EndpointStats
 ROOT = Path(__file__).resolve().parent.parent
 
 TABLE = """\
-__main__ → cli → labs → testing
+__main__ → cli → playground → labs → testing
 rudp | metrics
 aio.program → aio.carrier → aio.rule · aio.standing | nat
 aio.streams → aio.connect · aio.server · aio.delivery · aio.visible → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news · aio.aside → aio.book
@@ -41,7 +41,8 @@ core.terms
 """  # noqa: E501 - a row of the table is a line
 
 KNOWS = {
-    "cli": {"rudp", "metrics", "live", "labs", "sim", "bridge", "trace"},
+    "cli": {"rudp", "metrics", "live", "playground", "labs", "sim", "bridge", "trace"},
+    "playground": {"rudp", "labs", "testing", "sim", "trace", "config"},
     "labs": {"testing", "sim", "trace", "config", "core"},
     "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
     "rudp": {

@@ -16,9 +16,9 @@ import rudp
 from rudp.cli import running, stdio
 
 COMMANDS: Final = {
-    "demo": "demo", "drill": "drill", "lab": "lab", "decode": "decode", "report": "report",
-    "echo": "echo", "nc": "nc", "perf": "perf", "relay": "relay", "rendezvous": "rendezvous",
-    "exec": "program", "ss": "ss", "top": "top",
+    "demo": "demo", "drill": "drill", "lab": "lab", "playground": "playground", "decode": "decode",
+    "report": "report", "echo": "echo", "nc": "nc", "perf": "perf", "relay": "relay",
+    "rendezvous": "rendezvous", "exec": "program", "ss": "ss", "top": "top",
 }  # fmt: skip
 """The module of each."""
 

@@ -29,7 +29,7 @@ SIZE_MAX: Final = 1_000_000
 _SCRIPTS: Final = (
     "js/dom.js", "uplot/uPlot.iife.min.js", "js/words.js", "js/run.js", "js/layout.js",
     "js/minimap.js", "js/ladder.js", "js/blocks.js", "js/space.js", "js/timers.js", "js/states.js",
-    "js/graphs.js", "js/quiz.js", "js/compare.js", "js/main.js",
+    "js/graphs.js", "js/quiz.js", "js/compare.js", "js/framed.js", "js/main.js",
 )  # fmt: skip
 
 _STYLES: Final = ("uplot/uPlot.min.css", "style.css")
@@ -68,11 +68,51 @@ def report(
     recordings = [
         each if isinstance(each, Recording) else Recording(Header(), list(each)) for each in runs
     ]
+    connections = [Connection(each, connection) for each in recordings]
+    fields = _fields(title[:TITLE_MAX] or " and ".join(connections[0].names), shared)
+    page = _text("page.html")
+    fixed = len(_filled(page, fields).encode())
+    room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
+    texts = [
+        _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room, start)
+        for each, name in zip(connections, names, strict=False)
+    ]
+    fields["runs"] = "\n".join(
+        f'<script type="text/plain" class="run">{each}</script>' for each in texts
+    )
+    return _filled(page, fields)
+
+
+def frame(shared: str) -> str:
+    """Return the page without a run, for an ``iframe``: the page around it hands over the runs.
+
+    When it has loaded it posts ``{ready: true}`` to its parent, and takes messages of the same
+    origin: ``{title, runs, sent, forced}``, the runs each as :func:`packed` makes them; ``sent``:
+    what the segments of both sides of the first are called, in the order in which they leave;
+    ``forced``: those of these names that have been lost on purpose.  It posts ``{lose: name}`` or
+    ``{spare: name}`` when the user wants that, and ``{shown: [...]}``, the steps of each run, when
+    it has drawn them.  *shared*: as of :func:`report`.
+    """
+    return _filled(_text("page.html"), _fields("", shared))
+
+
+def packed(
+    run: Recording | Iterable[Event], *, connection: str | None = None, name: str = ""
+) -> str:
+    """Return *run* as a page holds it, in at most :data:`SIZE_MAX` octets, for :func:`frame`.
+
+    *connection*: as of :func:`report`; *name*: of a run that is compared.  Raises
+    :class:`ValueError` as that does.
+    """
+    recording = run if isinstance(run, Recording) else Recording(Header(), list(run))
+    return _fitting(Connection(recording, connection), name[:TITLE_MAX], SIZE_MAX, None)
+
+
+def _fields(title: str, shared: str | None) -> dict[str, str]:
+    """Return what the page is filled with, but for the runs."""
     files = shared_files()
     script, style = files["report.js"], files["report.css"]
-    connections = [Connection(each, connection) for each in recordings]
-    title = title[:TITLE_MAX] or " and ".join(connections[0].names)
-    fields = {
+    return {
         "title": html.escape(title),
         "policy": (
             f"default-src 'none'; script-src {_source(script, shared)}; "
@@ -88,17 +128,6 @@ def report(
         "reference": json.dumps(reference(), separators=(",", ":")).replace("<", "\\u003c"),
         "runs": "",
     }
-    page = _text("page.html")
-    fixed = len(_filled(page, fields).encode())
-    room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
-    packed = [
-        _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room, start)
-        for each, name in zip(connections, names, strict=False)
-    ]
-    fields["runs"] = "\n".join(
-        f'<script type="text/plain" class="run">{each}</script>' for each in packed
-    )
-    return _filled(page, fields)
 
 
 def save(
