@@ -15,7 +15,9 @@ author = "The rudp authors"
 copyright = "The rudp authors"  # noqa: A001 - the name Sphinx gives it
 release = version = rudp.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "state_diagram", "live_run"]
+extensions = [
+    "myst_parser", "sphinx.ext.autodoc", "state_diagram", "live_run", "questions", "playground",
+]  # fmt: skip
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
@@ -29,6 +31,7 @@ html_title = f"rudp {release}"
 html_show_sphinx = False
 html_static_path = ["_static"]
 html_css_files = ["ladders.css"]
+html_js_files = [("questions.js", {"defer": "defer"})]
 html_favicon = "_static/icon.svg"
 
 OUTSIDE = {

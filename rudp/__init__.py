@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rudp.aio.streams import open_connection, start_server
     from rudp.aio.tls import start_tls
     from rudp.aio.transport import Transport
+    from rudp.aio.visible import connections
     from rudp.config import Config
     from rudp.core.congestion.bbr import Bbr
     from rudp.core.congestion.controller import Ack, Controller, Signal
@@ -46,6 +47,7 @@ _HOME: Final = {
     "aio.streams": ["open_connection", "start_server"],
     "aio.tls": ["start_tls"],
     "aio.transport": ["Transport"],
+    "aio.visible": ["connections"],
     "config": ["Config"],
     "core.congestion.bbr": ["Bbr"],
     "core.congestion.controller": ["Ack", "Controller", "Signal"],
@@ -62,7 +64,9 @@ _HOME: Final = {
 }
 """Where each public name comes from: it is imported when somebody asks for it (PEP 562)."""
 
-_ROOMS: Final = frozenset({"aio", "config", "core", "keys", "nat", "sim", "trace", "udp"})
+_ROOMS: Final = frozenset(
+    {"aio", "config", "core", "keys", "metrics", "nat", "sim", "trace", "udp"}
+)
 """Modules that are found as attributes without being imported by name."""
 
 if not TYPE_CHECKING:  # to a type checker it would say that there is every name
@@ -103,6 +107,7 @@ __all__ = [
     "State",
     "Tracer",
     "Transport",
+    "connections",
     "create_connection",
     "create_punched",
     "create_server",

@@ -5,6 +5,7 @@
 
 #include "_flight.h"
 #include "_rooms.h"
+#include "_signed.h"
 #include "_window.h"
 #include "_written.h"
 
@@ -57,11 +58,14 @@ put_header(const Lane *lane, const Train *train, unsigned char *to, int64_t seq,
     to = put_32(to, (uint32_t)lane->ports);
     to = put_32(to, (uint32_t)seq);
     to = put_32(to, train->ack);
-    to = put_32(to, (uint32_t)HEADER << 26 | (uint32_t)flags << 16 | train->window);
+    to = put_32(to, (uint32_t)header_of(lane) << 26 | (uint32_t)flags << 16 | train->window);
     to = put_32(to, 0);
     to = put_32(to, TIMESTAMPS_ALONE);
     to = put_32(to, train->tsval);
-    put_32(to, train->tsecr);
+    to = put_32(to, train->tsecr);
+    if (lane->guard != NULL) {
+        memcpy(to, lane->option, sizeof lane->option);
+    }
 }
 
 /* What the headers of what leaves now have in common. */
@@ -112,19 +116,20 @@ add_buffer(Outgoing *out, const void *data, Py_ssize_t length)
 static int
 cut(Lane *lane, const Train *train, int64_t seq, int64_t right, unsigned flags, Outgoing *out)
 {
-    int64_t mss = train->mss;
+    int64_t mss = train->mss, first = seq;
+    Py_ssize_t header = header_of(lane);
     size_t n = find(lane, seq);
     out->segments = (int)((right - seq + mss - 1) / mss);
-    out->total = (Py_ssize_t)(right - seq) + out->segments * HEADER;
+    out->total = (Py_ssize_t)(right - seq) + out->segments * header;
     if (out->segments > RUN_SEGMENTS) {
         PyErr_SetString(PyExc_ValueError, "too many segments for a run");
         return -1;
     }
     for (int i = 0; i < out->segments; i++) {
-        unsigned char *head = out->heads + i * HEADER;
+        unsigned char *head = out->heads + i * header;
         int64_t stop = seq + mss < right ? seq + mss : right;
         put_header(lane, train, head, seq, stop == right ? flags : flags & ~FLAG_PSH);
-        if (add_buffer(out, head, HEADER) < 0) {
+        if (add_buffer(out, head, header) < 0) {
             return -1;
         }
         while (seq < stop) {
@@ -146,7 +151,7 @@ cut(Lane *lane, const Train *train, int64_t seq, int64_t right, unsigned flags, 
             seq += piece;
         }
     }
-    return 0;
+    return sign(lane, out, first, mss);
 }
 
 static void
@@ -168,7 +173,7 @@ next_of_train(Lane *lane, Outgoing *out)
     int64_t seq = train->seq;
     int64_t stop = seq + train->room < train->right ? seq + train->room : train->right;
     unsigned flags = stop == train->right ? train->flags : train->flags & ~FLAG_PSH;
-    begin_outgoing(lane, out, (Py_ssize_t)train->mss + HEADER, (int)lane->ecn);
+    begin_outgoing(lane, out, (Py_ssize_t)train->mss + header_of(lane), (int)lane->ecn);
     train->seq = stop;
     if (cut(lane, train, seq, stop, flags, out) < 0) {
         outgoing_done(out);
@@ -251,7 +256,7 @@ send_new(Lane *lane, int64_t size, int64_t segments, double now, Outgoing *out)
     lane->events |= WRITABLE;
     /* The headers. */
     window = window_field(lane);
-    if (window < 0) {
+    if (window < 0 || begin_to_sign(lane, now) < 0) {
         return -1;
     }
     begin_train(lane, train, window, now);
@@ -294,7 +299,7 @@ send_ack(Lane *lane, double now, Outgoing *out)
     int64_t seq = nxt < edge ? nxt : edge; /* Sender.ack_seq */
     long long why;
     Train train;
-    if ((window = window_field(lane)) < 0 ||
+    if ((window = window_field(lane)) < 0 || begin_to_sign(lane, now) < 0 ||
         get_number(lane->ack_why, lane->state->s_number, &why) < 0) {
         return -1;
     }
@@ -305,11 +310,15 @@ send_ack(Lane *lane, double now, Outgoing *out)
                (long)why) < 0) {
         return -1;
     }
-    begin_outgoing(lane, out, HEADER, 0);
+    begin_outgoing(lane, out, header_of(lane), 0);
     put_header(lane, &train, out->heads, seq, train.flags);
     out->segments = 1;
-    out->total = HEADER;
-    return add_buffer(out, out->heads, HEADER) < 0 ? -1 : 1;
+    out->total = out->size;
+    if (add_buffer(out, out->heads, out->size) < 0 || sign(lane, out, seq, 0) < 0) {
+        outgoing_done(out);
+        return -1;
+    }
+    return 1;
 }
 
 /* Return how many new octets may leave now, in runs of *segments* (Sender.next_run), or -1. */
@@ -432,7 +441,7 @@ lane_emit(Lane *lane, double now, int max_segments, Outgoing *out)
             return -1;
         }
         segments = least(max_segments < RUN_SEGMENTS ? max_segments : RUN_SEGMENTS,
-                         RUN_OCTETS_MAX / (lane->smss + HEADER));
+                         RUN_OCTETS_MAX / (lane->smss + header_of(lane)));
         size = new_octets(lane, end - nxt, now, segments > 0 ? segments : 1);
         if (size) {
             return size < 0 ? -1 : send_new(lane, size, segments > 0 ? segments : 1, now, out);

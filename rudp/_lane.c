@@ -5,7 +5,7 @@
    RFC's code by the same tests.  What is rare is asked of the same Python objects as there.
 
    _lane.h has the numbers, _take.h what is done with what comes, _emit.h what goes, _written.h and
-   _flight.h the octets that were written and sent, _window.h and _rooms.h what is asked of the
+   _flight.h the octets that were written and sent, _signed.h signatures, _window.h and _rooms.h what is asked of the
    other rooms, _type.h the methods and attributes, and this file the module.  Where there is Linux,
    _engine.h serves lanes at the socket. */
 
@@ -17,6 +17,8 @@ static const struct {
     const char *module, *name;
     double value;
 } SHARED[] = {
+    {"rudp.core.life.signedlane", "HEADER", SIGNED},
+    {"rudp.core.segment.mac", "MAC_SIZE", MAC},
     {"rudp.core.life.tcb", "READABLE", READABLE},
     {"rudp.core.life.tcb", "WRITABLE", WRITABLE},
     {"rudp.core.watch.recorder", "SIZE", RECORD},

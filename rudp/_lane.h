@@ -25,7 +25,9 @@ struct iovec {
 #include <sys/uio.h>
 #endif
 
-#define HEADER 32      /* octets of a header whose only option is timestamps */
+#define HEADER 32      /* octets of a header whose only option is timestamps, */
+#define SIGNED 48      /* and of one that is signed besides (TCP-AO) */
+#define MAC 12         /* octets of a signature, at the end of that */
 #define RUN_SEGMENTS 64 /* segments of a run at most: what UDP_SEGMENT takes */
 #define RUN_IOVECS 256  /* buffers of a run at most; where more are needed it is joined */
 
@@ -33,6 +35,7 @@ struct iovec {
 #define OFF HUGE_VAL
 #define SEQ_MASK 0xFFFFFFFFLL
 #define SEQ_HALF 0x80000000LL
+#define FLAG_FIN 0x01
 #define FLAG_PSH 0x08
 #define FLAG_ACK 0x10
 #define FLAG_AE 0x100
@@ -72,19 +75,19 @@ enum { NO_ACK_DUE, ACK_LATER, ACK_NOW };
 
 /* The attributes and methods of Python's objects that are used here. */
 #define NAMES(NAME) \
-    NAME(app_limited) NAME(at) NAME(autotune) NAME(charge) \
-    NAME(cwnd) NAME(cwnd_limited) NAME(delivered) NAME(delivered_at) NAME(delivery_rate) \
+    NAME(app_limited) NAME(at) NAME(autotune) NAME(begin) NAME(charge) NAME(checker) NAME(copy) \
+    NAME(cwnd) NAME(cwnd_limited) NAME(delivered) NAME(delivered_at) NAME(delivery_rate) NAME(digest) \
     NAME(end) NAME(fired) NAME(first_sent_at) NAME(give_chunks) NAME(in_flight) \
     NAME(in_recovery) NAME(irs) NAME(join) NAME(large) NAME(last_data) NAME(latest) NAME(leave) \
     NAME(looked_at) NAME(lost) NAME(lost_before) NAME(min_rtt) NAME(minima) NAME(move_to_end) \
-    NAME(next_probe) NAME(now) NAME(number) NAME(observe) NAME(octets) NAME(on_ack) \
-    NAME(on_restart) NAME(on_unused) NAME(pace) NAME(pace_sent) NAME(paced_room) \
+    NAME(next_probe) NAME(note_data) NAME(now) NAME(number) NAME(observe) NAME(octets) NAME(on_ack) \
+    NAME(on_restart) NAME(on_unused) NAME(option) NAME(pace) NAME(pace_sent) NAME(paced_room) \
     NAME(prior_delivered) NAME(prior_in_flight) NAME(promised) NAME(rate_app_limited) \
     NAME(rate_delivered) NAME(rate_lost) NAME(rcv_nxt) NAME(ready_octets) NAME(right_edge) \
-    NAME(ring) NAME(rmss) NAME(rtt) NAME(segment_octets) NAME(segments) NAME(silent_until) \
+    NAME(ring) NAME(rmss) NAME(rtt) NAME(segment_octets) NAME(segments) NAME(signer) NAME(silent_until) \
     NAME(since) NAME(snd_nxt) NAME(snd_una) NAME(srtt) NAME(ssthresh) NAME(take_chunks) \
     NAME(timeout) NAME(total_delivered) NAME(total_lost) NAME(tsecr) NAME(turn) \
-    NAME(tx_in_flight) NAME(wanted) NAME(worth_asking) NAME(_at_once) NAME(_buffer) NAME(_burst) \
+    NAME(tx_in_flight) NAME(update) NAME(wanted) NAME(worth_asking) NAME(_at_once) NAME(_buffer) NAME(_burst) \
     NAME(_capacity) NAME(_charged) NAME(_cost) NAME(_gap_at) NAME(_half) NAME(_in_gap) \
     NAME(_large) NAME(_large_charged) NAME(_loopback) NAME(_most_read) NAME(_promised) \
     NAME(_read_before) NAME(_stakes) NAME(_takers) NAME(_widest)
@@ -131,6 +134,13 @@ typedef struct {
     uint32_t ack, tsval, tsecr;
     uint16_t flags, window;
 } Train;
+
+/* What the MAC of a segment of *octets* octets begins with: hashes to be copied (_signed.h). */
+typedef struct {
+    PyObject *signature, *inner, *outer;
+    uint32_t extension;
+    Py_ssize_t octets;
+} Begun;
 
 /* What a Stake and its SocketBuffer keep (core/receive/promises.py); the stake's own numbers are
    lent, as long as nobody else asks for them. */
@@ -193,6 +203,11 @@ typedef struct {
     long long irs;
     double shortest_rtt; /* Autotune.min_rtt */
     Lent lent;
+
+    /* Who signs and checks (core/life/guard.py), NULL for nobody. */
+    PyObject *guard, *signer; /* the latter for what leaves now, whose option is this: */
+    unsigned char option[SIGNED - HEADER];
+    Begun begun[4]; /* full segments and others, there and back */
 } Lane;
 
 /* A run, or a segment alone, that is to be sent.  The buffers lie in *heads* and in what was
@@ -204,7 +219,7 @@ typedef struct {
     int ecn, dscp, ttl; /* ttl: -1 for the system's */
     int count;        /* buffers */
     struct iovec buffers[RUN_IOVECS];
-    unsigned char heads[RUN_SEGMENTS * HEADER];
+    unsigned char heads[RUN_SEGMENTS * SIGNED];
     unsigned char *joined; /* NULL, or the whole run, to be freed with outgoing_done() */
 } Outgoing;
 

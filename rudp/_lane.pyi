@@ -12,6 +12,9 @@ from rudp.core.segment.transmit import Address
 class Lane:
     """Has all attributes and methods of :class:`rudp.core.life.lane.Lane`.
 
+    And ``guard``, who is None where there are no keys, of
+    :class:`rudp.core.life.signedlane.SignedLane`.
+
     The octets of ``buffer`` are its own from when that is set until ``finish()``.
     """
 

@@ -2,19 +2,20 @@
 
 /* Return the end of the run that begins with the datagram at *at*: see wire.read_runs(). */
 static Py_ssize_t run_end(const unsigned char *data, Py_ssize_t at, Py_ssize_t end,
-                          Py_ssize_t stride, int *segments, int *pushed) {
+                          Py_ssize_t stride, Py_ssize_t header, int *segments, int *pushed) {
+    size_t alike = (size_t)(header == SIGNED ? SIGNED - MAC : header) - 14;
     const unsigned char *first = data + at;
     Py_ssize_t size = end - at < stride ? end - at : stride;
-    uint32_t room = (uint32_t)(size - HEADER), seq = get32(first + 4);
+    uint32_t room = (uint32_t)(size - header), seq = get32(first + 4);
     *segments = 1;
     *pushed = 0;
     at += size;
     if (!room || (first[13] & ~FLAGS_ECN) != FLAG_ACK)
         return at;
-    while (*segments < RUN_SEGMENTS && end - at > HEADER) {
+    while (*segments < RUN_SEGMENTS && end - at > header) {
         const unsigned char *next = data + at;
         if (get32(next + 4) != (seq += room) || (next[13] & ~FLAG_PSH) != first[13] ||
-            memcmp(next + 14, first + 14, HEADER - 14) || memcmp(next + 8, first + 8, 5) ||
+            memcmp(next + 14, first + 14, alike) || memcmp(next + 8, first + 8, 5) ||
             memcmp(next, first, 4))
             break;
         size = end - at < stride ? end - at : stride;
@@ -90,23 +91,43 @@ done:
     return crowded;
 }
 
+/* Whether *seat*'s peer has signed what is expected of it: 1, 0, or -1.  What keys change with, and
+   what is not authentic, is Python's. */
+static int seat_believes(Seat *seat, unsigned char *data, Py_ssize_t total, Py_ssize_t stride,
+                         uint64_t word, Py_ssize_t length, double now) {
+    Lane *lane = (Lane *)Py_NewRef((PyObject *)seat->lane);
+    int authentic = is_authentic(lane, data, total, stride, now);
+    if (authentic > 0 && seat->lane == lane && length) { /* Connection.heed() */
+        int more = !(word >> 16 & (FLAG_PSH | FLAG_FIN));
+        if (call_only(seat->connection, lane->state->s_note_data, 2, PyBool_FromLong(more),
+                      PyFloat_FromDouble(now), NULL))
+            authentic = -1;
+    }
+    if (authentic > 0 && seat->lane != lane)
+        authentic = 0;
+    Py_DECREF(lane);
+    return authentic;
+}
+
 /* Let the lanes have what is theirs of one read, and Python the rest.
 
    Return 1 if Python has got some, 3 if it has work for several connections, 0, or -1. */
 static int engine_share(Engine *engine, Py_ssize_t size, Py_ssize_t stride, Key *from, int ecn) {
-    const unsigned char *data = engine->data;
+    unsigned char *data = engine->data;
     Py_ssize_t at = 0, rest = 0; /* from *rest* on it is Python's */
     int passed = 0, crowded;
     double now = -1.0;
     while (at < size && engine->used && ecn != CE_MARK && !engine->closed) {
-        const unsigned char *head = data + at;
-        Py_ssize_t end = size - at < stride ? size : at + stride;
+        unsigned char *head = data + at;
+        Py_ssize_t end = size - at < stride ? size : at + stride, header = head[12] >> 4 << 2;
         Seat *seat = NULL;
-        if (end - at >= HEADER && get32(head + 20) == TIMESTAMPS_ALONE && head[12] >> 4 == 8) {
+        if (end - at >= HEADER && end - at >= header && get32(head + 20) == TIMESTAMPS_ALONE) {
             memcpy(&from->ports, head, 4);
             seat = seat_find(engine, from);
         }
-        if (!seat || !seat->lane || !is_expected_ecn(seat->lane, end - at, ecn)) {
+        if (!seat || !seat->lane || header != header_of(seat->lane) ||
+            !is_expected_ecn(seat->lane, end - at, ecn) ||
+            (header == SIGNED && !may_be_signed(seat->lane, head))) {
             at = end;
             continue;
         }
@@ -137,13 +158,17 @@ static int engine_share(Engine *engine, Py_ssize_t size, Py_ssize_t stride, Key 
             }
         }
         int segments, pushed;
-        end = run_end(data, at, size, stride, &segments, &pushed);
+        end = run_end(data, at, size, stride, header, &segments, &pushed);
         uint64_t word = get64(head + 8) | (uint64_t)pushed << 16;
-        Py_ssize_t room = (end - at < stride ? end - at : stride) - HEADER;
+        Py_ssize_t room = (end - at < stride ? end - at : stride) - header;
+        Py_ssize_t length = end - at - segments * header;
         Py_INCREF(seat);
-        int taken = lane_take(seat->lane, get32(head + 4), word, get32(head + 24),
-                              get32(head + 28), end - at - segments * HEADER, segments, room,
-                              head, stride, HEADER, now);
+        int taken = header == SIGNED
+                        ? seat_believes(seat, head, end - at, stride, word, length, now)
+                        : 1;
+        if (taken > 0)
+            taken = lane_take(seat->lane, get32(head + 4), word, get32(head + 24),
+                              get32(head + 28), length, segments, room, head, stride, header, now);
         at = end;
         if (taken > 0) {
             rest = end;

@@ -190,7 +190,7 @@ acknowledge(Lane *lane, int64_t seg_ack, int64_t acked, double now)
 static bool
 is_expected_ecn(const Lane *lane, Py_ssize_t size, int ecn)
 {
-    return size == HEADER || lane->expected_ecn == ANY_ECN || lane->expected_ecn == ecn;
+    return size == header_of(lane) || lane->expected_ecn == ANY_ECN || lane->expected_ecn == ecn;
 }
 
 /* Whether the segment is what was to be expected; if not, the lane is over. */

@@ -72,6 +72,9 @@ Lane_take(Lane *lane, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     if (PyMemoryView_Check(source)) {
+        if (lane->guard != NULL) {
+            Py_RETURN_FALSE; /* it comes past the guard, and does not end the lane */
+        }
         Py_buffer *datagram = PyMemoryView_GET_BUFFER(source);
         if (length < 0 || datagram->len != length + HEADER ||
             !PyBuffer_IsContiguous(datagram, 'C')) {
@@ -337,6 +340,13 @@ set_receiver(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 }
 
 static int
+set_guard(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
+{
+    Py_XSETREF(lane->guard, value == Py_None ? NULL : Py_XNewRef(value));
+    return 0;
+}
+
+static int
 set_recorder(Lane *lane, PyObject *value, void *Py_UNUSED(closure))
 {
     if (!is_given(value, "the recorder")) {
@@ -497,6 +507,7 @@ static PyGetSetDef Lane_getset[] = {
     {"buffer", (getter)get_reference, (setter)set_buffer, NULL, (void *)offsetof(Lane, buffer)},
     {"minima", (getter)get_minima, (setter)set_minima, NULL, NULL},
     {"receiver", (getter)get_reference, (setter)set_receiver, NULL, (void *)offsetof(Lane, receiver)},
+    {"guard", (getter)get_reference, (setter)set_guard, NULL, (void *)offsetof(Lane, guard)},
     {"recorder", (getter)get_reference, (setter)set_recorder, NULL, (void *)offsetof(Lane, recorder)},
     {"stake", (getter)get_reference, (setter)set_stake, NULL, (void *)offsetof(Lane, stake)},
     {"runs", (getter)get_runs, (setter)set_runs, NULL, NULL},
@@ -561,6 +572,13 @@ Lane_traverse(Lane *lane, visitproc visit, void *arg)
     Py_VISIT(lane->autotune);
     Py_VISIT(lane->ring);
     Py_VISIT(lane->lent.buffer);
+    Py_VISIT(lane->guard);
+    Py_VISIT(lane->signer);
+    for (size_t i = 0; i < sizeof lane->begun / sizeof *lane->begun; i++) {
+        Py_VISIT(lane->begun[i].signature);
+        Py_VISIT(lane->begun[i].inner);
+        Py_VISIT(lane->begun[i].outer);
+    }
     for (size_t i = 0; i < lane->chunk_count; i++) {
         Py_VISIT(chunk_at(lane, i)->owner);
     }
@@ -586,6 +604,11 @@ Lane_clear(Lane *lane)
     Py_CLEAR(lane->autotune);
     Py_CLEAR(lane->ring);
     Py_CLEAR(lane->lent.buffer);
+    Py_CLEAR(lane->guard);
+    Py_CLEAR(lane->signer);
+    for (size_t i = 0; i < sizeof lane->begun / sizeof *lane->begun; i++) {
+        forget_begun(&lane->begun[i]);
+    }
     forget_all(lane);
     lane->end = lane->snd_nxt; /* nothing is left to be sent */
     lane->train.seq = lane->train.right;

@@ -148,6 +148,13 @@ class Config:
     user_timeout: float | None = 300.0
     """R2: seconds without progress, 0.001 at least, after which a connection dies (RFC 9293 §3.8.3,
     MUST-20), None for never.  ``TCP_USER_TIMEOUT`` changes it later."""
+    unreachable: int | None = None
+    """How many times in a row, 1 to 255, the peer's host may answer what is in flight with ICMP's
+    "port unreachable", at least a round trip and ``min_rto`` apart and without a segment of the
+    peer between them, until the connection ends with :class:`ConnectionResetError`; None for any
+    number, as RFC 5461 and RFC 5927 want it, since such a message can be forged and the peer may
+    come back.  A process that was killed is noticed within seconds by this.  Connections with keys
+    never heed it; nor do sockets other than Linux's, which do not tell what was refused."""
     keepalive: bool | float = False
     """Whether an idle connection is probed (RFC 9293 §3.8.4, MUST-25: off by default).  A number of
     seconds, 0.001 at least, stands for both ``keepalive_idle`` and ``keepalive_interval``, and 25
@@ -225,6 +232,13 @@ class Config:
     is one, ``"python"`` the one in Python, ``"off"`` the procedures of the RFCs alone.  Nothing but
     the speed differs."""
 
+    # -- who may look on -------------------------------------------------------------------------
+
+    visible: bool = False
+    """Whether ``rudp ss`` and ``rudp top`` of the same user see the connections of this program:
+    all of the event loop, by a Unix socket that only its user can open.  The environment variable
+    RUDP_VISIBLE, 1 or 0, goes before it."""
+
     # -- when something goes wrong ---------------------------------------------------------------
 
     flight_recorder: int = 64
@@ -243,6 +257,7 @@ class Config:
         _whole("syn_retries", self.syn_retries, 0, 32)
         _between("connect_timeout", self.connect_timeout, R2_FLOOR, float("inf"), optional=True)
         _between("user_timeout", self.user_timeout, R2_FLOOR, float("inf"), optional=True)
+        _whole("unreachable", self.unreachable, 1, 255, optional=True)
         if not isinstance(self.keepalive, bool):
             _between("keepalive", self.keepalive, R2_FLOOR, float("inf"))
         _between("keepalive_idle", self.keepalive_idle, R2_FLOOR, float("inf"))

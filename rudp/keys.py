@@ -79,7 +79,7 @@ class MasterKey:
         if self.algorithm not in get_args(Algorithm):
             names = ", ".join(repr(name) for name in get_args(Algorithm))
             raise ValueError(f"algorithm must be one of {names}, not {self.algorithm!r}")
-        if self.algorithm == "AES-128-CMAC-96":
+        if not self.is_hmac:
             begin_cmac(bytes(16))
         if self.network is not None:
             _network(self.network)
@@ -103,9 +103,14 @@ class MasterKey:
         """Return whether the segments of *host*, an address, are to be signed with this key."""
         return self.network is None or _contains(_network(self.network), host)
 
+    @property
+    def is_hmac(self) -> bool:
+        """Whether the algorithm is made of a hash."""
+        return self.algorithm != "AES-128-CMAC-96"
+
     def traffic_mac(self, context: bytes) -> Mac:
         """Return the MAC of one direction of one connection, which *context* names."""
-        if self.algorithm == "AES-128-CMAC-96":
+        if not self.is_hmac:
             return Cmac(self.secret, context)
         digest, octets = ("sha1", 20) if self.algorithm == "HMAC-SHA-1-96" else ("sha256", 32)
         return traffic_hmac(digest, octets, self.secret, context)

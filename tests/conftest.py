@@ -15,6 +15,7 @@ them in this process, where single files are anyway.  SIGTERM ends a run as Ctrl
 """
 
 import asyncio
+import asyncio.constants
 import gc
 import os
 import signal
@@ -30,6 +31,9 @@ from rudp import build
 from rudp.core.life.steady import LANES
 
 os.environ["COLUMNS"] = "120"  # whatever terminal the tests are run in
+
+# Of debug mode its checks are wanted; where each handle was made took a third of the tests' time.
+asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

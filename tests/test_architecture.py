@@ -22,10 +22,11 @@ from rudp.core.watch.stats import EndpointStats
 ROOT = Path(__file__).resolve().parent.parent
 
 TABLE = """\
-__main__ → cli → labs → testing
-rudp
+__main__ → cli → playground → labs → testing
+rudp | metrics
 aio.program → aio.carrier → aio.rule · aio.standing | nat
-aio.streams → aio.connect · aio.server · aio.delivery → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news
+aio.streams → aio.connect · aio.server · aio.delivery · aio.visible → aio.transport · aio.registry · aio.tls · aio.options → aio.endpoint · aio.sockets · aio.resolve · aio.flow · aio.race · aio.watch → aio.kinds · aio.lastack · aio.news · aio.aside → aio.book
+live
 udp.linux · udp.selector → udp.own · udp.portable → udp.port · udp.fields · udp.linkmtu | sim | bridge | trace
 build
 core.demux
@@ -40,7 +41,8 @@ core.terms
 """  # noqa: E501 - a row of the table is a line
 
 KNOWS = {
-    "cli": {"rudp", "labs", "sim", "bridge", "trace"},
+    "cli": {"rudp", "metrics", "live", "playground", "labs", "sim", "bridge", "trace"},
+    "playground": {"rudp", "labs", "testing", "sim", "trace", "config"},
     "labs": {"testing", "sim", "trace", "config", "core"},
     "testing": {"rudp", "sim", "trace", "core.segment", "core.watch"},
     "rudp": {
@@ -54,6 +56,7 @@ KNOWS = {
         "core.watch",
     },
     "udp": {"_lane", "config", "core.segment"},
+    "live": {"udp.own", "core.life", "core.segment", "core.watch"},
     "sim": {"config", "core.demux", "core.life", "core.segment", "core.terms", "core.watch"},
     "trace": {"config", "core.segment", "core.terms", "core.watch"},
     "bridge": {"core.segment"},
@@ -70,9 +73,10 @@ ALLOWED_OF = {"os": {"strerror"}, "random": {"Random"}, "time": {"get_clock_info
 """Of these modules the core uses nothing but these names."""
 
 EXTRAS = {
-    "cli": {"rich", "uvloop"},
+    "cli": {"matplotlib", "prometheus_client", "rich", "uvloop"},
     "aio": {"uvloop"},
     "keys": {"cryptography"},
+    "metrics": {"opentelemetry", "prometheus_client"},
     "labs": {"hypothesis"},
     "testing": {"hypothesis", "pytest"},
 }

@@ -18,6 +18,7 @@ import rudp.testing
 import rudp.trace
 from rudp import cli
 from rudp.core.terms.state import MOVES, Cause, State
+from rudp.labs.catalogue import LABS
 from tests import docs
 
 bash = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
@@ -172,6 +173,52 @@ def test_the_runner_notices_what_goes_wrong() -> None:
     assert docs.rewritten(wrong) == wrong.replace("2", "1")
     with pytest.raises(ZeroDivisionError):
         docs.run_program(docs.program("```python\nawait asyncio.sleep(1 / 0)\n```\n"), "page")
+
+
+CHAPTERS = sorted((docs.ROOT / "docs" / "learn").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.stem)
+def test_a_chapter_has_its_run_three_questions_a_drill_and_a_lab(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers are found by running; none of the wrong ones is right."""
+    monkeypatch.syspath_prepend(str(docs.ROOT / "docs" / "extensions"))
+    quiz = importlib.import_module("quiz")
+    text = page.read_text(encoding="utf-8")
+    assert "\n```{live-run} " in text
+    assert "<!-- run: rudp drill " in text
+    for name in (labs := re.findall("`rudp lab start (\\w+)`", text)):
+        assert name in LABS
+    assert labs
+    (asked,) = (block for block in docs.blocks(text) if block.language == "{questions}")
+    questions = quiz.parse(asked.text)
+    assert len(questions) == 3
+    for question in questions:
+        right = question.answer()
+        assert re.fullmatch(r"[\w (),²-]+", right), question
+        assert right not in question.wrong
+        assert len(set(question.choices(right))) == len(question.wrong) + 1
+
+
+def test_the_answer_to_a_question_is_that_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(docs.ROOT / "docs" / "extensions"))
+    quiz = importlib.import_module("quiz")
+    text = """
+    How many are sent again?
+    $ rudp demo loss{}
+    = sum(each.again for each in client.sent)
+    - 7
+    - none at all
+    Why so?
+    """
+    answers = [
+        quiz.parse(text.format(faults))[0].answer()
+        for faults in ("", " --drop none", " --drop c:data:1 --drop c:data:5")
+    ]
+    assert answers == ["1", "0", "2"]
+    with pytest.raises(ValueError, match="lacks something"):
+        quiz.parse(text.replace("- none at all", ""))
 
 
 def test_the_state_diagram_has_every_arrow(monkeypatch: pytest.MonkeyPatch) -> None:

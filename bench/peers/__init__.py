@@ -40,6 +40,9 @@ class Kind:
 KEYS: Final = (rudp.MasterKey(secret=b"everybody in the bench has it"),)
 """What segments are signed with where they are."""
 
+STILL: Final = (dataclasses.replace(KEYS[0], addresses="real"),)
+"""The same in a form that ties connections to their addresses."""
+
 PEERS: Final = {
     "tcp": Kind("tcp"),
     "tcp-fresh": Kind("tcp", loops=("asyncio",), environment=memory.FRESH),
@@ -47,6 +50,7 @@ PEERS: Final = {
     "rudp-compiled": Kind("rudp", folder=compiled.FOLDER),
     "rudp-off": Kind("rudp", options={"lane": "off"}),
     "rudp-key": Kind("rudp", share=0.5, options={"keys": KEYS}),
+    "rudp-key-still": Kind("rudp", share=0.5, options={"keys": STILL}),
     "rudp-selector": Kind("rudp", share=0.5, options={"datagram_io": "selector"}),
     "rudp-portable": Kind("rudp", share=0.25, options={"datagram_io": "portable"}),
     "aioquic": Kind("aioquic", needs="aioquic", share=1 / 16, loops=("asyncio",)),

@@ -6,15 +6,25 @@ from typing import Final
 
 from bench.client import Client
 from bench.peers import PEERS
-from bench.workloads import bulk, closing, echo, fanin, idle, opening, pingpong, scale
+from bench.workloads import (
+    bulk,
+    closing,
+    echo,
+    fanin,
+    idle,
+    moving,
+    opening,
+    pingpong,
+    scale,
+)
 
 MIB: Final = 1 << 20
 
 ELSEWHERE: Final = ("rudp-selector", "rudp-portable")
 """The ways to sockets that other systems than Linux get."""
 
-KEYED: Final = ("rudp-off", "rudp-key")
-"""Without lanes: no keys, and segments that are signed."""
+KEYED: Final = ("rudp-off", "rudp-key", "rudp-key-still")
+"""No keys and no lanes; segments that are signed, also of connections that cannot move."""
 
 ALL: Final = tuple(name for name in PEERS if name not in (*ELSEWHERE, *KEYED, "tcp-fresh"))
 SMALL: Final = ("tcp-fresh", *ALL)  # a bulk transfer teaches malloc to keep blocks by itself
@@ -111,6 +121,16 @@ WORKLOADS: Final = {
         unit="exchanges",
         one_core=True,
         peers=("tcp-fresh", "rudp", *KEYED),
+    ),
+    "moves": Workload(
+        about="the client takes another socket, and exchanges 64 octets from there",
+        measure=moving.measure,
+        service="echo",
+        figures=moving.FIGURES,
+        amount=400,
+        quick=5,
+        unit="moves",
+        peers=("rudp-key",),
     ),
     "pingpong": Workload(
         about="64 octets there and back, both ends on one core",

@@ -5,9 +5,7 @@ is made when the site is built.  A browser loads it when it comes into view, and
 style, which all of them have in common, once.
 """
 
-import contextlib
 import html
-import io
 import re
 import shlex
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import Any, ClassVar, Final
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from quiz import recording
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from rudp.cli import main
 from rudp.cli.demo.scenarios import SCENARIOS
-from rudp.trace import Recording, report
+from rudp.trace import report
 
 FOLDER: Final = "_static/runs"
 """Where the pages of runs are in the site."""
@@ -28,15 +26,9 @@ FOLDER: Final = "_static/runs"
 
 def page(arguments: str) -> str:
     """Return the page of ``rudp demo ARGUMENTS``."""
-    words = shlex.split(arguments)
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
-        status = main(["demo", *words, "--json"])
-    if status:
-        raise ValueError(f"rudp demo {arguments} ends with status {status}")
-    recording = Recording.parse(told.getvalue().splitlines())
-    title = f"{words[0]}: {SCENARIOS[words[0]].title}"
-    return report.report(recording, title=title, shared=".")
+    scenario = SCENARIOS[shlex.split(arguments)[0]]
+    title = f"{scenario.name}: {scenario.title}"
+    return report.report(recording(arguments), title=title, shared=".")
 
 
 class LiveRun(SphinxDirective):

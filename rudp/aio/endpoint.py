@@ -17,14 +17,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from rudp.aio.aside import PeerPorts
+from rudp.aio.book import Book
 from rudp.aio.lastack import LAST_ACK_GRACE, LastAcks
-from rudp.aio.news import Figures, logger, tell_end
+from rudp.aio.news import Figures, say_lost, tell_end
 from rudp.config import Config
 from rudp.core.demux.listener import Listener
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
 from rudp.core.life.fastopen import Visits
-from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.terms.bounds import CLOCK_TICK
 from rudp.core.terms.counters import Count
@@ -131,6 +132,7 @@ class Endpoint:
     UDP port; *chance* draws TCP ports.  *connected*: the one peer of a connected socket, or None.
     *on_empty* is called once, when nothing is left and the socket is closed; *reopen* makes another
     port to the same peer, from an address or any; None if nobody does.  *visits*: known servers.
+    ``aside``: its address is for others to listen at.
     """
 
     def __init__(
@@ -149,8 +151,8 @@ class Endpoint:
         self.loop = loop
         self.last_acks = LastAcks(loop)
         self.connected = connected
-        self.closed = False
-        self.lent = False
+        self.closed = self.lent = self.aside = self._blocked = False
+        self.book: Book | None = None  # what ends is entered there
         self._real = real
         self._table = ConnectionTable(
             config,
@@ -173,7 +175,6 @@ class Endpoint:
         self._flushing: asyncio.Handle | None = None
         self._delivering = False  # what was received: whether to flush is seen at its end
         self._leaving: asyncio.Future[None] | None = None
-        self._blocked = False
         self._alarm: asyncio.TimerHandle | None = None
         self.alarm_at = OFF
         self._capacity = 0  # octets that the socket holds until they are read, and
@@ -211,6 +212,21 @@ class Endpoint:
         if former is not None:
             self._former.append(former)
             self.loop.call_later(LATE, self._close_former, former)
+        self.wake()
+
+    async def step_aside(self, make: Callable[[Path], Awaitable[Port]]) -> None:
+        """Leave the address to others, and keep the peers: *make* a port for each.
+
+        Raises :class:`OSError`, and then all is as it was.
+        """
+        ports = await PeerPorts.open(self.sockname, lambda: self._table.paths, make)
+        former, self.aside = self._port, True
+        self._table.stood_still(0.0)  # none is served at the socket any more
+        self._table.surroundings.usher = None
+        self.attach(ports)
+        self._blocked = False
+        if former is not None:
+            former.close()
         self.wake()
 
     def _may_move(self) -> bool:
@@ -379,10 +395,10 @@ class Endpoint:
         """Forget the sink of *connection*; what remains of it is the table's."""
         sink = self._sinks.pop(connection, None)
         if sink is not None:
-            tell_end(connection, self.loop.time())
+            tell_end(connection, self.loop.time(), self.book)
         if self._leaving is not None and sink is not None:
             if sink.is_closing() and not connection.fin_acked and connection.error is not None:
-                _say_lost(connection)  # who has closed may not be there to hear of it
+                say_lost(connection)  # who has closed may not be there to hear of it
             self._note_left()
         if not (self._sinks or self._claimed):
             self.wake()  # and close, before anybody hears of it who may want the address
@@ -656,12 +672,12 @@ class Endpoint:
         if sink is None:
             return
         if sink.is_closing():
-            _say_lost(connection)
+            say_lost(connection)
         if not connection.has_left:  # else it may have all, and a reset would take it away
             connection.abort(self.loop.time())
             self.touch(connection)
         del self._sinks[connection]
-        tell_end(connection, self.loop.time())
+        tell_end(connection, self.loop.time(), self.book)
         self._note_left()
 
     def shut_down(self) -> None:
@@ -729,22 +745,3 @@ def cannot_bind(number: int, local: Address) -> OSError:
     """Return the error that address *local* cannot be had, for reason *number*; asyncio's words."""
     why = os.strerror(number).lower()
     return OSError(number, f"error while attempting to bind on address {local!r}: {why}")
-
-
-def _say_lost(connection: Connection) -> None:
-    """The program ends, and nobody else will hear that not all of *connection* has arrived.
-
-    Where only the acknowledgement of our end is missing, nothing is lost to a peer that has ended
-    too, nor to a user who aborts.
-    """
-    name = name_of(connection.path[0])
-    octets = connection.undelivered_octets
-    if octets:
-        logger.error(
-            "%s has not acknowledged the last %d octet%s of a stream that was closed, nor its end",
-            name,
-            octets,
-            "s"[: octets != 1],
-        )
-    elif not (connection.fin_received or connection.was_let_go):
-        logger.error("%s has not acknowledged the end of a stream that was closed", name)

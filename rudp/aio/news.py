@@ -7,6 +7,7 @@ listen at that level pays for a question each time.
 import logging
 from typing import Final
 
+from rudp.aio.book import Book
 from rudp.core.life.connection import Connection
 from rudp.core.segment.addresses import name_of
 from rudp.core.terms.state import State
@@ -32,18 +33,22 @@ class Figures(dict[str, int]):
         )
 
 
-def tell_open(connection: Connection) -> None:
-    """Log that *connection* is open."""
+def tell_open(connection: Connection, book: Book | None) -> None:
+    """Log that *connection* is open, and enter it in *book*."""
+    if book is not None:
+        book.opened(connection)
     if logger.isEnabledFor(logging.INFO):
         opening = sum(connection.info().state_times.values())
         logger.info("%s: open, after %s", _name(connection), seconds(opening))
 
 
-def tell_end(connection: Connection, now: float) -> None:
-    """Log that *connection* has ended, if it ever was open.
+def tell_end(connection: Connection, now: float, book: Book | None) -> None:
+    """Log that *connection* has ended, if it ever was open, and enter it in *book*.
 
     The side that waits in TIME-WAIT has nothing to tell after that, so this is its end, too.
     """
+    if book is not None:
+        book.ended(connection)
     if not logger.isEnabledFor(logging.INFO):
         return
     info = connection.info()
@@ -68,3 +73,22 @@ def _name(connection: Connection) -> str:
     peer, _ = connection.path
     ports = connection.ports
     return f"port {ports >> 16} to {name_of((peer[0], ports & 0xFFFF))}"
+
+
+def say_lost(connection: Connection) -> None:
+    """The program ends, and nobody else will hear that not all of *connection* has arrived.
+
+    Where only the acknowledgement of our end is missing, nothing is lost to a peer that has ended
+    too, nor to a user who aborts.
+    """
+    name = name_of(connection.path[0])
+    octets = connection.undelivered_octets
+    if octets:
+        logger.error(
+            "%s has not acknowledged the last %d octet%s of a stream that was closed, nor its end",
+            name,
+            octets,
+            "s"[: octets != 1],
+        )
+    elif not (connection.fin_received or connection.was_let_go):
+        logger.error("%s has not acknowledged the end of a stream that was closed", name)

@@ -16,18 +16,25 @@ import socket
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from rudp.aio.aside import Told
+from rudp.aio.book import Book
 from rudp.aio.endpoint import Endpoint, cannot_bind
 from rudp.aio.kinds import has_real_network, watches_descriptors
+from rudp.aio.news import logger
 from rudp.aio.watch import last_words
 from rudp.config import Config, DatagramIo
 from rudp.core.life.fastopen import Visits
 from rudp.core.segment.addresses import is_ipv6
-from rudp.core.segment.transmit import Address
+from rudp.core.segment.transmit import Address, Path
 from rudp.udp.own import QuietSocket
 from rudp.udp.port import Port, Receiver, ask_for_buffers, lend_address
 from rudp.udp.portable import PortablePort
+
+if TYPE_CHECKING:
+    from rudp.live.door import Door
+    from rudp.live.record import Source
 
 _ATTRIBUTE = "_rudp_registry"
 
@@ -44,6 +51,10 @@ from the same ports only if both have gone on from the last, be it another socke
 _registries: "weakref.WeakSet[Registry]" = weakref.WeakSet()
 
 
+_keeping = False
+"""Whether somebody wants the books kept."""
+
+
 def _abandon_all() -> None:
     for registry in list(_registries):
         registry.abandon()
@@ -51,6 +62,23 @@ def _abandon_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_all)
+
+
+def keep_books() -> None:
+    """Let every loop write down what ends, from now on (:mod:`rudp.aio.book`)."""
+    global _keeping
+    _keeping = True
+    for registry in registries():
+        registry.keep_book()
+
+
+def registries() -> "list[Registry]":
+    """Return those of all loops of this process; any thread may ask."""
+    while True:
+        try:
+            return list(_registries)
+        except RuntimeError:  # another thread has just made one
+            continue
 
 
 def registry_of(loop: asyncio.AbstractEventLoop) -> "Registry":
@@ -83,7 +111,7 @@ class Registry:
     """The endpoints of one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._real = has_real_network(loop)
         self._watches = self._real and watches_descriptors(loop)
         # A loop that plays a seed over again brings its own chance; a real one has the system's.
@@ -101,6 +129,8 @@ class Registry:
         self._visits = Visits()  # of all endpoints: a server's cookies are for the host
         self._keeper: AsyncGenerator[None, None] | None = None
         self._portable: weakref.WeakSet[PortablePort] = weakref.WeakSet()
+        self._door: Door | None = None
+        self.book = Book() if _keeping else None
         _registries.add(self)
         # One that knows when nothing will happen any more asks what happened last.
         asked = getattr(loop, "last_words", None)
@@ -164,7 +194,7 @@ class Registry:
         """
         key = local, self._datagram_io(config)
         endpoint = self._servers.get(key)
-        if endpoint is None or endpoint.closed or not local[1]:
+        if endpoint is None or endpoint.closed or endpoint.aside or not local[1]:
             endpoint = await self._open(
                 Endpoint,
                 config,
@@ -181,11 +211,34 @@ class Registry:
         endpoint.claim(port or int(endpoint.sockname[1]), shares=reuse_port)
         return endpoint
 
+    async def step_aside(self, endpoint: Endpoint, config: Config) -> None:
+        """Leave the address of *endpoint* to others that share it; see :mod:`rudp.aio.aside`."""
+        if not self._real or endpoint.aside:
+            return
+        way, family = self._datagram_io(config), endpoint.socket.family
+        host, port, *rest = endpoint.sockname
+
+        async def make(path: Path) -> Port:
+            peer, local = path
+            sock = _make_socket(
+                family, (local or host, port, *rest), peer, reuse_address=False, reuse_port=True
+            )
+            return await self._open_port(way, family, None, Told(endpoint, local), None, sock)
+
+        await endpoint.step_aside(make)
+
     def abandon(self) -> None:
         """In a process that was forked: all endpoints that have a socket are the parent's."""
+        if self._door is not None:
+            self._door.abandon()
+            self._door = None
         for endpoint in list(self._endpoints):
             if endpoint.socket is not None:
                 endpoint.abandon()
+
+    def sources(self) -> "list[Source]":
+        """Return the endpoints for who wants to see their connections, by address."""
+        return sorted(self._endpoints, key=lambda each: repr(each.sockname))
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -200,7 +253,7 @@ class Registry:
         if not self._watches:
             raise RuntimeError(
                 f"datagram_io={asked!r} needs a loop that watches sockets (add_reader), which "
-                f"{self._loop!r} is not known to do"
+                f"{self.loop!r} is not known to do"
             )
         if asked == "linux" and sys.platform != "linux":
             raise RuntimeError("datagram_io='linux' needs Linux")
@@ -223,7 +276,7 @@ class Registry:
         """Make an endpoint of *kind* and its socket."""
         way = self._datagram_io(config)
         await self._keep()
-        loop = self._loop
+        loop = self.loop
         endpoint = kind(
             loop,
             config,
@@ -243,14 +296,29 @@ class Registry:
             await self._open_port(way, family, remote, endpoint, local, sock, reuse_port)
         )
         self._endpoints.add(endpoint)
+        endpoint.book = self.book
+        if self._door is None and _is_visible(config):
+            self._open_door()
         return endpoint
+
+    def _open_door(self) -> None:
+        """Let others of this user see the connections, if the system has a way."""
+        if not self._watches:
+            return
+        from rudp.live.door import Door  # for who is visible alone
+
+        try:
+            self._door = Door(self.loop, self.sources)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            logger.warning("rudp ss will not see this program: %s%s", where, error.strerror)
 
     async def _open_port(
         self,
         way: DatagramIo,
         family: int,
         remote: Address | None,
-        endpoint: Endpoint,
+        endpoint: Receiver,
         local: Address | None,
         sock: socket.socket | None = None,
         reuse_port: bool = False,
@@ -263,11 +331,11 @@ class Registry:
                 ask_for_buffers(sock)  # the others do so by themselves
             return await self._open_portable(endpoint, sock, family, local, remote, reuse_port)
         assert sock is not None
-        return _port_kind(way)(self._loop, _own(sock), endpoint, remote)
+        return _port_kind(way)(self.loop, _own(sock), endpoint, remote)
 
     async def _open_portable(
         self,
-        endpoint: Endpoint,
+        endpoint: Receiver,
         sock: socket.socket | None,
         family: int,
         local: Address | None,
@@ -288,7 +356,7 @@ class Registry:
             if reuse_port:
                 options["reuse_port"] = True
         try:
-            await self._loop.create_datagram_endpoint(lambda: port, **options)
+            await self.loop.create_datagram_endpoint(lambda: port, **options)
         except BaseException:
             port.close()
             if sock is not None:
@@ -298,12 +366,26 @@ class Registry:
 
     def _last_words(self) -> Iterator[str]:
         """Yield lines about what each connection did last."""
-        now = self._loop.time()
-        for endpoint in sorted(self._endpoints, key=lambda each: repr(each.sockname)):
+        now = self.loop.time()
+        for endpoint in self.sources():
             for connection in endpoint.connections:
                 yield from last_words(connection, endpoint.sockname, now)
 
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """All that are open."""
+        return list(self._endpoints)
+
+    def keep_book(self) -> None:
+        """Write down what ends, from now on."""
+        if self.book is None:
+            self.book = Book()
+            for endpoint in self.endpoints:
+                endpoint.book = self.book
+
     def _forget(self, endpoint: Endpoint) -> None:
+        if self.book is not None:
+            self.book.left(endpoint.sockname, endpoint.connected is None, endpoint.stats())
         self._endpoints.discard(endpoint)
         for client in [key for key, value in self._clients.items() if value is endpoint]:
             del self._clients[client]
@@ -332,6 +414,9 @@ class Registry:
             await asyncio.sleep(0)  # the loop's own transports close one turn later
 
     def _shut_down(self) -> None:
+        if self._door is not None:
+            self._door.close()
+            self._door = None
         for endpoint in list(self._endpoints):
             endpoint.shut_down()
 
@@ -340,7 +425,7 @@ class Registry:
 
         Nothing tells of it, so this takes its place; the sockets are closed before the loop is.
         """
-        loop = self._loop
+        loop = self.loop
         close = loop.close
 
         def close_sockets_too() -> None:
@@ -353,6 +438,12 @@ class Registry:
             close()
 
         loop.close = close_sockets_too  # type: ignore[method-assign]
+
+
+def _is_visible(config: Config) -> bool:
+    """Return whether others are to see the connections: the environment goes before *config*."""
+    asked = os.environ.get("RUDP_VISIBLE", "")
+    return config.visible if asked not in ("0", "1") else asked == "1"
 
 
 def _own(sock: socket.socket) -> socket.socket:

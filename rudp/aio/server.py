@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import functools
 import socket
+import sys
 from asyncio import trsock
 from collections.abc import Callable, Iterable, Sequence
 from ssl import SSLContext
@@ -166,6 +167,32 @@ class Server(asyncio.AbstractServer):
         self._start()
         await asyncio.sleep(0)
 
+    def stop_serving(self) -> None:
+        """Accept no more until :meth:`start_serving`, and keep the address.  Idempotent.
+
+        Who asks for a connection gets no answer, and asks again, after a second at first: whoever
+        listens at the address then is there for him, this server or one that follows.  After
+        :meth:`close` he would be refused.
+        """
+        self._serving = False
+        for _, listener in self._listeners:
+            listener.pausing = True
+
+    async def step_aside(self) -> None:
+        """Accept no more, and leave the address to others that share it (*reuse_port*).
+
+        The connections go on, each peer having a socket of its own here; who asks for a connection
+        from where a peer is gets no answer until this server's are gone, as with
+        :meth:`stop_serving`.  There is no way back.  Raises :class:`OSError`, with EOPNOTSUPP on
+        systems other than Linux and if the address is not shared.
+        """
+        if not (self._shares and sys.platform == "linux"):
+            raise OSError(errno.EOPNOTSUPP, "only a port that is shared, on Linux, can be left")
+        self.stop_serving()
+        registry = registry_of(self._loop)
+        for endpoint in self._endpoints:
+            await registry.step_aside(endpoint, self._config)
+
     def _port_on(self, endpoint: Endpoint) -> int:
         return self._inner_port or int(endpoint.sockname[1])
 
@@ -175,6 +202,10 @@ class Server(asyncio.AbstractServer):
         if self._serving:
             return
         self._serving = True
+        for _, listener in self._listeners:
+            listener.pausing = False
+        if self._listeners:
+            return
         for endpoint in self._endpoints:
             listener = endpoint.listen(
                 self._port_on(endpoint),

@@ -197,7 +197,7 @@ class Transport(WriteFlow, asyncio.Transport):
                 self._drain()
         elif events & tcb.ESTABLISHED and self._stage == _OPENING:
             self._stage = _OPENED
-            tell_open(connection)
+            tell_open(connection, self._endpoint.book)
             self._made()
         if connection.state is State.CLOSED:
             self._wind_up(connection.error)

@@ -7,37 +7,34 @@ cannot be used end with status 2, as with any argparse program, Ctrl-C with 130,
 """
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import rudp
-from rudp.cli import (
-    decode,
-    demo,
-    drill,
-    echo,
-    lab,
-    nc,
-    perf,
-    program,
-    relay,
-    rendezvous,
-    report,
-    running,
-    stdio,
-)
+from rudp.cli import running, stdio
 
-COMMANDS: Final = (
-    demo, drill, lab, decode, report, echo, nc, perf, relay, rendezvous, program
-)  # fmt: skip
+COMMANDS: Final = {
+    "demo": "demo", "drill": "drill", "lab": "lab", "playground": "playground", "decode": "decode",
+    "report": "report", "echo": "echo", "nc": "nc", "perf": "perf", "relay": "relay",
+    "rendezvous": "rendezvous", "exec": "program", "ss": "ss", "top": "top",
+}  # fmt: skip
+"""The module of each."""
 
 INTERRUPTED: Final = 130
 """The status a shell gives to a program that Ctrl-C has ended: 128 + SIGINT."""
 
 
 class Parser(argparse.ArgumentParser):
-    """One that tells if its help cannot be written, and bears it if its errors cannot."""
+    """One that tells if its help cannot be written, and bears it if its errors cannot.
+
+    An error is one line, which the usage of all options would push out of sight.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Say what cannot be used; end with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is sys.stdout:
@@ -67,8 +64,16 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser = Parser(prog="rudp", description="TCP over UDP for asyncio.")
     parser.add_argument("--version", action="version", version=rudp.build.summary())
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(subparsers)
+    for module in _needed(sys.argv[1:] if arguments is None else arguments):
+        importlib.import_module(f"rudp.cli.{module}").add(subparsers)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status
+
+
+def _needed(words: Sequence[str]) -> list[str]:
+    """Return the modules that have to be imported: one for a command, and all for help."""
+    first = words[0] if words else ""
+    if first in COMMANDS:
+        return [COMMANDS[first]]
+    return [] if first == "--version" else list(COMMANDS.values())

@@ -1,14 +1,15 @@
-"""Addresses as URLs, ``rudp://[::1]:7777`` or ``tcp://example.org:80``, and how to open them.
+"""Addresses, ``example.org:7777``, ``[::1]:7777``, ``tcp://:80``, and how to open them.
 
-The scheme says which network carries the stream: rudp, or the kernel's TCP.  Both are asyncio's
-transports and protocols, so whatever runs over one runs over the other.
+The scheme says which network carries the stream: rudp, which it is without one, or the kernel's
+TCP.  Both are asyncio's transports and protocols, so whatever runs over one runs over the other.
 """
 
 import argparse
 import asyncio
 import dataclasses
+import re
+import socket
 import ssl
-import urllib.parse
 from collections.abc import Callable
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -16,6 +17,10 @@ import rudp
 from rudp.cli import arguments
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+FORM: Final = "HOST:PORT, [IPV6]:PORT or :PORT, with or without rudp:// or tcp://"
+
+_PARTS: Final = re.compile(r"(?:([^:/]*)://)?(\[[^]]*\]|[^][]*?)(?::([^:]*))?")
 
 BACKLOG: Final = 1024
 """Connections that may be opening at once; a kernel may allow fewer."""
@@ -35,24 +40,28 @@ class Address:
 
     @classmethod
     def to_listen(cls, text: str) -> Self:
-        """Parse a URL, for argparse; the host may be left out, the port may be 0."""
-        wrong = argparse.ArgumentTypeError(
-            f"{text!r} is not an address such as rudp://127.0.0.1:7777 or tcp://[::1]:80"
-        )
-        try:
-            parts = urllib.parse.urlsplit(text)
-            port = parts.port
-        except ValueError:
-            raise wrong from None
-        extra = parts.path or parts.query or parts.fragment or "@" in parts.netloc
-        if parts.scheme not in ("rudp", "tcp") or port is None or extra:
-            raise wrong
-        host = parts.hostname and arguments.host(parts.hostname)
-        return cls(parts.scheme, host or "", port)  # type: ignore[arg-type]  # checked
+        """Parse an address, for argparse; the host may be left out, the port may be 0."""
+        found = _PARTS.fullmatch(text)
+        if found is None or "/" in found[2]:
+            raise _wrong(text, f"it should be {FORM}")
+        scheme, host, port = found[1] or "rudp", found[2], found[3]
+        if scheme not in ("rudp", "tcp"):
+            raise _wrong(text, f"{scheme}:// is neither rudp:// nor tcp://")
+        if port is None:
+            raise _wrong(text, "it has no port; it should be " + FORM)
+        if host.startswith("["):
+            host = host[1:-1].replace("%25", "%")  # so the zone of a URL is written (RFC 6874)
+            if not _is_ipv6(host):
+                raise _wrong(text, f"{host!r} is no IPv6 address")
+        elif ":" in host:
+            raise _wrong(text, "an IPv6 address needs brackets, as in [::1]:7007")
+        elif host:
+            host = arguments.host(host)
+        return cls(scheme, host, arguments.port(port))  # type: ignore[arg-type]  # checked
 
     @classmethod
     def to_connect(cls, text: str) -> Self:
-        """Parse a URL that names a host and a port, for argparse."""
+        """Parse an address that has a host and a port, for argparse."""
         address = cls.to_listen(text)
         if not address.host or not address.port:
             raise argparse.ArgumentTypeError(f"{text!r} does not say which host and port")
@@ -63,30 +72,36 @@ class Address:
         factory: Callable[[], asyncio.BaseProtocol],
         config: rudp.Config,
         context: ssl.SSLContext | None = None,
+        **options: Any,
     ) -> asyncio.Server | rudp.Server:
         """Accept connections; rudp's use *config* and, if given, TLS with *context*.
 
-        Raises :class:`OSError`.
+        *options*: ``family=`` and ``reuse_port=`` of either's ``create_server``, and ``tracer=`` of
+        rudp's.  Raises :class:`OSError`.
         """
         host = self.host or None
         if self.scheme == "tcp":
             loop = asyncio.get_running_loop()
-            return await loop.create_server(factory, host, self.port, backlog=BACKLOG)
+            return await loop.create_server(factory, host, self.port, backlog=BACKLOG, **options)
         return await rudp.create_server(
-            factory, host, self.port, backlog=BACKLOG, ssl=context, config=config
+            factory, host, self.port, backlog=BACKLOG, ssl=context, config=config, **options
         )
 
     async def connect(
-        self, factory: Callable[[], P], config: rudp.Config, **tls: Any
+        self, factory: Callable[[], P], config: rudp.Config, *, family: int = 0, **options: Any
     ) -> tuple[asyncio.Transport, P]:
-        """Open a connection; rudp's use *config* and, if given, ``ssl=`` and ``server_hostname=``.
+        """Open a connection; rudp's use *config* and, if given, other *options*, such as ``ssl=``.
+
+        *family*: of :mod:`socket`, 0 for any.
 
         Raises :class:`OSError`.
         """
         if self.scheme == "tcp":
             loop = asyncio.get_running_loop()
-            return await loop.create_connection(factory, self.host, self.port)
-        return await rudp.create_connection(factory, self.host, self.port, config=config, **tls)
+            return await loop.create_connection(factory, self.host, self.port, family=family)
+        return await rudp.create_connection(
+            factory, self.host, self.port, family=family, config=config, **options
+        )
 
 
 def addresses(scheme: Literal["rudp", "tcp"], server: Any) -> list[str]:
@@ -98,3 +113,16 @@ def name(scheme: Literal["rudp", "tcp"], transport: asyncio.BaseTransport) -> st
     """Return the peer of *transport*."""
     peer = transport.get_extra_info("peername") or ("?", 0)
     return str(Address(scheme, *peer[:2]))
+
+
+def _wrong(text: str, why: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"{text!r} is not an address: {why}")
+
+
+def _is_ipv6(host: str) -> bool:
+    bare, _, zone = host.partition("%")
+    try:
+        socket.inet_pton(socket.AF_INET6, bare)
+    except (OSError, ValueError):
+        return False
+    return bool(zone) or "%" not in host

@@ -23,6 +23,11 @@ DURATION_MAX: Final = 86_400.0
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:I?B)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
+RATE_MAX: Final = 1e13
+
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)", re.IGNORECASE)
+_THOUSANDS: Final = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
 _TIMES: Final = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -36,6 +41,17 @@ def size(text: str) -> int:
     if octets > SIZE_MAX:
         raise argparse.ArgumentTypeError(f"{text} is more than 1T")
     return int(octets)
+
+
+def rate(text: str) -> float:
+    """Return bits per second: ``500k``, ``10M``, ``1.5G``; here they are powers of 1000."""
+    found = _RATE.fullmatch(text.strip())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 500k, 10M or 1G")
+    bits = float(found[1]) * _THOUSANDS[found[2].upper()]
+    if not 1 <= bits <= RATE_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 10T bits per second")
+    return bits
 
 
 def share(text: str) -> float:
@@ -70,10 +86,19 @@ def duration(text: str) -> float:
     return value
 
 
+def grace(text: str) -> float:
+    """Return a time in seconds as :func:`duration` does, or 0 for none."""
+    return 0.0 if text.strip() == "0" else duration(text)
+
+
 def port(text: str) -> int:
     """Return a port to connect to or to listen on; 0 lets the system choose."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+    if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
+    if len(text) > 5 or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(
+            f"port {text} is out of range: it is not within 0 to 65535"
+        )
     return int(text)
 
 
@@ -83,7 +108,7 @@ def host(text: str) -> str:
         encoded = text.encode("idna")
     except UnicodeError:
         encoded = b""
-    if not encoded or b"\0" in encoded:
+    if not encoded or b"\0" in encoded or b"/" in encoded:
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a host")
     return text
 

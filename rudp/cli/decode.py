@@ -47,6 +47,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         default="client",
         help="where the capture was made, if it does not say (default: client)",
     )
+    parser.add_argument("--html", metavar="FILE", help="write a report, one page for a browser")
     views.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 

@@ -8,8 +8,9 @@ import asyncio
 import functools
 from typing import Final, cast
 
-from rudp.cli import address, output, running, settings
+from rudp.cli import address, output, recording, running, service, settings
 from rudp.cli.address import Address
+from rudp.cli.service import Listening
 from rudp.cli.splice import reset
 from rudp.trace.words import octets
 
@@ -27,13 +28,15 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "listen",
         nargs="?",
-        type=Address.to_listen,
+        type=service.to_listen,
         default=Address("rudp", "127.0.0.1", 7007),
         metavar="LISTEN",
-        help="rudp://HOST:PORT or tcp://HOST:PORT (default: rudp://127.0.0.1:7007)",
+        help=f"{address.FORM}, or the word systemd (default: rudp://127.0.0.1:7007)",
     )
+    service.add_options(parser)
     settings.add_options(parser, connects=False)
     settings.add_tls_options(parser)
+    recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
@@ -46,18 +49,32 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
     async def main() -> int:
         echoes = Echoes(options.listen, say)
-        server = await options.listen.listen(echoes.accept, settings.config(options), context)
+        listening = await Listening.on(
+            options.listen,
+            echoes.accept,
+            settings.config(options),
+            context,
+            reuse_port=options.reuse_port,
+            **record.watching("server"),
+        )
         try:
-            for where in address.addresses(options.listen.scheme, server):
+            for where in listening.addresses:
                 say.line(f"listening on {where}")
                 say.event("listening", address=where)
+            service.notify("READY=1")
             await asyncio.get_running_loop().create_future()  # until a signal
             raise AssertionError("nobody sets its result")
+        except asyncio.CancelledError as ended:
+            if service.wants_grace(ended):
+                await service.drain(listening, options.grace, lambda: not echoes.open)
+            raise
         finally:
-            server.close()
+            listening.close()
             echoes.end()
 
-    return running.run(parser, options, main, serves=True)
+    with recording.Recording(parser, options, ["server"] if is_rudp else []) as record:
+        status = running.run(parser, options, main, serves=True)
+    return record.status(status)
 
 
 class Echoes:

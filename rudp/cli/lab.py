@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import webbrowser
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,10 +58,16 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     check.add_argument(
         "--html",
         metavar="PAGE",
-        help="when a connection breaks write a page that compares it with the reference's",
+        help="when a connection breaks write a page that compares it with the reference's, and "
+        "opens at the step where they begin to differ",
+    )
+    check.add_argument(
+        "--open",
+        action="store_true",
+        help="show that page in the browser (FILE with the suffix .html, unless --html names one)",
     )
     _with_json(check)
-    check.set_defaults(run=run_check)
+    check.set_defaults(run=functools.partial(run_check, check))
 
 
 def _with_name(parser: argparse.ArgumentParser) -> None:
@@ -103,14 +110,25 @@ def run_start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
     return 0
 
 
-def run_check(options: argparse.Namespace) -> int:
+def run_check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Check a file; return 0 if all went well, 1 if not."""
     say = output.make(as_json=options.json)
+    if options.open and options.html is None:
+        options.html = str(Path(options.file).with_suffix(".html"))
+    if options.html is not None and Path(options.html).resolve() == Path(options.file).resolve():
+        parser.error(f"{options.file} would be written over")
     told, timed_out = _check(options)
     latest = told[-1] if told else {}
     if latest.get("event") == "verdict":
         say.event("verdict", **{name: each for name, each in latest.items() if name != "event"})
-        return _tell(say, latest)
+        status = _tell(say, latest)
+        if (
+            options.open
+            and latest["page"]
+            and not webbrowser.open(Path(latest["page"]).resolve().as_uri())
+        ):
+            stdio.complain(f"rudp lab check: no browser was found to open {latest['page']} with")
+        return status
     if timed_out:
         doing = f" ({latest['what']})" if "what" in latest else ""
         why = f"it has not come to an end after {options.timeout:g} s{doing}"
@@ -171,5 +189,5 @@ def _tell(say: output.Output, verdict: dict[str, Any]) -> int:
     if verdict["where"]:
         say.line(f"\n{verdict['where']}")
     if verdict["page"]:
-        say.line(f"\n{verdict['page']} written")
+        say.line(f"\n{verdict['page']} written; it opens where the two differ")
     return int(bool(verdict["problem"]) or verdict["grade"] < 100)

@@ -2,9 +2,6 @@
 
 The end of the input is sent as FIN, and what the peer still has to say is read to its end.  So
 ``rudp nc`` carries files and directories like the netcats of TCP, and is a ProxyCommand for ssh.
-
-TLS streams have no half-close here: the end of the input cannot be told without closing.  So the
-connection is closed when the peer has said nothing for a while after it.
 """
 
 import argparse
@@ -14,17 +11,16 @@ import sys
 from typing import Any, Final
 
 import rudp
-from rudp.cli import address, arguments, output, running, settings, stdio
-from rudp.cli.running import FailedError
+from rudp.cli import address, arguments, output, recording, running, settings, stdio
+from rudp.cli.address import Address
+from rudp.cli.session import Ends, Session
 from rudp.cli.splice import reset
 from rudp.trace.words import octets
 
-STDIN: Final = 0
-STDOUT: Final = 1
+STATUS_INTERVAL: Final = 0.5
 
-LOOK_INTERVAL: Final = 0.1
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+WAITING_MAX: Final = 16
+"""Peers that may wait for their turn with ``-k``; more are reset."""
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,24 +28,47 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser(
         "nc",
         help="connect standard input and output with a peer",
-        usage="%(prog)s [OPTIONS] HOST PORT\n       %(prog)s [OPTIONS] -l [HOST] PORT\n"
+        usage="%(prog)s [OPTIONS] (HOST PORT | ADDRESS)\n"
+        "       %(prog)s [OPTIONS] -l ([HOST] PORT | ADDRESS)\n"
         "       %(prog)s [OPTIONS] --punch ROOM --rendezvous HOST[:PORT]",
         description="Send standard input to a peer and write what comes to standard output. "
-        "Everything else is said on standard error.",
+        "Everything else is said on standard error. An ADDRESS is " + address.FORM + ".",
     )
-    parser.add_argument(
-        "host", nargs="?", type=arguments.host, metavar="HOST", help="the peer, or where to listen"
-    )
-    parser.add_argument("port", nargs="?", type=arguments.port, metavar="PORT", help="UDP port")
+    parser.add_argument("host", nargs="?", metavar="HOST", help="the peer, or where to listen")
+    parser.add_argument("port", nargs="?", metavar="PORT", help="its port")
     parser.add_argument(
         "-l", "--listen", action="store_true", help="wait for one peer instead of connecting"
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="say what happens on standard error"
+        "-k",
+        "--keep-open",
+        action="store_true",
+        help="with -l: when a peer is gone wait for the next, until Ctrl-C or SIGTERM",
     )
+    parser.add_argument(
+        "-w",
+        "--wait",
+        type=arguments.duration,
+        metavar="TIME",
+        help="give up if the connection is not open after this time, or nothing is sent or "
+        "received for so long",
+    )
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="say what happens on standard error, and how it goes on if that is a terminal",
+    )
+    settings.add_family_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
-    settings.add_tls_options(parser, passes_on=True)
+    group = settings.add_tls_options(parser, passes_on=True)
+    group.add_argument(
+        "--ssl-server",
+        action="store_true",
+        help="with --punch: be the server of TLS; the other side is its client",
+    )
+    recording.add_options(parser)
     running.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
@@ -57,163 +76,177 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command."""
     punching = settings.punching(parser, options)
+    if options.wait is not None:
+        options.connect_timeout = min(options.connect_timeout, options.wait)
+    where = None
     if punching is not None:
-        if options.host is not None or options.listen:
-            parser.error("with --punch there is no HOST, no PORT and no -l")
+        if options.host is not None or options.listen or options.family:
+            parser.error("with --punch there is no HOST, no PORT, no -l, no -4 and no -6")
     else:
-        if options.port is None and options.host is not None:  # one alone is the port
-            try:
-                options.host, options.port = None, arguments.port(options.host)
-            except argparse.ArgumentTypeError as error:
-                parser.error(f"argument PORT: {error}")
-        if options.port is None:
-            parser.error("the following arguments are required: PORT")
-        if not options.listen and (options.host is None or not options.port):
-            parser.error("a HOST and a PORT are needed to connect, or -l to listen")
+        where = _where(parser, options)
+    if options.keep_open and not options.listen:
+        parser.error("-k needs -l")
+    if options.ssl_server and (punching is None or not options.ssl):
+        parser.error("--ssl-server is for --punch with --ssl")
+    is_rudp = where is None or where.scheme == "rudp"
+    serves = options.listen or options.ssl_server
     context, tls = settings.tls(
-        parser, options, listens=options.listen, connects=not options.listen
+        parser, options, listens=serves and is_rudp, connects=is_rudp and not serves
     )
-    if options.listen:
-        tls = {"ssl": context}
     if punching is not None:
-        punching["wait"] = None
+        punching |= {"wait": None, **settings.punching_tls(parser, context, tls)}
     say = output.Output()
     if options.verbose or options.json:
         say = output.make(as_json=options.json, file=sys.stderr, lasting=True)
-    return running.run(parser, options, lambda: _carry(options, punching, tls, say))
+    point = "server" if options.listen else "client"
+    with recording.Recording(parser, options, [point] if is_rudp else []) as record:
+        carrier = Carrier(options, say, parser.prog, record.watching(point))
+        if punching is not None:
+            if (tracer := record.tracer(point)) is not None:
+                punching["tracer"] = tracer
+            main = functools.partial(carrier.punch, punching)
+        elif where is None:
+            raise AssertionError("without an address there is a room")
+        elif options.listen:
+            main = functools.partial(carrier.listen, where, context)
+        else:
+            main = functools.partial(carrier.connect, where, tls)
+        status = running.run(parser, options, main)
+    return record.status(status)
 
 
-async def _carry(
-    options: argparse.Namespace,
-    punching: rudp.PunchOptions | None,
-    tls: dict[str, Any],
-    say: output.Output,
-) -> int:
-    """Open the connection and carry both directions to their ends."""
-    if punching is not None:
-        reader, writer = await rudp.punch(**punching)
-    else:
-        reader, writer = await (_accept if options.listen else _connect)(options, tls, say)
-    session = Session(reader, writer, options.quiet_time)
-    began = asyncio.get_running_loop().time()
-    peer = address.name("rudp", writer.transport)
-    way = writer.get_extra_info("punched")
-    say.line(f"connected with {peer}{f' ({way})' if way is not None else ''}")
-    say.event("connected", peer=peer, **({"punched": way} if way is not None else {}))
+def _where(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Address:
+    """Return the address that one or two arguments are.  Ends the program if they are none."""
+    host, port = options.host, options.port
+    if host is None:
+        parser.error("which address? HOST PORT, or " + address.FORM)
     try:
-        await session.run()
-        writer.close()
-        await writer.wait_closed()
-    except BaseException:
-        reset(writer.transport)  # the peer must not take for whole what is not
-        raise
-    took = asyncio.get_running_loop().time() - began
-    say.line(f"sent {octets(session.sent)}, received {octets(session.received)} in {took:.2f} s")
-    say.event("closed", sent=session.sent, received=session.received, seconds=took)
-    return 0
+        if port is not None:
+            found = Address("rudp", arguments.host(host), arguments.port(port))
+        elif ":" not in host:  # one alone is the port
+            found = Address("rudp", "", arguments.port(host) if options.listen else 0)
+        else:
+            found = Address.to_listen(host)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+    if not options.listen and not (found.host and found.port):
+        parser.error("a HOST and a PORT are needed to connect, or -l to listen")
+    return found
 
 
-async def _connect(options: argparse.Namespace, tls: dict[str, Any], say: output.Output) -> Streams:
-    async with asyncio.timeout(settings.patience(options)):
-        return await rudp.open_connection(
-            options.host, options.port, config=settings.config(options), **tls
-        )
-
-
-async def _accept(options: argparse.Namespace, tls: dict[str, Any], say: output.Output) -> Streams:
-    """Wait for one peer."""
-    accepted: asyncio.Queue[Streams] = asyncio.Queue()
-    server = await rudp.start_server(
-        lambda *streams: accepted.put_nowait(streams),
-        options.host,
-        options.port,
-        config=settings.config(options),
-        **tls,
-    )
-    try:
-        for where in address.addresses("rudp", server):
-            say.line(f"listening on {where}")
-            say.event("listening", address=where)
-        first = await accepted.get()
-    finally:
-        server.close()
-    while not accepted.empty():
-        _, writer = accepted.get_nowait()
-        reset(writer.transport)
-    return first
-
-
-class Session:
-    """What one connection carries; *quiet_time*: seconds, for TLS."""
+class Carrier:
+    """Opens connections, and carries both directions of each to their ends."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, quiet_time: float
+        self,
+        options: argparse.Namespace,
+        say: output.Output,
+        prog: str,
+        watching: dict[str, Any],
     ) -> None:
-        self.sent = 0
-        self.received = 0
-        self._reader = reader
-        self._writer = writer
-        self._quiet_time = quiet_time
-        self._input = stdio.Input(STDIN)
-        self._output = stdio.Output(STDOUT)
+        self._options = options
+        self._watching = watching
+        self._config = settings.config(options, heeds_refusals=True)
+        self._say = say
+        self._prog = prog
 
-    async def run(self) -> None:
-        """Return when both directions have ended.
+    async def punch(self, options: rudp.PunchOptions) -> int:
+        """Meet a peer."""
+        ends = Ends()
+        _, session = await rudp.create_punched(lambda: self._session(ends), **options)
+        await self._carry(session, "rudp", ends)
+        return 0
 
-        Where somebody types, and over TLS, the peer's end is enough.
-        """
-        sending = asyncio.create_task(self._send())
-        receiving = asyncio.create_task(self._receive())
-        losing = asyncio.create_task(self._lose())
-        tasks = (sending, receiving, losing)
-        peer_decides = self._input.is_terminal or not self._writer.can_write_eof()
+    async def connect(self, where: Address, tls: dict[str, Any]) -> int:
+        """Connect to *where*."""
+        ends = Ends()
+        async with asyncio.timeout(settings.patience(self._options)):
+            _, session = await where.connect(
+                lambda: self._session(ends),
+                self._config,
+                family=settings.family(self._options),
+                **tls,
+                **self._watching,
+            )
+        await self._carry(session, where.scheme, ends)
+        return 0
+
+    async def listen(self, where: Address, context: Any) -> int:
+        """Wait for one peer, or for one after the other."""
+        ends = Ends()
+        waiting: asyncio.Queue[Session] = asyncio.Queue()
+
+        def opened(session: Session) -> None:
+            if waiting.qsize() < WAITING_MAX:
+                waiting.put_nowait(session)
+            else:
+                reset(session.transport)
+
+        server = await where.listen(
+            lambda: self._session(ends, opened),
+            self._config,
+            context,
+            family=settings.family(self._options),
+            **self._watching,
+        )
         try:
-            while not (receiving.done() and (peer_decides or sending.done())):
-                # Of a loss the reader tells after all that has come, if it is not done.
-                other = losing if receiving.done() else receiving
-                waiting = [task for task in (sending, other) if not task.done()]
-                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    if task is not sending or not isinstance(task.exception(), OSError):
-                        task.result()
-            if sending.done():
-                sending.result()
+            for name in address.addresses(where.scheme, server):
+                self._say.line(f"listening on {name}")
+                self._say.event("listening", address=name)
+            while self._options.keep_open:
+                session = await waiting.get()
+                try:
+                    await self._carry(session, where.scheme, ends)
+                except (OSError, EOFError) as error:
+                    if ends.failed:
+                        raise
+                    why = running.in_words(error)
+                    stdio.complain(
+                        f"{self._prog}: {address.name(where.scheme, session.transport)}: {why}"
+                    )
+            async with asyncio.timeout(self._options.wait):
+                first = await waiting.get()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            server.close()
+            while not waiting.empty():
+                reset(waiting.get_nowait().transport)
+        await self._carry(first, where.scheme, ends)
+        return 0
 
-    async def _lose(self) -> None:
-        """Raise what ends the connection."""
-        while (error := self._reader.exception()) is None:  # noqa: ASYNC110  # nobody sets one
-            await asyncio.sleep(LOOK_INTERVAL)
-        raise error
+    def _session(self, ends: Ends, opened: Any = None) -> Session:
+        options = self._options
+        return Session(
+            ends, options.quiet_time, options.wait, closes=not options.keep_open, opened=opened
+        )
 
-    async def _send(self) -> None:
-        while data := await self._take():
-            self._writer.write(data)
-            await self._writer.drain()
-            self.sent += len(data)
-        if self._writer.can_write_eof():
-            self._writer.write_eof()
-        elif self.sent:  # with nothing to send we are here to receive, for as long as it takes
-            before = -1
-            while before != self.received:
-                before = self.received
-                await asyncio.sleep(self._quiet_time)
-            self._writer.close()
-
-    async def _take(self) -> bytes:
+    async def _carry(self, session: Session, scheme: Any, ends: Ends) -> None:
+        """Carry both directions to their ends."""
+        began = asyncio.get_running_loop().time()
+        peer = address.name(scheme, session.transport)
+        way = session.transport.get_extra_info("punched")
+        self._say.line(f"connected with {peer}{f' ({way})' if way is not None else ''}")
+        self._say.event("connected", peer=peer, **({"punched": way} if way is not None else {}))
         try:
-            return await self._input.read()
-        except OSError as error:  # a fault of our own, unlike what the connection may raise
-            raise FailedError(f"standard input: {running.in_words(error)}") from None
+            await running.alongside(session.run(), self._tell(session))
+        except BaseException:
+            reset(session.transport)  # the peer must not take for whole what is not
+            raise
+        finally:
+            self._say.close()
+        took = asyncio.get_running_loop().time() - began
+        self._say.line(
+            f"sent {octets(session.sent)}, received {octets(session.received)} in {took:.2f} s"
+        )
+        self._say.event("closed", sent=session.sent, received=session.received, seconds=took)
 
-    async def _receive(self) -> None:
-        while data := await self._reader.read(stdio.CHUNK):
-            try:
-                await self._output.write(data)
-            except OSError as error:
-                raise FailedError(f"standard output: {running.in_words(error)}") from None
-            self.received += len(data)
-        self._output.close()
+    async def _tell(self, session: Session) -> None:
+        """Show how it goes on, until cancelled."""
+        sent = received = 0
+        while True:
+            await asyncio.sleep(STATUS_INTERVAL)
+            up, down = session.sent - sent, session.received - received
+            sent, received = session.sent, session.received
+            self._say.status(
+                f"sent {octets(sent)} ({octets(round(up / STATUS_INTERVAL))}/s), "
+                f"received {octets(received)} ({octets(round(down / STATUS_INTERVAL))}/s)"
+            )

@@ -112,12 +112,13 @@ class RichOutput(TextOutput):
         """Show a table with rules."""
         from rich.box import ROUNDED
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=ROUNDED, header_style="bold")
         for column in columns:
             table.add_column(column.title, justify="right" if column.width > 0 else "left")
-        for values in rows:
-            table.add_row(*_texts(columns, values))
+        for values in rows:  # no markup: addresses have colons and brackets
+            table.add_row(*map(Text, _texts(columns, values)))
         self._console.print(table)
 
     def status(self, text: str, done: float | None = None) -> None:

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import rudp
-from rudp.cli import address, arguments, output, running, settings
+from rudp.cli import address, arguments, metrics, output, recording, running, service, settings
 from rudp.cli.address import Address
+from rudp.cli.service import Listening
 from rudp.cli.splice import Leg, Pair
 from rudp.trace.words import octets
 
@@ -30,8 +31,8 @@ PUNCH: Final = "punch"
 AGAIN: Final = 2.0
 """Seconds after a meeting that failed until the next."""
 
-GRACE: Final = 5.0
-"""Seconds that a relay which is told to end takes to deliver what it has taken."""
+DELIVERY: Final = 5.0
+"""Seconds that a relay which ends takes to deliver what it has taken."""
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,10 +41,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "relay",
         help="carry connections on, from TCP to rudp and from rudp to TCP",
         description="Carry each connection to LISTEN on to TARGET, until Ctrl-C or SIGTERM. "
-        "Addresses are tcp://HOST:PORT or rudp://HOST:PORT; without HOST, LISTEN means all "
-        "addresses of this machine. With --punch one of them is the word punch.",
+        f"Addresses are {address.FORM}; without HOST, LISTEN means all addresses of this machine. "
+        "It may be the word systemd: then the sockets are those that a supervisor hands over. "
+        "With --punch one of the two is the word punch.",
     )
-    parser.add_argument("listen", type=_or_punch(Address.to_listen), metavar="LISTEN")
+    parser.add_argument("listen", type=_or_punch(service.to_listen), metavar="LISTEN")
     parser.add_argument("target", type=_or_punch(Address.to_connect), metavar="TARGET")
     parser.add_argument(
         "--max-connections",
@@ -55,10 +57,13 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say of each connection how it ended"
     )
+    metrics.add_options(parser)
     running.add_options(parser)
+    service.add_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_punch_options(parser)
     settings.add_tls_options(parser, passes_on=True)
+    recording.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
 
 
@@ -83,8 +88,18 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         listens=options.listen.scheme == "rudp",
         connects=options.target.scheme == "rudp",
     )
-    relay = Relay(options, punching, tls, output.make(as_json=options.json, lasting=True))
-    return running.run(parser, options, lambda: relay.run(context), serves=True)
+    if punching is not None and options.listen.host == PUNCH:  # who waits for peers is their server
+        punching |= settings.punching_tls(parser, context, {})
+    elif punching is not None:
+        punching |= settings.punching_tls(parser, None, tls)
+    sides = {"listen": options.listen, "target": options.target}
+    points = [name for name, side in sides.items() if side.scheme == "rudp"]
+    with recording.Recording(parser, options, points) as record:
+        say = output.make(as_json=options.json, lasting=True)
+        relay = Relay(options, punching, tls, say, record)
+        serving = metrics.serving(parser, options, lambda: relay.run(context))
+        status = running.run(parser, options, serving, serves=True)
+    return record.status(status)
 
 
 class Relay:
@@ -96,15 +111,21 @@ class Relay:
         punching: rudp.PunchOptions | None,
         tls: dict[str, Any],
         say: output.Output,
+        record: recording.Recording,
     ) -> None:
         self._options = options
         self._punching: rudp.PunchOptions = punching or {}
-        self._config = settings.config(options)
-        self._tls = tls
+        self._config = settings.config(options, heeds_refusals=True)
+        self._record = record
+        self._tls = tls | record.watching("target")
+        punched = record.tracer("listen" if options.listen.host == PUNCH else "target")
+        if punching is not None and punched is not None:
+            self._punching["tracer"] = punched
         self._say = say
         self._pairs: dict[Pair, asyncio.Task[None]] = {}
         self._peers: dict[Pair, str] = {}
         self._idle = asyncio.Event()
+        self._over = False
         self._served = 0
         self._there = 0
         self._back = 0
@@ -112,48 +133,70 @@ class Relay:
     async def run(self, context: Any) -> int:
         """Listen, with TLS if there is a *context*, until cancelled.
 
-        Then deliver what was taken, unless cancelled again, and reset what is open.
+        If that is by SIGTERM, give the connections the grace to end.  Then deliver what was taken,
+        unless cancelled again, and reset what is open.
         """
         options = self._options
-        listening: Any  # what is to be ended at the end
+        meeting: asyncio.Task[None] | None = None
+        listening: Listening | None = None
         if options.listen.host == PUNCH:
-            listening = asyncio.create_task(self._meet())
+            meeting = asyncio.create_task(self._meet())
             self._say.line(f"meeting at {options.rendezvous}, for {options.target}")
             self._say.event("meeting", rendezvous=options.rendezvous, target=str(options.target))
         else:
-            listening = server = await options.listen.listen(self._accept, self._config, context)
+            listening = await Listening.on(
+                options.listen,
+                self._accept,
+                self._config,
+                context,
+                reuse_port=options.reuse_port,
+                **self._record.watching("listen"),
+            )
             target = PUNCH if options.target.host == PUNCH else str(options.target)
-            for where in address.addresses(options.listen.scheme, server):
+            for where in listening.addresses:
                 self._say.line(f"listening on {where}, for {target}")
                 self._say.event("listening", address=where, target=target)
+        service.notify("READY=1")
+        delivers = True
         try:
             while True:
                 await asyncio.sleep(STATUS_INTERVAL)
-                if isinstance(listening, asyncio.Task) and listening.done():
-                    listening.result()
+                if meeting is not None and meeting.done():
+                    meeting.result()
                 self._say.status(self._figures())
+        except asyncio.CancelledError as ended:
+            if service.wants_grace(ended):
+                if meeting is not None:
+                    meeting.cancel()
+                delivers = False  # unless nobody is in a hurry
+                await service.drain(listening, options.grace, lambda: not self._pairs)
+                delivers = True
+            raise
         finally:
-            if isinstance(listening, asyncio.Task):
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
-            else:
-                listening.close()
+            if meeting is not None:
+                meeting.cancel()
+                await asyncio.gather(meeting, return_exceptions=True)
             try:
-                await self._stop(ConnectionAbortedError("the relay was ended"))
+                await self._stop(ConnectionAbortedError("the relay was ended"), delivers=delivers)
             finally:
+                if listening is not None:
+                    listening.close()
                 self._say.close()
                 self._say.line(self._figures())
                 self._say.event(
                     "stopped", connections=self._served, there=self._there, back=self._back
                 )
 
-    async def _stop(self, why: OSError) -> None:
-        for pair in list(self._pairs):
-            pair.stop(why)
+    async def _stop(self, why: OSError, *, delivers: bool) -> None:
+        """Take nothing more, deliver what was taken if it *delivers*, and reset."""
+        self._over = True
         try:
-            if self._pairs:
+            if delivers:
+                for pair in list(self._pairs):
+                    pair.stop(why)
+            if delivers and self._pairs:
                 self._idle.clear()
-                async with asyncio.timeout(GRACE):
+                async with asyncio.timeout(DELIVERY):
                     await self._idle.wait()
         except TimeoutError:
             pass
@@ -175,7 +218,7 @@ class Relay:
 
     def _open(self, pair: Pair) -> None:
         """Open the other leg of *pair*."""
-        if len(self._pairs) >= self._options.max_connections:
+        if self._over or len(self._pairs) >= self._options.max_connections:
             pair.cut()
             return
         peer = self._peers[pair] = address.name(self._options.listen.scheme, pair.near.transport)

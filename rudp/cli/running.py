@@ -13,10 +13,12 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from rudp.cli import stdio
+import rudp
+from rudp.cli import seen, stdio
 
 T = TypeVar("T")
 
@@ -26,6 +28,10 @@ ENDING: Final = ("SIGTERM", "SIGHUP")
 
 class FailedError(Exception):
     """What the command was for cannot be done; the text says why."""
+
+
+class ReaderGoneError(FailedError):
+    """Whoever read the output reads no more: nobody is left to be told."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +66,9 @@ def run(
     except (OSError, EOFError, FailedError) as error:
         with contextlib.suppress(OSError):  # which may be the very error
             stdio.flush()
+        broken = isinstance(error, BrokenPipeError) and stdio.reader_is_gone(sys.stdout)
+        if broken or isinstance(error, ReaderGoneError):
+            return 1
         stdio.complain(f"{parser.prog}: {in_words(error)}")
         return 1
 
@@ -87,7 +96,7 @@ async def _supervised(prog: str, main: Callable[[], Coroutine[Any, Any, int]], s
 
     def stop(number: int) -> None:
         received.append(number)
-        task.cancel()
+        task.cancel(signal.Signals(number).name)
 
     for name in ENDING:
         number = getattr(signal, name, None)
@@ -95,12 +104,22 @@ async def _supervised(prog: str, main: Callable[[], Coroutine[Any, Any, int]], s
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, stop, number)
+    number = getattr(signal, "SIGUSR1", None)
+    if number is not None:
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, _tell_connections)
     try:
         return await main()
     except asyncio.CancelledError:
         if not received:
             raise  # Ctrl-C: the runner makes KeyboardInterrupt of it
         return 0 if serves else 128 + received[0]
+
+
+def _tell_connections() -> None:
+    """Say on standard error which connections there are, if somebody reads that."""
+    if stdio.has_room(sys.stderr):
+        stdio.complain(seen.own(rudp.connections()))
 
 
 def _complain(prog: str, context: dict[str, Any]) -> None:

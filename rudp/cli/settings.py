@@ -5,6 +5,7 @@ is carried as it is.
 """
 
 import argparse
+import socket
 import ssl
 from typing import Any, Final
 
@@ -20,6 +21,35 @@ UDP address after 30 s of silence, and a peer whose process was killed is notice
 
 KEEPALIVE_COUNT: Final = 3
 """Segments that go without an answer before the peer counts as lost, after 100 s."""
+
+
+USER_TIMEOUT: Final = KEEPALIVE * (1 + KEEPALIVE_COUNT)
+"""Seconds without an acknowledgement after which the peer of a relay counts as lost, as it does
+after so much silence."""
+
+UNREACHABLE: Final = 3
+"""Flights in a row that the peer's host has answered with "port unreachable", after which that is
+believed: what happens within 2 s of a peer's end."""
+
+HEEDFUL: Final[dict[str, Any]] = {"unreachable": UNREACHABLE, "user_timeout": USER_TIMEOUT}
+
+
+def add_family_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options that choose one of the IP protocols."""
+    group = parser.add_mutually_exclusive_group()
+    for version in (4, 6):
+        group.add_argument(
+            f"-{version}",
+            dest="family",
+            action="store_const",
+            const=version,
+            help=f"use IPv{version} alone",
+        )
+
+
+def family(options: argparse.Namespace) -> int:
+    """Return the address family that was chosen."""
+    return {4: socket.AF_INET, 6: socket.AF_INET6}.get(options.family, socket.AF_UNSPEC)
 
 
 def add_options(parser: argparse.ArgumentParser, *, connects: bool) -> None:
@@ -56,8 +86,11 @@ def add_options(parser: argparse.ArgumentParser, *, connects: bool) -> None:
         )
 
 
-def config(options: argparse.Namespace) -> rudp.Config:
-    """Return the configuration of connections that may be idle for hours, or lose their peer."""
+def config(options: argparse.Namespace, *, heeds_refusals: bool = False) -> rudp.Config:
+    """Return the configuration of connections that may be idle for hours, or lose their peer.
+
+    *heeds_refusals*: it is better to lose a connection than to wait for a peer that is gone.
+    """
     return rudp.Config(
         congestion=options.congestion,
         mss=options.mss,
@@ -65,6 +98,8 @@ def config(options: argparse.Namespace) -> rudp.Config:
         connect_timeout=getattr(options, "connect_timeout", None),
         keepalive=KEEPALIVE,
         keepalive_count=KEEPALIVE_COUNT,
+        **(HEEDFUL if heeds_refusals else {}),
+        visible=True,
     )
 
 
@@ -97,12 +132,17 @@ def add_punch_options(parser: argparse.ArgumentParser) -> None:
 
 def _rendezvous(text: str) -> str:
     """Return the address of a rendezvous, which may leave out what it has in common with all."""
-    url = text if "://" in text else f"rudp://{text}"
-    bare = url.rpartition("]")[2] if url.endswith("]") or "]:" in url else url.partition("://")[2]
-    found = Address.to_connect(url if ":" in bare else f"{url}:{RENDEZVOUS_PORT}")
+    found = Address.to_connect(with_port(text, RENDEZVOUS_PORT))
     if found.scheme != "rudp":
         raise argparse.ArgumentTypeError(f"{text!r} is no rendezvous such as host or host:7478")
     return str(found)
+
+
+def with_port(text: str, port: int) -> str:
+    """Return *text*, an address, with *port* if it has none."""
+    bare = text.partition("://")[2] or text
+    has_one = "]:" in bare if bare.startswith("[") else ":" in bare
+    return text if has_one else f"{text}:{port}"
 
 
 def punching(
@@ -119,8 +159,6 @@ def punching(
         return None
     if not options.punch or options.rendezvous is None:
         parser.error("--punch needs the name of a room, and --rendezvous")
-    if options.ssl:
-        parser.error("--ssl does not go with --punch: neither side is the server")
     return {
         "rendezvous": options.rendezvous,
         "room": options.punch,
@@ -130,8 +168,29 @@ def punching(
     }
 
 
-def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False) -> None:
-    """Describe the options for TLS; *passes_on*: the command passes on the end of one direction."""
+def punching_tls(
+    parser: argparse.ArgumentParser, context: ssl.SSLContext | None, client: dict[str, Any]
+) -> rudp.PunchOptions:
+    """Return what :func:`rudp.punch` is to be given of what :func:`tls` returns.
+
+    Ends the program with status 2 if the server's name is missing.
+    """
+    if context is not None:
+        return {"ssl": context, "server_side": True}
+    if not client:
+        return {}
+    if client["server_hostname"] is None:
+        parser.error("--ssl with --punch needs --ssl-name, as the peer has no host's name")
+    return {"server_side": False, **client}  # type: ignore[typeddict-item]  # ssl and the name
+
+
+def add_tls_options(
+    parser: argparse.ArgumentParser, *, passes_on: bool = False
+) -> "argparse._ArgumentGroup":
+    """Describe the options for TLS, and return their group.
+
+    *passes_on*: the command passes on the end of one direction.
+    """
     group = parser.add_argument_group("TLS")
     group.add_argument("--ssl", action="store_true", help="use TLS inside rudp connections")
     group.add_argument(
@@ -153,7 +212,8 @@ def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False)
         "--ssl-name",
         type=arguments.host,
         metavar="NAME",
-        help="the name in the server's certificate, if it is not the host connected to",
+        help="the name in the server's certificate, if it is not the host connected to, or with "
+        "--punch",
     )
     if passes_on:
         group.add_argument(
@@ -165,6 +225,7 @@ def add_tls_options(parser: argparse.ArgumentParser, *, passes_on: bool = False)
             help="TLS has no half-close: when all is sent, close after the peer has been silent for"
             " this time (default: 10s)",
         )
+    return group
 
 
 def tls(

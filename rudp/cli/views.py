@@ -16,7 +16,6 @@ def add_options(group: Any) -> None:
         "under which counter it was dropped, if it was",
     )
     group.add_argument("--svg", metavar="FILE", help="draw the ladder as a picture")
-    group.add_argument("--html", metavar="FILE", help="write a report, one page for a browser")
     group.add_argument(
         "--json", action="store_true", help="write the events, one JSON object a line, and no text"
     )

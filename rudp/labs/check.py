@@ -8,6 +8,7 @@ script that breaks it is looked for, and the place where the run differs from th
 import dataclasses
 import importlib
 import importlib.util
+import math
 import random
 import re
 import sys
@@ -20,7 +21,7 @@ from rudp.labs.catalogue import LABS, Lab
 from rudp.labs.lab import Setup, Wrong
 from rudp.testing import FaultScript, faults
 from rudp.trace import Ladder, Recording, report, words
-from rudp.trace.events import SegmentSent
+from rudp.trace.events import Event, SegmentSent
 
 QUESTIONS: Final = (5, 20)
 CONNECTIONS: Final = (5, 15)
@@ -87,7 +88,7 @@ class Verdict:
     ``grade``: percent of all that was put to the class.  ``problem``: the first that went wrong, ""
     if nothing.  ``faults``: a fault script that makes a connection break, None if none does, and
     ``smallest``: whether no smaller one was found that does.  ``where``: where the run differs from
-    the reference's.  ``runs``: both of them.
+    the reference's.  ``runs``: both of them, and ``start``: the event of the first at that place.
     """
 
     lab: str
@@ -97,6 +98,7 @@ class Verdict:
     smallest: bool = False
     where: str = ""
     runs: tuple[Recording, Recording] | None = None
+    start: Event | None = None
 
     @property
     def grade(self) -> int:
@@ -184,11 +186,15 @@ def check(
 
 
 def save(verdict: Verdict, path: str) -> bool:
-    """Write the page that compares both runs to *path*; return whether there are any."""
+    """Write the page that compares both runs to *path*; return whether there are any.
+
+    It opens where they begin to differ.
+    """
     if verdict.runs is None:
         return False
     title = f"Lab {verdict.lab}: {verdict.faults or 'no faults'}"
-    report.save(path, *verdict.runs, title=title, names=("yours", "the reference"))
+    names = ("yours", "the reference")
+    report.save(path, *verdict.runs, title=title, names=names, start=verdict.start)
     return True
 
 
@@ -257,7 +263,8 @@ def _explain(lab: Lab, cls: Any, broken: Outcome, verdict: Verdict) -> None:
     verdict.faults = "; ".join(map(str, script))
     if mine.recording.events:
         verdict.runs = mine.recording, right.recording
-        verdict.where = _difference(task_of(lab).build(task_of(lab).Reference).side, mine, right)
+        side = task_of(lab).build(task_of(lab).Reference).side
+        verdict.where, verdict.start = _difference(side, mine, right)
 
 
 def _smallest(breaks: Callable[[FaultScript], bool]) -> FaultScript | None:
@@ -281,31 +288,42 @@ def _smallest(breaks: Callable[[FaultScript], bool]) -> FaultScript | None:
         return None
 
 
-def _difference(side: str, mine: Outcome, right: Outcome) -> str:
-    """Return the ladder of the learner's run up to where it differs, and what the other does."""
+def _difference(side: str, mine: Outcome, right: Outcome) -> tuple[str, Event]:
+    """Find the first segment of *side* in which the learner's run is not that of the reference.
+
+    Return the ladder up to there and what the other sends, and the event.
+    """
     sent = [
         [
-            (event.time, words.segment(event.segment))
+            event
             for event in outcome.recording.events
             if isinstance(event, SegmentSent) and is_of(event.connection, side)
         ]
         for outcome in (mine, right)
     ]
-    for (when, given), (then, wanted) in zip(*sent, strict=False):
-        if given != wanted or abs(when - then) > 1e-6:
-            reference = f"{then * 1000:9.1f}  {wanted}"
+    same = 0
+    for given, wanted in zip(*sent, strict=False):
+        if words.segment(given.segment) != words.segment(wanted.segment):
+            break  # the words have relative numbers: an ISN may be any
+        if abs(given.time - wanted.time) > 1e-6:
             break
-    else:
-        shorter = min(map(len, sent))
-        rest = sent[1][shorter:]
-        when = max([event.time for event in mine.recording.events], default=0.0)
-        reference = f"{rest[0][0] * 1000:9.1f}  {rest[0][1]}" if rest else "         nothing"
-        if len(sent[0]) > shorter:
-            when = sent[0][shorter][0]
+        same += 1
+    theirs = sent[1][same] if same < len(sent[1]) else None
+    if same < len(sent[0]):
+        start: Event = sent[0][same]
+        until = start.time
+    else:  # silence, from the time at which the reference speaks; and what comes of it
+        silent = math.inf if theirs is None else theirs.time
+        events = mine.recording.events
+        start = [event for event in events if event.time <= silent or event is events[0]][-1]
+        until = math.inf
+    reference = "         nothing"
+    if theirs is not None:
+        reference = f"{theirs.time * 1000:9.1f}  {words.segment(theirs.segment)}"
     ladder = Ladder(fold=None)
     ladder.draw(mine.recording)
     begin = mine.recording.events[0].time
-    rows = [text for time, text in ladder.rows() if time + begin <= when + 1e-6]
-    before = [text for text in rows[:-ROWS] if _LOST.search(text)]
-    shown = [*ladder.head(), *before, *(["      ..."] if rows[:-ROWS] else []), *rows[-ROWS:]]
-    return "\n".join([*shown, "", f"Here the {side} of the reference sends:", reference])
+    rows = [text for time, text in ladder.rows() if time + begin <= until + 1e-6]
+    lost = [text for text in rows[:-ROWS] if _LOST.search(text)]
+    shown = [*ladder.head(), *lost, *(["      ..."] if rows[:-ROWS] else []), *rows[-ROWS:]]
+    return "\n".join([*shown, "", f"Here the {side} of the reference sends:", reference]), start

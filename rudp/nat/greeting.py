@@ -1,13 +1,15 @@
 """How two peers agree on one of the connections that have come about between them.
 
 Whoever finds a way opens a connection on it, and so there may be several for a moment.  On each,
-both sides say hello: 20 octets that are theirs for this punch, and a proof that they belong to it.
+both sides say hello: 20 octets that are theirs for this punch, what they are to be in TLS, and a
+proof that they belong to it.
 The side whose hello is the greater number has the choice, which no other order could settle without
 roles.  It takes the first connection on which the hello of the other has come, says so with one
 octet, and resets the others; the other side takes the connection on which that octet comes.
 """
 
 import asyncio
+import enum
 import hmac
 from collections.abc import Callable
 from typing import Final
@@ -18,21 +20,34 @@ MAGIC: Final = b"punch\x01"
 NONCE: Final = 20
 _TAG: Final = 16
 
-HELLO_SIZE: Final = len(MAGIC) + NONCE + _TAG
+HELLO_SIZE: Final = len(MAGIC) + 1 + NONCE + _TAG
 
 CHOSEN: Final = b"!"
 """What the side that has the choice says on the connection it takes."""
 
 
-def hello(nonce: bytes, secret: bytes) -> bytes:
+class Role(enum.IntEnum):
+    """What a side is to be in TLS, which has roles where a punch has none."""
+
+    NONE = 0
+    CLIENT = 1
+    SERVER = 2
+
+    def goes_with(self, other: int) -> bool:
+        """Whether *other* is what the peer must be."""
+        return other == (3 - self if self else self)
+
+
+def hello(nonce: bytes, secret: bytes, role: int = Role.NONE) -> bytes:
     """Return the hello of the side that has drawn *nonce*; *secret* is both sides' alone."""
-    return MAGIC + nonce + hmac.digest(secret, MAGIC + nonce, "sha256")[:_TAG]
+    said = MAGIC + bytes((role,)) + nonce
+    return said + hmac.digest(secret, said, "sha256")[:_TAG]
 
 
-def nonce_of(said: bytes, secret: bytes) -> bytes | None:
-    """Return the nonce of a hello, None if it is none of this punch."""
-    nonce = said[len(MAGIC) : -_TAG]
-    return nonce if hmac.compare_digest(said, hello(nonce, secret)) else None
+def read_hello(said: bytes, secret: bytes) -> tuple[bytes, int] | None:
+    """Return the nonce and the role in a hello, None if it is none of this punch."""
+    role, nonce = said[len(MAGIC)], said[len(MAGIC) + 1 : -_TAG]
+    return (nonce, role) if hmac.compare_digest(said, hello(nonce, secret, role)) else None
 
 
 class Greeting(asyncio.BufferedProtocol):

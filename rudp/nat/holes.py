@@ -14,6 +14,7 @@ import errno
 import functools
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -25,10 +26,11 @@ from rudp.core.demux.listener import Listener
 from rudp.core.life.connection import Connection
 from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address
+from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Tracer
 from rudp.nat import stun
 from rudp.nat.endpoint import NatEndpoint
-from rudp.nat.greeting import CHOSEN, HELLO_SIZE, NONCE, Greeting, hello, nonce_of
+from rudp.nat.greeting import CHOSEN, HELLO_SIZE, NONCE, Greeting, Role, hello, read_hello
 
 logger: Final = logging.getLogger("rudp.punch")
 
@@ -45,8 +47,24 @@ the other's open for its own, if it is one of the kind that answers strays."""
 AGAIN: Final = 0.5
 """Seconds from the end of an open that failed to the next."""
 
+RELAYED: Final = "relayed"
+"""The kind of an address that leads through a relay."""
+
 GREETINGS_MAX: Final = 32
 """Connections of strangers on which a hello is waited for; for one more the oldest is reset."""
+
+
+_MISFITS: Final[defaultdict[tuple[int, int], str]] = defaultdict(
+    lambda: "the peer is to be something in TLS that is not known here",
+    {
+        (Role.NONE, Role.CLIENT): "the peer wants TLS, and there is no ssl= here",
+        (Role.NONE, Role.SERVER): "the peer wants TLS, and there is no ssl= here",
+        (Role.CLIENT, Role.NONE): "TLS is wanted here, and the peer has none",
+        (Role.SERVER, Role.NONE): "TLS is wanted here, and the peer has none",
+        (Role.CLIENT, Role.CLIENT): "both sides are TLS clients: one needs server_side=True",
+        (Role.SERVER, Role.SERVER): "both sides are TLS servers: one needs server_side=False",
+    },
+)
 
 
 class Pair(NamedTuple):
@@ -70,14 +88,19 @@ class Pair(NamedTuple):
 class Holes:
     """One punch: the connections that are tried, and the one that is taken.
 
-    *inner_port*: our TCP port on each of the *endpoints*, which are kept open until :meth:`close`.
+    *inner_port*: our TCP port on each of the endpoints, which are kept open until :meth:`close`.
+    *role*: what we are in TLS.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, inner_port: int, config: Config) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, inner_port: int, config: Config, role: Role
+    ) -> None:
         self.failures: dict[Pair, OSError] = {}
+        self._tried: dict[Pair, None] = {}
         self._loop = loop
         self._inner_port = inner_port
         self._config = config
+        self._role = role
         self._tracer: Tracer | None = None
         self._nonce = registry_of(loop).chance.randbytes(NONCE)
         self._secret: bytes | None = None
@@ -87,15 +110,19 @@ class Holes:
         self._strangers: dict[Greeting, None] = {}  # of these, who came and has not said hello
         self._early: list[tuple[Greeting, bytes]] = []
         self._taken: asyncio.Future[tuple[Transport, str]] = loop.create_future()
+        self._misfit: asyncio.Future[OSError] = loop.create_future()
         self._handed_over = False
 
-    def watch(self, tracer: Tracer | None) -> None:
-        """Tell *tracer* what the connections do."""
+    def watch(self, tracer: Tracer | None, ours: Sequence[tuple[str, int, str]]) -> None:
+        """Tell *tracer* what goes on; *ours*: our own addresses, with their kinds."""
         self._tracer = tracer
         for endpoint, listener in self._listeners:
             listener.tracer = tracer
             if tracer is not None:
                 tracer.bound_to(endpoint.sockname)
+        if tracer is not None:
+            for host, port, kind in ours:
+                tracer.candidate_found(True, (host, port), kind, self._loop.time())
 
     def add(self, endpoint: NatEndpoint) -> None:
         """Hear who speaks to us first at *endpoint*, from now on."""
@@ -118,8 +145,13 @@ class Holes:
 
         *secret*: what both sides know, and nobody else who might come by.  It tries until it is
         cancelled; why a pair has failed is in ``failures``.  Nothing is read from the connection.
+        Raises :class:`OSError` with EPROTO if both would be the same in TLS.
         """
         self._secret = secret
+        tracer = self._tracer
+        if tracer is not None:
+            for pair in pairs:
+                tracer.candidate_found(False, pair.remote, pair.kind, self._loop.time())
         self._kinds = {pair.remote: pair.kind for pair in pairs}
         for endpoint, _ in self._listeners:
             endpoint.punching = True
@@ -135,12 +167,31 @@ class Holes:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         self._handed_over = True
+        if tracer is not None:
+            transport, kind = taken
+            peer = transport.get_extra_info("udp_peername")
+            self._tell(peer, kind, Why.PAIR_WON)
+            for pair in self._tried:
+                if pair.remote != peer:
+                    self._tell(pair.remote, pair.kind, Why.PAIR_ABORTED)
+            tracer.punch_ended(kind, "", self._loop.time())
         return taken
+
+    def give_up(self, verdict: str) -> None:
+        """No way was found; *verdict*: what is known of the NATs, in words."""
+        if self._tracer is not None:
+            self._tracer.punch_ended(None, verdict, self._loop.time())
+
+    def _tell(self, address: Address, kind: str, why: Why, trouble: str | None = None) -> None:
+        if self._tracer is not None:
+            self._tracer.pair_changed(address, kind, why, trouble, self._loop.time())
 
     async def _wait(self, tasks: "list[asyncio.Task[None]]") -> tuple[Transport, str]:
         """Return what is taken; raise what is no fault of the path."""
-        everything: list[asyncio.Future[Any]] = [self._taken, *tasks]
+        everything: list[asyncio.Future[Any]] = [self._taken, self._misfit, *tasks]
         await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        if self._misfit.done():
+            raise self._misfit.result()
         for task in tasks:
             if task.done() and not self._taken.done():
                 task.result()
@@ -167,6 +218,10 @@ class Holes:
         await asyncio.sleep(pair.delay)
         while True:
             logger.debug("trying %s", pair)
+            self._tried[pair] = None
+            is_relayed = pair.kind == RELAYED
+            why = Why.PAIR_RELAYED if is_relayed else Why.PAIR_TRIED
+            self._tell(pair.remote, pair.kind, why)
             if pair.lead:
                 pair.endpoint.toss(stun.indication(), pair.remote, ttl=OPENER_TTL)
                 await asyncio.sleep(pair.lead)
@@ -175,6 +230,8 @@ class Holes:
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:  # else the peer has opened it from there
                     self.failures[pair] = error
+                    trouble = trouble_of(pair, error)
+                    self._tell(pair.remote, pair.kind, Why.PAIR_FAILED, trouble)
                 logger.debug("%s: %s", pair, error)
             await asyncio.sleep(AGAIN)
 
@@ -238,7 +295,7 @@ class Holes:
 
     def _say_hello(self, greeting: Greeting) -> None:
         assert self._secret is not None
-        greeting.transport.write(hello(self._nonce, self._secret))
+        greeting.transport.write(hello(self._nonce, self._secret, self._role))
 
     def _heard(self, greeting: Greeting, said: bytes) -> None:
         """A hello has come, or the word that a connection is taken."""
@@ -252,10 +309,13 @@ class Holes:
             else:
                 self._forget(greeting)
         else:
-            theirs = nonce_of(said, self._secret)
-            if theirs is None or theirs == self._nonce:  # somebody else, or ourselves
+            theirs, role = read_hello(said, self._secret) or (self._nonce, 0)
+            if theirs == self._nonce:  # somebody else, or ourselves
                 logger.debug("%r is not the peer", greeting.transport)
                 self._forget(greeting)
+            elif not self._role.goes_with(role):
+                if not self._misfit.done():
+                    self._misfit.set_result(OSError(errno.EPROTO, _MISFITS[self._role, role]))
             elif theirs < self._nonce:
                 greeting.transport.write(CHOSEN)
                 self._take(greeting)
@@ -282,8 +342,12 @@ class Holes:
 
 def why_not(pair: Pair, failures: dict[Pair, OSError]) -> str:
     """Return in words what became of *pair*."""
-    failure = failures.get(pair)
+    return f"{pair}: {trouble_of(pair, failures.get(pair))}"
+
+
+def trouble_of(pair: Pair, failure: OSError | None) -> str:
+    """Return in words why *pair* leads nowhere: *failure*, or what the system was told."""
     code = pair.endpoint.obstacles.get(pair.remote)
     if failure is not None and failure.errno != errno.ETIMEDOUT:
         code = failure.errno or code
-    return f"{pair}: {os.strerror(code).lower() if code else 'no answer'}"
+    return os.strerror(code).lower() if code else "no answer"

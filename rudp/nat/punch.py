@@ -12,11 +12,13 @@ import math
 import os
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final, TypedDict, TypeVar, Unpack
+from ssl import SSLContext
+from typing import Any, Final, TypedDict, TypeVar, Unpack
 
 from rudp.aio.options import config_of
 from rudp.aio.resolve import AddressInfo, resolve
 from rudp.aio.streams import LIMIT, StreamProtocol, StreamReader, StreamWriter
+from rudp.aio.tls import Tls, secure
 from rudp.aio.transport import Transport
 from rudp.aio.watch import CaptureTo, watching
 from rudp.config import Config
@@ -24,7 +26,8 @@ from rudp.core.segment.addresses import name_of
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.tracer import Tracer
 from rudp.nat.endpoint import NatEndpoint
-from rudp.nat.holes import LEAD, LEAD_ALONE, Holes, Pair, why_not
+from rudp.nat.greeting import Role
+from rudp.nat.holes import LEAD, LEAD_ALONE, RELAYED, Holes, Pair, why_not
 from rudp.nat.places import server_of, socket_beside, socket_towards
 from rudp.nat.rendezvous import PORT as RENDEZVOUS_PORT
 from rudp.nat.room import Meeting, meeting
@@ -111,8 +114,19 @@ class PunchOptions(TypedDict, total=False):
     key: bytes | None
     """A secret of 16 to 80 octets that both have: segments are signed with it, and no others
     believed, so nobody else can be taken for the peer.  The rendezvous does not learn it."""
+    ssl: SSLContext | bool | None
+    """A context for TLS on the connection that is taken; True for a client's default one."""
+    server_side: bool
+    """Whether this side is TLS's server; one must be, and the other not.  Needed with *ssl*."""
+    server_hostname: str | None
+    """The name that must be in the server's certificate, needed for its client; ``""`` for none,
+    where the context does not look."""
+    ssl_handshake_timeout: float | None
+    """Seconds for TLS's handshake, 60 unless given."""
+    ssl_shutdown_timeout: float | None
+    """Seconds for its end, 30 unless given."""
     tracer: Tracer | None
-    """Is told what the connections do that are tried, and the one that is taken."""
+    """Is told what is tried and how it ends, and what the connections do."""
     capture: CaptureTo | None
     """A file to be made for Wireshark, or a :class:`rudp.trace.Capture`."""
 
@@ -122,17 +136,27 @@ async def create_punched(
     local: tuple[str, int] | None = None,
     remote: Remote | None = None,
     **options: Unpack[PunchOptions],
-) -> tuple[Transport, P]:
+) -> tuple[asyncio.Transport, P]:
     """Do as :func:`punch`, for a protocol: return ``(transport, protocol)``."""
     loop = asyncio.get_running_loop()
+    strange = options.keys() - PunchOptions.__annotations__.keys()
+    if strange:
+        raise TypeError(f"punch has no argument {min(strange)!r}")
     rendezvous, room = options.get("rendezvous"), options.get("room")
     if (remote is None) == (rendezvous is None):
         raise ValueError("either the address of the peer is needed or a rendezvous, and not both")
     if (room is None) != (rendezvous is None) or room == "":
         raise ValueError("a rendezvous and a room go together")
+    if not isinstance(room, str | None):
+        raise TypeError(f"room must be a str, not {room!r}")
     seconds = options.get("timeout", TIMEOUT)
     if not 0.0 < seconds < math.inf:
         raise ValueError(f"timeout must be seconds above 0, not {seconds!r}")
+    patience = options.get("wait", WAIT)
+    if patience is not None and not 0.0 < patience < math.inf:
+        raise ValueError(f"wait must be seconds above 0, or None, not {patience!r}")
+    tls = _tls(options)
+    role = Role.NONE if tls is None else Role.SERVER if tls.server_side else Role.CLIENT
     config = _kept_alive(config_of(options.get("config"), options.get("key")))
 
     def watcher(name: str) -> Tracer | None:
@@ -141,12 +165,14 @@ async def create_punched(
         return watching(loop, tracer=tracer, capture=capture, name=name, peer_name=peer_name)
 
     if remote is not None:
-        found = await _towards(loop, local, remote, seconds, config, watcher("client"))
+        found = await _towards(loop, local, remote, seconds, config, role, watcher("client"))
     else:
         assert rendezvous is not None
         assert room is not None
-        found = await _through(loop, local, rendezvous, room, seconds, config, watcher, options)
-    return _handed_over(loop, *found, protocol_factory)
+        found = await _through(
+            loop, local, rendezvous, room, seconds, config, role, watcher, options
+        )
+    return await _handed_over(*found, protocol_factory, tls)
 
 
 async def punch(
@@ -169,6 +195,9 @@ async def punch(
     *key*, a secret that both have, keeps out whoever knows the room, and whoever runs the
     rendezvous: segments that are not signed with it are not heard, see :func:`create_connection`.
 
+    *ssl* encrypts, which a key does not, and certificates say who the peer is; both go together.
+    TLS has roles, so one side has *server_side* True and the other False.
+
     *limit*: octets that the reader buffers.  *options*: see :class:`PunchOptions`.  If *config* has
     no keep-alive, a probe goes out after 3 s of silence and then every 25 s, for NATs forget.
     ``get_extra_info("punched")`` of the writer tells what the connection leads to: an address of
@@ -178,8 +207,9 @@ async def punch(
     Raises :class:`TimeoutError`, with what was tried and why, if there was no way, or nobody came;
     what :func:`start_rendezvous` refuses as :class:`OSError`, with EBUSY if there are two in the
     room already, ENOENT if there is no such room, EAGAIN if too many come; EPROTO if what it says
-    makes no sense.  :class:`ValueError` for arguments that do not go together.  Cancelling it
-    leaves nothing behind.
+    makes no sense, or if both sides would be the same in TLS; for a handshake of TLS that fails
+    what :func:`create_connection` raises.  :class:`ValueError` for arguments that do not go
+    together.  Cancelling it leaves nothing behind.
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit=limit, loop=loop)
@@ -188,13 +218,27 @@ async def punch(
     return reader, StreamWriter(transport, protocol, reader, loop)
 
 
-def _handed_over(
-    loop: asyncio.AbstractEventLoop,
-    transport: Transport,
-    kind: str,
-    protocol_factory: Callable[[], P],
-) -> tuple[Transport, P]:
-    """Give the connection that was taken to the program's protocol.
+def _tls(options: PunchOptions) -> Tls | None:
+    """Return what is asked for of TLS, None for none; raises as :meth:`Tls.of_client` does."""
+    context, server_side = options.get("ssl"), options.get("server_side")
+    timeouts = options.get("ssl_handshake_timeout"), options.get("ssl_shutdown_timeout")
+    name = options.get("server_hostname")
+    if not context:
+        if server_side is not None:
+            raise ValueError("server_side is only meaningful with ssl")
+    elif server_side is None:
+        raise ValueError("ssl needs server_side: True on one side, and False on the other")
+    if not server_side:
+        return Tls.of_client(context, None, name, *timeouts)
+    if name is not None:
+        raise ValueError("server_hostname is for the side that is not the server")
+    return Tls.of_server(context, *timeouts)  # type: ignore[arg-type]  # it looks
+
+
+async def _handed_over(
+    transport: Transport, kind: str, protocol_factory: Callable[[], P], tls: Tls | None
+) -> tuple[asyncio.Transport, P]:
+    """Give the connection that was taken to the program's protocol, behind TLS with *tls*.
 
     Raises what has ended it meanwhile, if something has.
     """
@@ -204,9 +248,11 @@ def _handed_over(
         )
     logger.info("%r is %s", transport, kind)
     try:
-        protocol = protocol_factory()
-        transport.set_protocol(protocol)  # from here on it hears what comes
         vars(transport)["punched"] = kind
+        protocol = protocol_factory()
+        if tls is not None:
+            return await secure(transport, protocol, tls), protocol
+        transport.set_protocol(protocol)  # from here on it hears what comes
         protocol.connection_made(transport)
         transport.resume_reading()
     except BaseException:
@@ -229,14 +275,14 @@ async def _towards(
     remote: Remote,
     seconds: float,
     config: Config,
+    role: Role,
     watcher: Tracer | None,
 ) -> tuple[Transport, str]:
     """Punch towards addresses that the program knows."""
     found = [info for each in _several(remote) for info in await resolve(loop, *each)]
     infos = list(dict.fromkeys(found))
     sockets: dict[int, NatEndpoint] = {}
-    holes = Holes(loop, INNER_PORT, config)
-    holes.watch(watcher)
+    holes = Holes(loop, INNER_PORT, config, role)
     try:
         for family, address in infos:
             if family not in sockets:
@@ -246,6 +292,8 @@ async def _towards(
             Pair(sockets[family], address, INNER_PORT, "mapped", LEAD_ALONE)
             for family, address in infos
         ]
+        ours = [endpoint.sockname[:2] for endpoint in sockets.values()]
+        holes.watch(watcher, [(str(host), int(port), "host") for host, port in ours])
         try:
             async with asyncio.timeout(seconds):
                 return await holes.punch(pairs, b"")
@@ -262,6 +310,7 @@ async def _through(
     name: str,
     seconds: float,
     config: Config,
+    role: Role,
     watcher: Callable[[str], Tracer | None],
     options: PunchOptions,
 ) -> tuple[Transport, str]:
@@ -272,7 +321,7 @@ async def _through(
     (family, server), endpoint = await _first_reached(loop, infos, local, config)
     sockets: dict[int, NatEndpoint] = {family: endpoint}
     inner_port = int(endpoint.sockname[1])
-    holes = Holes(loop, inner_port, config)
+    holes = Holes(loop, inner_port, config, role)
     try:
         holes.add(endpoint)
         others = []
@@ -290,7 +339,7 @@ async def _through(
             relay=options.get("relay", False),
             wait=options.get("wait", WAIT),
         ) as met:
-            holes.watch(watcher("server" if met.first else "client"))
+            holes.watch(watcher("server" if met.first else "client"), met.mine.addresses)
             pairs = _pairs(met, sockets, endpoint, server)
             try:
                 async with asyncio.timeout(seconds):
@@ -338,9 +387,7 @@ def _pairs(
     if met.relay is not None:
         hopeless = met.mine.varies and met.peer.varies
         relay = (server[0], met.relay, *server[2:])
-        pairs.append(
-            Pair(endpoint, relay, inner, "relayed", delay=0.0 if hopeless else RELAY_DELAY)
-        )
+        pairs.append(Pair(endpoint, relay, inner, RELAYED, delay=0.0 if hopeless else RELAY_DELAY))
     return pairs
 
 
@@ -363,14 +410,27 @@ def verdict(met: Meeting) -> str:
 
 
 def _several(remote: Remote) -> Sequence[tuple[str, int]]:
-    if len(remote) == 2 and isinstance(remote[0], str):
-        return [remote]  # type: ignore[list-item]
+    """Return the addresses in *remote*.  Raises :class:`TypeError` and :class:`ValueError`."""
     if not remote:
         raise ValueError("the address of the peer is needed")
-    return remote  # type: ignore[return-value]
+    found: Sequence[Any] = remote
+    if len(remote) == 2 and isinstance(remote[0], str):
+        found = [remote]
+    for each in found:
+        if not (
+            isinstance(each, tuple | list)
+            and len(each) >= 2
+            and isinstance(each[0], str)
+            and isinstance(each[1], int)
+        ):
+            raise TypeError(f"remote must be a host and a port, or several such, not {remote!r}")
+        if not 0 < each[1] < 1 << 16:
+            raise ValueError(f"remote has port {each[1]}, and 1 to 65535 are ports")
+    return [(host, port) for host, port, *_ in found]
 
 
 def _no_way(seconds: float, pairs: Sequence[Pair], holes: Holes, verdict: str = "") -> TimeoutError:
+    holes.give_up(verdict)
     tried = "; ".join(why_not(pair, holes.failures) for pair in pairs)
     what = f"no way to the peer in {seconds:g} s: {tried}"
     if any(pair.endpoint.counts_wrong_keys for pair in pairs):

@@ -35,6 +35,9 @@ Flavour = Literal["as-tcp", "as-sent"]
 BUFFER: Final = 1 << 18
 """Octets that wait to be written while connections are established; else nothing waits."""
 
+LIMIT_MIN: Final = 1 << 20
+"""Octets: the least to which a capture can be limited."""
+
 NAMES_MAX: Final = 1024
 """Addresses that are given names."""
 
@@ -57,7 +60,9 @@ class Capture(Tracer):
     *file*: a path, whose file begins anew, or a binary file that is open for writing.  *flavour*:
     see above.  *name*: the name of the interface, that is of this end; *peer_name*: that of the
     other, "" for none.  *local*: our UDP address, where the connections do not know it.  *epoch*:
-    seconds from 1970 to the 0 of the clock that the connections have.
+    seconds from 1970 to the 0 of the clock that the connections have.  *limit*: octets on the disk,
+    1 MiB at least, None for all there is: the file of a path begins anew at half of it, and what
+    was in it is then in one beside it whose name has ``.1`` at its end, instead of what was there.
 
     A path needs no closing: what happens outside ESTABLISHED is written at once, bulk data in
     pieces of 256 KiB; :meth:`flush` writes the rest.  Trouble with the file ends the capture, not
@@ -65,8 +70,8 @@ class Capture(Tracer):
     """
 
     __slots__ = (
-        "_buffer", "_epoch", "_file", "_flavour", "_hosts", "_identity", "_local", "_name",
-        "_peer_name",
+        "_buffer", "_epoch", "_file", "_flavour", "_hosts", "_identity", "_limit", "_local",
+        "_name", "_names", "_peer_name", "_size",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +83,10 @@ class Capture(Tracer):
         peer_name: str = "",
         local: Address | None = None,
         epoch: float = 0.0,
+        limit: int | None = None,
     ) -> None:
+        if limit is not None and (limit < LIMIT_MIN or not isinstance(file, str | Path)):
+            raise ValueError(f"a limit is {LIMIT_MIN} octets at least, and for a path")
         if flavour not in ("as-tcp", "as-sent"):
             raise ValueError(f"flavour must be 'as-tcp' or 'as-sent', not {flavour!r}")
         if not isinstance(file, str | Path) and not hasattr(file, "write"):
@@ -90,13 +98,16 @@ class Capture(Tracer):
         self._file: Path | BinaryIO | None = Path(file) if isinstance(file, str) else file
         self._hosts: dict[str, bytes] = {}  # addresses that have their names
         self._local: dict[int, Address] = {}
+        self._names: list[tuple[bytes, str]] = []
         self._identity = 0
+        self._limit = limit
+        self._size = 0
         self._buffer = bytearray()
         if isinstance(self._file, Path):
             self._file.write_bytes(b"")
         if local is not None:
             self.bound_to(local)
-        self._buffer += pcapng.section("rudp") + pcapng.interface(name, f"{flavour}, by rudp")
+        self._buffer += self._head()
         self.flush()
 
     def bound_to(self, local: Address) -> None:
@@ -109,14 +120,31 @@ class Capture(Tracer):
             return
         try:
             if isinstance(self._file, Path):
+                self._make_room(self._file)
                 with self._file.open("ab") as file:
                     file.write(self._buffer)
+                self._size += len(self._buffer)
             elif self._file is not None:
                 self._file.write(self._buffer)
         except (OSError, ValueError) as error:  # ValueError: somebody has closed it
             logger.warning("the capture %s ends here: %s", self._file, error)
             self._file = None
         self._buffer.clear()
+
+    def _make_room(self, path: Path) -> None:
+        """If the file is as long as it may be, begin it anew."""
+        if self._limit is None or not self._size:
+            return
+        if self._size + len(self._buffer) > self._limit // 2:
+            path.replace(path.with_name(f"{path.name}.1"))
+            names = pcapng.names(self._names) if self._names else b""
+            self._buffer[:0] = self._head() + names
+            self._size = 0
+
+    def _head(self) -> bytes:
+        """Return what a file begins with."""
+        about = f"{self._flavour}, by rudp"
+        return pcapng.section("rudp") + pcapng.interface(self._name, about)
 
     # -- what the core tells ---------------------------------------------------------------------
 
@@ -206,6 +234,7 @@ class Capture(Tracer):
             packed = _packed(host)
             if name and len(self._hosts) < NAMES_MAX:
                 self._hosts[host] = packed
+                self._names.append((packed, name))
                 self._buffer += pcapng.names([(packed, name)])
         return packed
 

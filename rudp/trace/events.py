@@ -161,6 +161,56 @@ class PathMoved(Event):
 
     local: str
     peer: str
+    why: Why
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CandidateFound(Event):
+    """An address that may be tried when two punch; ``connection`` is the name of the end.
+
+    ``ours``: where we may be, or where the peer may be.  ``candidate``: ``"host"``, ``"mapped"`` or
+    ``"relayed"``.
+    """
+
+    kind = "candidate_found"
+
+    ours: bool
+    address: str
+    candidate: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PairChanged(Event):
+    """An address of the peer's is tried, has failed, is taken or is given up: that says ``why``.
+
+    ``connection`` is the name of the end.  ``candidate``: as in :class:`CandidateFound`, or
+    ``"peer-reflexive"``, where nobody had told of the address.  ``trouble``: what it failed with.
+    """
+
+    kind = "pair_changed"
+
+    address: str
+    candidate: str
+    why: Why
+    trouble: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PunchEnded(Event):
+    """Two have punched; ``connection`` is the name of the end.
+
+    ``candidate``: what the connection leads to, None if there is none.  ``verdict``: what is known
+    of the NATs then, in words, "" for nothing.
+    """
+
+    kind = "punch_ended"
+
+    candidate: str | None
+    verdict: str
+
+
+Punching = CandidateFound | PairChanged | PunchEnded
+"""What is told of an end, before there is a connection: ``connection`` is the end's name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -293,6 +343,9 @@ KINDS: Final[dict[str, type[Event]]] = {
         StateMoved,
         PathMoved,
         EcnSettled,
+        CandidateFound,
+        PairChanged,
+        PunchEnded,
         RangeLost,
         RttSampled,
         CongestionChanged,

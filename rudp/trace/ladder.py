@@ -22,7 +22,9 @@ from rudp.trace import words
 from rudp.trace.arrows import sides
 from rudp.trace.events import (
     Event,
+    PairChanged,
     PathMoved,
+    Punching,
     Recording,
     Segment,
     SegmentReceived,
@@ -65,7 +67,7 @@ class _Kind(enum.Enum):
     LEFT = "a segment that leaves and arrives further down"
     ARRIVED = "a segment that left further up, or unseen"
     MOVED = "a state and no segment"
-    ROAMED = "another path, and no segment"
+    NOTED = "words, and no segment"
     FOLDED = "segments that were counted and forgotten"
 
 
@@ -188,12 +190,13 @@ class Ladder:
         self._log = EventLog(limit=1, sink=self.take)
         self._watched = [False, False]
         self._ports: int | None = None  # left port << 16 | right port
+        self._sides = _SIDES  # by the name of an end
         self._drawn: dict[str, int] = {}  # the sides of the connections that are drawn, by name
         self._start: float | None = None
         self._number = 0
         self._lines: deque[_Line] = deque()
         self._folds: dict[int, _Fold] = {}  # by the number of their line
-        self._ways: dict[int, str] = {}  # where a path leads to from there on, likewise
+        self._notes: dict[int, str] = {}  # words that stand alone, likewise
         self._forgotten = 0
         # By side: the state at the top and now, the line where it last acted, the line it last
         # received by if it did nothing since, its segments that have not arrived.
@@ -224,7 +227,7 @@ class Ladder:
         """Forget the lines drawn so far; states and numbers go on from where they are."""
         self._lines.clear()
         self._folds.clear()
-        self._ways.clear()
+        self._notes.clear()
         self._forgotten = 0
         self._top = self._states.copy()
         self._receipt = [None, None]
@@ -268,6 +271,9 @@ class Ladder:
         if isinstance(event, Watched):
             self._choose(event)
             return
+        if isinstance(event, Punching):
+            self._punching(event)
+            return
         side = self._drawn.get(event.connection)
         if side is None:
             return
@@ -278,9 +284,7 @@ class Ladder:
         elif isinstance(event, StateMoved):
             self._move(side, event.before, event.after, event.time, event.why)
         elif isinstance(event, PathMoved):
-            line = self._line(_Kind.ROAMED, side, None, event.time)
-            self._ways[line.number] = f"path to {event.peer}"
-            self._append(line)
+            self._note(side, f"path to {event.peer}", event.time, event.why)
 
     @classmethod
     def of(
@@ -305,6 +309,7 @@ class Ladder:
         """Draw the events of a connection of *recording*, as :meth:`of` does."""
         ends, found = sides(recording.events, connection)
         self._drawn |= found
+        self._sides = {end: side for side, end in enumerate(ends)}
         for side, _ in enumerate(ends):
             self._watched[side] = True
         for event in recording.events:
@@ -315,7 +320,7 @@ class Ladder:
 
     def _choose(self, event: Watched) -> None:
         """Is this an end of the connection that is drawn?  The first one becomes it."""
-        side = _SIDES.get(event.end)
+        side = self._sides.get(event.end)
         if side is None:
             return
         ports = event.local_port << 16 | event.remote_port
@@ -380,6 +385,19 @@ class Ladder:
             line.why = why
             line.states[side] = after
             self._append(line)
+
+    def _punching(self, event: Punching) -> None:
+        side = self._sides.get(event.connection)
+        if side is not None:
+            why = event.why if isinstance(event, PairChanged) else None
+            self._note(side, words.punching(event), event.time, why)
+
+    def _note(self, side: int, text: str, now: float, why: Why | None) -> None:
+        """Draw words on a line of their own."""
+        line = self._line(_Kind.NOTED, side, None, now)
+        line.why = why
+        self._notes[line.number] = text
+        self._append(line)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -449,7 +467,7 @@ class Ladder:
     def _forget(self, line: _Line) -> None:
         """Let nothing hold on to a line that is gone."""
         self._folds.pop(line.number, None)
-        self._ways.pop(line.number, None)
+        self._notes.pop(line.number, None)
         if line.kind is _Kind.SENT:
             self._open[line.side].remove(line)
 
@@ -500,7 +518,7 @@ class Ladder:
         """Return the kind of a line's segment, and its header in words, shorter and shorter."""
         seg = line.segment
         if seg is None:
-            return "none", (self._ways.get(line.number, ""),)
+            return "none", (self._notes.get(line.number, ""),)
         kind = "data" if seg.length else "SACK" if seg.sack else "other"
         if "SYN" in seg.flags:
             kind = "SYN"
@@ -521,8 +539,9 @@ class Ladder:
         kind = line.kind
         if kind is _Kind.MOVED:
             return ""
-        if kind is _Kind.ROAMED:
-            return _folded([label])
+        if kind is _Kind.NOTED:
+            note = _folded([label])
+            return note if line.side == 0 else note.rjust(width)
         if kind is _Kind.SENT and not self._watched[1 - line.side]:
             kind = _Kind.WHOLE
         shaft = f"-- {label} "

@@ -1,8 +1,8 @@
 """Events as lines of :mod:`logging`, under ``rudp.trace``.
 
-A connection that opens, moves or closes is worth a line at INFO (``rudp.trace.state``); segments
-(``rudp.trace.segment``) and timers (``rudp.trace.timer``) are for DEBUG, and cost the more the more
-there are.
+A connection that opens, moves or closes is worth a line at INFO (``rudp.trace.state``), and so is
+what became of a punch; segments (``rudp.trace.segment``) and timers (``rudp.trace.timer``) are for
+DEBUG, and cost the more the more there are.
 """
 
 import logging
@@ -16,6 +16,8 @@ from rudp.trace.events import (
     EcnSettled,
     Event,
     PathMoved,
+    PunchEnded,
+    Punching,
     RangeLost,
     SegmentReceived,
     SegmentSent,
@@ -46,7 +48,11 @@ def log(event: Event) -> None:
         states.log(level, "%s: %s -> %s (%s)", name, event.before, event.after, event.cause)
     elif isinstance(event, PathMoved):
         ours = f" from {event.local}" if event.local else ""
-        states.info("%s: the path is another, to %s%s", name, event.peer, ours)
+        why = event.why.name
+        states.info("%s: the path is another, to %s%s (%s)", name, event.peer, ours, why)
+    elif isinstance(event, Punching):
+        level = logging.INFO if isinstance(event, PunchEnded) else logging.DEBUG
+        states.log(level, "%s %s", name, words.punching(event))
     elif isinstance(event, EcnSettled):
         if event.fallback is None:
             states.debug("%s: feedback of marks is %s", name, event.feedback)

@@ -1,6 +1,7 @@
 """Sequence numbers that begin at the SYN, for the two directions of one connection."""
 
 import dataclasses
+from typing import Final
 
 from rudp.core.segment.ace import ACE, accepted, offered, word
 from rudp.core.segment.options import EcnCounters, Options, SignedOptions, SynOptions
@@ -8,8 +9,18 @@ from rudp.core.segment.seqnum import SEQ_MASK, from_wire
 from rudp.core.segment.transmit import CE, ECT_0, ECT_1
 from rudp.core.segment.wire import ACK, AE, SYN
 from rudp.core.terms.feedback import Feedback
+from rudp.core.terms.state import State
 from rudp.trace import segment, words
 from rudp.trace.events import Segment
+
+SYNCHRONIZED: Final = frozenset(
+    (
+        State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT, State.CLOSING,
+        State.LAST_ACK,
+    )
+)  # fmt: skip
+"""The states in which a peer's number is known, and stays; TIME-WAIT may be followed by another
+connection."""
 
 _NOTHING_TOLD: EcnCounters = (None, None, None, None)
 _CODEPOINTS = (None, "ECT(1)", "ECT(0)", "CE")
@@ -32,11 +43,15 @@ class Numbers:
     _sent: int = 0  # relative numbers of each direction that were current last
     _received: int = 0
 
-    def header(self, each: segment.Segment, *, ours: bool) -> Segment:
-        """Return the header of a segment, one of *ours* or of the peer's."""
+    def header(self, each: segment.Segment, *, ours: bool, state: State | None = None) -> Segment:
+        """Return the header of a segment, one of *ours* or of the peer's.
+
+        *state*: of our end when it came.  Where a connection stands, a SYN begins none, whoever it
+        is from.
+        """
         if each.flags & SYN and ours:
             self.iss, self.rcv_shift, self._sent = each.seq, each.options.window_scale, 0
-        elif each.flags & SYN:
+        elif each.flags & SYN and not (state in SYNCHRONIZED and self.irs is not None):
             self.irs, self.snd_shift, self._received = each.seq, each.options.window_scale, 0
         self._note_feedback(each.flags)
         counts = self.accurate and not each.flags & SYN

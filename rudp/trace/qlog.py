@@ -1,4 +1,4 @@
-"""Events as qlog, JSON text sequences (RFC 7464) in the main schema of its drafts, version 0.3.
+"""Events as qlog: JSON text sequences (RFC 7464) in the main schema of draft 14.
 
 qlog was made for QUIC.  What loss recovery and congestion control are about is the same in TCP,
 so those events bear the names that tools such as qvis draw: ``recovery:metrics_updated`` and its
@@ -7,7 +7,9 @@ kin.  Such tools take the axis of time from packets, so each segment with data i
 of its data, and ``recovery:packet_lost`` names the number under which the data was sent last.
 
 All that segments and states are in TCP is told by ``tcp:segment_sent`` and so on; QUIC's packets
-would say what is not there.
+would say what is not there.  Those are a schema of our own, :data:`SCHEMA`.  Its names for recovery
+and packets are those that qlog had in version 0.3, which tools know that were made before the
+drafts gave them to QUIC alone; so the header has that version beside what draft 14 asks for.
 """
 
 import json
@@ -21,6 +23,7 @@ from rudp.trace.events import (
     EcnSettled,
     Event,
     PathMoved,
+    Punching,
     RangeLost,
     Recording,
     RttSampled,
@@ -34,10 +37,8 @@ from rudp.trace.events import (
     encode,
 )
 
-_IN_OUR_WORDS: Final = (
-    SegmentSent, SegmentReceived, SegmentLost, StateMoved, PathMoved, EcnSettled
-)  # fmt: skip
-"""Events for which qlog has no word."""
+SCHEMA: Final = "urn:x-rudp:qlog:events:tcp"
+"""What stands for our events in a file (draft-ietf-quic-qlog-main-schema-14 §8.1)."""
 
 _TRIGGERS: Final = {
     Why.RETRANSMIT_RTO: "pto_expired",
@@ -69,14 +70,24 @@ def records(events: Iterable[Event], connection: str | None = None) -> Iterator[
     """Yield the records of a file about *connection*, the first if None; raises as :func:`save`."""
     watched = None
     packets = _Packets()
+    before: list[Event] = []  # what was told of ends before there was a connection
     for event in events:
+        told = [event]
         if watched is None:
-            if isinstance(event, Watched) and connection in (None, event.connection):
-                watched = event
-                yield _record(_header(watched))
-        elif event.connection == watched.connection:
-            for name, data in (*_told(event), *packets.told(event)):
-                yield _record({"time": round(event.time * 1000, 6), "name": name, "data": data})
+            if isinstance(event, Punching):
+                before.append(event)
+            if not (isinstance(event, Watched) and connection in (None, event.connection)):
+                continue
+            watched = event
+            yield _record(_header(watched))
+            told = [each for each in before if each.connection == event.end]
+        elif isinstance(event, Punching):
+            told = [event] if event.connection == watched.end else []
+        elif event.connection != watched.connection:
+            continue
+        for each in told:
+            for name, data in (*_told(each), *packets.told(each)):
+                yield _record({"time": round(each.time * 1000, 6), "name": name, "data": data})
     if watched is None:
         raise ValueError(f"there is no connection {connection or ''}".rstrip())
 
@@ -88,6 +99,8 @@ def _record(fields: dict[str, Any]) -> str:
 def _header(watched: Watched) -> dict[str, Any]:
     client = str(watched.state) == "SYN-SENT"
     return {
+        "file_schema": "urn:ietf:params:qlog:file:sequential",
+        "serialization_format": "application/qlog+json-seq",
         "qlog_version": "0.3",
         "qlog_format": "JSON-SEQ",
         "title": f"rudp: {watched.connection} and {watched.peer}",
@@ -96,10 +109,11 @@ def _header(watched: Watched) -> dict[str, Any]:
                 "name": watched.connection,
                 "type": "client" if client else "server",
             },
+            "event_schemas": [SCHEMA],
             "common_fields": {
                 "protocol_type": ["TCP"],
-                "time_format": "relative",
-                "reference_time": 0,
+                "time_format": "relative_to_epoch",
+                "reference_time": {"clock_type": "monotonic", "epoch": "unknown"},
             },
         },
     }
@@ -136,11 +150,16 @@ def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
             if event.expires is not None:
                 timer["delta"] = round((event.expires - event.time) * 1000, 6)
         yield "recovery:loss_timer_updated", timer
-    elif isinstance(event, _IN_OUR_WORDS):
+    elif isinstance(event, _AS_THEY_ARE):
         fields = encode(event)
         for name in ("event", "time", "connection"):
             del fields[name]
         yield f"tcp:{event.kind}", fields
+
+
+_AS_THEY_ARE: Final = (
+    SegmentSent | SegmentReceived | SegmentLost | StateMoved | PathMoved | Punching | EcnSettled
+)
 
 
 class _Packets:

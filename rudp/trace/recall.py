@@ -17,6 +17,7 @@ from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Address
 from rudp.core.segment.transmit import Path as PeerPath
 from rudp.core.terms.state import State
+from rudp.core.terms.why import Why
 from rudp.core.watch.recorder import FIRED, MOVED, RECEIVED, ROAMED, SENT, Record
 from rudp.core.watch.tracer import Nobody
 from rudp.trace import events, segment, words
@@ -84,7 +85,7 @@ class Ending:
             time = round(now - start, 6)
             if kind in (SENT, RECEIVED):
                 for each in self._segments(record):
-                    header = numbers.header(each, ours=kind == SENT)
+                    header = numbers.header(each, ours=kind == SENT, state=state)
                     if record.why is not None:
                         yield events.SegmentSent(time, _NAME, state, header, record.why)
                     else:
@@ -95,7 +96,8 @@ class Ending:
                 yield events.StateMoved(time, _NAME, state, record.after, cause.value, WHY[cause])
             elif kind == ROAMED:
                 host, port = self.path[0][:2]
-                yield events.PathMoved(time, _NAME, self.path[1], f"{host}:{port}")
+                why = record.why or Why.UNKNOWN
+                yield events.PathMoved(time, _NAME, self.path[1], f"{host}:{port}", why)
             elif kind == FIRED:
                 yield events.TimerFired(time, _NAME, record.timer)
 
@@ -146,7 +148,7 @@ def _in_words(event: events.Event) -> str:
     if isinstance(event, events.StateMoved):
         return f"{event.before} -> {event.after} ({event.cause})"
     if isinstance(event, events.PathMoved):
-        return "the path is another"
+        return f"the path is another ({event.why.name}: {event.why.sentence})"
     assert isinstance(event, events.TimerFired)
     return f"the {event.timer} timer fired"
 

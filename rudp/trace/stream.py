@@ -179,7 +179,8 @@ class EndTracer(Tracer):
         self._release(None, seen, now)
         self._held = []
         self._arrived = [
-            (who.state, seen.numbers.header(each, ours=False)) for each in segment.split(run)
+            (who.state, seen.numbers.header(each, ours=False, state=who.state))
+            for each in segment.split(run)
         ]
 
     def run_processed(self, who: Who, run: Run, dropped: Count | None, now: float) -> None:
@@ -202,8 +203,22 @@ class EndTracer(Tracer):
         if known is not None:
             self._connections[_key(who)] = known
         seen = self._seen(who, now)
-        host, port = after[0][:2]
-        self._add(events.PathMoved(self._log.time(now), seen.name, after[1], f"{host}:{port}"))
+        why = Why.PATH_REBOUND if before[0] == after[0] else Why.PATH_PROVED
+        time, peer = self._log.time(now), _named(after[0])
+        self._add(events.PathMoved(time, seen.name, after[1], peer, why))
+
+    def candidate_found(self, ours: bool, address: Address, candidate: str, now: float) -> None:
+        time, name = self._log.time(now), _named(address)
+        self._log.add(events.CandidateFound(time, self._end, ours, name, candidate))
+
+    def pair_changed(
+        self, address: Address, candidate: str, why: Why, trouble: str | None, now: float
+    ) -> None:
+        time, name = self._log.time(now), _named(address)
+        self._log.add(events.PairChanged(time, self._end, name, candidate, why, trouble))
+
+    def punch_ended(self, candidate: str | None, verdict: str, now: float) -> None:
+        self._log.add(events.PunchEnded(self._log.time(now), self._end, candidate, verdict))
 
     def ecn_settled(
         self, who: Who, feedback: Feedback, fallback: Fallback | None, now: float
@@ -257,10 +272,9 @@ class EndTracer(Tracer):
                 seen.numbers.iss = blocks.iss & SEQ_MASK
             if len(self._connections) > CONNECTIONS_MAX:
                 self._connections.popitem(last=False)
-            host, port = who.path[0][:2]
             self._add(
                 events.Watched(
-                    self._log.time(now), name, self._end, f"{host}:{port}",
+                    self._log.time(now), name, self._end, _named(who.path[0]),
                     who.ports >> 16, who.ports & 0xFFFF, who.state,
                 )
             )  # fmt: skip
@@ -309,6 +323,11 @@ class EndTracer(Tracer):
         last, seen.snapshot = seen.snapshot, snapshot
         if last is None or dataclasses.replace(last, time=time) != snapshot:
             self._add(snapshot)
+
+
+def _named(address: Address) -> str:
+    host, port = address[:2]
+    return f"{host}:{port}"
 
 
 def _key(who: Who) -> _Key:

@@ -19,6 +19,7 @@ from rudp.trace.arrows import Arrow, arrows, sides
 from rudp.trace.events import (
     Event,
     PathMoved,
+    Punching,
     Segment,
     SegmentReceived,
     SegmentSent,
@@ -125,10 +126,15 @@ class _Picture:
     """Gathers what is to be drawn, gives each a height, and draws."""
 
     def __init__(self, events: list[Event], limit: int, connection: str | None) -> None:
-        _, self.sides = sides(events, connection)
+        ends, self.sides = sides(events, connection)
+        self.places = {end: side for side, end in enumerate(ends)} | self.sides
         if not self.sides:
             raise ValueError("there is no connection among these events")
-        ours = [event for event in events if event.connection in self.sides]
+        ours = [
+            event
+            for event in events
+            if event.connection in (ends if isinstance(event, Punching) else self.sides)
+        ]
         everything = arrows(ours)
         self.more = max(len(everything) - limit, 0)
         shown = everything[:limit]
@@ -151,7 +157,7 @@ class _Picture:
     # -- gathering -------------------------------------------------------------------------------
 
     def point(self, event: Event, rows: float = 1.0) -> _Point:
-        point = _Point(event.time, self.sides[event.connection], rows)
+        point = _Point(event.time, self.places[event.connection], rows)
         self.points.append(point)
         return point
 
@@ -167,6 +173,8 @@ class _Picture:
             self.notes.append((self.point(event), f"{event.after}\0{text}", "state"))
         elif isinstance(event, PathMoved):
             self.notes.append((self.point(event), f"path to {event.peer}", "state"))
+        elif isinstance(event, Punching):
+            self.notes.append((self.point(event), words.punching(event), "dim"))
         elif isinstance(event, TimerFired):
             self.notes.append((self.point(event), f"{event.timer} timer", "dim"))
         elif isinstance(event, WindowAnnounced) and not event.rcv_wnd:

@@ -49,6 +49,20 @@ class Tee(Tracer):
         for each in self._tracers:
             each.ecn_settled(who, feedback, fallback, now)
 
+    def candidate_found(self, ours: bool, address: Address, candidate: str, now: float) -> None:
+        for each in self._tracers:
+            each.candidate_found(ours, address, candidate, now)
+
+    def pair_changed(
+        self, address: Address, candidate: str, why: Why, trouble: str | None, now: float
+    ) -> None:
+        for each in self._tracers:
+            each.pair_changed(address, candidate, why, trouble, now)
+
+    def punch_ended(self, candidate: str | None, verdict: str, now: float) -> None:
+        for each in self._tracers:
+            each.punch_ended(candidate, verdict, now)
+
     def timer_fired(self, who: Watched, timer: str, now: float) -> None:
         for each in self._tracers:
             each.timer_fired(who, timer, now)

@@ -3,7 +3,8 @@
 from rudp.core.segment.ace import FIRST_ACE
 from rudp.core.segment.seqnum import to_wire
 from rudp.core.segment.wire import FLAG_NAMES
-from rudp.trace.events import Segment
+from rudp.core.terms.why import Why
+from rudp.trace.events import CandidateFound, PunchEnded, Punching, Segment
 
 
 def flags(bits: int) -> str:
@@ -73,6 +74,21 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
         " ".join(text for name, text in parts.items() if name not in without)
         for without in (set(), window, less, least, least | {"len"})
     )
+
+
+def punching(event: Punching) -> str:
+    """Return what an end does whose name goes before: ``"tries 192.0.2.1:5000 (mapped)"``."""
+    if isinstance(event, PunchEnded):
+        if event.candidate is not None:
+            return f"has a connection, {event.candidate}"
+        return f"finds no way{f': {event.verdict}' if event.verdict else ''}"
+    where = f"{event.address} ({event.candidate})"
+    if isinstance(event, CandidateFound):
+        return f"is at {where}" if event.ours else f"hears of {where}"
+    if event.why is Why.PAIR_FAILED:
+        return f"does not get through to {where}: {event.trouble or 'no answer'}"
+    verbs = {Why.PAIR_WON: "takes", Why.PAIR_ABORTED: "gives up"}
+    return f"{verbs.get(event.why, 'tries')} {where}"
 
 
 def seconds(count: float) -> str:

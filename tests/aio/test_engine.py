@@ -1,9 +1,12 @@
 """What is served at the socket itself: the same stream, counters and callbacks as without it."""
 
 import asyncio
+import contextlib
+import dataclasses
 import gc
 import socket
 import struct
+import time
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +15,9 @@ import pytest
 import pytest_asyncio
 
 import rudp
+from rudp.core.life.signedlane import SignedLane
 from rudp.core.life.steady import BEST, LANES
+from rudp.core.segment.isn import IsnSource
 from rudp.core.segment.wire import swap_ports
 from rudp.core.terms.counters import Count
 from tests.aio.kit import HOST
@@ -78,17 +83,18 @@ class Pair:
         return dict(self.echo.transport.get_extra_info("endpoint").stats())
 
 
-@pytest_asyncio.fixture
-async def pair() -> AsyncIterator[Pair]:
+@contextlib.asynccontextmanager
+async def steady(config: rudp.Config | None = None) -> AsyncIterator[Pair]:
+    """A pair both of whose ends have *config*."""
     made: list[Echo] = []
 
     def echo() -> Echo:
         made.append(Echo())
         return made[-1]
 
-    server = await rudp.create_server(echo, HOST, 0)
+    server = await rudp.create_server(echo, HOST, 0, config=config)
     pair = Pair(server, made)
-    await pair.open()
+    await pair.open(config)
     yield pair
     pair.writer.close()
     for each in made:
@@ -96,6 +102,22 @@ async def pair() -> AsyncIterator[Pair]:
             each.transport.abort()
     server.close()
     await server.wait_closed()
+
+
+@pytest_asyncio.fixture
+async def pair() -> AsyncIterator[Pair]:
+    async with steady() as pair:
+        yield pair
+
+
+OLD = rudp.MasterKey(secret=bytes(16), send_id=1, recv_id=1)
+NEW = rudp.MasterKey(secret=bytes(20), send_id=2, recv_id=2, algorithm="HMAC-SHA-1-96")
+
+
+@pytest_asyncio.fixture
+async def keyed() -> AsyncIterator[Pair]:
+    async with steady(rudp.Config(keys=(OLD, NEW))) as pair:
+        yield pair
 
 
 async def test_who_is_steady_is_served_at_the_socket(pair: Pair) -> None:
@@ -258,3 +280,105 @@ async def test_nothing_is_left_of_a_connection(pair: Pair) -> None:
             break
         await asyncio.sleep(0.01)
     assert transport() is None
+
+
+class TestKeys:
+    """Whose segments are signed is served at the socket too (RFC 5925 §7.3, §7.4)."""
+
+    async def test_they_are_checked_at_the_socket(self, keyed: Pair) -> None:
+        engine = keyed.engine(keyed.transport)
+        before = engine.octets_read
+        assert await keyed.ask(bytes(100)) == bytes(100)
+        assert engine.octets_read == before + 100 + 48
+
+    @pytest.mark.parametrize("gso", [True, False])
+    @pytest.mark.parametrize("size", [1, 5000, 300_000, 3_000_000])
+    async def test_octets_are_those_that_were_written(
+        self, keyed: Pair, size: int, gso: bool
+    ) -> None:
+        for transport in (keyed.transport, keyed.echo.transport):
+            keyed.engine(transport).gso = gso
+        data = bytes(range(251)) * (size // 251 + 1)
+        assert await keyed.ask(data) == data
+        assert not any(n for name, n in keyed.counters().items() if name.startswith("ao_"))
+
+    async def test_at_the_wrap(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """§6.2: the numbers pass 2**32 in the midst of a run, both ways."""
+        monkeypatch.setattr(IsnSource, "iss", lambda _, __, ports, ___: 0xFFFE_0000 - (ports >> 16))
+        async with steady(rudp.Config(keys=(OLD,), mss=1432)) as pair:
+            engine = pair.engine(pair.echo.transport)
+            before = engine.octets_read
+            data = bytes(range(250)) * 4000
+            assert await pair.ask(data) == data
+            assert engine.octets_read > before
+            assert not any(n for name, n in pair.counters().items() if name.startswith("ao_"))
+
+    @pytest.mark.parametrize("kind", ["forged", "bare", "unknown", "filled in"])
+    async def test_what_is_forged_ends_no_lane(self, keyed: Pair, kind: str) -> None:
+        """It has the right numbers, and all but the key."""
+        connection = keyed.echo.transport._connection
+        lane = connection.lane
+        key_id = 9 if kind == "unknown" else 1
+        option = bytes((29, 16, key_id, 1)) + b"MAC, perhaps"
+        stamps = b"\x01\x01\x08\x0a" + lane.ts_recent.to_bytes(4, "big") + bytes(4)
+        length = 8 if kind == "bare" else 12
+        datagram = struct.pack(
+            "!IIIII",
+            swap_ports(connection.ports),
+            lane.rcv_nxt & 0xFFFF_FFFF,
+            lane.snd_nxt & 0xFFFF_FFFF,
+            length << 28 | 0x18 << 16 | 1000,
+            7 << 16 if kind == "filled in" else 0,
+        )
+        datagram += stamps if kind == "bare" else stamps + option
+        for octets in (b"", b"forged", bytes(1400)):
+            keyed.datagrams.send(datagram + octets)
+        reason = {"bare": "ao_missing", "unknown": "ao_key_unknown"}.get(kind, "ao_mac_wrong")
+        assert await keyed.ask(b"true") == b"true"
+        for _ in range(100):
+            if keyed.counters()[reason] == 3:
+                break
+            await asyncio.sleep(0.01)
+        assert keyed.counters()[reason] == 3
+        assert connection.lane is lane
+        assert keyed.echo.came == b"true"
+
+    async def test_another_key_while_data_flows(self, keyed: Pair) -> None:
+        """§7.3: each side follows the other's wish, and loses nothing."""
+        data = bytes(100_000)
+        assert rudp.info(keyed.writer).key_ids == (1, 1)
+        rudp.set_keys(keyed.writer, NEW, OLD)
+        for _ in range(4):
+            assert await keyed.ask(data) == data
+        assert rudp.info(keyed.writer).key_ids == (1, 2)
+        keyed.echo.transport.get_extra_info("set_keys")((NEW, OLD))
+        for _ in range(4):
+            assert await keyed.ask(data) == data
+        assert rudp.info(keyed.writer).key_ids == (2, 2)
+        assert keyed.echo.transport.info().key_ids == (2, 2)
+        assert not any(n for name, n in keyed.counters().items() if name.startswith("ao_"))
+
+    async def test_keys_that_the_lane_in_C_has_nothing_for(self, keyed: Pair) -> None:
+        """Options that are not covered: the lane in Python goes on."""
+        loose = dataclasses.replace(OLD, covers_options=False)
+        for transport in (keyed.transport, keyed.echo.transport):
+            transport.get_extra_info("set_keys")((loose,))
+        for _ in range(6):
+            assert await keyed.ask(bytes(5000)) == bytes(5000)
+        assert isinstance(keyed.echo.transport._connection.lane, SignedLane)
+
+    async def test_a_time_that_is_over(self) -> None:
+        """A key that counts no longer is believed no longer."""
+        late = time.time() + 0.3
+        ends = dataclasses.replace(OLD, recv_lifetime=(0.0, late))
+        async with steady(rudp.Config(keys=(ends,))) as pair:
+            while time.time() < late:
+                await asyncio.sleep(0.05)
+            pair.writer.write(b"too late")
+            for _ in range(100):
+                if pair.counters()["ao_key_unknown"]:
+                    break
+                await asyncio.sleep(0.02)
+            assert pair.counters()["ao_key_unknown"]
+            assert pair.echo.came == b""
+            pair.transport.abort()

@@ -57,6 +57,8 @@ async def test_another_port(way: Any) -> None:
             # Two moves of ours may come before the peer has something to send, and are one to him.
             assert 1 <= server._endpoints[0].stats()["path_moved"] <= 3 == rudp.info(writer).moves
             assert writer.get_extra_info("sockname")[0] == "127.0.0.5"
+            shown = str(rudp.info(writer))
+            assert "signed with key 0, the peer is asked for 0; moves so far: 3" in shown
         finally:
             writer.close()
             await writer.wait_closed()

@@ -123,6 +123,17 @@ def test_the_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "broken.drill:2:5: here belongs a sequence number" in told.err
 
 
+def test_one_is_printed_to_make_a_copy_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drill", "--show", "close/active"]) == 0
+    shown = capsys.readouterr().out
+    (folder / "mine.drill").write_text(shown, encoding="utf-8")
+    assert shown.startswith("# We close first")
+    assert main(["drill", "mine.drill"]) == 0
+    (folder / "octets.drill").write_bytes(b"\xff")
+    assert main(["drill", "--show", "octets.drill"]) == 2
+    assert capsys.readouterr().err == "rudp drill: octets.drill: not text in UTF-8\n"
+
+
 def test_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drill", "--json", "good.drill", "bad.drill", "broken.drill"]) == 2
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,41 @@ def test_what_breaks_it_and_a_page(capfd: pytest.CaptureFixture[str]) -> None:
     out = capfd.readouterr().out
     assert "The smallest faults with which a connection breaks: c:data:1 lost" in out
     assert "Here the client of the reference sends:" in out
-    assert "both.html written" in out
+    assert "both.html written; it opens where the two differ" in out
     assert "Lab sender: c:data:1 lost" in Path("both.html").read_text(encoding="utf-8")
     assert sorted(os.listdir()) == ["both.html", "lab_sender.py"]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_page_is_opened_on_request(
+    shown: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+
+    def show(url: str) -> bool:
+        opened.append(url)
+        return shown
+
+    monkeypatch.setattr(webbrowser, "open", show)
+    path = write("sender", SOLUTIONS["sender"].replace(*SLIPS["sender"][1]))
+    assert main(["lab", "check", path, "--open"]) == 1
+    assert opened == [Path("lab_sender.html").resolve().as_uri()]
+    told = capfd.readouterr().err
+    assert ("no browser was found to open lab_sender.html with" in told) is not shown
+
+
+def test_nothing_is_opened_if_there_is_nothing_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webbrowser, "open", None)
+    assert main(["lab", "start", "close"]) == 0
+    assert main(["lab", "check", "lab_close.py", "--open"]) == 1
+    assert os.listdir() == ["lab_close.py"]
+
+
+def test_a_page_does_not_take_the_place_of_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab", "start", "close"]) == 0
+    with pytest.raises(SystemExit, match="2"):
+        main(["lab", "check", "lab_close.py", "--html", "./lab_close.py"])
+    assert "lab_close.py would be written over" in capsys.readouterr().err
 
 
 def test_a_file_may_have_any_name_and_import_what_stands_beside_it(

@@ -251,7 +251,13 @@ def test_an_address_that_is_taken(rudp: Commands) -> None:
         (["nc", "7"], "a HOST and a PORT are needed"),
         (["nc", "localhost", "0"], "a HOST and a PORT are needed"),
         (["nc", "localhost", "http"], "'http' is not a port"),
-        (["nc", "localhost", "65536"], "'65536' is not a port"),
+        (["nc", "localhost", "65536"], "port 65536 is out of range"),
+        (["nc", "localhost:" + "9" * 5000], "is out of range"),
+        (["nc", "rudp://localhost:7", "7"], "'rudp://localhost:7' is not the name of a host"),
+        (["nc", ":7"], "a HOST and a PORT are needed"),
+        (["nc", "-k", "localhost", "7"], "-k needs -l"),
+        (["nc", "-4", "-6", "localhost", "7"], "not allowed with"),
+        (["nc", "-w", "0", "localhost", "7"], "0 is not between"),
         (["nc", "-l", "--ssl", "7"], "--ssl needs --ssl-cert on the side that listens"),
         (["nc", "--ssl-ca", "x", "localhost", "7"], "--ssl-ca needs --ssl"),
         (["nc", "--ssl", "--ssl-key", "x", "localhost", "7"], "--ssl-key needs --ssl-cert"),
@@ -269,10 +275,14 @@ def test_an_address_that_is_taken(rudp: Commands) -> None:
         (["perf", "-c", "a..b"], "is not the name of a host"),
         (["perf", "-s", "--bind", "a..b"], "is not the name of a host"),
         (["perf", "-c", "localhost", "-n", "9" * 400], "is more than 1T"),
-        (["echo", "localhost:7"], "is not an address such as"),
-        (["echo", "rudp://localhost"], "is not an address such as"),
-        (["echo", "rudp://localhost:7/path"], "is not an address such as"),
-        (["echo", "rudp://[::1:7"], "is not an address such as"),
+        (["echo", "localhost"], "'localhost' is not an address: it has no port"),
+        (["echo", "http://localhost:7"], "http:// is neither rudp:// nor tcp://"),
+        (["echo", "rudp://localhost:7/path"], "'7/path' is not a port"),
+        (["echo", "rudp://localhost/path:7"], "is not an address: it should be"),
+        (["echo", "rudp://[::1:7"], "is not an address: it should be"),
+        (["echo", "::1:7"], "an IPv6 address needs brackets"),
+        (["echo", "[::x]:7"], "'::x' is no IPv6 address"),
+        (["echo", "[fe80::1%]:7"], "'fe80::1%' is no IPv6 address"),
         (["echo", "--ssl", "--ssl-cert", "x", "tcp://localhost:7"], "--ssl is for rudp"),
     ],
 )
@@ -283,3 +293,52 @@ def test_arguments_that_cannot_be_used(
         main(arguments)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_who_listens_may_serve_one_after_the_other(rudp: Commands) -> None:
+    """-k: one that fails is told of; the input, which has ended, is at its end for the others."""
+    listener = rudp("nc", "-k", "--json", "-l", "127.0.0.1:0")
+    port = listener.port(on_stderr=True)
+    for word in (b"one", b"two"):
+        nc = rudp("nc", "127.0.0.1", port, stdin=PIPE)
+        assert nc.process.communicate(word, timeout=60) == (b"", b"")
+        assert nc.process.returncode == 0
+        assert listener.event("closed", on_stderr=True)["received"] == 3
+    rest = listener.end(signal.SIGTERM)
+    assert rest[:2] == (143, "onetwo")
+
+
+def test_silence_may_be_a_failure(rudp: Commands) -> None:
+    """-w: neither side says anything; and who listens waits no longer for a peer."""
+    echo = rudp("echo", "--json", "127.0.0.1:0")
+    nc = rudp("nc", "-w", "300ms", "127.0.0.1", echo.port(), stdin=PIPE)
+    assert nc.process.wait(timeout=60) == 1
+    assert nc.process.stderr is not None
+    assert nc.process.stderr.read() == b"rudp nc: nothing was sent or received for 0.3 s\n"
+    assert echo.event("closed")["error"] == "connection reset by peer"
+    assert rudp("nc", "-l", "-w", "100ms", "127.0.0.1", "0").end() == (
+        *(1, ""),
+        "rudp nc: timed out\n",
+    )
+
+
+def test_the_kernel_carries_what_is_called_tcp(rudp: Commands, tmp_path: Path, data: bytes) -> None:
+    """To its end, in both directions, as rudp does."""
+    listener = rudp("nc", "--json", "-l", "tcp://127.0.0.1:0", stdin=PIPE)
+    port = int(listener.port(on_stderr=True))
+    with open(tmp_path / "data", "rb") as file:
+        nc = rudp("nc", f"tcp://127.0.0.1:{port}", stdin=file)
+    out, _ = listener.process.communicate(b"hello", timeout=60)
+    assert (listener.process.returncode, out) == (0, data)
+    assert nc.end() == (0, "hello", "")
+
+
+@pytest.mark.parametrize(("option", "host"), [("-4", "127.0.0.1"), ("-6", "::1")])
+def test_one_of_the_two_protocols(rudp: Commands, option: str, host: str) -> None:
+    echo = rudp("echo", "--json", f"[{host}]:0" if ":" in host else f"{host}:0")
+    port = echo.port()
+    nc = rudp("nc", option, host, port, stdin=PIPE)
+    assert nc.process.communicate(b"x", timeout=60) == (b"x", b"")
+    other = "-6" if option == "-4" else "-4"
+    failed = rudp("nc", other, "-w", "5", host, port)
+    assert failed.end()[0] == 1

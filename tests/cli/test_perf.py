@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,10 +51,10 @@ def test_bulk_by_octets_in_all_directions(rudp: Commands, server: Command) -> No
         assert [way for way in ("up", "down") if way in end] == ways
         for way in ways:
             figures = end[way]
-            assert figures["octets_read"] == SIZE * connections
-            rate = figures["octets_read"] * 8 / figures["seconds_to_last_octet"]
+            assert figures["bytes"] == SIZE * connections
+            rate = figures["bytes"] * 8 / figures["seconds"]
             assert figures["bits_per_second"] == pytest.approx(rate)
-        total = sum(end[way]["octets_read"] for way in ways)
+        total = sum(end[way]["bytes"] for way in ways)
         for side in ("client", "server"):
             per_gigabyte = end[f"cpu_{side}"] / total * 1e9
             assert end[f"cpu_{side}_per_gigabyte"] == pytest.approx(per_gigabyte)
@@ -71,10 +72,10 @@ def test_a_time_is_cut_into_intervals(rudp: Commands, server: Command) -> None:
     assert {interval["way"] for interval in intervals} == {"up", "down"}
     for way in ("up", "down"):
         lines = [interval for interval in intervals if interval["way"] == way]
-        assert 0 <= sum(line["octets_read"] for line in lines) <= end[way]["octets_read"]
-        assert [line["from"] for line in lines] == [0.0, *[line["to"] for line in lines[:-1]]]
+        assert 0 <= sum(line["bytes"] for line in lines) <= end[way]["bytes"]
+        assert [line["start"] for line in lines] == [0.0, *[line["end"] for line in lines[:-1]]]
         assert all("limit" in line for line in lines)
-    assert end["up"]["seconds_to_last_octet"] > 0.7
+    assert end["up"]["seconds"] > 0.7
 
 
 def test_messages_there_and_back(rudp: Commands, server: Command, identities: Identities) -> None:
@@ -98,7 +99,62 @@ def test_over_tls(rudp: Commands, identities: Identities) -> None:
     )
     end, (begin, *_) = measured(client)
     assert begin["tls"] is True
-    assert end["up"]["octets_read"] == end["down"]["octets_read"] == SIZE
+    assert end["up"]["bytes"] == end["down"]["bytes"] == SIZE
+
+
+def test_a_rate_and_a_beginning_that_does_not_count(rudp: Commands) -> None:
+    """-b, -O and -1; figures and facts have iperf3's names."""
+    server = rudp("perf", "--json", "-s", "-1", "--bind", "127.0.0.1:0")
+    client = rudp(
+        *("perf", "--json", "-4", "-c", f"rudp://127.0.0.1:{server.port()}", "-l", "4K"),
+        *("-b", "8M", "-O", "400ms", "-t", "600ms", "-i", "200ms", "-w", "64K"),
+    )
+    end, (begin, *intervals) = measured(client)
+    assert [line["omitted"] for line in intervals][:2] == [True, True]
+    assert not intervals[-1]["omitted"]
+    up = end["up"]
+    assert 0.4 <= up["start"] < up["end"]
+    assert up["bytes"] <= 8e6 / 8 * 0.8  # whatever the machine is busy with, not more than that
+    assert up["bytes"] * 8 / up["seconds"] == pytest.approx(up["bits_per_second"])
+    assert begin["test_start"]["omit"] == 0.4
+    assert begin["test_start"]["duration"] == 0.6
+    assert begin["test_start"]["target_bitrate"] == 8e6
+    assert begin["version"].startswith("rudp ")
+    assert begin["timestamp"]["timesecs"] > 1.7e9
+    assert begin["connected"][0]["remote_host"] == "127.0.0.1"
+    assert begin["lane"] in ("C", "Python")
+    assert all(begin[name] for name in ("host", "system_info", "python"))
+    assert server.end()[0] == 0
+
+
+def test_a_server_for_one_test_that_fails(rudp: Commands) -> None:
+    server = rudp("perf", "--json", "-s", "-1", "--bind", "127.0.0.1", "-p", "0")
+    client = rudp("perf", "--json", "-c", "127.0.0.1", "-p", server.port(), "-t", "1h")
+    client.event("begin")
+    client.end(signal.SIGTERM)
+    assert server.end()[0] == 1
+
+
+@pytest.mark.slow
+def test_a_picture(rudp: Commands, server: Command, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    port = server.port()
+    file = tmp_path / "out.png"
+    command = ("perf", "-c", "127.0.0.1", "-p", port, "-t", "300ms", "-i", "100ms", "--plot")
+    assert rudp(*command, str(file)).end()[::2] == (0, "")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    status, _, said = rudp(*command, str(tmp_path / "out.what")).end()
+    assert status == 1
+    assert said.startswith("rudp perf: cannot draw ")
+
+
+def test_no_picture_without_what_draws(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rudp.cli.perf.plot.is_there", lambda: False)
+    with pytest.raises(SystemExit):
+        main(["perf", "-c", "x", "--plot", "out.png"])
+    assert "pip install 'aiorudp[plot]'" in capsys.readouterr().err
 
 
 def test_plain_words(rudp: Commands) -> None:
@@ -165,6 +221,14 @@ def test_a_server_that_is_something_else(rudp: Commands) -> None:
         (["-c", "x", "-P", "1001"], "'1001' is not a number from 1 to 1000"),
         (["-c", "x", "--congestion", "x"], "invalid choice"),
         (["-s", "--ssl"], "--ssl needs --ssl-cert"),
+        (["-c", "x", "-b", "1x"], "'1x' is not a rate such as"),
+        (["-c", "x", "-b", "0"], "0 is not between 1 and 10T"),
+        (["-c", "x", "-O", "1", "-n", "1M"], "-O goes with a time"),
+        (["-c", "x", "-b", "1M", "--ping-pong"], "-b and --plot are for bulk data"),
+        (["-c", "x", "-1"], "-1 is for the server"),
+        (["-c", "x", "-w", "1"], "window must be a number from 4096"),
+        (["-c", "tcp://x"], "perf measures rudp"),
+        (["-c", "a:b:c"], "is no IPv6 address"),
     ],
 )
 def test_arguments_that_cannot_be_used(
@@ -205,6 +269,10 @@ REQUEST = {
         {"octets": None, "seconds": math.inf},
         {"octets": "10"},
         {"more": 1},
+        {"rate": 0},
+        {"rate": math.inf},
+        {"window": 10},
+        {"window": 1.5},
     ],
 )
 def test_requests_from_anywhere_are_checked(change: dict[str, Any]) -> None:
@@ -329,7 +397,7 @@ def test_what_holds_a_sender_back(
             limits: list[meter.Limit] = []
             for _ in range(20):
                 await asyncio.sleep(0.0101)
-                limits.append(meter.limit(writer.get_extra_info("tcp_info")))
+                limits.append(writer.get_extra_info("tcp_info").held_back_by)
             await writer.drain()
             writer.close()
             await writer.wait_closed()

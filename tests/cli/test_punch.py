@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from rudp.cli import main
-from tests.cli.kit import Command, Commands
+from tests.cli.kit import Command, Commands, Identities
 
 
 @pytest.fixture
@@ -75,6 +76,42 @@ def test_a_relay_on_both_sides(rudp: Commands, rendezvous: Command) -> None:
         assert command.end(signal.SIGTERM)[0] == 0
 
 
+@pytest.mark.parametrize("which", ["nc", "relay"])
+def test_with_tls(
+    rudp: Commands, rendezvous: Command, identities: Identities, which: str, tmp_path: Path
+) -> None:
+    """One side shows a certificate, and the other looks at the name in it."""
+    options = where(rendezvous)
+    client = [*options, *identities.client, "--ssl-name", "localhost"]
+    if which == "relay":
+        echo = rudp("echo", "--json", "tcp://127.0.0.1:0")
+        target = f"tcp://127.0.0.1:{echo.port()}"
+        far = rudp("relay", "--json", *options, *identities.server, "punch", target)
+        far.event("meeting")
+        near = rudp("relay", "--json", *client, "tcp://127.0.0.1:0", "punch")
+        with socket.create_connection(("127.0.0.1", int(near.port())), 30) as sock:
+            sock.sendall(b"hello")
+            assert sock.recv(5) == b"hello"
+        for command in (near, far):
+            assert command.end(signal.SIGTERM)[0] == 0
+        return
+    (tmp_path / "data").write_bytes(b"nobody reads this on its way")
+    with open(tmp_path / "data", "rb") as file:
+        sender = rudp("nc", *options, *identities.server, "--ssl-server", "-q", "1s", stdin=file)
+    receiver = rudp("nc", *client, "-q", "1s")
+    out, _ = receiver.process.communicate(timeout=60)
+    assert (out, receiver.process.returncode) == (b"nobody reads this on its way", 0)
+    assert sender.end()[0] == 0
+
+
+def test_both_as_clients_of_tls(rudp: Commands, rendezvous: Command, identities: Any) -> None:
+    client = [*where(rendezvous), *identities.client, "--ssl-name", "localhost"]
+    for each in [rudp("nc", *client), rudp("nc", *client)]:
+        status, _, err = each.end()
+        assert status == 1
+        assert "both sides are TLS clients: one needs" in err
+
+
 def test_what_a_rendezvous_refuses_is_told(rudp: Commands) -> None:
     rendezvous = rudp("rendezvous", "--json", "--room", "house", "rudp://127.0.0.1:0")
     nc = rudp("nc", *where(rendezvous))
@@ -93,10 +130,13 @@ def test_what_a_rendezvous_refuses_is_told(rudp: Commands) -> None:
         (["nc", "--punch", "", "--rendezvous", "x"], "--punch needs the name of a room"),
         (["nc", "--punch", "x", "--rendezvous", "x", "y", "1"], "there is no HOST, no PORT"),
         (["nc", "--punch", "x", "--rendezvous", "x", "-l"], "there is no HOST, no PORT"),
-        (["nc", "--punch", "x", "--rendezvous", "x", "--ssl"], "neither side is the server"),
+        (["nc", "--punch", "x", "--rendezvous", "x", "--ssl"], "--ssl with --punch needs --ssl-na"),
+        (["nc", "--punch", "x", "--rendezvous", "x", "--ssl", "--ssl-server"], "needs --ssl-cert"),
+        (["nc", "--punch", "x", "--rendezvous", "x", "--ssl-server"], "is for --punch with --ssl"),
+        (["nc", "--ssl", "--ssl-server", "localhost", "7"], "--ssl-server is for --punch with"),
         (["nc", "--punch", "x", "--rendezvous", "tcp://x:1"], "is no rendezvous such as"),
-        (["nc"], "the following arguments are required: PORT"),
-        (["nc", "-l", "x"], "argument PORT: 'x' is not a port"),
+        (["nc"], "which address? HOST PORT, or HOST:PORT"),
+        (["nc", "-l", "x"], "'x' is not a port"),
         (["relay", "tcp://:1", "punch"], "--punch is for one of LISTEN and TARGET"),
         (
             ["relay", "--punch", "x", "--rendezvous", "x", "punch", "punch"],

@@ -28,7 +28,7 @@ import rudp as library
 from rudp import sim
 from rudp.cli import main, splice
 from rudp.cli.address import Address
-from rudp.cli.relay import GRACE
+from rudp.cli.relay import DELIVERY
 from tests.cli.kit import Command, Commands, Identities
 
 SIZE = 10_000_000
@@ -303,7 +303,7 @@ def test_a_relay_that_ends_delivers_what_it_has_taken(rudp: Commands, direction:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(PATIENCE)
         target = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        relay = rudp("relay", "--json", "tcp://127.0.0.1:0", target)
+        relay = rudp("relay", "--json", "--grace", "0", "tcp://127.0.0.1:0", target)
         with socket.create_connection(("127.0.0.1", int(relay.port())), PATIENCE) as client:
             client.sendall(b"x")
             served, _ = server.accept()
@@ -334,7 +334,7 @@ def test_a_relay_that_is_told_twice_ends_at_once(rudp: Commands) -> None:
                 relay.process.send_signal(signal.SIGTERM)
                 time.sleep(0.5)
                 assert relay.end(signal.SIGTERM)[0] == 0
-                assert time.monotonic() - began < GRACE
+                assert time.monotonic() - began < DELIVERY
 
 
 @pytest.mark.parametrize(
@@ -440,7 +440,7 @@ def test_plain_words(rudp: Commands) -> None:
         (["tcp://:0"], "TARGET"),
         (["tcp://:0", "rudp://:7"], "'rudp://:7' does not say which host and port"),
         (["tcp://:0", "rudp://x:0"], "'rudp://x:0' does not say which host and port"),
-        (["tcp://:0", "http://x:80"], "is not an address such as"),
+        (["tcp://:0", "http://x:80"], "http:// is neither rudp:// nor tcp://"),
         (["--ssl", "tcp://:0", "tcp://x:80"], "--ssl is for rudp"),
         (["--ssl", "rudp://:0", "tcp://x:80"], "--ssl needs --ssl-cert"),
         (["--max-connections", "0", "rudp://:0", "tcp://x:80"], "is not a number from 1"),
@@ -471,7 +471,7 @@ async def plain_to_tls(identities: Identities, serve: Any, visit: Any) -> list[A
     def half_open(pair: splice.Pair) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(identities.ca)
-        tls = {"ssl": context, "server_hostname": "localhost"}
+        tls: Any = {"ssl": context, "server_hostname": "localhost"}
         tasks.append(loop.create_task(BACK.connect(lambda: pair.far, config, **tls)))
 
     def end(pair: splice.Pair, error: BaseException | None) -> None:

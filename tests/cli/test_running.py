@@ -23,14 +23,29 @@ def test_addresses_are_written_as_they_are_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        ("localhost:7", "rudp://localhost:7"),
+        ("[::1]:7", "rudp://[::1]:7"),
+        (":7", "rudp://:7"),
+        ("[fe80::1%eth0]:7", "rudp://[fe80::1%eth0]:7"),
+        ("tcp://[fe80::1%25eth0]:7", "tcp://[fe80::1%eth0]:7"),
+    ],
+)
+def test_what_addresses_may_leave_out(text: str, full: str) -> None:
+    assert str(Address.to_listen(text)) == full
+
+
+@pytest.mark.parametrize(
     "text",
     [
-        *("", "7", "localhost:7", "udp://localhost:7", "rudp://localhost", "rudp://localhost:x"),
-        *("rudp://localhost:65536", "rudp://a@b:7", "rudp://a:7/", "rudp://a:7?x", "rudp://::1:7:"),
+        *("", "7", "udp://localhost:7", "rudp://localhost", "rudp://localhost:x", "x://"),
+        *("rudp://localhost:65536", "rudp://a/b:7", "rudp://a:7/", "rudp://a:7?x", "rudp://::1:7:"),
+        *("[::1]", "[::1]7", "[]:7", "::1", "a:b:7", "[::1%]:7", "[1.2.3.4]:7", "//x:7"),
     ],
 )
 def test_other_addresses_are_refused(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is not an address such as"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"is not an address|is not a port|range"):
         Address.to_listen(text)
 
 

@@ -18,14 +18,14 @@ from rudp.cli.demo.faults import Fault
 from rudp.cli.demo.scenarios import SCENARIOS, Scenario
 from rudp.cli.demo.stage import Stage
 from rudp.trace import Recording
-from rudp.trace.events import SegmentSent, StateMoved
+from rudp.trace.events import SegmentReceived, SegmentSent, StateMoved
 from rudp.trace.kinds import kinds
 from tests.cli.ladders.__main__ import FOLDER, played
 
 ISSUED = (
     "handshake close half-close time-wait isn loss fast-retransmit rto reorder zero-window "
-    "silly-window cwnd ecn l4s simultaneous-open punch simultaneous-close reset restart "
-    "keep-alive wrap"
+    "silly-window cwnd ecn l4s simultaneous-open punch blind overheard signed simultaneous-close "
+    "reset restart keep-alive wrap"
 )
 
 
@@ -97,6 +97,13 @@ def test_what_is_to_be_seen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
     assert whys(recording(capsys, "zero-window"), "client").count("PROBE_ZERO_WINDOW") == 3
     assert "CHALLENGE_ACK" in whys(recording(capsys, "isn"), "client")
     assert "CHALLENGE_ACK" in whys(recording(capsys, "restart"), "server")
+    answers = whys(recording(capsys, "blind"), "client")[2:-1]
+    assert answers == ["CHALLENGE_ACK"] * 2 + ["ACK_UNACCEPTABLE"] * 2
+    assert states(recording(capsys, "overheard"), "client")[-1] == "CLOSED"
+    signed = recording(capsys, "signed")
+    assert states(signed, "client")[-1] == "ESTABLISHED"
+    drops = [each.dropped for each in signed.events if isinstance(each, SegmentReceived)]
+    assert [each for each in drops if each] == ["ao_missing"] * 2
     assert "RST_KEEP_ALIVE" in whys(recording(capsys, "keep-alive"), "client")
     assert "TIME_WAIT_ACK" in whys(recording(capsys, "time-wait"), "client")
     opened = recording(capsys, "simultaneous-open")

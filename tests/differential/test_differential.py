@@ -1,4 +1,7 @@
-"""A few hundred of the scripts; ``python -m tests.differential`` tries as many as one likes."""
+"""Sixty of the scripts, 160 with those that are slow.
+
+``python -m tests.differential`` tries as many as one likes.
+"""
 
 import dataclasses
 import logging
@@ -12,9 +15,11 @@ from tests.differential.script import SETTLE, Character, Script, Step, make
 SCRIPTS = 20
 """In each test."""
 
+BLOCKS = [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 8))]
+
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", BLOCKS)
 def test_a_program_sees_what_it_sees_over_TCP(
     block: int, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:

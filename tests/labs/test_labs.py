@@ -12,6 +12,7 @@ from rudp.labs.arena import play
 from rudp.labs.catalogue import LABS, Lab
 from rudp.labs.check import LabError, Verdict, check, load, save, task_of
 from rudp.testing import FaultScript
+from rudp.trace.events import SegmentSent
 from tests.labs.solutions import SLIPS, SOLUTIONS
 
 pytestmark = pytest.mark.skipif(
@@ -128,6 +129,8 @@ def test_the_smallest_faults_and_where_the_run_differs(tmp_path: Path) -> None:
     assert "SYN" not in lines[-1]
     page = tmp_path / "both.html"
     assert save(verdict, str(page))
+    assert isinstance(verdict.start, SegmentSent)
+    assert f"{verdict.start.time * 1000:.1f}" in lines[-4]
     assert f"Lab sender: {fault}" in page.read_text(encoding="utf-8")
 
 

@@ -4,8 +4,10 @@ import asyncio
 from typing import Any, Final, NamedTuple
 
 import rudp
+from rudp import sim
 from rudp.sim import Nat
 from rudp.sim.datagram import DatagramNetwork
+from rudp.trace import EventLog
 
 A: Final = ("10.0.0.2", 5000)
 B: Final = ("10.0.1.2", 6000)
@@ -13,6 +15,7 @@ OUTSIDE_A: Final = "203.0.113.1"
 OUTSIDE_B: Final = "198.51.100.1"
 MAPPED_A: Final = (OUTSIDE_A, 5000)
 MAPPED_B: Final = (OUTSIDE_B, 6000)
+DELAY: Final = 0.02
 
 
 class Met(NamedTuple):
@@ -56,3 +59,16 @@ async def meet(*args: Any, after: float = 0.0, name: bytes = b"", **options: Any
 
 async def both(first: Any, second: Any) -> list[Any]:
     return list(await asyncio.gather(first, second, return_exceptions=True))
+
+
+def punched(first: Nat, second: Nat, *, tracers: Any = None, **options: Any) -> EventLog:
+    """Let two who know their addresses punch; return what was told of it."""
+    log = EventLog()
+    a, b = tracers or (log.tracer("here"), log.tracer("there"))
+
+    async def main() -> None:
+        put_behind(first, second)
+        await both(meet(A, MAPPED_B, tracer=a, **options), meet(B, MAPPED_A, tracer=b, **options))
+
+    sim.run(main(), delay=DELAY)
+    return log

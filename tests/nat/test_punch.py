@@ -384,11 +384,18 @@ def test_strangers_are_no_more_than_a_few() -> None:
     [
         ({}, "the address of the peer is needed"),
         ({"remote": []}, "the address of the peer is needed"),
+        ({"remote": ("10.0.1.2", 70_000)}, "remote has port 70000"),
+        ({"remote": B, "wait": -1.0}, "wait must be seconds above 0, or None, not -1.0"),
+        ({"remote": B, "timeout": float("nan")}, "timeout must be seconds above 0, not nan"),
+        ({"remote": "10.0.1.2:6000"}, "remote must be a host and a port"),
+        ({"remote": [("10.0.1.2", "6000")]}, "remote must be a host and a port"),
+        ({"rendezvous": "rudp://x", "room": 5}, "room must be a str, not 5"),
+        ({"remote": B, "romm": "x"}, "punch has no argument 'romm'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], words: str) -> None:
     async def main() -> None:
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises((ValueError, TypeError), match=words):
             await rudp.punch(A, **options)
 
     run(main())

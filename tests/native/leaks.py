@@ -11,7 +11,13 @@ from typing import Any
 from rudp import build
 from tests.sim.twins import OPTIONS, PATHS, Twin, talk
 
-TALKS = [("clean", "defaults"), ("bad", "defaults"), ("narrow", "BBR"), ("marking", "ECN")]
+TALKS = [
+    ("clean", "defaults"),
+    ("bad", "defaults"),
+    ("narrow", "BBR"),
+    ("marking", "ECN"),
+    ("lossy", "keys"),
+]
 TIMES = 40
 SPARE = 40
 """References that are no leak: caches that grow, once more, to their size."""

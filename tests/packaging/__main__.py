@@ -9,6 +9,7 @@ unless it is given ``--no-compiler``; a minute or two, most of it the C compiler
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,10 @@ SECONDS: Final = 600
 
 
 def run(
-    *command: str | Path, environment: dict[str, str] | None = None, fails: bool = False
+    *command: str | Path,
+    environment: dict[str, str] | None = None,
+    fails: bool = False,
+    where: Path = FOLDER,
 ) -> str:
     """Run *command* outside the sources; of rudp's environment it has only what is given.
 
@@ -40,7 +44,7 @@ def run(
     }
     done = subprocess.run(
         command,
-        cwd=FOLDER,
+        cwd=where,
         env=kept | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -140,6 +144,27 @@ def without_a_compiler(sdist: Path) -> None:
         here.probe("--core", "interpreted")
 
 
+def learner(sdist: Path) -> None:
+    """Type what the course says: two commands to a ladder, three to a lab check that fails."""
+    say("what a learner types first")
+    with tarfile.open(sdist) as packed:
+        packed.extractall(FOLDER, filter="data")
+    clone = FOLDER / sdist.name.removesuffix(".tar.gz")
+    text = (ROOT / "docs" / "learn" / "index.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^<!-- command -->\n```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    install, ladder, start, check = "".join(blocks).splitlines()
+    path = os.pathsep.join([str(Environment("learner").scripts), os.environ["PATH"]])
+    for command, told, fails in (
+        (install, "", False),
+        (ladder, "SYN-RECEIVED", False),
+        (start, "fill in", False),
+        (check, "NotImplementedError", True),
+    ):
+        said = run("bash", "-c", command, environment={"PATH": path}, fails=fails, where=clone)
+        if told not in said:
+            raise SystemExit(f"{command} says nothing of {told}:\n{said}")
+
+
 def pure(tools: Environment) -> None:
     """The wheel for all systems."""
     say("the wheel for all systems")
@@ -169,6 +194,7 @@ def main() -> None:
     sdist = source(tools)
     pure(tools)
     without_a_compiler(sdist)
+    learner(sdist)
     if not options.no_compiler:
         compiled(tools, sdist)
     run(tools.python, "-m", "pip", "install", "twine")

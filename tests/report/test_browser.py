@@ -1,6 +1,7 @@
 """The page of a run in a browser: Chromium, headless; keys are pressed and it is looked at."""
 
 import dataclasses
+import importlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rudp.cli import main
+from rudp.sim import Nat
 from rudp.trace import report
-from rudp.trace.events import Snapshot
+from rudp.trace.events import SegmentSent, Snapshot
+from tests.nat.kit import OUTSIDE_A, OUTSIDE_B, punched
 from tests.unit.watched import Run, transfer
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -115,6 +120,19 @@ def test_a_step_can_be_linked_to(chromium: "BrowserContext", tmp_path: Path) -> 
     page.press("ArrowRight")
     page.page.wait_for_url("**#13")
     page.close()
+
+
+def test_a_page_opens_where_it_is_told(chromium: "BrowserContext", tmp_path: Path) -> None:
+    """At the segment that is sent again; a step in the address goes before."""
+    run = transfer(drop=(2,)).log.recording
+    (again,) = (
+        each for each in run.events if isinstance(each, SegmentSent) and "RACK" in each.why.name
+    )
+    report.save(tmp_path / "run.html", run, transfer().log.recording, start=again)
+    for step, told in (("", "client sends ACK seq=1001"), ("#2", "client sends SYN seq=0")):
+        page = Opened(chromium, tmp_path / "run.html", step)
+        assert page.text("#why .what").startswith(told)
+        page.close()
 
 
 def test_sections_link_to_where_they_stand(opened: Opened) -> None:
@@ -282,7 +300,11 @@ def test_the_quiz_hides_what_comes_next(opened: Opened) -> None:
 
 def test_two_runs_are_compared(compared: Opened) -> None:
     assert compared.count(".ladder") == 2
-    assert "They first differ at step 18" in compared.text("#difference")
+    assert compared.text("#difference") == (
+        "They first differ here: early: “client sends ACK seq=1001 ack=1 len=1000 win=262144, "
+        "which the link loses”, step 10, at 30.0 ms; late: “client sends ACK seq=1001 ack=1 "
+        "len=1000 win=262144”, step 10, at 30.0 ms."
+    )
     rows = compared.text("#compare table")
     assert "tail-loss probe timer fired\t0\t1\t+1" in rows
     compared.press("End")
@@ -357,7 +379,51 @@ def test_pages_of_a_site_share_their_script(chromium: "BrowserContext", tmp_path
     opened.page.close()
 
 
+def test_a_question_of_the_course_is_answered_in_the_page(
+    chromium: "BrowserContext", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong answer gives nothing away; the right one opens the reason and the command."""
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    monkeypatch.syspath_prepend(str(DOCS / "extensions"))
+    (question,) = importlib.import_module("quiz").parse(
+        "How many are sent `again`?\n$ rudp demo loss\n= sum(each.again for each in sent)\n"
+        "- none\n- all of <them>\nOne is lost."
+    )
+    script = (DOCS / "_static" / "questions.js").read_text(encoding="utf-8")
+    asked = importlib.import_module("questions").asked(1, question)
+    (tmp_path / "page.html").write_text(f"{asked}<script>{script}</script>", encoding="utf-8")
+    page = chromium.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    buttons = page.locator("button")
+    assert sorted(buttons.all_inner_texts()) == ["1", "all of <them>", "none"]
+    assert page.inner_text("legend") == "1. How many are sent again?"
+    buttons.get_by_text("all of").click()
+    assert page.inner_text(".verdict").startswith("No, not: all of <them>.")
+    assert not page.locator("details p").first.is_visible()
+    buttons.get_by_text("1").click()
+    assert page.inner_text(".verdict") == "Right."
+    assert page.inner_text("details").split("\n")[-1] == "See it: rudp demo loss"
+    page.close()
+
+
 @pytest.mark.slow
+def test_what_a_punch_does_is_told(chromium: "BrowserContext", tmp_path: Path) -> None:
+    log = punched(Nat(OUTSIDE_A), Nat(OUTSIDE_B))
+    report.save(tmp_path / "run.html", log.recording)
+    page = Opened(chromium, tmp_path / "run.html")
+    told = {}
+    for _ in range(30):
+        told[page.text("#why .what")] = page.text("#why")
+        page.press("ArrowRight")
+    assert "here is at 10.0.0.2:5000 (host)" in told
+    tried = told["here tries 198.51.100.1:6000 (mapped)"]
+    assert "PAIR_TRIED" in tried
+    assert "RFC 8445 §6.1.4.2" in tried
+    assert "there has a connection, mapped" in told
+    assert "takes" in page.page.inner_html(".ladder svg")
+    page.close()
+
+
 def test_a_run_in_which_much_is_left_out_says_so(
     chromium: "BrowserContext", tmp_path: Path
 ) -> None:

@@ -69,7 +69,9 @@ def exchange(network: Network, config: Config, seed: int) -> tuple[Side, Side]:
 
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("sack", [True, False])
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(10, 20))]
+)
 def test_hostile_path_both_directions(seed: int, sack: bool) -> None:
     """TRAP-12, UDP-6: loss, reordering, duplication and corruption, and every octet arrives.
 

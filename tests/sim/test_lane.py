@@ -5,6 +5,8 @@ octet that is read, all that can be seen of both ends after each step, and every
 at the end, are the same (RFC 9293 §3.10.7.4, whose code the lane stands in for).
 """
 
+from typing import Any
+
 import pytest
 
 from tests.sim.twins import KINDS, OPTIONS, PATHS, TURNS, Twin, talk
@@ -17,8 +19,22 @@ CROWDS: list[tuple[int, int | None]] = [(1, 4 << 20), (4, 100_000)]
 """How many connections, and the octets that their sockets hold."""
 
 
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("path", PATHS)
+def pairs() -> list[Any]:
+    """Return all pairs of a path and options.
+
+    The defaults on every path, the worst path with all options, and of the other paths one for each
+    option, ECN's where there are marks, are not slow.
+    """
+    found = []
+    for n, options in enumerate(OPTIONS):
+        for m, path in enumerate(PATHS):
+            often = options == "defaults" or path == "bad" or m == n % (len(PATHS) - 1)
+            marks: Any = [] if often else pytest.mark.slow
+            found.append(pytest.param(path, options, marks=marks, id=f"{path}-{options}"))
+    return found
+
+
+@pytest.mark.parametrize(("path", "options"), pairs())
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_wire_does_not_tell(path: str, options: str, seed: int) -> None:
     """§3.10.7.4, TS-3, DACK-1: step by step or in the lane."""

@@ -1,6 +1,7 @@
 """A connection with keys moves with its peer (RFC 9000 §8.2, §9), in virtual time."""
 
 import base64
+import dataclasses
 import random
 import re
 import zlib
@@ -11,9 +12,10 @@ from rudp.config import Config
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import State
 from rudp.core.terms.why import Why
+from rudp.keys import MasterKey
 from rudp.trace import EventLog, Ladder, Recording, report
 from rudp.trace.events import PathMoved, SegmentSent
-from tests.sim.roam import KEY, Travellers
+from tests.sim.roam import KEY, SIGNED, Travellers
 
 SEEDS = 200
 FEW = 6
@@ -85,6 +87,7 @@ def test_it_is_told() -> None:
     pair.transfer(1000, 1000, [])
     moved = [event for event in log.events if isinstance(event, PathMoved)]
     assert [(event.connection, event.peer) for event in moved] == [("server", "192.0.2.1:10001")]
+    assert [event.why for event in moved] == [Why.PATH_PROVED]
     sent = [event for event in log.events if isinstance(event, SegmentSent)]
     assert {event.segment.path for event in sent if "SYN" in event.segment.flags} == {"offer"}
     words = [(event.segment.path, event.why) for event in sent if "SYN" not in event.segment.flags]
@@ -139,3 +142,29 @@ def test_without_keep_alive_a_client_that_is_spoken_to_hears_nothing() -> None:
     pair.wait(1.0)
     assert pair.opened.receive() == b"are you there?"
     assert pair.accepted.receive() == b"yes"
+
+
+@pytest.mark.parametrize("timestamps", [True, False])
+@pytest.mark.parametrize("server", [SIGNED, Config()])
+def test_opens_by_cookie_roam_too(server: Config, timestamps: bool) -> None:
+    """The offer comes back in the cookie's timestamp, and the token is of numbers that do, too."""
+    client = dataclasses.replace(server, timestamps=timestamps)
+    crowded = dataclasses.replace(server, half_open_max=0)
+    pair = Travellers(client, crowded, rate=RATE)
+    assert pair.b.table.counters[Count.COOKIE_ACCEPTED] == 1
+    roams = bool(server.keys) and timestamps
+    assert (pair.accepted.info().moves, pair.opened.info().moves) == (0 if roams else None,) * 2
+    if roams:
+        pair.transfer(300_000, 300_000, [(0.05, None), (0.3, "198.51.100.7")])
+        assert pair.b.table.counters[Count.PATH_MOVED] == 2
+        pair.transfer(0, 300_000, [(0.1, None)])  # the client says its token
+        assert pair.b.table.counters[Count.PATH_MOVED] == 3
+        assert pair.peer == pair.nat.outer
+
+
+def test_who_does_not_offer_does_not_roam_by_cookie() -> None:
+    """The bit is not said by somebody whose key is of the form for kernels."""
+    strict = MasterKey(secret=KEY.secret, covers_options=False)
+    pair = Travellers(Config(keys=(strict,)), Config(keys=(strict,), half_open_max=0))
+    assert pair.b.table.counters[Count.COOKIE_ACCEPTED] == 1
+    assert pair.accepted.info().moves is pair.opened.info().moves is None

@@ -65,11 +65,15 @@ class Project:
         self.pytester = pytester
         pytester.makepyfile(program=PROGRAM)
 
-    def run(self, code: str, *arguments: str, ini: str = "") -> pytest.RunResult:
-        """Write the test module and run pytest."""
+    def run(
+        self, code: str, *arguments: str, ini: str = "", inside: bool = False
+    ) -> pytest.RunResult:
+        """Write the test module and run pytest; *inside*: in this process, where nothing is run."""
         head = "asyncio_default_fixture_loop_scope = function\n"
         self.pytester.makeini(f"[pytest]\n{head if '-p no:asyncio' not in ini else ''}{ini}")
         self.pytester.makepyfile(test_it="from program import *\n" + code)
+        if inside:
+            return self.pytester.runpytest_inprocess(*installed(), *arguments)
         return self.pytester.runpytest_subprocess(*installed(), *arguments)
 
 
@@ -346,7 +350,7 @@ async def test_of_what_never_comes():
 
 
 BUG = '''
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from rudp.testing import faults
 
 async def impatient():
@@ -375,7 +379,7 @@ async def impatient():
     assert len([line for line in served if line]) <= 1
 
 @pytest.mark.rudp_network(delay=0.05)
-@settings(deadline=None, derandomize=True, max_examples=300)
+@settings(deadline=None, derandomize=True, max_examples=300, phases=[Phase.generate, Phase.shrink])
 @given(script=faults())
 %s
     assert is_virtual() and now() == 0.0
@@ -408,34 +412,28 @@ def test_hypothesis_finds_the_fewest_faults(project: Project, ini: str, test: st
 
 
 @pytest.mark.parametrize(
-    ("marker", "message"),
+    ("marker", "test", "message"),
     [
-        ("delai=0.05", "rudp_network has no option 'delai'; there are burst_enter, *"),
-        ("loss=3", "rudp_network: loss is a probability between 0 and 1, not 3"),
-        ("0.05", "rudp_network takes keyword arguments alone, not 0.05"),
-        ("seeds=()", "*seeds are a number of them, or some, such as range(100), not ()"),
-        ("faults='c:data:1 los'", "*unknown fault 'los': one of lost, late, *"),
-        ("faults='c:dat:1 lost'", "*a kind is one of any, syn, ack, *, not 'dat'"),
+        ("delai=0.05", "async def", "rudp_network has no option 'delai'; there are burst_enter, *"),
+        ("loss=3", "async def", "rudp_network: loss is a probability between 0 and 1, not 3"),
+        ("0.05", "async def", "rudp_network takes keyword arguments alone, not 0.05"),
+        (
+            "seeds=()",
+            "async def",
+            "*seeds are a number of them, or some, such as range(100), not ()",
+        ),
+        ("faults='c:data:1 los'", "async def", "*unknown fault 'los': one of lost, late, *"),
+        ("faults='c:dat:1 lost'", "async def", "*a kind is one of any, syn, ack, *, not 'dat'"),
+        ("delay=0.05", "def", "rudp_network is for async tests, and this is none"),
     ],
 )
-def test_what_is_wrong_with_a_marker_is_said(project: Project, marker: str, message: str) -> None:
-    done = project.run(f"""
-@pytest.mark.rudp_network({marker})
-async def test_it():
-    pass
-""")
+def test_what_is_wrong_with_a_marker_is_said(
+    project: Project, marker: str, test: str, message: str
+) -> None:
+    code = f"@pytest.mark.rudp_network({marker})\n{test} test_it(): pass\n"
+    done = project.run(code, inside=True)
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines([f"*test_it.py::test_it: {message}"])
-
-
-def test_a_marker_on_what_is_not_async_is_an_error(project: Project) -> None:
-    done = project.run("""
-@pytest.mark.rudp_network(delay=0.05)
-def test_it():
-    pass
-""")
-    done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*rudp_network is for async tests, and this is none"])
 
 
 def test_without_a_marker_nothing_is_there(project: Project) -> None:
@@ -488,6 +486,7 @@ async def test_it(n):
     done.stdout.fnmatch_lines(["*rudp_network belongs on the test, its class or module*"])
 
 
+@pytest.mark.slow
 def test_the_bug_of_the_documentation_is_found(pytester: pytest.Pytester) -> None:
     page = docs.ROOT / "docs" / "howto" / "testing.md"
     files = [

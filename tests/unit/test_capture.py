@@ -4,6 +4,7 @@ import io
 import logging
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from rudp.core.terms.state import State
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Nobody
 from rudp.trace import Capture
+from rudp.trace.capture import LIMIT_MIN
 
 PORTS = 5000 << 16 | 80
 
@@ -104,3 +106,37 @@ def test_trouble_with_the_file_ends_the_capture_only(
 def test_there_are_two_flavours() -> None:
     with pytest.raises(ValueError, match="flavour"):
         Capture(io.BytesIO(), "vanilla")  # type: ignore[arg-type]
+
+
+def test_a_limit_keeps_the_latest(tmp_path: Path) -> None:
+    """Two files of half the size, each of them whole, and together without a gap."""
+    path = tmp_path / "run.pcapng"
+    capture = Capture(path, name="us", peer_name="them", limit=LIMIT_MIN)
+    head = wire.pack_segment(PORTS, 1, 0, wire.ACK, 1000, bytes(60_000))
+    peer = (("10.0.0.2", 7000), "")
+    who = Nobody(peer, PORTS, State.ESTABLISHED)
+    for second in range(100):
+        transmit = Transmit(peer, [head], len(head), len(head))
+        capture.run_sent(who, transmit, Why.NEW_DATA, float(second))
+    capture.flush()
+    before = path.with_name("run.pcapng.1")
+    assert sorted(tmp_path.iterdir()) == [path, before]
+    times = []
+    for file in (before, path):
+        data = file.read_bytes()
+        assert len(data) <= LIMIT_MIN // 2
+        found = blocks(data)
+        assert [kind for kind, _ in found[:3]] == [0x0A0D0D0A, 1, 4]
+        assert b"them\0" in b"".join(body for kind, body in found if kind == 4)
+        for kind, body in found:
+            if kind == 6:
+                _, high, low, *_ = struct.unpack_from("<IIIII", body)
+                times.append((high << 32 | low) // 1_000_000_000)
+    assert times == [*range(times[0], 100)]
+    assert len(times) >= 8
+
+
+@pytest.mark.parametrize(("file", "limit"), [("run.pcapng", 1000), (io.BytesIO(), 1 << 21)])
+def test_a_limit_is_for_a_path_and_not_too_small(file: Any, limit: int) -> None:
+    with pytest.raises(ValueError, match="a limit is"):
+        Capture(file, limit=limit)

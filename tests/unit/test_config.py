@@ -47,6 +47,7 @@ DEFAULTS: dict[str, object] = {
     "keepalive_interval": 75.0,
     "keepalive_count": 9,
     "idle_timeout": None,
+    "unreachable": None,
     "msl": 120.0,
     "fin_wait2_timeout": 60.0,
     "linger": 5.0,
@@ -61,6 +62,7 @@ DEFAULTS: dict[str, object] = {
     "resets_per_source": 8000,
     "dscp": 0,
     "ttl": None,
+    "visible": False,
     "flight_recorder": 64,
     "datagram_io": "auto",
     "lane": "auto",
@@ -89,6 +91,7 @@ RANGES: list[tuple[str, float, float, float, float]] = [
     ("resets_per_source", 0, -1, 1 << 24, (1 << 24) + 1),
     ("dscp", 0, -1, 63, 64),
     ("ttl", 1, 0, 255, 256),
+    ("unreachable", 1, 0, 255, 256),
 ]
 TIMES = [
     "connect_timeout",
@@ -98,7 +101,15 @@ TIMES = [
     "keepalive_interval",
     "fin_wait2_timeout",
 ]
-OPTIONAL = ["careful_resume", "mss", "connect_timeout", "user_timeout", "idle_timeout", "ttl"]
+OPTIONAL = [
+    "careful_resume",
+    "mss",
+    "connect_timeout",
+    "user_timeout",
+    "idle_timeout",
+    "ttl",
+    "unreachable",
+]
 WHOLE = [
     "mss",
     "receive_buffer",
@@ -115,6 +126,7 @@ WHOLE = [
     "resets_per_source",
     "dscp",
     "ttl",
+    "unreachable",
 ]
 
 
@@ -179,6 +191,7 @@ def test_every_number_is_checked() -> None:
         "fast_open",
         "datagram_io",
         "lane",
+        "visible",
     }
     assert numbers | others == {field.name for field in dataclasses.fields(Config)}
 

@@ -255,3 +255,82 @@ def test_ICMP_4_a_half_open_child_is_dropped_whatever_is_unreachable() -> None:
     network.run_until(lambda: False, limit=0.1)
     b.table.handle_icmp(errno.EHOSTUNREACH, quote(child), a.path, network.clock.now)
     assert not b.table.half_open
+
+
+class Silenced:
+    """A client with *limit* as its ``unreachable``, and data in flight to a server that is gone."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.network = Network(delay=0.01)
+        config = Config(unreachable=limit, user_timeout=30.0)
+        self.node, self.server = self.network.host(CLIENT, config), self.network.host(SERVER)
+        listener = self.server.table.listen(7000)
+        self.connection = self.node.table.open_active(self.server.path, 7000, 0.0)
+        assert self.network.run_until(lambda: bool(listener.accepted), limit=1.0)
+        self.accepted = listener.accepted.popleft()
+        self.network.link(CLIENT[0], SERVER[0], loss=1.0)
+        self.connection.send(bytes(10_000))
+        self.node.table.touch(self.connection)
+        self.wait(0.05)
+
+    def wait(self, seconds: float) -> None:
+        self.network.run_until(lambda: False, limit=seconds)
+
+    def refuse(self, count: int = 1, ahead: int = 0, code: int = errno.ECONNREFUSED) -> None:
+        for _ in range(count):
+            text = quote(self.connection, ahead)
+            self.node.table.handle_icmp(code, text, self.server.path, self.network.clock.now)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_ICMP_4_refusals_in_a_row_end_a_connection_that_heeds_them(limit: int) -> None:
+    """RFC 1122 4.2.3.9, as far as RFC 5927 lets it: each of them answers another flight."""
+    play = Silenced(limit)
+    for _ in range(limit - 1):
+        play.refuse(20)  # all of one flight, told one by one
+        assert play.connection.state is State.ESTABLISHED
+        assert isinstance(play.connection.soft_error, ConnectionRefusedError)
+        play.wait(0.3)
+    play.refuse()
+    assert play.connection.state is State.CLOSED
+    assert isinstance(play.connection.error, ConnectionResetError)
+    assert isinstance(play.connection.error.__cause__, ConnectionRefusedError)
+
+
+def test_MUST_56_by_default_no_number_of_refusals_ends_a_connection() -> None:
+    play = Silenced(None)
+    for _ in range(20):
+        play.refuse()
+        play.wait(0.3)
+    assert play.connection.state is State.ESTABLISHED
+
+
+def test_ICMP_2_a_peer_that_is_heard_was_not_gone() -> None:
+    """A segment between two of them begins the count anew: the peer itself contradicts."""
+    play = Silenced(2)
+    for _ in range(5):
+        play.refuse()
+        play.wait(0.3)
+        play.accepted.send(b"still here")
+        play.server.table.touch(play.accepted)
+        play.wait(0.05)
+    assert play.connection.error is None
+    play.refuse()
+    play.wait(0.3)
+    play.refuse()
+    assert play.connection.state is State.CLOSED
+
+
+@pytest.mark.parametrize("wrong", ["number", "code", "no quote"])
+def test_ICMP_2_what_could_be_forged_does_not_count(wrong: str) -> None:
+    play = Silenced(1)
+    for _ in range(3):
+        if wrong == "number":
+            play.refuse(ahead=100_000)
+        elif wrong == "code":
+            play.refuse(code=errno.EHOSTUNREACH)
+        else:
+            path = play.server.path
+            play.node.table.handle_icmp(errno.ECONNREFUSED, b"", path, play.network.clock.now)
+        play.wait(0.3)
+    assert play.connection.state is State.ESTABLISHED

@@ -45,7 +45,13 @@ def test_streams_bring_nothing_of_what_watches() -> None:
     assert not strangers & {"email", "fnmatch", "ipaddress", "json", "pathlib", "zipfile"}
     assert "importlib.metadata" not in found
     assert not [name for name in found if name.startswith(("rudp.trace", "rudp.sim", "rudp.cli"))]
-    assert len(found) <= 145  # one of them where the core is compiled
+    assert len(found) <= 149  # two of them where core and lane are compiled
+
+
+def test_a_command_brings_no_other() -> None:
+    found = imported("from rudp.cli import main\nassert main(['report', 'none']) == 1")
+    assert "rudp.cli.report" in found
+    assert not [name for name in found if name.startswith(("rudp.aio", "rudp.sim", "rudp.cli.nc"))]
 
 
 def test_every_public_name_is_there() -> None:

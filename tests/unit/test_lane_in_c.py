@@ -13,9 +13,10 @@ import pytest
 from rudp import build
 from rudp.core.congestion.controller import Ack
 from rudp.core.congestion.cubic import Cubic
-from rudp.core.life.numbers import Sent
+from rudp.core.life.numbers import ACK_NOW, NO_ACK_DUE, Sent
 from rudp.core.segment.transmit import Transmit
 from rudp.core.send.sendbuffer import SendBuffer
+from rudp.core.terms.why import Why
 
 if build.lane() != "C":
     pytest.skip("the lane in C is not compiled", allow_module_level=True)
@@ -268,6 +269,66 @@ class Stand:
     def __getattr__(self, name: str) -> Any:
         answer = self._answers[name]
         return answer if name == "pace" else lambda *_: answer
+
+
+class Wrong:
+    """A guard and signature, and hashes, of which some are not what they should be."""
+
+    def __init__(self, **parts: Any) -> None:
+        self._parts = parts
+
+    def option(self, now: float) -> Any:
+        return self._parts.get("option", bytes(16))
+
+    def signer(self) -> Any:
+        return self
+
+    def begin(self, extension: int, octets: int) -> Any:
+        return self._parts.get("begin", (self, self))
+
+    def copy(self) -> Any:
+        return self._parts.get("copy", self)
+
+    def update(self, octets: Any) -> None:
+        pass
+
+    def digest(self) -> Any:
+        return self._parts.get("digest", bytes(20))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"option": None},
+        {"option": bytes(15)},
+        {"begin": None},
+        {"begin": (1,)},
+        {"begin": (1, 2)},
+        {"copy": None},
+        {"digest": ""},
+        {"digest": bytes(11)},
+    ],
+)
+@pytest.mark.parametrize("ack_due", [NO_ACK_DUE, ACK_NOW])
+def test_a_guard_that_cannot_sign_is_heard_of(parts: dict[str, Any], ack_due: int) -> None:
+    lane = written(*([] if ack_due else [b"data"]))
+    lane.snd_wnd = lane.cwnd = lane.counted = lane.buffer_limit = 10_000
+    lane.smss = lane.rmss = 1000
+    lane.silent_until = -1.0
+    lane.path = (("10.0.0.1", 1), "")
+    lane.ack_due = ack_due
+    lane.ack_why = Why.ACK_DELAYED
+    lane.steady = True
+    lane.guard = Wrong()
+    whole = bytes(lane.emit(1.0, 64).buffers[0])
+    assert len(whole) == (48 if ack_due else 52)
+    assert whole[36:48] == bytes(12)
+    lane.ack_due = ack_due
+    lane.guard = Wrong(**parts)
+    if not ack_due:
+        lane.write(b"more")
+    with pytest.raises((TypeError, AttributeError)):
+        lane.emit(1.0, 64)
 
 
 def test_a_controller_that_fails_is_heard_of() -> None:

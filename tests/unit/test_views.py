@@ -24,6 +24,10 @@ def test_qlog_tells_of_recovery_in_its_own_words(tmp_path: Path) -> None:
     qlog.save(run.log.recording, tmp_path / "run.sqlog")
     header, *told = records((tmp_path / "run.sqlog").read_text())
     assert (header["qlog_version"], header["qlog_format"]) == ("0.3", "JSON-SEQ")
+    assert header["file_schema"] == "urn:ietf:params:qlog:file:sequential"
+    assert header["serialization_format"] == "application/qlog+json-seq"
+    assert header["trace"]["event_schemas"] == [qlog.SCHEMA]
+    assert header["trace"]["common_fields"]["reference_time"]["epoch"] == "unknown"
     assert header["trace"]["vantage_point"] == {"name": "client", "type": "client"}
     times = [event["time"] for event in told]
     assert times == sorted(times)

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Final, TypedDict
 
-from rudp.cli import arguments, output, views
+from rudp.cli import arguments, output, recording, views
 from rudp.cli.demo import show, transfer
 from rudp.cli.demo.faults import Fault
 from rudp.cli.demo.real import RealStage
@@ -36,7 +36,7 @@ class _Path(TypedDict):
 
 _TRANSFER: Final = ("size", "file", "delay", "reorder", "mss")
 _SCENARIO: Final = (
-    "real", "rtt", "drop", "explain", "step", "speed", "quiz", "pcapng", "svg", "html", "json",
+    "real", "rtt", "drop", "explain", "step", "speed", "quiz", "svg", "json",
 )  # fmt: skip
 
 
@@ -65,6 +65,13 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "of the transfer: 1%%)"
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="for all chances (default: 1)")
+    parser.add_argument(
+        "--pcapng",
+        metavar="FILE",
+        help="write what the client saw, for Wireshark; of a transfer FILE-client and FILE-server",
+    )
+    parser.add_argument("--html", metavar="FILE", help="write a report, one page for a browser")
+    recording.add_more_options(parser)
     _add_scenario_options(parser.add_argument_group("with a scenario"))
     transfer.add_options(parser.add_argument_group("without a scenario"))
     parser.set_defaults(run=functools.partial(run, parser))
@@ -96,7 +103,6 @@ def _add_scenario_options(group: Any) -> None:
         help="show each line when its time comes, so many times faster than real time",
     )
     group.add_argument("--quiz", action="store_true", help="ask a question first")
-    group.add_argument("--pcapng", metavar="FILE", help="write what the client saw, for Wireshark")
     views.add_options(group)
 
 
@@ -158,18 +164,19 @@ def play(parser: argparse.ArgumentParser, scenario: Scenario, options: argparse.
     if options.real:
         with RealStage(scenario, capture=options.pcapng, **path) as real:
             stuck = _run(scenario, real)
-            recording = real.recording(options.seed, script)
+            run = real.recording(options.seed, script)
     else:
         stage = Stage(scenario.config(), script=script, **path)
         if options.pcapng is not None:
             stage.client.capture(options.pcapng)
         stuck = _run(scenario, stage)
         stage.client.flush()
-        recording = stage.log.recording
+        run = stage.log.recording
         notes = stage.notes
-    views.write(parser, options, recording, f"{scenario.name}: {scenario.title}")
+    views.write(parser, options, run, f"{scenario.name}: {scenario.title}")
+    recording.write_more(parser, options, run)
     if not options.json:
-        _show(output.make(as_json=False), scenario, recording, options, path["rtt"], notes)
+        _show(output.make(as_json=False), scenario, run, options, path["rtt"], notes)
     if stuck is not None:
         parser.exit(1, f"{parser.prog}: the scenario ends here: {stuck}\n")
     return 0

@@ -207,9 +207,10 @@ class Process:
 
 async def commands() -> AsyncIterator[bytes]:
     """Yield the lines of standard input, which not every loop can watch."""
-    source = stdio.Input(sys.stdin.fileno())
+    arrived: asyncio.Queue[bytes] = asyncio.Queue()
+    stdio.Source(sys.stdin.fileno(), arrived.put_nowait, lambda _: arrived.put_nowait(b"")).resume()
     begun = b""
-    while data := await source.read():
+    while data := await arrived.get():
         *lines, begun = (begun + data).split(b"\n")
         for line in lines:
             yield line

@@ -6,11 +6,11 @@ and nothing else.
 """
 
 import dataclasses
-import struct
 from collections.abc import Callable
 from typing import Any, Final
 
 import rudp
+from rudp.cli.demo import attacks
 from rudp.cli.demo.faults import Fault
 from rudp.cli.demo.stage import CLIENT_PORT, NATS, PORT, Place, Stage
 from rudp.sim import DualPi2
@@ -20,8 +20,6 @@ SEGMENT: Final = 1000
 
 TICKS_PER_SECOND: Final = 250_000
 """How fast the clock behind initial sequence numbers goes (RFC 9293 §3.4.1)."""
-
-RST: Final = 0x04
 
 AnyPlace = Place[Any]
 
@@ -120,25 +118,6 @@ def punch(stage: Stage) -> None:
     )
     stage.until(lambda: stage.client.state is stage.server.state is rudp.State.ESTABLISHED)
     stage.wait(0.1)
-
-
-def isn(stage: Stage) -> None:
-    """Somebody who cannot see the segments sends resets with numbers that he guessed."""
-    stage.open()
-    stage.wait(0.05)
-    _, irs, _, _ = stage.client.connection.initial_numbers
-    for guess in (12_345, irs + 30_000):
-        stage.forge(reset(guess))
-        stage.wait(0.05)
-    stage.client.send(300)
-    stage.server.read(300)
-    stage.wait(0.1)
-
-
-def reset(seq: int) -> bytes:
-    """Return a RST from the server's port to the client's."""
-    ports = PORT << 16 | CLIENT_PORT
-    return struct.pack("!IIIHHI", ports, seq & 0xFFFF_FFFF, 0, 5 << 12 | RST, 0, 0)
 
 
 def transfer(stage: AnyPlace) -> None:
@@ -333,7 +312,7 @@ _TABLE: Final = (
     ),
     Scenario(
         "isn",
-        isn,
+        attacks.isn,
         "Who does not know the sequence numbers cannot end a connection.",
         "The numbers are those of the wire. The first forged RST lies outside the window and is "
         "dropped; the second lies inside, but is not exact, so the client asks: a challenge ACK. "
@@ -524,6 +503,50 @@ _TABLE: Final = (
             "A NAT that drops a datagram remembers nothing of it; one that sends it does.",
         ),
         virtual="it needs two NATs",
+    ),
+    Scenario(
+        "blind",
+        attacks.blind,
+        "Whoever merely guesses is asked, and cannot answer.",
+        "Four forged segments come to the client; the server has sent none of them. To each that "
+        "lies in the window, or might be the server's after all, the client answers with an ACK "
+        "that says what it expects (RFC 5961), and does nothing else. The true server would know "
+        "what to make of that.",
+        Quiz(
+            "What does the client do with data whose number fits, and whose ACK does not?",
+            ("It drops it, and says what it expects.", "It takes it.", "It resets."),
+            "Who has guessed one number right has to guess the other, too (RFC 5961 §5).",
+        ),
+        settings={"timestamps": False},
+        options={"absolute": True},
+        virtual="it forges segments",
+    ),
+    Scenario(
+        "overheard",
+        attacks.overheard,
+        "Whoever reads along has all the numbers, and is believed.",
+        "The order is taken for the server's, for it fits to the octet, and so does the reset. The "
+        "server knows nothing of either: when it sends, nobody is there any more.",
+        Quiz(
+            "What protects a connection against somebody who sees its segments?",
+            ("A secret that he does not see.", "Random initial numbers.", "Challenge ACKs."),
+            "All that a segment needs to be believed stands in the one before it.",
+        ),
+        virtual="it forges segments",
+    ),
+    Scenario(
+        "signed",
+        attacks.overheard,
+        "With a key, numbers that fit are not enough.",
+        "The same attack. Both ends sign each segment with a key (RFC 5925). The forged ones fit "
+        "to the octet and are not signed: they are dropped without a word, and nothing changes.",
+        Quiz(
+            "What does the client answer to the forged reset?",
+            ("Nothing.", "A challenge ACK.", "A RST."),
+            "Who has no key does not even learn that somebody is there.",
+        ),
+        settings={"keys": (attacks.KEY,)},
+        virtual="it forges segments",
     ),
     Scenario(
         "simultaneous-close",

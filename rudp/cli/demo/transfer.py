@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, BinaryIO, Final
 
 import rudp
-from rudp.cli import arguments, running, stdio
+from rudp.cli import arguments, recording, running, stdio
 from rudp.cli.badpath import BadPath
 from rudp.sim import Link
 from rudp.trace import Ladder
+from rudp.trace.tee import Tee
 from rudp.trace.words import octets
 
 DEFAULTS: Final = {"size": 2 << 20, "loss": 0.01, "delay": 0.002, "reorder": 0.0, "mss": 1400}
@@ -73,20 +74,33 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
                 file = stack.enter_context(open(options.file, "rb"))
             except OSError as error:
                 parser.error(f"cannot read {options.file}: {error.strerror}")
+        record = stack.enter_context(
+            recording.Recording(parser, options, ["client", "server"], together=True)
+        )
         try:
-            return asyncio.run(Demo(options, file).run())
+            status = asyncio.run(Demo(options, file, record).run())
         except OSError as error:
+            if stdio.reader_is_gone(sys.stdout):
+                raise
             stdio.complain(f"rudp demo: the transfer failed: {running.in_words(error)}")
-            return 1
+            status = 1
+    return record.status(status)
 
 
 class Demo:
     """One run of the demo; *file*: what to send, None for generated data."""
 
-    def __init__(self, options: argparse.Namespace, file: BinaryIO | None) -> None:
+    def __init__(
+        self, options: argparse.Namespace, file: BinaryIO | None, record: recording.Recording
+    ) -> None:
         self.options = options
         self.file = file
         self.ladder = Ladder()
+        watchers = record.tracer("client"), record.tracer("server")
+        self.client, self.server = (
+            ladder if watcher is None else Tee(ladder, watcher)
+            for ladder, watcher in zip((self.ladder.left, self.ladder.right), watchers, strict=True)
+        )
         self.config = rudp.Config(
             mss=options.mss, connect_timeout=PATIENCE, user_timeout=PATIENCE, ecn="off"
         )
@@ -109,7 +123,7 @@ class Demo:
                 "127.0.0.1",
                 0,
                 config=self.config,
-                tracer=self.ladder.right,
+                tracer=self.server,
             )
             stack.callback(server.abort_clients)  # if all went well there are none
             stack.callback(server.close)
@@ -122,7 +136,7 @@ class Demo:
                 address = path.address
             print(f"{self.describe()}\n\nThe connection opens:\n")
             reader, writer = await rudp.open_connection(
-                *address, inner_port=inner_port, config=self.config, tracer=self.ladder.left
+                *address, inner_port=inner_port, config=self.config, tracer=self.client
             )
             stack.callback(rudp.reset, writer.transport)
             served = await asyncio.wait_for(accepted.get(), PATIENCE)

@@ -37,9 +37,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         nargs="*",
         metavar="FILE",
         help="a drill, a folder of drills, or the name of one that comes with rudp or of a topic, "
-        "such as close/normal or close (default: all that come with rudp)",
+        "such as close/active or close (default: all that come with rudp)",
     )
     parser.add_argument("--list", action="store_true", help="say what there is, and play nothing")
+    parser.add_argument(
+        "--show", action="store_true", help="print the drills, to make a copy of one; play nothing"
+    )
     parser.add_argument(
         "--kernel",
         action="store_true",
@@ -76,6 +79,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     say = output.make(as_json=options.json)
     if options.list:
         return _list(paths, say)
+    if options.show:
+        return _show(paths)
     if options.html is not None and len(paths) != 1:
         parser.error(f"--html is for one drill, not {len(paths)}")
     reason = kernel.missing() if options.kernel else None
@@ -126,6 +131,20 @@ def _found(parser: argparse.ArgumentParser, names: list[str]) -> dict[str, Path]
         else:
             parser.error(f"{name}: no such file, and no drill of this name comes with rudp")
     return found
+
+
+def _show(paths: dict[str, Path]) -> int:
+    """Print each as it is, whether it can be played or not."""
+    for path in paths.values():
+        try:
+            print(path.read_text(encoding="utf-8").rstrip("\n"))
+        except UnicodeDecodeError:
+            stdio.complain(f"rudp drill: {path}: not text in UTF-8")
+            return 2
+        except OSError as error:
+            stdio.complain(f"rudp drill: {playing.in_words(path, error)}")
+            return 2
+    return 0
 
 
 def _list(paths: dict[str, Path], say: output.Output) -> int:

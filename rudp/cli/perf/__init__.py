@@ -6,12 +6,20 @@ where the protocol runs in the program, the program is often the limit.
 """
 
 import argparse
+import dataclasses
 import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
-from rudp.cli import arguments, output, running, settings
-from rudp.cli.perf import client, request, server
+from rudp.cli import arguments, output, recording, running, settings
+from rudp.cli.address import Address
+from rudp.cli.perf import client, plot, request, server
 
-PORT = 7201
+PORT: Final = 7201
+
+UNSAID: Final = -1
+"""Stands for a port that an address leaves out."""
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,31 +33,58 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     role = parser.add_mutually_exclusive_group(required=True)
     role.add_argument("-s", "--server", action="store_true", help="be the server")
     role.add_argument(
-        "-c", "--client", type=arguments.host, metavar="HOST", help="measure to the server at HOST"
+        "-c",
+        "--client",
+        type=_server,
+        metavar="ADDRESS",
+        help="measure to the server at HOST, HOST:PORT or rudp://HOST:PORT",
     )
     parser.add_argument(
         "-p",
         "--port",
         type=arguments.port,
-        default=PORT,
         metavar="PORT",
-        help=f"the server's UDP port (default: {PORT})",
+        help=f"the server's UDP port, where the address has none (default: {PORT})",
     )
+    settings.add_family_options(parser)
     running.add_options(parser)
     _add_server_options(parser)
     _add_test_options(parser)
     settings.add_options(parser, connects=True)
     settings.add_tls_options(parser)
+    recording.add_options(parser)
     parser.set_defaults(run=functools.partial(run, parser))
+
+
+def _server(text: str) -> Address:
+    return _without_port(text, Address.to_connect)
+
+
+def _bound(text: str) -> Address:
+    return _without_port(text, Address.to_listen)
+
+
+def _without_port(text: str, parse: Callable[[str], Address]) -> Address:
+    """Return the address *text* may be; ``DEFAULT`` stands for a port that it leaves out."""
+    if text.count(":") > 1 and "[" not in text and "://" not in text:
+        text = f"[{text}]"
+    full = settings.with_port(text, PORT)
+    found = parse(full)
+    if found.scheme != "rudp":
+        raise argparse.ArgumentTypeError(f"{text!r}: perf measures rudp; for TCP there is iperf3")
+    return found if full == text else dataclasses.replace(found, port=UNSAID)
 
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("server")
     group.add_argument(
         "--bind",
-        type=arguments.host,
-        metavar="HOST",
-        help="listen on this address only, not on all of this machine",
+        type=_bound,
+        metavar="ADDRESS",
+        help="listen on this HOST or HOST:PORT only, not on all addresses of this machine",
+    )
+    group.add_argument(
+        "-1", "--one-off", action="store_true", help="serve one test, and end with its status"
     )
 
 
@@ -86,6 +121,35 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         help="how much to send on each connection, instead of a time",
     )
     group.add_argument(
+        "-b",
+        "--bitrate",
+        type=arguments.rate,
+        metavar="RATE",
+        help="bits per second that each connection sends at most, such as 500k or 10M (default: no "
+        "limit)",
+    )
+    group.add_argument(
+        "-O",
+        "--omit",
+        type=arguments.duration,
+        default=0.0,
+        metavar="TIME",
+        help="send for so long before what counts, and leave that out of the figures",
+    )
+    group.add_argument(
+        "-w",
+        "--window",
+        type=arguments.size,
+        metavar="SIZE",
+        help="buffers of this size at both ends, instead of such that grow",
+    )
+    group.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw the rate over time into a file, such as out.png (extra plot)",
+    )
+    group.add_argument(
         "-i",
         "--interval",
         type=arguments.duration,
@@ -104,19 +168,44 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
 
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command."""
+    _settle_address(options)
     say = output.make(as_json=options.json, lasting=options.server)
     context, tls = settings.tls(
         parser, options, listens=options.server, connects=not options.server
     )
     if options.server:
-        return running.run(
-            parser, options, lambda: server.serve(options, context, say), serves=True
-        )
+        with recording.Recording(parser, options, ["server"]) as record:
+            tracer = record.tracer("server")
+            status = running.run(
+                parser, options, lambda: server.serve(options, context, say, tracer), serves=True
+            )
+        return record.status(status)
     try:
         asked = _request(options)
     except ValueError as error:
         parser.error(str(error))
-    return running.run(parser, options, lambda: client.measure(options, asked, tls, say))
+    if options.omit and options.octets is not None:
+        parser.error("-O goes with a time, not with -n")
+    if options.ping_pong and (options.bitrate is not None or options.plot is not None):
+        parser.error("-b and --plot are for bulk data, not for --ping-pong")
+    if options.one_off:
+        parser.error("-1 is for the server")
+    if options.plot is not None and not plot.is_there():
+        parser.error("--plot needs matplotlib: pip install 'aiorudp[plot]'")
+    with recording.Recording(parser, options, ["client"]) as record:
+        tracer = record.tracer("client")
+        status = running.run(
+            parser, options, lambda: client.measure(options, asked, tls, say, tracer)
+        )
+    return record.status(status)
+
+
+def _settle_address(options: argparse.Namespace) -> None:
+    """Make one address of what the options say."""
+    where = options.bind or Address("rudp", "", UNSAID) if options.server else options.client
+    if where.port == UNSAID:
+        where = dataclasses.replace(where, port=PORT if options.port is None else options.port)
+    options.where = where
 
 
 def _request(options: argparse.Namespace) -> request.Request:
@@ -128,8 +217,10 @@ def _request(options: argparse.Namespace) -> request.Request:
         up=not options.reverse,
         down=options.reverse or options.bidir or options.ping_pong,
         connections=options.parallel,
-        seconds=None if options.octets is not None else options.time,
+        seconds=None if options.octets is not None else options.time + options.omit,
         octets=options.octets,
         length=length,
-        interval=options.interval,
+        interval=min(options.interval, options.omit) if options.omit else options.interval,
+        rate=options.bitrate,
+        window=options.window,
     )

@@ -14,7 +14,9 @@ from typing import Any, Final, NamedTuple
 import rudp
 from rudp.cli import output, settings
 from rudp.cli.output import Column
+from rudp.cli.perf import facts, plot
 from rudp.cli.perf.meter import Meter, Sample, Span, binding, nothing
+from rudp.cli.perf.plot import Curve
 from rudp.cli.perf.request import PATIENCE, ProtocolError, Request, hear, tell
 from rudp.cli.perf.times import Times
 from rudp.cli.perf.traffic import Streams, Traffic
@@ -64,10 +66,6 @@ PING_PONG: Final = (
 FIGURES: Final = (Column("figure", -38), Column("value", -12))
 
 
-def _seconds(sample: Sample) -> str:
-    return f"{sample.cpu:.2f}, {sample.waited:.2f}"
-
-
 class Ends(NamedTuple):
     """The same moment at both ends."""
 
@@ -76,12 +74,17 @@ class Ends(NamedTuple):
 
 
 async def measure(
-    options: argparse.Namespace, request: Request, tls: dict[str, Any], say: output.Output
+    options: argparse.Namespace,
+    request: Request,
+    tls: dict[str, Any],
+    say: output.Output,
+    tracer: rudp.Tracer | None,
 ) -> int:
     """Run the test that is asked for."""
-    client = Client(options, request, tls, say)
+    client = Client(options, request, tls, say, tracer)
     try:
         await client.run()
+        client.draw()
     finally:
         client.abort()
         say.close()
@@ -97,8 +100,10 @@ class Client:
         request: Request,
         tls: dict[str, Any],
         say: output.Output,
+        tracer: rudp.Tracer | None,
     ) -> None:
         self._options = options
+        self._tracer = tracer
         self._config = settings.config(options)
         self._request = request
         self._tls = tls
@@ -107,6 +112,17 @@ class Client:
         self._times = Times()
         self._recent = Times()
         self._last_read: dict[str, float] = {}
+        self._base = Ends(nothing(), nothing())  # where what counts begins
+        self._curves = {way: Curve() for way in self._ways()}
+
+    def draw(self) -> None:
+        """Write the picture, if one is wanted.  Raises :class:`FailedError`."""
+        if self._options.plot is None:
+            return
+        try:
+            plot.draw(self._options.plot, self._curves, self._title)
+        except (OSError, ValueError) as error:
+            raise FailedError(f"cannot draw {self._options.plot}: {error}") from None
 
     def abort(self) -> None:
         """Reset what is still open."""
@@ -138,9 +154,15 @@ class Client:
         await asyncio.gather(*[each.wait_closed() for each in self._writers])
 
     async def _open(self) -> Streams:
+        where = self._options.where
         async with asyncio.timeout(settings.patience(self._options)):
             streams = await rudp.open_connection(
-                self._options.client, self._options.port, config=self._config, **self._tls
+                where.host,
+                where.port,
+                family=settings.family(self._options),
+                config=self._config,
+                tracer=self._tracer,
+                **self._tls,
             )
         self._writers.append(streams[1])
         return streams
@@ -179,8 +201,11 @@ class Client:
             if word == "end":
                 self._times.merge(self._recent)
                 return now
-            self._interval(before, now)
+            omitted = before.client.seconds < self._options.omit
+            self._interval(before, now, omitted)
             before = now
+            if omitted:
+                self._base, self._times = now, Times()
 
     # -- what is said ----------------------------------------------------------------------------
 
@@ -192,26 +217,44 @@ class Client:
         else:
             amount = f"{request.seconds:g} s"
         info = opened[0][1].get_extra_info("tcp_info")
-        loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
-        self._say.line(
+        here = facts.of_this_end()
+        where = self._options.where
+        line = (
             f"{what}, {request.connections} connection{'s' if request.connections > 1 else ''}, "
             f"{amount}, writes of {octets(request.length)}, {info.congestion}, "
-            f"{loop}{', TLS' if self._tls else ''}"
+            f"{here['loop']}{', TLS' if self._tls else ''}"
         )
+        self._title = [f"rudp perf to {where}, {here['timestamp']['time']}", line]
+        self._say.line(line)
         self._say.event(
             "begin",
             request=dataclasses.asdict(request),
             congestion=info.congestion,
-            loop=loop,
             tls=bool(self._tls),
+            connecting_to={"host": where.host, "port": where.port},
+            connected=[facts.of_connection(writer.transport) for _, writer in opened],
+            test_start={
+                "protocol": "rudp",
+                "num_streams": request.connections,
+                "blksize": request.length,
+                "omit": self._options.omit,
+                "duration": None if request.seconds is None else self._options.time,
+                "bytes": request.octets,
+                "reverse": int(not request.up),
+                "bidir": int(request.up and request.down),
+                "target_bitrate": request.rate,
+            },
+            **here,
         )
 
-    def _interval(self, before: Ends, now: Ends) -> None:
+    def _interval(self, before: Ends, now: Ends, omitted: bool) -> None:
         client, server = Span(before.client, now.client), Span(before.server, now.server)
         when = f"{before.client.seconds:.1f}-{now.client.seconds:.1f}"
         fields: dict[str, Any] = {
-            "from": before.client.seconds,
-            "to": now.client.seconds,
+            "start": before.client.seconds,
+            "end": now.client.seconds,
+            "seconds": client.seconds,
+            "omitted": omitted,
             "cpu_client": client.cpu,
             "cpu_server": server.cpu,
             "cpu_wait_client": client.waited,
@@ -232,18 +275,19 @@ class Client:
                 BULK,
                 (
                     *(when, way, receiver.received, bits, sender.resent, last.srtt, last.cwnd),
-                    *(client.cpu, server.cpu, limit),
+                    *(client.cpu, server.cpu, "omitted" if omitted else limit),
                 ),
             )
+            self._curves[way].add(before.client.seconds, now.client.seconds, bits)
             self._say.event(
                 "interval",
                 way=way,
                 **fields,
-                octets_read=receiver.received,
+                bytes=receiver.received,
                 bits_per_second=bits,
                 octets_resent=sender.resent,
-                srtt=last.srtt,
-                cwnd=last.cwnd,
+                rtt=None if last.srtt is None else round(last.srtt * 1e6),
+                snd_cwnd=last.cwnd,
                 limit=limit,
             )
         seconds = self._request.seconds
@@ -257,12 +301,25 @@ class Client:
         return [way for way in ("up", "down") if getattr(self._request, way)]
 
     def _summarize(self, end: Ends) -> None:
-        client, server = Span(nothing(), end.client), Span(nothing(), end.server)
+        base = self._base
+        client, server = Span(base.client, end.client), Span(base.server, end.server)
+        cpu = {
+            "client": end.client.cpu - base.client.cpu,
+            "server": end.server.cpu - base.server.cpu,
+        }
+        waits = {
+            "client": end.client.waited - base.client.waited,
+            "server": end.server.waited - base.server.waited,
+        }
         fields: dict[str, Any] = {
-            "cpu_client": end.client.cpu,
-            "cpu_server": end.server.cpu,
-            "cpu_wait_client": end.client.waited,
-            "cpu_wait_server": end.server.waited,
+            "cpu_client": cpu["client"],
+            "cpu_server": cpu["server"],
+            "cpu_wait_client": waits["client"],
+            "cpu_wait_server": waits["server"],
+            "cpu_utilization_percent": {
+                "host_total": client.cpu * 100,
+                "remote_total": server.cpu * 100,
+            },
         }
         rows: list[tuple[str, str]] = []
         if self._request.test == "ping-pong":
@@ -275,13 +332,15 @@ class Client:
         total = 0
         for way in self._ways():
             sender, receiver = (client, server) if way == "up" else (server, client)
-            took = self._last_read[way]
+            took = self._last_read[way] - base.client.seconds
             total += receiver.received
             bits = receiver.received * 8 / took
             limit, shares = binding(sender, client, server), sender.shares()
             fields[way] = {
-                "octets_read": receiver.received,
-                "seconds_to_last_octet": took,
+                "start": base.client.seconds,
+                "end": self._last_read[way],
+                "seconds": took,
+                "bytes": receiver.received,
                 "bits_per_second": bits,
                 "octets_resent": sender.resent,
                 "limit": limit,
@@ -297,13 +356,13 @@ class Client:
                 (f"{way}: sender held back by", held or "-"),
             ]
         rows += [
-            ("client CPU seconds, and waited for one", _seconds(end.client)),
-            ("server CPU seconds, and waited for one", _seconds(end.server)),
+            (f"{name} CPU seconds, and waited for one", f"{cpu[name]:.2f}, {waits[name]:.2f}")
+            for name in cpu
         ]
         if total:
-            for name, sample in (("client", end.client), ("server", end.server)):
-                fields[f"cpu_{name}_per_gigabyte"] = sample.cpu / (total / 1e9)
-                rows.append((f"{name} CPU seconds per GB", f"{sample.cpu / (total / 1e9):.2f}"))
+            for name, used in cpu.items():
+                fields[f"cpu_{name}_per_gigabyte"] = used / (total / 1e9)
+                rows.append((f"{name} CPU seconds per GB", f"{used / (total / 1e9):.2f}"))
         self._say.close()
         self._say.table(FIGURES, rows)
         self._say.event("end", **fields)

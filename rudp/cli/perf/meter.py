@@ -73,15 +73,6 @@ def nothing() -> Sample:
     return Sample.of(sums | {"looks": zeros, "srtt": None, "cwnd": 0})
 
 
-def limit(info: rudp.ConnectionInfo) -> Limit:
-    """Return what keeps a connection from sending more."""
-    if not info.unsent:
-        return "app"
-    if info.unacked + info.mss > info.snd_wnd:
-        return "rwnd"
-    return "cwnd"
-
-
 class Meter:
     """Takes samples of one end's traffic; its clock starts when it is made."""
 
@@ -112,7 +103,7 @@ class Meter:
         while True:
             for _, writer in self._traffic.connections:
                 await asyncio.sleep(LOOK)
-                self._looks[limit(_info(writer))] += 1
+                self._looks[_info(writer).held_back_by] += 1
 
 
 def _waited() -> float:

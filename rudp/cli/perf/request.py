@@ -31,6 +31,9 @@ CONNECTIONS_MAX: Final = 1000
 LENGTH_MAX: Final = 16 << 20
 SECONDS_MAX: Final = 86_400.0
 OCTETS_MAX: Final = 1 << 50
+RATE_MAX: Final = 1e13
+WINDOW_MIN: Final = 4096
+WINDOW_MAX: Final = 1 << 30
 
 
 class ProtocolError(FailedError):
@@ -45,7 +48,9 @@ class Request:
     both ways; ``"ping-pong"`` sends messages and waits for each to come back.  *connections*: how
     many do so at once.  *seconds* or, if that is None, *octets* on each connection and in each
     direction say when it is over.  *length*: octets of one write.  *interval*: seconds from one
-    sample to the next.
+    sample to the next.  *rate*: bits per second that each connection sends at most, in each
+    direction, None for no limit.  *window*: octets of the buffers at both ends, None for those that
+    grow.
     """
 
     test: Literal["bulk", "ping-pong"]
@@ -56,6 +61,8 @@ class Request:
     octets: int | None
     length: int
     interval: float
+    rate: float | None = None
+    window: int | None = None
 
     def __post_init__(self) -> None:
         """Check what may have come from anywhere."""
@@ -68,6 +75,10 @@ class Request:
         _within("connections", self.connections, 1, CONNECTIONS_MAX, whole=True)
         _within("length", self.length, 1, LENGTH_MAX, whole=True)
         _within("interval", self.interval, 0.1, SECONDS_MAX)
+        if self.rate is not None:
+            _within("rate", self.rate, 1, RATE_MAX)
+        if self.window is not None:
+            _within("window", self.window, WINDOW_MIN, WINDOW_MAX, whole=True)
         if (self.seconds is None) is (self.octets is None):
             raise ValueError("either seconds or octets must be given")
         if self.seconds is not None:

@@ -27,23 +27,34 @@ WAITING_MAX: Final = 2000
 """Connections at once; more are reset."""
 
 
-async def serve(options: argparse.Namespace, context: SSLContext | None, say: output.Output) -> int:
+async def serve(
+    options: argparse.Namespace,
+    context: SSLContext | None,
+    say: output.Output,
+    tracer: rudp.Tracer | None,
+) -> int:
     """Listen until cancelled, then reset what is open."""
     server = Server(say)
+    where = options.where
     listener = await rudp.start_server(
         server.connected,
-        options.bind,
-        options.port,
+        where.host or None,
+        where.port,
+        family=settings.family(options),
         backlog=address.BACKLOG,
         config=settings.config(options),
         ssl=context,
+        tracer=tracer,
     )
     try:
-        for where in address.addresses("rudp", listener):
-            say.line(f"listening on {where}")
-            say.event("listening", address=where)
-        await asyncio.get_running_loop().create_future()  # until a signal
-        raise AssertionError("nobody sets its result")
+        for name in address.addresses("rudp", listener):
+            say.line(f"listening on {name}")
+            say.event("listening", address=name)
+        while True:
+            succeeded = await server.served.get()  # until a signal
+            if options.one_off:
+                await server.parted()
+                return 0 if succeeded else 1
     finally:
         listener.close()
         await server.end()
@@ -64,6 +75,7 @@ class Server:
     """Everything that happens on the connections of a listener."""
 
     def __init__(self, say: output.Output) -> None:
+        self.served: asyncio.Queue[bool] = asyncio.Queue()  # of each test, whether it went well
         self._say = say
         self._test: _Test | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,6 +89,11 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def parted(self) -> None:
+        """Wait until the connections that there are have ended, for some time."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=PATIENCE)
+
     async def end(self) -> None:
         """Reset all connections."""
         for task in self._tasks:
@@ -89,8 +106,10 @@ class Server:
             async with asyncio.timeout(PATIENCE):
                 line = await read_line(reader)
             if line.startswith(b"{"):
-                await self._talk(reader, writer, line, peer)
+                is_test = await self._talk(reader, writer, line, peer)
                 await _part(reader, writer)
+                if is_test:
+                    self.served.put_nowait(True)
             else:
                 await self._lend((reader, writer), line.strip())
                 with contextlib.suppress(OSError):  # whoever talks has told what went wrong
@@ -116,20 +135,21 @@ class Server:
 
     async def _talk(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes, peer: str
-    ) -> None:
-        """Do what a client asks."""
+    ) -> bool:
+        """Do what a client asks; return whether that was a test."""
         word, value = parse(line)
         if word != "request":
             raise ProtocolError("the peer does not say what is to be done")
         if self._test is not None:
             await tell(writer, "error", "the server is busy with another test")
-            return
+            return False
         try:
             request = Request.of(value)
         except ValueError as error:
             await tell(writer, "error", str(error))
-            return
+            return False
         test = self._test = _Test(request)
+        went_well = False
         self._say.event("accepted", peer=peer, request=dataclasses.asdict(request))
         try:
             await tell(writer, "token", test.token.decode())
@@ -138,16 +158,20 @@ class Server:
                 await tell(writer, "ready")
                 await _expect(reader, "go")
             meter = await self._take_part(test, reader, writer)
+            sample = meter.sample()
+            await tell(writer, "end", dataclasses.asdict(sample))
+            went_well = True
         finally:
             self._test = None
             test.over.set()
-        sample = meter.sample()
-        await tell(writer, "end", dataclasses.asdict(sample))
+            if not went_well:
+                self.served.put_nowait(False)
         self._say.line(
             f"{peer}: {request.test}, {sample.seconds:.1f} s, {sample.received} octets read, "
             f"{sample.cpu:.2f} s of CPU time"
         )
         self._say.event("served", peer=peer, **dataclasses.asdict(sample))
+        return True
 
     async def _take_part(
         self, test: _Test, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

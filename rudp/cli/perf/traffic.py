@@ -5,6 +5,7 @@ Everything goes through asyncio's streams, as in the programs people write.  Tim
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -14,6 +15,9 @@ from rudp.cli.running import together
 
 READ: Final = 256 * 1024
 """Octets asked for at once."""
+
+LONG: Final = 3600.0
+"""Seconds: a wait without an end would not suit every loop."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -28,6 +32,11 @@ class Traffic:
         self.connections = connections
         self.received = [0] * len(connections)
         self._request = request
+        if request.window is not None:
+            for _, writer in connections:
+                sock = writer.get_extra_info("socket")
+                for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                    sock.setsockopt(socket.SOL_SOCKET, option, request.window)
 
     async def pour(self) -> None:
         """Send as fast as possible on all connections until it is enough."""
@@ -55,16 +64,26 @@ class Traffic:
         end = time.perf_counter() + self._request.seconds
         return lambda _: time.perf_counter() < end
 
+    def _left(self, began: float) -> float:
+        """Return the seconds that a test has left which began then."""
+        seconds = self._request.seconds
+        return LONG if seconds is None else began + seconds - time.perf_counter()
+
     async def _pour(self, writer: asyncio.StreamWriter) -> None:
         length = self._request.length
         block = bytes(length)
         goes_on = self._until()
         sent = 0
+        rate = self._request.rate
+        began = time.perf_counter()
         # The last block is sent in any case, with a one at its end.
         while goes_on(sent + length):
             writer.write(block)
             await writer.drain()
             sent += length
+            if rate is not None:
+                due = began + sent * 8 / rate
+                await asyncio.sleep(min(due - time.perf_counter(), self._left(began)))
         rest = length if self._request.octets is None else self._request.octets - sent
         writer.write(bytes(rest - 1) + b"\1")
         await writer.drain()

@@ -26,11 +26,13 @@ class Listener:
     """A passive OPEN at *port*; *backlog*: children that may wait to be accepted.
 
     *shares*: others that share too may have the same port.
+    ``pausing``: SYNs get no answer, and come again; handshakes that have begun are completed.
     ``cookies_until``: the time after which an acknowledgement cannot be that of a cookie (SYNC-6).
     """
 
     __slots__ = (
-        "accepted", "backlog", "config", "cookies_until", "half_open", "port", "shares", "tracer",
+        "accepted", "backlog", "config", "cookies_until", "half_open", "pausing", "port", "shares",
+        "tracer",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +49,7 @@ class Listener:
         self.tracer = tracer
         self.config = config
         self.backlog = max(backlog, BACKLOG_MIN)
+        self.pausing = False
         self.cookies_until = 0.0
         self.half_open: set[Connection] = set()
         self.accepted: deque[Connection] = deque()

@@ -3,8 +3,9 @@
 Once a listener has as many half-open connections as it may have, it answers a SYN and forgets it.
 What it must know later stands in the numbers of the SYN,ACK, and the ACK brings it back: the ISS
 holds which segments the peer takes, the low bits of the timestamp its window scale and whether it
-knows SACK and ECN.  Without timestamps the peer gets none of these three.  Only where marks are
-counted nothing need be kept: the ACK says so itself (RFC 9768 §5.1).
+knows SACK and ECN, and where there are keys whether it would like to roam.  Without timestamps the
+peer gets none of these.  Only where marks are counted nothing need be kept: the ACK says so itself
+(RFC 9768 §5.1).
 
     ISS = H1 + SEG.SEQ + (slot << 24) + (H2 << 4) + index, modulo 2**32
 
@@ -53,7 +54,8 @@ _SCALE_BITS: Final = 0xF
 _NO_SCALE: Final = 15
 _SACK_BIT: Final = 0x10
 _ECN_BIT: Final = 0x20
-_STAMP_BITS: Final = 0x3F  # of TSval, 64 ms: the clock is that much behind at most (SYNC-5)
+_STAMP_BITS: Final = 0x3F  # of TSval, 64 ms: the clock is that much behind at most (SYNC-5);
+_ROAMS_BIT: Final = 0x40  # and 128 ms where a key is such that the peer may offer to roam
 
 
 class SynCookies:
@@ -111,7 +113,7 @@ class SynCookies:
         if ecn and asked is Feedback.ACCURATE:
             flags |= ace_bits(SEEN[syn.ecn])
         shift = None
-        sack = False
+        sack = roams = False
         stamps = None
         if config.timestamps and offer.tsval is not None:
             bits = _NO_SCALE
@@ -124,10 +126,15 @@ class SynCookies:
             if ecn and asked is Feedback.CLASSIC:
                 bits |= _ECN_BIT
                 flags |= ECE
+            used = _STAMP_BITS
+            if guard is not None and guard.may_roam:
+                used |= _ROAMS_BIT
+                roams = isinstance(offer, options.SignedOptions) and offer.roaming
+                bits |= _ROAMS_BIT if roams else 0
             clock = timestamp(now, self._isn.timestamp_offset(path, ports))
-            stamp = clock & ~_STAMP_BITS | bits
+            stamp = clock & ~used | bits
             if stamp > clock:  # what comes after it must not be older
-                stamp = stamp - _STAMP_BITS - 1 & SEQ_MASK
+                stamp = stamp - used - 1 & SEQ_MASK
             stamps = stamp, offer.tsval
         opts = options.encode_syn(
             announced_mss,
@@ -135,6 +142,7 @@ class SynCookies:
             sack_permitted=sack,
             timestamps=stamps,
             signed=guard is not None,
+            roaming=roams,
         )
         window = min(config.receive_buffer, START)  # no more is promised where a socket is shared
         iss = self.iss(syn, path, config, now)
@@ -145,6 +153,13 @@ class SynCookies:
         guard.meet(syn.seq)
         opts += guard.option(now)
         return guard.sign_segment(wire.pack_segment(ports, iss, ack, flags, window, opts), iss)
+
+    @staticmethod
+    def offered_to_roam(run: Run, guard: Guard | None) -> bool:
+        """Return whether the SYN did of which *run* brings the cookie back; *guard* believes it."""
+        opts = run.options
+        may = guard is not None and guard.may_roam and opts.tsval is not None
+        return may and bool(opts.tsecr & _ROAMS_BIT)
 
     def syn_of(self, run: Run, path: Path, now: float) -> Run | None:
         """Return the SYN that was answered, if *run* acknowledges a cookie (SYNC-3), else None.
@@ -167,7 +182,7 @@ class SynCookies:
         if tsval is not None:
             bits = run.options.tsecr
             clock = timestamp(now, self._isn.timestamp_offset(path, swap_ports(run.ports)))
-            if clock - bits & SEQ_MASK > LIFETIME * 1000 + _STAMP_BITS:
+            if clock - bits & SEQ_MASK > LIFETIME * 1000 + (_STAMP_BITS | _ROAMS_BIT):
                 return None  # we never sent that
             if bits & _SCALE_BITS != _NO_SCALE:
                 shift = bits & _SCALE_BITS

@@ -30,13 +30,7 @@ from rudp.core.life.surroundings import Surroundings
 from rudp.core.life.tcb import Opened, Tcb
 from rudp.core.receive.promises import SocketBuffer
 from rudp.core.segment import options, wire
-from rudp.core.segment.addresses import (
-    OVERHEAD_IPV4,
-    OVERHEAD_IPV6,
-    host_of,
-    is_ipv6,
-    is_unicast,
-)
+from rudp.core.segment.addresses import OVERHEAD_IPV4, OVERHEAD_IPV6, host_of, is_ipv6, is_unicast
 from rudp.core.segment.options import TIMESTAMPS_ALONE
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import CE, Address, Path, Transmit
@@ -104,6 +98,11 @@ class ConnectionTable:
     def connections(self) -> int:
         """The number of connections in any state but TIME-WAIT."""
         return len(self._entries)
+
+    @property
+    def paths(self) -> set[Path]:
+        """Where the peers of its connections are."""
+        return {connection.path for connection in self._entries.values()}
 
     @property
     def half_open(self) -> int:
@@ -637,7 +636,7 @@ class ConnectionTable:
         if doubt is not None:
             self._drop(listener, syn, path, doubt, now)
             return
-        if listener.is_full:
+        if listener.is_full or listener.pausing:
             self._drop(listener, syn, path, Count.ACCEPT_OVERFLOW, now)
             return
         if len(listener.half_open) >= listener.config.half_open_max:
@@ -734,7 +733,7 @@ class ConnectionTable:
         if (child := self._child(listener, path, swap_ports(run.ports), iss, guard, now)) is None:
             return True
         self.counters[Count.COOKIE_ACCEPTED] += 1
-        child.open_with_cookie(syn, now)
+        child.open_with_cookie(syn, self._cookies.offered_to_roam(run, guard), now)
         child.handle_segments(run, now)
         listener.accepted.append(child)
         self._attend(child)

@@ -18,13 +18,16 @@ from rudp.core.life.expiry import timers_expire
 from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.numbers import ANY_ECN, AnyLane
-from rudp.core.life.status import status
+from rudp.core.life.refusals import Refusals
+from rudp.core.life.status import status, times
 from rudp.core.life.steady import enter, lane_for, leave
+from rudp.core.life.tally import Tally
 from rudp.core.life.tcb import (
     AMPLIFICATION,
     UNREACHABLE,
     Opened,
     Tcb,
+    open_refused,
     reset_by_peer,
 )
 from rudp.core.segment.addresses import host_of
@@ -112,6 +115,11 @@ class Connection:
     def state(self) -> State:
         """The state of RFC 9293 §3.3.2."""
         return self._variables.state
+
+    @property
+    def state_times(self) -> dict[State, float]:
+        """Seconds that it was in each state that it has left."""
+        return times(self._variables)
 
     @property
     def error(self) -> OSError | None:
@@ -313,11 +321,14 @@ class Connection:
         if tcb.witness is not None:
             tcb.witness.processed(syn, None, now)
 
-    def open_with_cookie(self, syn: Run, now: float) -> None:
-        """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7)."""
+    def open_with_cookie(self, syn: Run, roams: bool, now: float) -> None:
+        """Go on where our SYN,ACK left off; *syn*: what its cookie tells of the SYN (SYNC-7).
+
+        *roams*: it has offered to roam, and that was accepted.
+        """
         tcb = self._tcb
         tcb.move(Cause.OPEN_PASSIVE, now)
-        marking.syn_came(tcb, tcb.take_syn_of_cookie(syn, now), syn, now)
+        marking.syn_came(tcb, tcb.take_syn_of_cookie(syn, roams, now), syn, now)
 
     def send(self, data: bytes, *, urgent: bool = False) -> None:
         """SEND: queue *data*, in any amount; *urgent* points the peer to its end (MUST-30).
@@ -371,6 +382,10 @@ class Connection:
         """STATUS: a snapshot of the connection."""
         return status(self._tcb)
 
+    def count(self, tally: Tally) -> None:
+        """Add what the connection has done to *tally*; nothing of it changes."""
+        tally.add(self._variables, self.lane)
+
     def change_keys(self, keys: Sequence[MasterKey]) -> None:
         """Go on with those of *keys* that are for the peer; it is asked to sign with the first.
 
@@ -380,6 +395,7 @@ class Connection:
         fitting = [key for key in keys if key.matches(host_of(self.path))]
         if self.guard is None or not fitting:
             raise ValueError("keys cannot be taken from a connection, nor given to one without")
+        self.end_lane()  # there may be another one for them
         self.guard.change(fitting)
 
     # -- what may change while it runs -----------------------------------------------------------
@@ -518,22 +534,29 @@ class Connection:
 
     def heed(self, run: Run, now: float) -> None:
         """*run* is authentic: does it say something about paths, or is more to come?"""
+        if run.length:
+            self.note_data(not run.flags & (PSH | FIN), now)
+        opts = run.options
+        if isinstance(opts, SignedOptions) and opts.word is not None:
+            moving.heed(self._tcb, run, opts, now)
+
+    def note_data(self, more: bool, now: float) -> None:
+        """Authentic data came; *more*: its sender has more to send, so that silence says something.
+
+        Who roams looks for the peer then.
+        """
         tcb = self._variables
         roaming = tcb.roaming
         if roaming is None:
             return
-        if run.length:
-            roaming.note_data(not run.flags & (PSH | FIN), now)
-            if roaming.expects and roaming.silent_at == OFF:
-                lane = self.lane
-                rto = tcb.sender.flight.rtt.rto if lane is None else lane.rto
-                look = roaming.silent_at = now + rto
-                tcb.timers.patience = min(tcb.timers.patience, look)
-                if lane is not None:
-                    lane.others = min(lane.others, look)
-        opts = run.options
-        if isinstance(opts, SignedOptions) and opts.word is not None:
-            moving.heed(self._tcb, run, opts, now)
+        roaming.note_data(more, now)
+        if roaming.expects and roaming.silent_at == OFF:
+            lane = self.lane
+            rto = tcb.sender.flight.rtt.rto if lane is None else lane.rto
+            look = roaming.silent_at = now + rto
+            tcb.timers.patience = min(tcb.timers.patience, look)
+            if lane is not None:
+                lane.others = min(lane.others, look)
 
     def rebind(self, local_host: str, now: float) -> None:
         """We have another socket, with the address *local_host*: tell the peer."""
@@ -613,7 +636,8 @@ class Connection:
         an open that has heard nothing yet, as in Linux (RFC 5461 §4.1), and a closed port every
         open; later on everything is soft, for an attacker can forge them (RFC 5927, SHLD-26).
         But a closed port ends a connection that only waits for the ACK of its FIN: the peer has
-        closed too, and its process is gone.
+        closed too, and its process is gone; and any that is told to heed it, ``Config.unreachable``
+        times in a row.
         """
         tcb = self._tcb
         sender = tcb.sender
@@ -647,6 +671,22 @@ class Connection:
             tcb.die(None if sender.data_acked else reset_by_peer(), now)
             return
         tcb.hinder(code, now)
+        if code == errno.ECONNREFUSED and quoted_seq is not None and tcb.syn_acked:
+            self._refused(now)
+
+    def _refused(self, now: float) -> None:
+        """The peer's host says that its port is closed: believe that often enough, if at all."""
+        tcb = self._tcb
+        limit = tcb.config.unreachable
+        if limit is None:
+            return
+        if tcb.refusals is None:
+            tcb.refusals = Refusals()
+        flight_time = max(tcb.config.min_rto, tcb.sender.flight.rtt.srtt or 0.0)
+        if tcb.refusals.note(tcb.last_heard, flight_time, now) >= limit:
+            error = reset_by_peer()
+            error.__cause__ = open_refused()
+            tcb.die(error, now)
 
     def stood_still(self, seconds: float) -> None:
         """Hold the time for which nobody could act against neither side (RFC 9293 §3.8.3)."""

@@ -73,7 +73,7 @@ def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
         if word is not None:
             return word
     if tcb.accurate is not None and tcb.accurate.reflects and not receiver.has_sack_news:
-        # Something on the way has changed what nobody may, and data cannot say so (decision 61).
+        # Something on the way has changed what nobody may, and data cannot say so (decision 66).
         return _pure_ack(tcb, receiver, now)
     if tcb.probes_due and (probe := _probe(tcb, receiver, now)) is not None:
         return probe

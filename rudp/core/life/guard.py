@@ -115,6 +115,11 @@ class Guard:
         """Whether the MACs cover options and no addresses."""
         return all(key.covers_options and key.addresses == "none" for key in self._keys)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the MACs are HMACs that cover options: those that are begun for the lane in C."""
+        return all(key.covers_options and key.is_hmac for key in self._keys)
+
     def is_for(self, host: str) -> bool:
         """Return whether all keys are for a peer at *host*: one with a network keeps it there."""
         return all(key.matches(host) for key in self._keys)
@@ -151,13 +156,17 @@ class Guard:
         head = bytes(train[0].buffers[0])
         if head[13] & (SYN | ACK) == SYN:
             signature = self._signature(self._current, True, 0)
-        elif self._ours is None:
-            signature = self._ours = self._signature(self._current, True, self.irs or 0)
         else:
-            signature = self._ours
+            signature = self.signer()
         for transmit in train:
             seq = from_wire(int.from_bytes(bytes(transmit.buffers[0])[4:8], "big"), seq)
             signature.sign(transmit.buffers, transmit.size, transmit.total, seq)
+
+    def signer(self) -> Signature:
+        """Return who signs what is no SYN, under the current key."""
+        if self._ours is None:
+            self._ours = self._signature(self._current, True, self.irs or 0)
+        return self._ours
 
     def sign_segment(self, segment: bytes, seq: int) -> bytes:
         """Return *segment*, which has no data, with its MAC."""
@@ -208,6 +217,21 @@ class Guard:
             if self._is_news(wish, near) if self.irs is not None else run.flags & SYN:
                 self._follow(opts.next_id, wish, now)
         return None
+
+    def checker(self, ids: int, now: float) -> Signature | None:
+        """Return who checks what is no SYN and names its keys *ids*: KeyID << 8 | RNextKeyID.
+
+        None if its key does not count, or if it asks us for another one: for :meth:`check`.
+        """
+        if ids & 0xFF != self._current.send_id:
+            return None
+        known = self._theirs.get(ids >> 8)
+        if known is None or self._is_timed:
+            key = self._key_of(ids >> 8, now)
+            if key is None:
+                return None
+            known = known or self._remembered(key)
+        return known
 
     def check_last(self, run: Run, now: float) -> Count | None:
         """Return the same in TIME-WAIT."""

@@ -45,7 +45,11 @@ class AnyLane(Protocol):
     ready_octets: int
     rcv_nxt: int
     snd_una: int
+    snd_nxt: int
+    segments_in: int
+    segments_out: int
     others: float
+    srtt: float
     rto: float
 
     @property

@@ -1,8 +1,8 @@
 """The lane of a connection that has keys: what comes was checked before, what goes is signed here.
 
-It is the lane in Python, whatever else there is: the hash is the standard library's, and takes most
-of the time.  A segment without a signature is none of its business, and does not end it: else who
-has no key could slow the connection down.
+It is the lane in Python.  The one in C has this in it, for HMACs that cover options (see
+:mod:`rudp.core.life.steady`).  A segment without a signature is none of its business, and does not
+end it: else who has no key could slow the connection down.
 """
 
 from typing import Final

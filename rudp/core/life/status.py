@@ -15,7 +15,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
     return ConnectionInfo(
         state=tcb.state,
         state_since=tcb.history[-1],
-        state_times=_times(tcb),
+        state_times=times(tcb),
         mss=sender.smss,
         pmtu=tcb.pmtu.plpmtu,
         peer_mss=tcb.peer_mss,
@@ -70,7 +70,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
     )
 
 
-def _times(tcb: Tcb) -> dict[State, float]:
+def times(tcb: Tcb) -> dict[State, float]:
     """Return how long the connection was in each state that it has left."""
     states, since = tcb.history[::2], tcb.history[1::2]
     times: dict[State, float] = {}

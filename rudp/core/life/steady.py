@@ -50,10 +50,11 @@ def lane_for(tcb: Tcb) -> Any | None:
     kind = LANES[tcb.config.lane]
     if kind is None or not is_steady(tcb):
         return None
-    if tcb.guard is None:
+    guard = tcb.guard
+    if guard is None:
         return kind()
-    signed = SignedLane()
-    signed.guard = tcb.guard
+    signed = SignedLane() if kind is Lane or not guard.is_plain else kind()
+    signed.guard = guard
     return signed
 
 

@@ -19,6 +19,7 @@ from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.guard import KEY_REJECTED, Guard
 from rudp.core.life.keepalive import KeepAlive
 from rudp.core.life.progress import FirstWord, Progress
+from rudp.core.life.refusals import Refusals
 from rudp.core.life.roaming import Roaming
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.receive.promises import START
@@ -152,6 +153,7 @@ class Tcb:
         "reading",
         "receiver",
         "recorder",
+        "refusals",
         "reset",
         "roaming",
         "scaling",
@@ -218,6 +220,7 @@ class Tcb:
         self.error: OSError | None = None
         self.soft_error: OSError | None = None
         self.obstacle: tuple[OSError, float] | None = None  # what was in the way last, and when
+        self.refusals: Refusals | None = None  # if it may die of them, and there were any
         self.events = 0
         self.reading = True  # False once the user will take no more octets
         self.reset: tuple[int, int, int, Why] | None = None  # a RST to be sent: SEQ, ACK, flags
@@ -263,9 +266,8 @@ class Tcb:
         if self.state is before:
             return
         self.history += self.state, now
-        if self.config.careful_resume is not None and self.state in _OVER and self.syn_acked:
-            key = revisit.key_of(self.path, self.dscp)
-            revisit.remember(self.sender.flight, self.config.careful_resume, key, now)
+        if self.state in _OVER and self.syn_acked:
+            revisit.remember(self.sender.flight, self.config, self.path, self.dscp, now)
         if self.witness is not None:
             self.witness.moved(before, self.state, cause, now)
 
@@ -408,10 +410,15 @@ class Tcb:
         receiver.accept(receiver.irs + 1, syn, now)
         self.events |= READABLE
 
-    def take_syn_of_cookie(self, syn: Run, now: float) -> Receiver:
-        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie."""
+    def take_syn_of_cookie(self, syn: Run, roams: bool, now: float) -> Receiver:
+        """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie.
+
+        *roams*: both would like to roam.
+        """
         receiver = self.take_syn(syn, now)
         receiver.syn_window_field()
+        if roams:
+            self.roaming = Roaming(to_wire(self.sender.iss), syn.seq)
         self.syn_transmissions = 1
         for _ in range(2):  # nobody knows when it left: like one sent twice, it gives no RTT
             self.sender.syn_sent(now)
@@ -478,9 +485,7 @@ class Tcb:
             tsecr=tsecr,
             now=now,
         )
-        if self.config.careful_resume is not None:
-            key = revisit.key_of(self.path, self.dscp)
-            revisit.begin(sender.flight, self.config.careful_resume, key, now)
+        revisit.begin(sender.flight, self.config, self.path, self.dscp, now)
         self._limit_pmtu()
         self.events |= ESTABLISHED | WRITABLE
 

@@ -14,7 +14,7 @@ from hmac import compare_digest
 from typing import Any, Final
 
 from rudp.core.segment.checksum import CHECKSUM_OFFSET, pseudo_header
-from rudp.core.segment.mac import MAC_SIZE, Mac, Octets
+from rudp.core.segment.mac import MAC_SIZE, Hmac, Mac, Octets
 from rudp.core.segment.options import AUTHENTICATION_SIZE, SignedOptions
 from rudp.core.segment.wire import HEADER_SIZE, Run
 
@@ -46,6 +46,11 @@ class Signature:
         """Return what precedes a segment of *octets* octets in the message."""
         number = (extension & 0xFFFF_FFFF).to_bytes(4, "big")
         return number + pseudo_header(self._source, self._destination, octets)
+
+    def begin(self, extension: int, octets: int) -> tuple[Any, Any]:
+        """Return the hashes of segments of *octets* octets, see :meth:`Hmac.begin`."""
+        assert isinstance(self._mac, Hmac)
+        return self._mac.begin(self._preface(extension, octets))
 
     def sign(self, buffers: list[Octets], size: int, total: int, seq: int) -> None:
         """Write the MACs of the segments in *buffers*, of which each begins with ``bytes``.

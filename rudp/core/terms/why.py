@@ -98,6 +98,15 @@ class Why(enum.Enum):
     TIME_WAIT_2MSL = "No segment of the connection can be left anywhere.", "RFC 9293 §3.4.2"
     DELETED = "The connection is given up.", "RFC 9293 §3.10.7.4"
 
+    # Why a path was left, or tried: two ends that move, two that punch.
+    PATH_PROVED = "The peer has answered from there: that is where it is.", "RFC 9000 §9.3"
+    PATH_REBOUND = "We have another socket, and go on from there.", "RFC 9000 §9.2"
+    PAIR_TRIED = "Both speak first, which a NAT takes for an answer.", "RFC 8445 §6.1.4.2"
+    PAIR_RELAYED = "Other ways have had their time, or there are none.", "RFC 8445 §5.1.2.2"
+    PAIR_FAILED = "No connection came about there, or it did not last.", "RFC 8445 §7.2.5.2"
+    PAIR_WON = "The first on which both have proved to be who is meant.", "RFC 8445 §8.1.1"
+    PAIR_ABORTED = "Another one was taken, and one is enough.", "RFC 8445 §8.3"
+
     # For what was not recorded but seen from outside.
     UNKNOWN = "Seen from outside, it does not say why it was sent.", "RFC 9293 §3.1"
 

@@ -1,6 +1,7 @@
 """A snapshot of one connection, in the manner of Linux's ``struct tcp_info``."""
 
 import dataclasses
+from typing import Literal
 
 from rudp.core.terms.state import State
 from rudp.core.terms.units import octets, rate, seconds
@@ -115,6 +116,19 @@ class ConnectionInfo:
     soft_error: OSError | None
     """The latest trouble that did not end the connection (RFC 9293 §3.9.1.8)."""
 
+    @property
+    def held_back_by(self) -> Literal["app", "rwnd", "cwnd"]:
+        """What keeps it from sending more now.
+
+        ``"rwnd"``: the peer's window; ``"cwnd"``: the congestion window, or its pacing; ``"app"``:
+        there is nothing to send.
+        """
+        if not self.unsent:
+            return "app"
+        if self.unacked + self.mss > self.snd_wnd:
+            return "rwnd"
+        return "cwnd"
+
     def __str__(self) -> str:
         """Return what there is to know at a glance, with units, in a few lines."""
         trip = "not measured yet"
@@ -145,6 +159,10 @@ class ConnectionInfo:
         ]
         if rates:
             lines.append(f"rates: {', '.join(rates)}")
+        if self.key_ids is not None:
+            signs, asks = self.key_ids
+            moved = "cannot move" if self.moves is None else f"moves so far: {self.moves}"
+            lines.append(f"signed with key {signs}, the peer is asked for {asks}; {moved}")
         if self.soft_error is not None:
             lines.append(f"trouble: {self.soft_error}")
         return "\n".join(lines)

@@ -144,7 +144,7 @@ class FlightRecorder(Witness):
 
     def roamed(self, before: Path, after: Path, state: State, now: float) -> None:
         """The connection goes another way."""
-        self._keep(ROAMED, state, 0, 0, now)
+        self._keep(ROAMED, state, 0, int(before[0] == after[0]), now)
 
     def fired(self, state: State, timer: str, now: float) -> None:
         """A timer expired."""
@@ -221,5 +221,5 @@ def _record(time: float, fields: tuple[float, int, int, int, int, int, int, int,
     if kind == MOVED:
         return Record(kind, time, state, after=_STATES[flags], cause=_CAUSES[code])
     if kind == ROAMED:
-        return Record(kind, time, state)
+        return Record(kind, time, state, why=Why.PATH_REBOUND if code else Why.PATH_PROVED)
     return Record(kind, time, state, timer=_TIMERS[code])

@@ -126,5 +126,16 @@ class Tracer:
     ) -> None:
         """Both ends have agreed on *feedback*; *fallback*: our data goes without ECN, for this."""
 
+    def candidate_found(self, ours: bool, address: Address, candidate: str, now: float) -> None:
+        """A punch: *address* is one of ours, or of the peer's, of the kind *candidate*."""
+
+    def pair_changed(
+        self, address: Address, candidate: str, why: Why, trouble: str | None, now: float
+    ) -> None:
+        """A punch: *address* is tried, or has failed with *trouble*, or is taken, or given up."""
+
+    def punch_ended(self, candidate: str | None, verdict: str, now: float) -> None:
+        """A punch has led to an address of the kind *candidate*, or (None) nowhere."""
+
     def timer_fired(self, who: Watched, timer: str, now: float) -> None:
         """A timer of :attr:`Blocks.timers`, or the one of TIME-WAIT, expired."""

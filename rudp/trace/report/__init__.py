@@ -29,7 +29,7 @@ SIZE_MAX: Final = 1_000_000
 _SCRIPTS: Final = (
     "js/dom.js", "uplot/uPlot.iife.min.js", "js/words.js", "js/run.js", "js/layout.js",
     "js/minimap.js", "js/ladder.js", "js/blocks.js", "js/space.js", "js/timers.js", "js/states.js",
-    "js/graphs.js", "js/quiz.js", "js/compare.js", "js/main.js",
+    "js/graphs.js", "js/quiz.js", "js/compare.js", "js/framed.js", "js/main.js",
 )  # fmt: skip
 
 _STYLES: Final = ("uplot/uPlot.min.css", "style.css")
@@ -51,25 +51,68 @@ def report(
     title: str = "",
     names: tuple[str, str] = ("first run", "second run"),
     connection: str | None = None,
+    start: Event | None = None,
     shared: str | None = None,
 ) -> str:
     """Return the page of *run*, a recording or its events; with *other*, both to compare.
 
     *title*: cut after :data:`TITLE_MAX` characters.  *names*: what two runs are called.
     *connection*: which one is shown, by its name at one of its ends (``"client#2"``), the same of
-    two runs; None for the first.  *shared*: the URL of a folder that has :func:`shared_files`, for
-    many pages on one site; None puts them into the page.  Raises :class:`ValueError` if one of the
-    runs has no connection, or not that one, or events that are no numbers or larger than a page.
+    two runs; None for the first.  *start*: the event of *run* at which the page opens, unless its
+    address names a step; None for the beginning.  *shared*: the URL of a folder that has
+    :func:`shared_files`, for many pages on one site; None puts them into the page.  Raises
+    :class:`ValueError` if one of the runs has no connection, or not that one, or events that are no
+    numbers or larger than a page.
     """
     runs = [run] if other is None else [run, other]
     recordings = [
         each if isinstance(each, Recording) else Recording(Header(), list(each)) for each in runs
     ]
+    connections = [Connection(each, connection) for each in recordings]
+    fields = _fields(title[:TITLE_MAX] or " and ".join(connections[0].names), shared)
+    page = _text("page.html")
+    fixed = len(_filled(page, fields).encode())
+    room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
+    texts = [
+        _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room, start)
+        for each, name in zip(connections, names, strict=False)
+    ]
+    fields["runs"] = "\n".join(
+        f'<script type="text/plain" class="run">{each}</script>' for each in texts
+    )
+    return _filled(page, fields)
+
+
+def frame(shared: str) -> str:
+    """Return the page without a run, for an ``iframe``: the page around it hands over the runs.
+
+    When it has loaded it posts ``{ready: true}`` to its parent, and takes messages of the same
+    origin: ``{title, runs, sent, forced}``, the runs each as :func:`packed` makes them; ``sent``:
+    what the segments of both sides of the first are called, in the order in which they leave;
+    ``forced``: those of these names that have been lost on purpose.  It posts ``{lose: name}`` or
+    ``{spare: name}`` when the user wants that, and ``{shown: [...]}``, the steps of each run, when
+    it has drawn them.  *shared*: as of :func:`report`.
+    """
+    return _filled(_text("page.html"), _fields("", shared))
+
+
+def packed(
+    run: Recording | Iterable[Event], *, connection: str | None = None, name: str = ""
+) -> str:
+    """Return *run* as a page holds it, in at most :data:`SIZE_MAX` octets, for :func:`frame`.
+
+    *connection*: as of :func:`report`; *name*: of a run that is compared.  Raises
+    :class:`ValueError` as that does.
+    """
+    recording = run if isinstance(run, Recording) else Recording(Header(), list(run))
+    return _fitting(Connection(recording, connection), name[:TITLE_MAX], SIZE_MAX, None)
+
+
+def _fields(title: str, shared: str | None) -> dict[str, str]:
+    """Return what the page is filled with, but for the runs."""
     files = shared_files()
     script, style = files["report.js"], files["report.css"]
-    connections = [Connection(each, connection) for each in recordings]
-    title = title[:TITLE_MAX] or " and ".join(connections[0].names)
-    fields = {
+    return {
         "title": html.escape(title),
         "policy": (
             f"default-src 'none'; script-src {_source(script, shared)}; "
@@ -85,17 +128,6 @@ def report(
         "reference": json.dumps(reference(), separators=(",", ":")).replace("<", "\\u003c"),
         "runs": "",
     }
-    page = _text("page.html")
-    fixed = len(_filled(page, fields).encode())
-    room = (SIZE_MAX - _RESERVE - fixed) // len(runs)
-    packed = [
-        _fitting(each, name[:TITLE_MAX] if len(runs) > 1 else "", room)
-        for each, name in zip(connections, names, strict=False)
-    ]
-    fields["runs"] = "\n".join(
-        f'<script type="text/plain" class="run">{each}</script>' for each in packed
-    )
-    return _filled(page, fields)
 
 
 def save(
@@ -106,12 +138,13 @@ def save(
     title: str = "",
     names: tuple[str, str] = ("first run", "second run"),
     connection: str | None = None,
+    start: Event | None = None,
 ) -> None:
     """Write the page of :func:`report` to the file *path*.
 
     Raises :class:`ValueError` as that does, and :class:`OSError`.
     """
-    page = report(run, other, title=title, names=names, connection=connection)
+    page = report(run, other, title=title, names=names, connection=connection, start=start)
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(page)
 
@@ -145,7 +178,7 @@ def _filled(page: str, fields: dict[str, str]) -> str:
     return "".join(filled)
 
 
-def _fitting(connection: Connection, name: str, room: int) -> str:
+def _fitting(connection: Connection, name: str, room: int, start: Event | None) -> str:
     """Return *connection*, packed into *room* octets, with as many of its events as fit."""
     whole: dict[str, object] = {
         "name": name,
@@ -160,7 +193,8 @@ def _fitting(connection: Connection, name: str, room: int) -> str:
     # A row takes some octets however well it packs, so the first guess need not be all of them.
     limit = min(limit, max(room // 4, _ROWS_MIN))
     while True:
-        packed = _packed(whole | {"rows": rows(connection, limit)})
+        shown, at = rows(connection, limit, start)
+        packed = _packed(whole | {"rows": shown} | ({} if at is None else {"start": at}))
         if len(packed) <= room:
             return packed
         if limit <= _ROWS_MIN:

@@ -14,6 +14,8 @@ round trip measured, a timer set) have no row.
 ``f``       timer fired: its name
 ``b``       snapshot: an object of the fields that changed
 ``w``       watched: state
+``p``       another path: peer, local, why
+``n``       a step of a punch: what the side does, why or ""
 ``gap``     left out: how many events
 ==========  ==================================================================================
 """
@@ -21,10 +23,15 @@ round trip measured, a timer set) have no row.
 import dataclasses
 from typing import Any, Final
 
+from rudp.trace import words
 from rudp.trace.arrows import arrows, sides
 from rudp.trace.events import (
+    CandidateFound,
     Event,
+    PairChanged,
     PathMoved,
+    PunchEnded,
+    Punching,
     RangeLost,
     Recording,
     Segment,
@@ -39,7 +46,7 @@ from rudp.trace.events import (
 
 _SHOWN: Final = (
     SegmentSent, SegmentReceived, SegmentLost, StateMoved, RangeLost, TimerFired, Snapshot, Watched,
-    PathMoved,
+    PathMoved, CandidateFound, PairChanged, PunchEnded,
 )  # fmt: skip
 
 NAME_MAX: Final = 60
@@ -67,10 +74,13 @@ class Connection:
 
     def __init__(self, recording: Recording, connection: str | None = None) -> None:
         self.header = recording.header
-        _, self.sides = sides(recording.events, connection)
+        ends, self.sides = sides(recording.events, connection)
+        self.ends = {end: side for side, end in enumerate(ends)}
         if not self.sides:
             raise ValueError("there is no connection among these events")
-        names = dict.fromkeys(event.connection for event in recording.events)
+        names = dict.fromkeys(
+            event.connection for event in recording.events if not isinstance(event, Punching)
+        )
         self.others = [name[:NAME_MAX] for name in names if name not in self.sides]
         self.names = ["", ""]
         for name, side in self.sides.items():
@@ -81,7 +91,11 @@ class Connection:
         for event in sorted(recording.events, key=lambda event: event.time):
             if isinstance(event, Watched):
                 watched.add(event.connection)
-            if event.connection in self.sides and event.connection in watched:
+            if isinstance(event, Punching):
+                is_ours = event.connection in self.ends
+            else:
+                is_ours = event.connection in self.sides and event.connection in watched
+            if is_ours:
                 self.count += 1
                 if isinstance(event, _SHOWN):
                     self.events.append(event)
@@ -105,9 +119,15 @@ class Connection:
             highest[sent.connection] = max(end, end if before is None else before)
 
 
-def rows(connection: Connection, limit: int) -> list[Row]:
-    """Return the rows of *connection*; beyond *limit* of them those in the middle are left out."""
-    return _Writer(connection, limit).rows
+def rows(
+    connection: Connection, limit: int, start: Event | None = None
+) -> tuple[list[Row], int | None]:
+    """Return the rows of *connection*, and at which of them *start* stands, None if at none.
+
+    Beyond *limit* of them those in the middle are left out.
+    """
+    writer = _Writer(connection, limit)
+    return writer.rows, writer.at.get(id(start))
 
 
 class _Writer:
@@ -157,6 +177,8 @@ class _Writer:
             self.add(event)
 
     def side(self, event: Event) -> int:
+        if isinstance(event, Punching):
+            return self.connection.ends[event.connection]
         return self.connection.sides[event.connection]
 
     def row(self, kind: str, time: float, side: int, *fields: Any) -> None:
@@ -167,9 +189,8 @@ class _Writer:
     def add(self, event: Event) -> None:
         """Write the row of *event*."""
         time, side = event.time, self.side(event)
-        here = len(self.rows)
+        here = self.at[id(event)] = len(self.rows)
         if isinstance(event, SegmentSent):
-            self.at[id(event)] = here
             again = int(id(event) in self.connection.again)
             self.row("s", time, side, event.state, _plain(event.segment), event.why.name, again)
         elif isinstance(event, SegmentReceived | SegmentLost):
@@ -183,7 +204,10 @@ class _Writer:
         elif isinstance(event, StateMoved):
             self.row("m", time, side, event.before, event.after, event.cause, event.why.name)
         elif isinstance(event, PathMoved):
-            self.row("p", time, side, event.peer, event.local)
+            self.row("p", time, side, event.peer, event.local, event.why.name)
+        elif isinstance(event, Punching):
+            why = event.why.name if isinstance(event, PairChanged) else ""
+            self.row("n", time, side, words.punching(event), why)
         elif isinstance(event, RangeLost):
             self.row("l", time, side, event.left, event.right, event.why.name)
         elif isinstance(event, TimerFired):

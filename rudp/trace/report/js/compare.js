@@ -2,12 +2,21 @@
 
 const number = (value, unit) => (unit === "s" ? seconds(value) : unit === "B" ? octets(value) : String(value));
 
+const withLoss = (step) => `${step.told.text}${step.lost ? ", which the link loses" : ""}`;
+
+// What each side does is compared by itself, for two that act at the same time have no order; and
+// that a segment is lost belongs to its sending.  Both steps, one of them undefined where a run has
+// ended; null if there is no difference.
 function firstDifference(one, other) {
-  const length = Math.min(one.steps.length, other.steps.length);
-  for (let n = 0; n < length; n++) {
-    if (one.steps[n].told.text !== other.steps[n].told.text) return n;
+  const found = [];
+  for (const side of [0, 1]) {
+    const [mine, theirs] = [one, other].map((run) => run.steps.filter((step) => step.side === side && step.kind !== "x"));
+    let n = 0;
+    while (mine[n] && theirs[n] && withLoss(mine[n]) === withLoss(theirs[n])) n++;
+    if (mine[n] || theirs[n]) found.push([mine[n], theirs[n]]);
   }
-  return one.steps.length === other.steps.length ? null : length;
+  const begin = (pair) => Math.min(...pair.filter(Boolean).map((step) => step.time));
+  return found.sort((a, b) => begin(a) - begin(b))[0] ?? null;
 }
 
 function showFigures(node, runs) {
@@ -27,9 +36,9 @@ function showFigures(node, runs) {
   const head = runs.length > 1 ? [one.name, other.name, "difference"] : [""];
   const parts = [html("h2", {}, "Figures"), html("table", {}, html("tr", {}, html("th", {}), head.map((each) => html("th", {}, each))), rows)];
   if (runs.length > 1) {
-    const n = firstDifference(one, other);
-    const tell = (run) => (run.steps[n] ? `“${run.steps[n].told.text}” at ${clock(run.steps[n].time)}` : "nothing more");
-    parts.push(html("p", { id: "difference" }, n === null ? "Step by step the two are the same." : `They first differ at step ${n + 1}: ${one.name}: ${tell(one)}; ${other.name}: ${tell(other)}.`));
+    const steps = firstDifference(one, other);
+    const tell = (run, step) => `${run.name}: ${step ? `“${withLoss(step)}”, step ${step.n + 1}, at ${clock(step.time)}` : "nothing more"}`;
+    parts.push(html("p", { id: "difference" }, steps === null ? "Step by step the two are the same." : `They first differ here: ${tell(one, steps[0])}; ${tell(other, steps[1])}.`));
   }
   node.replaceChildren(...parts);
 }

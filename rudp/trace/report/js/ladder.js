@@ -193,6 +193,7 @@ class Ladder {
     if (step.moves.length) return stateName(step.moves.at(-1).after);
     if (step.kind === "f") return step.timer;
     if (step.kind === "p") return "another path";
+    if (step.kind === "n") return step.does.split(" ")[0];
     if (step.dropped) return "dropped";
     if (step.losses.length) return "calls it lost";
     return "";

@@ -5,20 +5,28 @@ const PLAY_INTERVAL = 400; // milliseconds from one step to the next
 const NAMING = 300; // milliseconds that a step is shown before the address names it
 
 class Page {
-  constructor(runs) {
-    this.runs = runs;
-    this.active = 0;
-    this.n = 0;
-    this.both = runs.length > 1;
+  // `offer`: what else can be done about a step, as an element or nothing.
+  constructor(runs, offer = () => "") {
+    this.offer = offer;
+    this.n = this.linked() ?? runs[0].begin;
     this.playing = null;
-    this.ladders = runs.map((run, which) => new Ladder(run, (n) => this.pick(which, n)));
     this.quiz = new Quiz(byId("quiz"), (n) => this.go(n), () => this.askNext());
     this.graphs = new Graphs(byId("graphs"), (time) => this.go(this.run.at(time)));
+    this.take(runs);
+    this.listen();
+  }
+
+  // Show other runs, at the step that is shown.
+  take(runs) {
+    this.stop();
+    if (this.quiz.on) this.toggleQuiz();
+    this.runs = runs;
+    this.active = 0;
+    this.both = runs.length > 1;
+    this.ladders = runs.map((run, which) => new Ladder(run, (n) => this.pick(which, n)));
     const [first] = runs;
     this.side = first.graphs[1].octets > first.graphs[0].octets ? 1 : 0;
     byId("compare-button").hidden = byId("run-button").hidden = runs.length < 2;
-    this.listen();
-    this.n = this.linked() ?? 0;
     this.arrange();
   }
 
@@ -85,12 +93,14 @@ class Page {
     this.graphs.show(step.time, this.hidesFuture);
   }
 
-  tellWhy({ told }) {
+  tellWhy(step) {
+    const { told } = step;
     const [code, sentence, section] = told.why;
     byId("why").replaceChildren(
       html("p", { class: "what" }, told.text),
       html("p", {}, sentence, sectionLinks(section), code ? html("span", { class: "section" }, code) : ""),
-      html("p", { class: "more" }, told.more.join(". ")));
+      html("p", { class: "more" }, told.more.join(". ")),
+      this.offer(step));
   }
 
   // -- what the user does ---------------------------------------------------------------------------
@@ -233,6 +243,7 @@ function sectionLinks(text) {
 
 async function start() {
   const packed = [...document.querySelectorAll("script.run")];
+  if (!packed.length) return new Framed();
   const runs = await Promise.all(packed.map(async (each) => new Run(await unpack(each.textContent))));
   new Page(runs);
 }

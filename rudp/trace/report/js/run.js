@@ -39,7 +39,7 @@ class Step {
   }
 
   get ofNote() {
-    return "xfmp".includes(this.kind) || this.moves.length + this.losses.length > 0 || !!(this.kind === "s" && this.again)
+    return "xfmpn".includes(this.kind) || this.moves.length + this.losses.length > 0 || !!(this.kind === "s" && this.again)
       || !!this.dropped || /SYN|FIN|RST/.test(this.segment?.flags ?? "");
   }
 }
@@ -57,6 +57,8 @@ class Run {
       this[`row_${kind}`](n, now / 1e9, side, ...fields);
     });
     delete this.rows;
+    const begin = this.stepOfRow.slice(0, (packed.start ?? 0) + 1).findLast(Boolean);
+    this.begin = begin?.n ?? 0;
     this.moving = this.steps.filter((step) => step.moves.length);
   }
 
@@ -136,8 +138,12 @@ class Run {
     this.step("f", n, time, side, { timer });
   }
 
-  row_p(n, time, side, peer, local) {
-    this.step("p", n, time, side, { peer, local });
+  row_p(n, time, side, peer, local, why) {
+    this.step("p", n, time, side, { peer, local, reason: why });
+  }
+
+  row_n(n, time, side, does, why) {
+    this.step("n", n, time, side, { does, reason: why });
   }
 
   row_b(n, time, side, news) {
@@ -184,7 +190,10 @@ function tell(step, name) {
     told.why = ["", "Nothing happened before it did that would have stopped it.", REFERENCE.timers[step.timer] ?? ""];
   } else if (step.kind === "p") {
     told.text = told.gist = `${name} goes another way: to ${step.peer}${step.local ? ` from ${step.local}` : ""}`;
-    told.why = ["", "Who has the key is proved to be there, or it is we who have moved.", "RFC 9000 §9.3"];
+    told.why = reason(step.reason);
+  } else if (step.kind === "n") {
+    told.text = told.gist = `${name} ${step.does}`;
+    if (step.reason) told.why = reason(step.reason);
   } else if (step.kind === "m") {
     const { before, after, cause } = moves[0];
     told.text = told.gist = `${name}: ${cause}, ${stateName(before)} → ${stateName(after)}`;

@@ -1,0 +1,1 @@
+"""Programs that let others of the same user see their connections, and how these ask."""
