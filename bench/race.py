@@ -23,6 +23,7 @@ if not __package__:  # run as a file: the rest is beside its folder
 from bench import units
 from bench.controllers import controller
 from bench.link import link_pair, options
+from bench.queues import queue
 from bench.simulation import Flow, Simulation
 from rudp.sim.link import UDP_OVERHEAD
 
@@ -37,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Examples: two of a kind, `race.py cubic cubic --stagger 10`; against a deep "
         "buffer, `race.py bbr cubic --buffer 4bdp --plot race.png`; your own, `race.py reno "
         "mine.py`, where mine.py defines one class that derives from "
-        "rudp.core.congestion.controller.Controller.",
+        "rudp.core.congestion.controller.Controller; L4S, `race.py prague cubic --queue dualpi2`.",
     )
     made.add_argument(
         "flows",
@@ -61,6 +62,13 @@ def parser() -> argparse.ArgumentParser:
         default="1bdp",
         metavar="SIZE",
         help="of the link: 1bdp (rate times RTT, at least 30 packets), 64k octets, 50p packets",
+    )
+    made.add_argument(
+        "--queue",
+        default="droptail",
+        metavar="KIND",
+        help="droptail, codel or dualpi2; the settings of rudp.sim may follow, as in "
+        "dualpi2:threshold=0.0005,ramp=0 (droptail)",
     )
     made.add_argument(
         "--loss",
@@ -98,7 +106,8 @@ class Race:
     """The simulation and what is noted of it, every *interval* seconds and for each datagram.
 
     ``times``: ends of intervals; ``rates``: for each flow, bit/s in each interval; ``queue``: the
-    mean seconds a datagram took to get through queue and link in each interval.
+    mean seconds a datagram took to get through queue and link in each interval; ``waits``: what
+    each took, and ``queued``: what of it was in the queue, by the names of the flows.
     """
 
     def __init__(self, simulation: Simulation, interval: float) -> None:
@@ -107,12 +116,14 @@ class Race:
         self.rates: list[list[float]] = [[] for _ in simulation.flows]
         self.queue: list[float] = []
         self.waits: list[float] = []
+        self.queued: dict[int, list[float]] = {}
         self._interval = interval
-        simulation.waited = lambda now, wait: self.waits.append(wait)
+        simulation.waited = self._waited
 
     def run(self, until: float) -> None:
-        """Go on until *until*; ``waits`` are then those since the last call."""
+        """Go on until *until*; ``waits`` and ``queued`` are then those since the last call."""
         self.waits.clear()
+        self.queued.clear()
         simulation = self.simulation
         began = simulation.now
         count = max(round((until - began) / self._interval), 1)
@@ -126,6 +137,16 @@ class Race:
             for rates, flow, octets in zip(self.rates, simulation.flows, before, strict=True):
                 rates.append((flow.received - octets) * 8 / took)
 
+    def _waited(self, flow: Flow, wait: float, sending: float) -> None:
+        self.waits.append(wait)
+        self.queued.setdefault(id(flow), []).append(max(wait - sending, 0.0))
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return what *share* of *values* do not exceed, 0.0 if there are none."""
+    ordered = sorted(values) or [0.0]
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
 
 def jain(shares: Sequence[float]) -> float:
     """Return Jain's index of fairness: 1 if all get the same, 1/n if one gets all."""
@@ -137,6 +158,9 @@ def race(given: argparse.Namespace, controllers: Sequence[Any]) -> tuple[Race, d
     """Run the race; return it and its figures."""
     forward, backward = options(rtt=given.rtt, rate=given.rate, queue=given.buffer, loss=given.loss)
     forward["overhead"] = backward["overhead"] = UDP_OVERHEAD
+    limit = forward["queue"]
+    assert isinstance(limit, int)
+    forward["queue"] = queue(given.queue, limit)
     simulation = Simulation(*link_pair(forward, backward, given.seed), seed=given.seed)
     for number, (name, congestion) in enumerate(zip(given.flows, controllers, strict=True)):
         simulation.add(Path(name).name, {"congestion": congestion}, start=number * given.stagger)
@@ -144,6 +168,8 @@ def race(given: argparse.Namespace, controllers: Sequence[Any]) -> tuple[Race, d
     start = (len(given.flows) - 1) * given.stagger + given.start
     run.run(start)
     before = [(flow.received, flow.lost, flow.dropped) for flow in simulation.flows]
+    link = simulation.forward
+    carried, marked = link.sent - link.dropped, link.marked
     run.run(start + given.seconds)
     flows = [
         _figures(flow, earlier, given.seconds)
@@ -152,14 +178,19 @@ def race(given: argparse.Namespace, controllers: Sequence[Any]) -> tuple[Race, d
     rates = [flow["mbits"] for flow in flows]
     for flow in flows:
         flow["share"] = flow["mbits"] / sum(rates) if any(rates) else 0.0
-    waits = sorted(run.waits) or [0.0]
+    for flow, each in zip(flows, simulation.flows, strict=True):
+        queued = run.queued.get(id(each), [])
+        flow["queued_median"] = percentile(queued, 0.5)
+        flow["queued_p99"] = percentile(queued, 0.99)
+    waits = run.waits or [0.0]
     return run, {
         "flows": flows,
         "mbits": sum(rates),
         "utilisation": sum(rates) * 1e6 / given.rate,
         "jain": jain(rates),
         "queue_mean": statistics.fmean(waits),
-        "queue_p95": waits[min(len(waits) * 95 // 100, len(waits) - 1)],
+        "queue_p95": percentile(waits, 0.95),
+        "marked": (link.marked - marked) / max(link.sent - link.dropped - carried, 1),
     }
 
 
@@ -175,17 +206,22 @@ def _figures(flow: Flow, before: tuple[int, int, int], seconds: float) -> dict[s
 
 def show(figures: dict[str, Any]) -> None:
     """Print the figures."""
-    print(f"{'flow':<24}{'Mbit/s':>10}{'share':>10}{'lost':>10}{'in queue':>10}")
+    print(
+        f"{'flow':<24}{'Mbit/s':>10}{'share':>10}{'lost':>10}{'in queue':>10}"
+        f"{'waits, ms':>12}{'p99':>8}"
+    )
     for flow in figures["flows"]:
         print(
             f"{flow['name']:<24}{flow['mbits']:>10.2f}{flow['share']:>10.1%}"
             f"{flow['lost']:>10,}{flow['dropped']:>10,}"
+            f"{flow['queued_median'] * 1e3:>12.2f}{flow['queued_p99'] * 1e3:>8.2f}"
         )
     print(
         f"\n{figures['mbits']:.2f} Mbit/s of data in all, {figures['utilisation']:.1%} of the "
         f"link; Jain's index {figures['jain']:.3f}\n"
         f"through queue and link in {figures['queue_mean'] * 1e3:.1f} ms in the mean, "
         f"{figures['queue_p95'] * 1e3:.1f} ms at the 95th percentile"
+        + (f"; {figures['marked']:.2%} marked" if figures["marked"] else "")
     )
 
 
@@ -219,7 +255,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         controllers = [controller(name) for name in given.flows]
     except ValueError as error:
         made.error(str(error))
-    run, figures = race(given, controllers)
+    try:
+        run, figures = race(given, controllers)
+    except ValueError as error:
+        made.error(str(error))
     show(figures)
     if given.json is not None:
         series = {"times": run.times, "rates": run.rates, "queue": run.queue}

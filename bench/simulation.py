@@ -3,7 +3,7 @@
 :class:`rudp.sim.Network` asks everybody after each instant; here it is known who has to be asked,
 the one whose datagram arrived.  Each flow is a pair of tables, one end sends as much as it can and
 the other reads at once.  All flows go through the same :class:`~rudp.sim.link.Link` forward and
-through another backward, so they share rate and queue.
+through another backward, so they share rate and queue, which may be a managed one.
 """
 
 import heapq
@@ -18,7 +18,7 @@ from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
 from rudp.core.segment.transmit import Address
 from rudp.core.watch.info import ConnectionInfo
-from rudp.sim.link import Link
+from rudp.sim.link import Copy, Link
 
 PORT: Final = 7000
 CHUNK: Final = bytes(1 << 20)
@@ -72,9 +72,9 @@ class Flow:
 class Simulation:
     """One bottleneck and its flows.  ``now``: seconds since the beginning.
 
-    ``waited``, if given, is called for every datagram that goes forward and arrives, with the time
-    and the seconds it takes beyond the delay of the link: those of the queue, and those in which
-    it is being sent itself.
+    ``waited``, if given, is called for every datagram that goes forward and arrives, with its flow,
+    the seconds it takes beyond the delay of the link, and how many of these it is being sent
+    itself; the others are those of the queue.
     """
 
     def __init__(self, forward: Link, backward: Link, *, seed: int = 0) -> None:
@@ -82,10 +82,14 @@ class Simulation:
         self.backward = backward
         self.now = 0.0
         self.flows: list[Flow] = []
-        self.waited: Callable[[float, float], object] | None = None
+        self.waited: Callable[[Flow, float, float], object] | None = None
         self._seed = seed
         self._delay = forward.options["delay"]
-        self._events: list[tuple[float, int, _End, bytes | None]] = []  # None: an alarm
+        self._overhead = forward.options["overhead"]
+        self._octet = 8 / (forward.options["rate"] or math.inf)
+        # For a datagram it and its ECN bits, None for an alarm, a link whose queue is to be asked.
+        self._events: list[tuple[float, int, _End, tuple[bytes, int] | Link | None]] = []
+        self._asked: dict[Link, float] = {}
         self._count = 0
 
     def add(self, name: str, settings: dict[str, Any], *, start: float = 0.0) -> Flow:
@@ -98,6 +102,8 @@ class Simulation:
         for which, link in enumerate((self.forward, self.backward)):
             chance = random.Random(f"{self._seed} {number} {which}")
             table = ConnectionTable(config, secret=chance.randbytes(32), chance=chance)
+            if self.forward.holds:  # else nobody marks
+                table.enable_ecn()
             ends.append(_End(flow, table, addresses[1 - which], link))
         sender, receiver = ends
         sender.other, receiver.other = receiver, sender
@@ -114,6 +120,9 @@ class Simulation:
         while events and events[0][0] <= until:
             when, _, end, data = heapq.heappop(events)
             now = self.now = max(when, self.now)
+            if isinstance(data, Link):
+                self._ask(data, end)
+                continue
             table = end.table
             if data is None:
                 if when == end.alarm:
@@ -123,7 +132,7 @@ class Simulation:
                 elif table.next_deadline <= now:
                     table.handle_timeouts(now)
             else:
-                table.handle_datagrams(data, len(data), end.path, now)
+                table.handle_datagrams(data[0], len(data[0]), end.path, now, data[1])
                 if end.sends:
                     self._write(end)
                 else:
@@ -151,25 +160,47 @@ class Simulation:
         table = end.table
         while (transmit := table.poll_transmit(now)) is not None:
             for datagram in transmit.datagrams():
-                self._carry(end, datagram, now)
+                self._carry(end, datagram, transmit.ecn, now)
         deadline = table.next_deadline
         if deadline < end.alarm:
             end.alarm = deadline
             self._push(deadline, end, None)
 
-    def _carry(self, end: _End, datagram: bytes, now: float) -> None:
+    def _carry(self, end: _End, datagram: bytes, ecn: int, now: float) -> None:
         link = end.link
         dropped = link.dropped
-        arrivals = link.carry(datagram, now)
-        if end.sends:
-            if not arrivals:
-                end.flow.lost += 1
-                end.flow.dropped += link.dropped - dropped
-            elif self.waited is not None:
-                self.waited(now, arrivals[0][0] - now - self._delay)
-        for when, copy in arrivals:
-            self._push(when, end.other, copy)
+        if link.holds:
+            link.hold(datagram, ecn, now, (end, now))
+            self._ask(link, end)
+        else:
+            copies = link.convey(datagram, ecn, now)
+            self._decided(end, copies, link.dropped - dropped, now)
 
-    def _push(self, when: float, end: _End, data: bytes | None) -> None:
+    def _ask(self, link: Link, end: _End) -> None:
+        """Take what has left the managed queue of *link*, and come again when there is more."""
+        now = self.now
+        for (sender, sent), copies in link.release(now):
+            # What is lost here was dropped, unless the link loses some besides.
+            self._decided(sender, copies, not copies and not link.options["loss"], sent)
+        due = link.due
+        if due < math.inf and self._asked.get(link, -math.inf) <= now:
+            self._asked[link] = due
+            self._push(due, end, link)
+
+    def _decided(self, end: _End, copies: list[Copy], dropped: int, sent: float) -> None:
+        """*copies* are what arrives of a datagram of *end*."""
+        if end.sends:
+            if not copies:
+                end.flow.lost += 1
+                end.flow.dropped += dropped
+            elif self.waited is not None:
+                when, data, _ = copies[0]
+                self.waited(
+                    end.flow, when - sent - self._delay, (len(data) + self._overhead) * self._octet
+                )
+        for when, copy, ecn in copies:
+            self._push(when, end.other, (copy, ecn))
+
+    def _push(self, when: float, end: _End, data: tuple[bytes, int] | Link | None) -> None:
         self._count += 1
         heapq.heappush(self._events, (when, self._count, end, data))

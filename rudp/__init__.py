@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rudp.core.congestion.controller import Ack, Controller, Signal
     from rudp.core.congestion.cubic import Cubic
     from rudp.core.congestion.newreno import NewReno
+    from rudp.core.congestion.resume import SavedPaths
     from rudp.core.terms.state import State
     from rudp.core.watch.info import ConnectionInfo
     from rudp.core.watch.stats import EndpointStats
@@ -52,6 +53,7 @@ _HOME: Final = {
     "core.congestion.controller": ["Ack", "Controller", "Signal"],
     "core.congestion.cubic": ["Cubic"],
     "core.congestion.newreno": ["NewReno"],
+    "core.congestion.resume": ["SavedPaths"],
     "core.terms.state": ["State"],
     "core.watch.info": ["ConnectionInfo"],
     "core.watch.stats": ["EndpointStats"],
@@ -99,6 +101,7 @@ __all__ = [
     "NewReno",
     "PunchOptions",
     "Rendezvous",
+    "SavedPaths",
     "Server",
     "Signal",
     "State",

@@ -76,7 +76,7 @@ begin_train(const Lane *lane, Train *train, int64_t window, double now)
     train->window = (uint16_t)window;
     train->tsval = (uint32_t)((int64_t)(now * 1000) + lane->ts_offset);
     train->tsecr = (uint32_t)lane->ts_recent;
-    train->flags = FLAG_ACK;
+    train->flags = (uint16_t)lane->flags;
 }
 
 static void
@@ -306,12 +306,12 @@ send_ack(Lane *lane, double now, Outgoing *out)
     begin_train(lane, &train, window, now);
     ack_sent(lane);
     lane->segments_out++;
-    if (record(lane, now, (uint32_t)seq, train.ack, 0, 0, train.window, RECORD_SENT, FLAG_ACK,
+    if (record(lane, now, (uint32_t)seq, train.ack, 0, 0, train.window, RECORD_SENT, train.flags,
                (long)why) < 0) {
         return -1;
     }
     begin_outgoing(lane, out, header_of(lane), 0);
-    put_header(lane, &train, out->heads, seq, FLAG_ACK);
+    put_header(lane, &train, out->heads, seq, train.flags);
     out->segments = 1;
     out->total = out->size;
     if (add_buffer(out, out->heads, out->size) < 0 || sign(lane, out, seq, 0) < 0) {

@@ -38,6 +38,9 @@ struct iovec {
 #define FLAG_FIN 0x01
 #define FLAG_PSH 0x08
 #define FLAG_ACK 0x10
+#define FLAG_AE 0x100
+#define FLAGS_ECN 0xC0 /* CWR and ECE: two thirds of the ACE field, or nothing */
+#define ANY_ECN (-1)
 #define TIMESTAMPS_ALONE 0x0101080A
 #define READABLE 2
 #define WRITABLE 4
@@ -131,8 +134,7 @@ typedef struct {
 typedef struct {
     int64_t seq, right, room, mss;
     uint32_t ack, tsval, tsecr;
-    unsigned char flags;
-    uint16_t window;
+    uint16_t flags, window;
 } Train;
 
 /* What the MAC of a segment of *octets* octets begins with: hashes to be copied (_signed.h). */
@@ -164,6 +166,7 @@ typedef struct {
     Py_ssize_t ring_at;
     double ring_latest;
     long long events, ports, dscp, ttl /* -1: None */, ecn, segments_in, segments_out;
+    long long expected_ecn, flags, expected_flags, notable, ts_latest;
     double last_heard, others;
     Train train;
 

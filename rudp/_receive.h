@@ -10,11 +10,11 @@ static Py_ssize_t run_end(const unsigned char *data, Py_ssize_t at, Py_ssize_t e
     *segments = 1;
     *pushed = 0;
     at += size;
-    if (!room || first[13] != FLAG_ACK)
+    if (!room || (first[13] & ~FLAGS_ECN) != FLAG_ACK)
         return at;
     while (*segments < RUN_SEGMENTS && end - at > header) {
         const unsigned char *next = data + at;
-        if (get32(next + 4) != (seq += room) || (next[13] & ~FLAG_PSH) != FLAG_ACK ||
+        if (get32(next + 4) != (seq += room) || (next[13] & ~FLAG_PSH) != first[13] ||
             memcmp(next + 14, first + 14, alike) || memcmp(next + 8, first + 8, 5) ||
             memcmp(next, first, 4))
             break;
@@ -126,6 +126,7 @@ static int engine_share(Engine *engine, Py_ssize_t size, Py_ssize_t stride, Key 
             seat = seat_find(engine, from);
         }
         if (!seat || !seat->lane || header != header_of(seat->lane) ||
+            !is_expected_ecn(seat->lane, end - at, ecn) ||
             (header == SIGNED && !may_be_signed(seat->lane, head))) {
             at = end;
             continue;

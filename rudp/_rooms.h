@@ -94,7 +94,7 @@ record(Lane *lane, double now, uint32_t seq, uint32_t ack, Py_ssize_t length, Py
     to = put_little(to, (uint32_t)length, 4);
     to = put_little(to, (uint32_t)room, 2);
     to = put_little(to, window, 2);
-    *to++ = (unsigned char)(kind << 4 | lane->state->established_number);
+    *to++ = (unsigned char)(kind << 4 | (flags & FLAG_AE) >> 1 | lane->state->established_number);
     *to++ = (unsigned char)flags;
     *to = (unsigned char)code;
     lane->ring_at += RECORD;

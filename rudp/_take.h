@@ -186,6 +186,13 @@ acknowledge(Lane *lane, int64_t seg_ack, int64_t acked, double now)
     return 0;
 }
 
+/* Whether a datagram of *size* octets may come with these ECN bits; CE is nothing for a lane. */
+static bool
+is_expected_ecn(const Lane *lane, Py_ssize_t size, int ecn)
+{
+    return size == header_of(lane) || lane->expected_ecn == ANY_ECN || lane->expected_ecn == ecn;
+}
+
 /* Whether the segment is what was to be expected; if not, the lane is over. */
 static bool
 is_expected(Lane *lane, uint32_t seq, uint64_t word, uint32_t tsval, Py_ssize_t length)
@@ -193,7 +200,7 @@ is_expected(Lane *lane, uint32_t seq, uint64_t word, uint32_t tsval, Py_ssize_t 
     int64_t una = lane->snd_una, nxt = lane->snd_nxt, rcv_nxt = lane->rcv_nxt;
     int64_t acked = ((int64_t)(word >> 32) - una) & SEQ_MASK;
     int64_t window = (int64_t)(word & 0xFFFF) << lane->snd_shift;
-    if ((word >> 16 & 0xFF & ~FLAG_PSH) != FLAG_ACK || seq != (rcv_nxt & SEQ_MASK) ||
+    if ((word & (uint64_t)lane->notable) != (uint64_t)lane->expected_flags || seq != (rcv_nxt & SEQ_MASK) ||
         una + acked > nxt || length > lane->rcv_edge - rcv_nxt ||
         (((int64_t)tsval - lane->ts_recent) & SEQ_MASK) >= SEQ_HALF || /* PAWS */
         !window || !(acked || length || window != lane->snd_wnd) ||
@@ -220,10 +227,11 @@ take_expected(Lane *lane, uint32_t seq, uint64_t word, uint32_t tsval, uint32_t 
 
     lane->segments_in += segments;
     if (record(lane, now, seq, (uint32_t)(word >> 32), length, room & 0xFFFF, word & 0xFFFF,
-               RECORD_RECEIVED, word >> 16 & 0xFF, 0) < 0) {
+               RECORD_RECEIVED, word >> 16 & 0x1FF, 0) < 0) {
         goto failed;
     }
     lane->last_heard = now;
+    lane->ts_latest = tsval;
     if (length) {
         /* RTTM for the receiver's own round trip (RFC 7323 §4.1, BUF-3). */
         int64_t ms = (int64_t)(now * 1000), clock = ms + lane->ts_offset;

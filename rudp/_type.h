@@ -531,7 +531,8 @@ static PyMemberDef Lane_members[] = {
     REFERENCE(path), REFERENCE(flight), REFERENCE(pmtu), REFERENCE(estimator),
     REFERENCE(controller), REFERENCE(ack), REFERENCE(ready), REFERENCE(ack_why),
 
-    NUMBER(events), NUMBER(ports), NUMBER(dscp), NUMBER(ecn), NUMBER(segments_in),
+    NUMBER(events), NUMBER(ports), NUMBER(dscp), NUMBER(ecn), NUMBER(expected_ecn), NUMBER(flags),
+    NUMBER(expected_flags), NUMBER(notable), NUMBER(ts_latest), NUMBER(segments_in),
     NUMBER(segments_out), NUMBER(snd_una), NUMBER(snd_nxt), NUMBER(snd_wnd), NUMBER(snd_wl1),
     NUMBER(snd_wl2), NUMBER(snd_sml), NUMBER(max_snd_wnd), NUMBER(snd_shift), NUMBER(smss),
     NUMBER(buffer_limit), NUMBER(counted), NUMBER(held_back), NUMBER(sends), NUMBER(sample_from),

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any, Final, Literal, Self, get_args
 
 from rudp.core.congestion.controller import ControllerFactory
+from rudp.core.congestion.resume import SavedPaths
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.keys import MasterKey, check_keys
 
@@ -19,7 +20,7 @@ MSS_FLOOR: Final = 88
 MSS_CEILING: Final = 65_507 - 20
 """Octets.  The largest UDP payload over IPv4, less the fixed header (RFC 9293 §3.7.1, MUST-67)."""
 
-Congestion = Literal["newreno", "reno", "cubic", "bbr", "lossy"]
+Congestion = Literal["newreno", "reno", "cubic", "bbr", "lossy", "prague"]
 CONGESTION: Final[tuple[Congestion, ...]] = get_args(Congestion)
 """Names of congestion controllers; ``"reno"`` is another word for ``"newreno"``."""
 
@@ -92,8 +93,9 @@ class Config:
     # -- loss and congestion ---------------------------------------------------------------------
 
     congestion: Congestion | ControllerFactory = "cubic"
-    """``"cubic"`` (RFC 9438), ``"bbr"``, ``"lossy"`` (BBR that takes no loss below 30 % for
-    congestion: for paths of one's own), ``"newreno"`` (RFC 5681), or a callable that makes a
+    """``"cubic"`` (RFC 9438), ``"bbr"``, ``"prague"`` (for L4S, RFC 9330; CUBIC where nothing marks
+    for it), ``"lossy"`` (BBR that takes no loss below 30 % for congestion: for paths of one's own),
+    ``"newreno"`` (RFC 5681), or a callable that makes a
     :class:`~rudp.core.congestion.controller.Controller` from SMSS and the initial window."""
     loss_detection: Literal["rack", "rfc6675"] = "rack"
     """``"rack"`` (RFC 8985), or ``"rfc6675"`` to compare it with; without SACK it is RFC 6582 in
@@ -120,13 +122,20 @@ class Config:
     delayed_ack: float = 0.04
     """Seconds for which an acknowledgement may wait for data to ride on, 0 to 0.499 (RFC 9293
     §3.8.6.3, MUST-40: below 0.5).  The default is Linux's shortest."""
+    careful_resume: SavedPaths | None = None
+    """Where connections leave what they learned of a path, and find it when they come again to the
+    same host: they then begin with half of that window after the first round trip, and go back if
+    it is too much (RFC 9959).  With ``"cubic"`` and ``"newreno"``; None for neither."""
     slow_start_after_idle: bool = True
     """Whether to go back to the restart window after nothing was sent for an RTO (RFC 5681
     §4.1)."""
-    ecn: Literal["accept", "on", "off"] = "accept"
-    """Explicit congestion notification (RFC 3168): ``"accept"`` uses it if the peer's SYN offers
-    it, ``"on"`` offers it too, ``"off"`` does neither.  Without a socket that gives access to the
-    IP header it is always off."""
+    ecn: Literal["accurate", "classic", "accept", "on", "off"] = "accurate"
+    """Explicit congestion notification: routers mark what they would drop else.  ``"accurate"``
+    offers and accepts feedback that counts the marks (RFC 9768), and accepts the classic kind,
+    which says once in a round trip that there were some (RFC 3168); ``"classic"``, also called
+    ``"on"``, offers and accepts the latter alone.  ``"accept"`` takes either if the peer's SYN
+    offers it, and offers nothing; ``"off"`` does without.  Without a socket that gives access to
+    the IP header it is always off."""
 
     # -- giving up -------------------------------------------------------------------------------
 
@@ -268,10 +277,14 @@ class Config:
         _whole("ttl", self.ttl, 1, 255, optional=True)
         _whole("flight_recorder", self.flight_recorder, 0, 4096)
         check_keys(self.keys)
+        if not isinstance(self.careful_resume, (SavedPaths, type(None))):
+            raise ValueError(f"careful_resume must be a SavedPaths, not {self.careful_resume!r}")
         if self.rto_form not in ("linux", "rfc"):
             raise ValueError(f"rto_form must be 'linux' or 'rfc', not {self.rto_form!r}")
-        if self.ecn not in ("accept", "on", "off"):
-            raise ValueError(f"ecn must be 'accept', 'on' or 'off', not {self.ecn!r}")
+        if self.ecn not in ("accurate", "classic", "accept", "on", "off"):
+            raise ValueError(
+                f"ecn must be 'accurate', 'classic', 'accept' or 'off', not {self.ecn!r}"
+            )
         if self.datagram_io not in get_args(DatagramIo):
             names = ", ".join(repr(name) for name in get_args(DatagramIo))
             raise ValueError(f"datagram_io must be one of {names}, not {self.datagram_io!r}")

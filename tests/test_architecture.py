@@ -34,7 +34,7 @@ core.life → _lane
 core.send | core.receive
 config → keys
 core.congestion
-core.loss
+core.loss | core.ecn
 core.watch
 core.segment
 core.terms

@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser, *, connects: bool) -> None:
     group = parser.add_argument_group("connections")
     group.add_argument(
         "--congestion",
-        choices=("cubic", "bbr", "lossy", "newreno"),
+        choices=("cubic", "bbr", "prague", "lossy", "newreno"),
         default="cubic",
         help="congestion control of what this side sends (default: cubic)",
     )

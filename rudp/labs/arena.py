@@ -94,7 +94,7 @@ def _run(setup: Setup, network: Network, log: EventLog) -> str:
     tables = {}
     for name, address in (("client", CLIENT), ("server", SERVER)):
         mine = name == setup.side
-        settings = setup.config if mine else Config(lane="off", mss=1000)
+        settings = setup.config if mine else Config(lane="off", mss=1000, ecn="off")
         parts = setup.parts if mine else USUAL
         tables[name] = table = network.host(address, settings, parts=parts).table
         if mine and setup.wrapped is not None:

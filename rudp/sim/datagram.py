@@ -23,8 +23,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Unpack
 
 from rudp.core.segment.transmit import Address
+from rudp.sim.aqm import NOT_ECT
 from rudp.sim.clock import Clock
-from rudp.sim.link import LinkOptions
+from rudp.sim.link import Copy, LinkOptions
 from rudp.sim.paths import Paths
 from rudp.sim.resolver import Resolver, socket_address
 
@@ -125,8 +126,16 @@ class DatagramNetwork(Paths):
         self.report("refused", data, source, destination)
         # The error takes the way back, with all that can happen there.
         back = self.link(*self.joined(destination[0], source[0]))
-        for when, _ in back.carry(data[:ICMP_QUOTE], self.clock.now):
-            self.clock.call_at(when, self._refuse, source, destination)
+
+        def tell(copies: list[Copy]) -> None:
+            for when, *_ in copies:
+                self.clock.call_at(when, self._refuse, source, destination)
+
+        quote = data[:ICMP_QUOTE]
+        if back.holds:
+            self.hold(back, quote, NOT_ECT, tell)
+        else:
+            tell(back.convey(quote, NOT_ECT, self.clock.now))
 
     def _refuse(self, source: Address, destination: Address) -> None:
         destination = self.seen_as(destination, source)

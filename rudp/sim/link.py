@@ -5,6 +5,10 @@ calls nobody, so the same link serves a simulated network, an asyncio loop on vi
 relay between real sockets.  All chance comes from its own seeded generator: the same datagrams at
 the same times meet the same fate.
 
+With a managed queue (:class:`~rudp.sim.CoDel`, :class:`~rudp.sim.DualPi2`) it is not known when a
+datagram comes what will become of it.  Such a link ``holds`` it, and is asked again when it is
+``due``.
+
 A datagram meets, in this order: the queue and the rate, the test's own ``drop``, loss, the cut,
 corruption, duplication, delay with jitter, reordering.  So what is lost on the way has still used
 the rate, and what the queue refuses has not.  A queue may also mark what can be marked long before
@@ -18,6 +22,10 @@ from collections.abc import Callable
 from typing import Any, Final, TypedDict, Unpack
 
 from rudp.core.segment.transmit import CE
+from rudp.sim.aqm import Aqm, Held, Queue
+
+Copy = tuple[float, bytes, int]
+"""A copy of a datagram: when it arrives (seconds), the octets, and its ECN bits."""
 
 UDP_OVERHEAD: Final = 28
 """Octets of IPv4 and UDP header in front of a payload (RFC 791, RFC 768)."""
@@ -35,12 +43,13 @@ class LinkOptions(TypedDict, total=False):
     waits for the slower one before it.  False lets it overtake."""
     rate: float | None
     """Bits per second, or None (the default) for no limit."""
-    queue: int | None
+    queue: int | Aqm | None
     """Octets that may wait for the rate, or None (the default) for no limit.  What does not fit
-    is dropped (drop-tail), but an idle link takes any datagram."""
+    is dropped (drop-tail), but an idle link takes any datagram.  Or the settings of a managed
+    queue: a :class:`~rudp.sim.CoDel`, a :class:`~rudp.sim.DualPi2`."""
     mark: int | None
     """Octets that may wait for the rate before an ECN-capable datagram behind them is marked, or
-    None (the default) for never."""
+    None (the default) for never; not beside a managed queue, which marks by itself."""
     overhead: int
     """Octets that a datagram needs beyond its payload, in rate and queue; 28 unless given."""
     mtu: int | None
@@ -118,9 +127,11 @@ class Link:
     __slots__ = (
         "_bad",
         "_free",
+        "_gone",
         "_latest",
         "_options",
         "_plain",
+        "_queue",
         "_random",
         "corrupted",
         "dropped",
@@ -143,6 +154,9 @@ class Link:
         # When the rate has worked off what is queued, and the latest arrival so far.
         self._free = 0.0
         self._latest = 0.0
+        # A managed queue, and what has left it and was not asked for: None for what was dropped.
+        self._queue: Queue | None = None
+        self._gone: list[tuple[Held, float | None]] = []
         self.sent = 0
         self.lost = 0
         self.dropped = 0
@@ -168,8 +182,13 @@ class Link:
         What is already on its way is not affected.  Raises as the constructor does, and then
         changes nothing.
         """
-        new = _checked(self._options | options)
-        if new["rate"] is None or new["rate"] != self._options["rate"]:
+        old, new = self._options, _checked(self._options | options)
+        if new["rate"] != old["rate"] or new["queue"] != old["queue"]:
+            if self._queue is not None:
+                self._serve(math.inf)
+            queue = new["queue"]
+            self._queue = queue.start() if isinstance(queue, Aqm) else None
+        if new["rate"] is None or new["rate"] != old["rate"]:
             # A new rate begins with an empty queue: there is no telling what was left of the old.
             self._free = 0.0
         self._options = new
@@ -181,12 +200,15 @@ class Link:
     def carry(self, data: bytes, now: float) -> list[tuple[float, bytes]]:
         """Send *data* at *now*; return when each copy arrives, nothing if none does.
 
-        *now* is in seconds and does not decrease from call to call.
+        *now* is in seconds and does not decrease from call to call.  Raises :class:`TypeError` if
+        the link :attr:`holds` datagrams.
         """
         return [(when, copy) for when, copy, _ in self.convey(data, 0, now)]
 
-    def convey(self, data: bytes, ecn: int, now: float) -> list[tuple[float, bytes, int]]:
+    def convey(self, data: bytes, ecn: int, now: float) -> list[Copy]:
         """Do as :meth:`carry`, for a datagram with these ECN bits; return theirs with each copy."""
+        if self._queue is not None:
+            raise TypeError("a managed queue holds what it is given: use hold() and release()")
         self.sent += 1
         options = self._options
         if self._plain:
@@ -201,12 +223,87 @@ class Link:
         if marked:
             self.marked += 1
             ecn = CE
+        return self._travelled(data, ecn, now, left)
+
+    @property
+    def holds(self) -> bool:
+        """Whether a managed queue decides later what becomes of a datagram.
+
+        Then :meth:`hold` and :meth:`release` take the place of :meth:`carry` and :meth:`convey`.
+        """
+        return self._queue is not None
+
+    @property
+    def due(self) -> float:
+        """When :meth:`release` has something to tell, in seconds; infinity while nothing waits."""
+        if self._gone:
+            return -math.inf
+        return self._free if self._queue is not None and self._queue.octets else math.inf
+
+    def hold(self, data: bytes, ecn: int, now: float, tag: Any = None) -> None:
+        """Put *data* with these ECN bits into the managed queue at *now*, in seconds.
+
+        :meth:`release` gives *tag* back.  Raises :class:`TypeError` if the link does not
+        :attr:`holds` anything.
+        """
+        queue = self._queue
+        if queue is None:
+            raise TypeError("without a managed queue there is carry() or convey()")
+        self._serve(now)
+        self.sent += 1
+        held = Held(data, len(data) + self._options["overhead"], ecn, now, tag)
+        # An idle link takes what its queue never could.
+        if self._free <= now and not queue.octets:
+            self._free = now
+            self._sends(held, now)
+        elif not queue.put(held, now):
+            self.dropped += 1
+            self._gone.append((held, None))
+
+    def release(self, now: float) -> list[tuple[Any, list[Copy]]]:
+        """Return what became of all that has left the queue by *now*: its tag and its copies.
+
+        There are none of what was dropped or lost.
+        """
+        self._serve(now)
+        gone, self._gone = self._gone, []
+        return [
+            (
+                held.tag,
+                [] if left is None else self._travelled(held.data, held.ecn, held.since, left),
+            )
+            for held, left in gone
+        ]
+
+    def _serve(self, until: float) -> None:
+        """Let the managed queue send what it can by *until*."""
+        queue = self._queue
+        dropped: list[Held] = []
+        while queue is not None and queue.octets and self._free <= until:
+            held = queue.take(self._free, dropped)
+            self.dropped += len(dropped)
+            self._gone += [(each, None) for each in dropped]
+            dropped.clear()
+            if held is not None:
+                self._sends(held, self._free)
+
+    def _sends(self, held: Held, now: float) -> None:
+        """The first bit of *held* leaves."""
+        rate = self._options["rate"]
+        assert rate is not None
+        self.marked += held.marked
+        self._free = now + held.size * 8 / rate
+        self._gone.append((held, self._free))
+
+    def _travelled(self, data: bytes, ecn: int, sent: float, left: float) -> list[Copy]:
+        """Return what arrives of a datagram that was *sent* then and whose last bit has *left*."""
+        options = self._options
         drop = options["drop"]
         mtu = options["mtu"]
         if mtu is not None and len(data) > mtu:
             self.lost += 1
             return []
-        if (drop is not None and drop(data, now)) or self._is_lost():
+        if (drop is not None and drop(data, sent)) or self._is_lost():
             self.lost += 1
             return []
         cut = options["cut"]
@@ -237,6 +334,7 @@ class Link:
         rate, queue = self._options["rate"], self._options["queue"]
         if rate is None:
             return now
+        assert not isinstance(queue, Aqm)
         size = octets + self._options["overhead"]
         if self._free <= now:
             self._free = now
@@ -294,6 +392,9 @@ def _checked(options: LinkOptions) -> LinkOptions:
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         raise ValueError(f"rate must be above 0 bit/s, or None, not {rate!r}")
     for name in ("queue", "mark"):
-        if values[name] is not None and (rate is None or values[name] < 0):
+        value = values[name]
+        if value is not None and (rate is None or (not isinstance(value, Aqm) and value < 0)):
             raise ValueError(f"{name} needs a rate and must not be negative")
+    if isinstance(values["queue"], Aqm) and values["mark"] is not None:
+        raise ValueError("a managed queue marks by itself: mark is for one that only drops")
     return options

@@ -15,12 +15,13 @@ addresses they have behind it.
 """
 
 import abc
+import math
 from collections.abc import Callable
 from typing import Any, Literal, Unpack
 
 from rudp.core.segment.transmit import Address
 from rudp.sim.clock import Clock
-from rudp.sim.link import Link, LinkOptions
+from rudp.sim.link import Copy, Link, LinkOptions
 from rudp.sim.nat import Nat
 
 Tap = Callable[
@@ -30,8 +31,8 @@ Tap = Callable[
 
 ``sent`` comes once for each datagram, then ``lost`` at the same time, or one ``delivered`` for
 each copy that arrives; ``refused`` is a copy that arrives where nobody listens, and ``lost`` at a
-later time one that a NAT did not let in.  Behind a NAT the addresses are those that sender and
-receiver see.
+later time one that a NAT did not let in or a managed queue has dropped.  Behind a NAT the addresses
+are those that sender and receiver see.
 """
 
 
@@ -39,8 +40,11 @@ Arrival = tuple[float, bytes, Address, Address, int]
 """A copy of a datagram: when it arrives (seconds), the octets, from which address, to which, and
 its ECN bits."""
 
-Way = Callable[[bytes, Address, Address, int], list[Arrival]]
-"""What a datagram with these ECN bits meets between two addresses."""
+Way = Callable[[bytes, Address, Address, int], list[Arrival] | None]
+"""What a datagram with these ECN bits meets between two addresses; None: that is not known yet."""
+
+Fate = Callable[[list[Arrival]], list[Arrival]]
+"""Is told what arrives of a datagram, and returns what does after all."""
 
 
 class Paths(abc.ABC):
@@ -61,6 +65,8 @@ class Paths(abc.ABC):
         self.way: Way | None = None
         # By the host behind it, and by its own address.
         self._nats: dict[str, Nat] = {}
+        # When those with managed queues are asked next what has left them.
+        self._asked: dict[Link, float] = {}
         self._outsides: dict[str, Nat] = {}
         # One that carries nothing checks the options now and keeps them for the others.
         self._model = Link(**options)
@@ -131,26 +137,67 @@ class Paths(abc.ABC):
         arrivals = (self.way or self.over_link)(data, source, destination, ecn)
         if self.taps:
             self.report("sent", data, source, destination)
-            if not arrivals:
-                self.report("lost", data, source, destination)
+        if arrivals is not None:
+            self._expect(arrivals, data, source, destination)
+
+    def _expect(
+        self, arrivals: list[Arrival], data: bytes, source: Address, destination: Address
+    ) -> None:
+        """*arrivals* are what is left of a datagram."""
+        if not arrivals and self.taps:
+            self.report("lost", data, source, destination)
         take = self._come_in if self._outsides else self.arrive
         for when, *arrival in arrivals:
             self.clock.call_at(when, take, *arrival)
 
     def over_link(
-        self, data: bytes, source: Address, destination: Address, ecn: int
-    ) -> list[Arrival]:
-        """Let the link of the two hosts carry a datagram; return what arrives."""
+        self,
+        data: bytes,
+        source: Address,
+        destination: Address,
+        ecn: int,
+        fate: Fate | None = None,
+    ) -> list[Arrival] | None:
+        """Let the link of the two hosts carry a datagram; return what arrives.
+
+        *fate* has the last word.  If a managed queue holds the datagram that comes later, and
+        what is returned now is None.
+        """
         if self._nats:
             seen = self._go_out(source, destination)
             if seen is None:
-                return []
+                return [] if fate is None else fate([])
             source = seen
         link = self.link(source[0], destination[0])
-        return [
-            (when, copy, source, destination, bits)
-            for when, copy, bits in link.convey(data, ecn, self.clock.now)
-        ]
+
+        def decided(copies: list[Copy]) -> list[Arrival]:
+            arrivals = [(when, copy, source, destination, bits) for when, copy, bits in copies]
+            return arrivals if fate is None else fate(arrivals)
+
+        if not link.holds:
+            return decided(link.convey(data, ecn, self.clock.now))
+        self.hold(
+            link,
+            data,
+            ecn,
+            lambda copies: self._expect(decided(copies), data, source, destination),
+        )
+        return None
+
+    def hold(self, link: Link, data: bytes, ecn: int, tell: Callable[[list[Copy]], object]) -> None:
+        """Put a datagram into the managed queue of *link*; *tell* what becomes of it, some time."""
+        link.hold(data, ecn, self.clock.now, tell)
+        self._ask(link)
+
+    def _ask(self, link: Link) -> None:
+        """Tell what has left *link*'s queue, and see to it that it is asked again."""
+        now = self.clock.now
+        for tell, copies in link.release(now):
+            tell(copies)
+        due = link.due
+        if due < math.inf and self._asked.get(link, -math.inf) <= now:
+            self._asked[link] = due
+            self.clock.call_at(due, self._ask, link)
 
     def _go_out(self, source: Address, destination: Address) -> Address | None:
         """Return *source* as *destination* sees it, None if nothing leads there."""

@@ -13,7 +13,7 @@ from typing import Final
 from rudp.core.segment.transmit import Address
 from rudp.core.segment.wire import ACK, SYN, Run, swap_ports
 from rudp.sim.link import Link, LinkOptions
-from rudp.sim.paths import Arrival, Paths
+from rudp.sim.paths import Arrival, Fate, Paths
 from rudp.testing.script import Fault, FaultScript, FaultScriptError
 from rudp.trace import segment
 from rudp.trace.kinds import SIDES, kinds_of
@@ -88,7 +88,7 @@ class FaultyWay:
 
     def __call__(
         self, data: bytes, source: Address, destination: Address, ecn: int
-    ) -> list[Arrival]:
+    ) -> list[Arrival] | None:
         """Carry a datagram: what :data:`rudp.sim.paths.Way` says."""
         now = self._network.clock.now
         run = segment.parse(data)
@@ -96,8 +96,7 @@ class FaultyWay:
         to = self._inside.get(destination, destination)
         inner = self._network.whose(to)
         if run is None:
-            arrivals = self._carried(data, source, to, ecn)
-            return [] if lost else arrivals
+            return self._carried(data, source, to, ecn, lambda found: [] if lost else found)
         conversation, side = self._conversation(source, inner, run)
         names = [(kind, self._counted(conversation, side, kind)) for kind in kinds_of(run)]
         late = 0.0
@@ -121,20 +120,23 @@ class FaultyWay:
                 self._down[hosts] = max(self._down.get(hosts, 0.0), end)
         if self._down:
             lost = lost or now < self._down.get(frozenset((source[0], inner[0])), 0.0)
-        # What is lost on the way has used the rate of the link, as with chance.
-        arrivals = self._carried(data, source, to, ecn)
         expected = self._without_chance(source[0], to[0], data, ecn)
-        if lost:
-            return []
-        if expected:
-            kind, nth = names[1]
-            where = Fault(side, kind, nth, "lost", connection=conversation.number)
-            self._compare(where, arrivals, expected)
-        arrivals = [(when + late, *rest) for when, *rest in arrivals]  # type: ignore[misc]
-        if arrivals:
-            when, *rest = arrivals[0]
-            arrivals += [(when + later, *rest) for later in again]  # type: ignore[misc]
-        return arrivals
+        kind, nth = names[1]
+        where = Fault(side, kind, nth, "lost", connection=conversation.number)
+
+        def fate(arrivals: list[Arrival]) -> list[Arrival]:
+            if lost:
+                return []
+            if expected:
+                self._compare(where, arrivals, expected)
+            arrivals = [(when + late, *rest) for when, *rest in arrivals]  # type: ignore[misc]
+            if arrivals:
+                when, *rest = arrivals[0]
+                arrivals += [(when + later, *rest) for later in again]  # type: ignore[misc]
+            return arrivals
+
+        # What is lost on the way has used the rate of the link, as with chance.
+        return self._carried(data, source, to, ecn, fate)
 
     def check(self) -> None:
         """Raise :class:`FaultScriptError` if a fault never came, unless the script is lenient."""
@@ -212,9 +214,11 @@ class FaultyWay:
         self._outside[inner] = new
         self._inside[new] = inner
 
-    def _carried(self, data: bytes, source: Address, to: Address, ecn: int) -> list[Arrival]:
+    def _carried(
+        self, data: bytes, source: Address, to: Address, ecn: int, fate: Fate
+    ) -> list[Arrival] | None:
         seen = self._outside.get(source, source)
-        return self._network.over_link(data, seen, to, ecn)
+        return self._network.over_link(data, seen, to, ecn, fate)
 
     def _note(self, fault: Fault) -> None:
         self._came.add(fault)
@@ -229,9 +233,15 @@ class FaultyWay:
     def _without_chance(
         self, source: str, to: str, data: bytes, ecn: int
     ) -> list[tuple[float, bytes, int]]:
-        """Return what would arrive if the link left nothing to chance."""
+        """Return what would arrive if the link left nothing to chance.
+
+        Nothing if its queue is a managed one: that decides by itself, and not by chance.
+        """
         source, to = self._network.joined(source, to)
-        options = self._network.link(source, to).options
+        link = self._network.link(source, to)
+        if link.holds:
+            return []
+        options = link.options
         twin, known = self._twins.get((source, to), (None, None))
         if twin is None:
             twin = Link(**calm(options))

@@ -162,7 +162,7 @@ class Capture(Tracer):
             return
         comment = "" if dropped is None else f"dropped: {dropped.value}"
         for segment in run.datagrams():
-            self.add(who, now, segment, inbound=True, comment=comment, traffic_class=run.ce and 3)
+            self.add(who, now, segment, inbound=True, comment=comment, traffic_class=run.ecn)
         self._written(who)
 
     def state_moved(

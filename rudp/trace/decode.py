@@ -52,6 +52,7 @@ class _Seen:
     header: bytes
     length: int
     comment: str
+    ecn: int
 
 
 @dataclasses.dataclass
@@ -101,6 +102,7 @@ class Conversation:
             now = max(now, (seen.time - start) / 1e9)  # several interfaces: not always in order
             run = segment.parse(seen.header + bytes(seen.length))
             assert run is not None, "it was read before"
+            run.ecn = seen.ecn
             if seen.from_first == (local == 0):
                 observer.sent(run, seen, now)
             else:
@@ -204,7 +206,7 @@ def _take(
             return False
         conversation = found[key] = Conversation(ends, here.tunnelled)
     first = ends[0] == conversation.ends[0]
-    seen = _Seen(each.time, first, here.header, here.length, each.comment)
+    seen = _Seen(each.time, first, here.header, here.length, each.comment, here.ecn)
     conversation.add(seen, run, each.inbound, each.interface)
     return True
 
@@ -247,7 +249,7 @@ class _Observer:
         if run.flags & RST and seq == self._snd_nxt:  # else it answers a stray
             self._move(Cause.DELETE, now)
         self._snd_nxt = end if self._snd_nxt is None else max(end, self._snd_nxt)
-        whole = Transmit(who.path, [seen.header], run.size, run.size)
+        whole = Transmit(who.path, [seen.header], run.size, run.size, ecn=seen.ecn)
         self._tracer.run_sent(who, whole, _why(run, seen.comment, new=new), now)
         if run.flags & ACK:  # all before it came, seen or not
             near = run.ack if self._rcv_nxt is None else self._rcv_nxt

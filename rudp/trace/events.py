@@ -39,6 +39,12 @@ class Segment:
     about that, ``"offer"``, ``"token"``, ``"challenge"`` or ``"response"``; ``cookie``: that of a
     fast open, in hex, or ``"asked"`` (RFC 7413 §4.1.1); the other options as they are named in RFC
     9293 and 7323, None or empty where the segment has none.
+
+    ``ace``: the counter of marks, 0 to 7, that AE, CWR and ECE are where feedback is accurate; they
+    are none of the ``flags`` then (RFC 9768 §3.2.2).  ``ect1_octets``, ``ect0_octets`` and
+    ``ce_octets``: what its sender says that came with ECT(1), with ECT(0) and with a mark, modulo
+    2**24 (§3.2.3).
+    ``ecn``: what the IP header says, ``"ECT(0)"``, ``"ECT(1)"`` or ``"CE"``, None for neither.
     """
 
     flags: str
@@ -58,6 +64,11 @@ class Segment:
     next_key_id: int | None = None
     path: str | None = None
     cookie: str | None = None
+    ace: int | None = None
+    ect1_octets: int | None = None
+    ect0_octets: int | None = None
+    ce_octets: int | None = None
+    ecn: str | None = None
 
     @property
     def space(self) -> int:
@@ -203,6 +214,20 @@ Punching = CandidateFound | PairChanged | PunchEnded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EcnSettled(Event):
+    """Both ends have agreed on how marks are told of; or our data goes without ECN from now on.
+
+    ``feedback``: ``"accurate"`` (RFC 9768) or ``"classic"`` (RFC 3168).  ``fallback``: the reason,
+    a name of :class:`rudp.core.terms.feedback.Fallback`; None if there is none.
+    """
+
+    kind = "ecn_settled"
+
+    feedback: str
+    fallback: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RangeLost(Event):
     """The sender calls ``[left, right)``, relative numbers, lost."""
 
@@ -317,6 +342,7 @@ KINDS: Final[dict[str, type[Event]]] = {
         SegmentLost,
         StateMoved,
         PathMoved,
+        EcnSettled,
         CandidateFound,
         PairChanged,
         PunchEnded,

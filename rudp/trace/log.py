@@ -8,10 +8,12 @@ DEBUG, and cost the more the more there are.
 import logging
 from typing import Final
 
+from rudp.core.terms.feedback import Fallback
 from rudp.core.terms.state import State
 from rudp.core.watch.tracer import Tracer
 from rudp.trace import words
 from rudp.trace.events import (
+    EcnSettled,
     Event,
     PathMoved,
     PunchEnded,
@@ -51,6 +53,12 @@ def log(event: Event) -> None:
     elif isinstance(event, Punching):
         level = logging.INFO if isinstance(event, PunchEnded) else logging.DEBUG
         states.log(level, "%s %s", name, words.punching(event))
+    elif isinstance(event, EcnSettled):
+        if event.fallback is None:
+            states.debug("%s: feedback of marks is %s", name, event.feedback)
+        else:
+            why = Fallback[event.fallback].sentence
+            states.info("%s: our data goes without ECN: %s", name, why)
     elif isinstance(event, Watched):
         ports = event.local_port, event.remote_port
         states.debug("%s: port %d to %s port %d", name, ports[0], event.peer, ports[1])

@@ -54,6 +54,7 @@ class Found(NamedTuple):
     """A segment's *header*, how many octets of data follow it, and who sent it to whom.
 
     *source*, *destination*: IP address and UDP port, or the TCP port if *tunnelled* is false.
+    *ecn*: the two ECN bits of the IP header.
     """
 
     source: Address
@@ -61,6 +62,7 @@ class Found(NamedTuple):
     header: bytes
     length: int
     tunnelled: bool
+    ecn: int
 
 
 def find(link: int, data: bytes, size: int = 0) -> list[Found]:
@@ -138,7 +140,8 @@ def _v4(packet: bytes, missing: int) -> list[Found]:
     source, destination = packet[12:16], packet[16:20]
     # Zero: the sender's interface was to fill it in (segmentation offload).
     total = total or len(packet) + missing
-    return list(_transport(protocol, source, destination, packet[size:total], total - size))
+    payload, ecn = packet[size:total], packet[1] & 3
+    return list(_transport(protocol, source, destination, payload, total - size, ecn))
 
 
 def _v6(packet: bytes, missing: int) -> list[Found]:
@@ -158,11 +161,12 @@ def _v6(packet: bytes, missing: int) -> list[Found]:
             size = (packet[at + 1] + 2) * 4
         protocol = packet[at]
         at += size
-    return list(_transport(protocol, source, destination, packet[at:end], end - at))
+    ecn = packet[1] >> 4 & 3
+    return list(_transport(protocol, source, destination, packet[at:end], end - at, ecn))
 
 
 def _transport(
-    protocol: int, source: bytes, destination: bytes, payload: bytes, length: int
+    protocol: int, source: bytes, destination: bytes, payload: bytes, length: int, ecn: int
 ) -> Iterator[Found]:
     """Yield the segments in the *payload* of an IP packet, which was *length* octets long."""
     if protocol not in (_TCP, _UDP):
@@ -182,7 +186,7 @@ def _transport(
             if len(header) < min(whole, 20):
                 raise OtherError(_CUT)
             raise OtherError("UDP" if protocol == _UDP else "broken TCP headers")
-        yield Found(ends[0], ends[1], header[:size], whole - size, protocol == _UDP)
+        yield Found(ends[0], ends[1], header[:size], whole - size, protocol == _UDP, ecn)
 
 
 def _header_size(data: bytes, whole: int) -> int:

@@ -20,6 +20,7 @@ from typing import Any, Final
 from rudp.core.terms.why import Why
 from rudp.trace.events import (
     CongestionChanged,
+    EcnSettled,
     Event,
     PathMoved,
     Punching,
@@ -157,7 +158,7 @@ def _told(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 _AS_THEY_ARE: Final = (
-    SegmentSent | SegmentReceived | SegmentLost | StateMoved | PathMoved | Punching
+    SegmentSent | SegmentReceived | SegmentLost | StateMoved | PathMoved | Punching | EcnSettled
 )
 
 

@@ -19,7 +19,8 @@ from rudp.core.terms.counters import Counters
 class Segment(NamedTuple):
     """The header of a segment, numbers as on the wire, and ``length`` octets of data.
 
-    A run that arrived in one piece is one of these with ``segments`` above 1.
+    A run that arrived in one piece is one of these with ``segments`` above 1.  ``ecn``: the two ECN
+    bits of the IP header.
     """
 
     seq: int
@@ -29,6 +30,7 @@ class Segment(NamedTuple):
     length: int
     options: Options
     segments: int = 1
+    ecn: int = 0
 
     @property
     def space(self) -> int:
@@ -45,7 +47,10 @@ def sent(transmit: Transmit) -> Iterator[Segment]:
             if run is None:
                 return  # not a segment: nothing of ours
             size = min(transmit.size, transmit.total - at)
-            yield Segment(run.seq, run.ack, run.flags, run.window, size - len(buffer), run.options)
+            length = size - len(buffer)
+            yield Segment(
+                run.seq, run.ack, run.flags, run.window, length, run.options, ecn=transmit.ecn
+            )
         at += len(buffer)
 
 
@@ -66,9 +71,12 @@ def split(run: Run) -> Iterator[Segment]:
             run.window,
             run.length - n * room if last else room,
             run.options,
+            ecn=run.ecn,
         )
 
 
 def received(run: Run) -> Segment:
     """Return an arriving run as one segment."""
-    return Segment(run.seq, run.ack, run.flags, run.window, run.length, run.options, run.segments)
+    return Segment(
+        run.seq, run.ack, run.flags, run.window, run.length, run.options, run.segments, run.ecn
+    )

@@ -18,6 +18,7 @@ from rudp.core.segment.transmit import Path as PeerPath
 from rudp.core.segment.wire import Run
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.counters import Count
+from rudp.core.terms.feedback import Fallback, Feedback
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Blocks, Ranges, Tracer
@@ -218,6 +219,13 @@ class EndTracer(Tracer):
 
     def punch_ended(self, candidate: str | None, verdict: str, now: float) -> None:
         self._log.add(events.PunchEnded(self._log.time(now), self._end, candidate, verdict))
+
+    def ecn_settled(
+        self, who: Who, feedback: Feedback, fallback: Fallback | None, now: float
+    ) -> None:
+        seen = self._seen(who, now)
+        reason = None if fallback is None else fallback.name
+        self._add(events.EcnSettled(self._log.time(now), seen.name, feedback.value, reason))
 
     def timer_fired(self, who: Who, timer: str, now: float) -> None:
         seen = self._seen(who, now)

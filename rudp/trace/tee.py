@@ -3,6 +3,7 @@
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
+from rudp.core.terms.feedback import Fallback, Feedback
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Tracer, Watched
@@ -41,6 +42,12 @@ class Tee(Tracer):
     def path_moved(self, who: Watched, before: Path, after: Path, now: float) -> None:
         for each in self._tracers:
             each.path_moved(who, before, after, now)
+
+    def ecn_settled(
+        self, who: Watched, feedback: Feedback, fallback: Fallback | None, now: float
+    ) -> None:
+        for each in self._tracers:
+            each.ecn_settled(who, feedback, fallback, now)
 
     def candidate_found(self, ours: bool, address: Address, candidate: str, now: float) -> None:
         for each in self._tracers:

@@ -1,5 +1,6 @@
 """Numbers and headers as people read them."""
 
+from rudp.core.segment.ace import FIRST_ACE
 from rudp.core.segment.seqnum import to_wire
 from rudp.core.segment.wire import FLAG_NAMES
 from rudp.core.terms.why import Why
@@ -28,6 +29,7 @@ def segment(header: Segment, *, absolute: bool = False) -> str:
 def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
     """Return a header in words five times: in full, then with less and less.
 
+    The counter of marks is there if it is not where it began, a router's mark where there is one.
     Left out are first the window, unless it is shut; then what the segment is hardly sent for:
     the acknowledgement beside data, the sequence number of a pure acknowledgement, the MSS, a
     cookie; then control bits that nearly all data have, and SACK; at last how much data there is.
@@ -56,6 +58,10 @@ def forms(header: Segment, *, absolute: bool = False) -> tuple[str, ...]:
         parts["cookie"] = "cookie?" if header.cookie == "asked" else "cookie"
     if header.path is not None and header.path != "offer":
         parts["path"] = f"path={header.path}"
+    if header.ace is not None and header.ace != FIRST_ACE:
+        parts["ace"] = f"ace={header.ace}"
+    if header.ecn == "CE":
+        parts["ecn"] = "CE"
     window = {"win"} if header.window else set()
     less = window | {"mss", "key", "cookie"}
     if header.length:

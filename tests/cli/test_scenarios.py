@@ -24,8 +24,8 @@ from tests.cli.ladders.__main__ import FOLDER, played
 
 ISSUED = (
     "handshake close half-close time-wait isn loss fast-retransmit rto reorder zero-window "
-    "silly-window cwnd simultaneous-open punch blind overheard signed simultaneous-close reset "
-    "restart keep-alive wrap"
+    "silly-window cwnd ecn l4s simultaneous-open punch blind overheard signed simultaneous-close "
+    "reset restart keep-alive wrap"
 )
 
 
@@ -74,7 +74,10 @@ def test_every_scenario_is_told(scenario: Scenario) -> None:
     assert scenario.script.__doc__
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "l4s" else name for name in SCENARIOS],
+)
 @pytest.mark.parametrize("rtt", ["0", "1ms", "300ms"])
 def test_every_scenario_comes_to_its_end_on_other_paths(
     name: str, rtt: str, capsys: pytest.CaptureFixture[str]
@@ -108,6 +111,9 @@ def test_what_is_to_be_seen_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
     for side in ("client", "server"):
         assert states(opened, side) == ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED"]
         assert states(closed, side)[-4:] == ["FIN-WAIT-1", "CLOSING", "TIME-WAIT", "CLOSED"]
+    marked = recording(capsys, "ecn")
+    assert {event.segment.ace for event in marked.events if isinstance(event, SegmentSent)} > {0, 7}
+    assert not any("RETRANSMIT" in why for why in whys(marked, "client"))
     sizes = [
         event.segment.length
         for event in recording(capsys, "silly-window").events
@@ -293,3 +299,14 @@ def test_a_forged_reset_is_a_segment() -> None:
     stage = Stage(scenario.config(), rtt=0.02)
     scenario.script(stage)
     assert str(stage.client.state) == str(stage.server.state) == "ESTABLISHED"
+
+
+def test_the_queue_of_l4s_is_short_and_the_other_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "l4s"]) == 0
+    found = re.findall(
+        r"(Prague|CUBIC).*?([\d.]+) Mbit/s, .*?([\d.]+) ms at p99", capsys.readouterr().out
+    )
+    (prague, fast, short), (cubic, faster, long) = found
+    assert (prague, cubic) == ("Prague", "CUBIC")
+    assert float(short) < 2.0 < 15.0 < float(long)
+    assert float(fast) > 0.8 * float(faster)

@@ -244,7 +244,7 @@ class World:
             self.wire += [(VICTIM, data) for data in transmit.datagrams()]
         return count
 
-    def arrive(self, datagrams: list[bytes], stride: int, path: Path) -> None:
+    def arrive(self, datagrams: list[bytes], stride: int, path: Path, ecn: int = 0) -> None:
         """Let forged *datagrams* of *stride* octets arrive in one read, and hold the oracle."""
         before = self._accounted()
         safe = {
@@ -254,7 +254,7 @@ class World:
         }
         read = b"".join(datagrams)
         self.received[path[0]] = self.received.get(path[0], 0) + len(read)
-        self.victim.handle_datagrams(read, stride, path, self.now)
+        self.victim.handle_datagrams(read, stride, path, self.now, ecn)
         # A SYN that ends TIME-WAIT is seen twice, by the record and by what follows it.
         assert self._accounted() - before >= len(datagrams), "not counted, and for nobody"
         for one, facts in safe.values():
@@ -455,17 +455,17 @@ class World:
 
 def _forge(world: World, octets: Octets) -> None:
     """A segment for a flow, its numbers relative to what the flow has; perhaps a whole run."""
-    path, datagram, count = _segment(world, octets)
+    path, datagram, count, ecn = _segment(world, octets)
     header = (datagram[12] >> 4) * 4
     length = len(datagram) - header
     batch = []
     for n in range(count):
         seq = int.from_bytes(datagram[4:8], "big") + n * length & SEQ_MASK
         batch.append(datagram[:4] + seq.to_bytes(4, "big") + datagram[8:])
-    world.arrive(batch, len(datagram), path)
+    world.arrive(batch, len(datagram), path, ecn)
 
 
-def _segment(world: World, octets: Octets) -> tuple[Path, bytes, int]:
+def _segment(world: World, octets: Octets) -> tuple[Path, bytes, int, int]:
     path, ports, connection = world.flows[octets.number() % len(world.flows)]
     flags = octets.number()
     shape = octets.number()
@@ -485,6 +485,14 @@ def _segment(world: World, octets: Octets) -> tuple[Path, bytes, int]:
             left = ack_base + _offset(octets, 2)
             pairs.append((left & SEQ_MASK, left + _offset(octets, 2) & SEQ_MASK))
         opts += options.encode(None, pairs)
+    ecn = 0
+    if kind & 24 == 16:  # bits of the IP header, AE, and the AccECN option in one of its lengths
+        marks = octets.number()
+        ecn = marks & 3
+        flags |= (marks & 4) << 6
+        if marks & 8:
+            counters = [octets.number(3) for _ in range(marks >> 5 & 3)]
+            opts += options.accurate_ecn(counters, ect_1_first=bool(marks & 16))
     if kind & 32:
         opts += octets.take(4 * (kind >> 6)).ljust(4 * (kind >> 6), b"\0")
     window = octets.number(2) if shape & 32 else 1000
@@ -494,7 +502,7 @@ def _segment(world: World, octets: Octets) -> tuple[Path, bytes, int]:
     head = wire.pack_segment(
         ports, seq & SEQ_MASK, ack & SEQ_MASK, flags, window, opts[:40], urgent
     )
-    return path, head + b"\xee" * length, count
+    return path, head + b"\xee" * length, count, ecn
 
 
 def _numbers(

@@ -62,7 +62,9 @@ def test_ECN_2_what_does_not_accept(play: Play, flags: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("ecn", "flags"), [("accept", "SE"), ("on", "SC"), ("off", "SEC")])
+@pytest.mark.parametrize(
+    ("ecn", "flags"), [("classic", "SE"), ("on", "SC"), ("off", "SEC"), ("off", "SECN")]
+)
 def test_ECN_2_what_does_not_offer(play: Play, ecn: str, flags: str) -> None:
     """ECN-9: and then a mark is not echoed, nor an echo heeded."""
     play.configure(ecn=ecn)

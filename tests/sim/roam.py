@@ -31,7 +31,9 @@ class Nat:
         self._arrive = network.arrive
         network.arrive = self.arrive  # type: ignore[method-assign]
 
-    def carry(self, data: bytes, source: Address, destination: Address, ecn: int) -> list[Arrival]:
+    def carry(
+        self, data: bytes, source: Address, destination: Address, ecn: int
+    ) -> list[Arrival] | None:
         if source == self.inner:
             source = self.outer
         return self.network.over_link(data, source, destination, ecn)

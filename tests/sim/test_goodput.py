@@ -58,7 +58,7 @@ def test_flows_share_the_link_and_no_more() -> None:
     forward["overhead"] = backward["overhead"] = UDP_OVERHEAD
     simulation = Simulation(*link_pair(forward, backward, 0))
     waits: list[float] = []
-    simulation.waited = lambda now, wait: waits.append(wait)
+    simulation.waited = lambda flow, wait, sending: waits.append(wait)
     for start in (0.0, 0.1, 0.2):
         simulation.add("newreno", {"congestion": "newreno"}, start=start)
     simulation.run(5.0)
@@ -66,5 +66,5 @@ def test_flows_share_the_link_and_no_more() -> None:
     assert all(received)
     assert sum(received) * 8 <= RATE * 5.0
     queue = forward["queue"]
-    assert queue is not None
+    assert isinstance(queue, int)
     assert 0.0 < max(waits) <= (queue + 1500) * 8 / RATE

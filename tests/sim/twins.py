@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from rudp import build
 from rudp.config import Config
+from rudp.core.congestion.newreno import NewReno
 from rudp.core.demux.table import ConnectionTable
 from rudp.core.life.connection import Connection
 from rudp.core.life.steady import BEST, LANES
-from rudp.core.segment.transmit import Transmit
+from rudp.core.segment.transmit import ECT_1, Transmit
 from rudp.core.send.sendbuffer import SendBuffer
 from rudp.keys import MasterKey
 from rudp.sim.network import Network
@@ -32,6 +33,17 @@ SIZES = (1, 64, 500, 1448, 5000, 70_000, 400_000)
 TURNS = 300
 KINDS = ("off", "python", "c") if build.lane() == "C" else ("off", "python")
 """The lanes that there are: the last two where they are to be compared with the first."""
+
+
+class Counting(NewReno):
+    """Answers each mark with a segment less, and says so with ECT(1)."""
+
+    answers_marks = True
+    ect = ECT_1
+
+    def on_marks(self, segments: int, octets: int, now: float) -> None:
+        self.cwnd = self.ssthresh = max(self.cwnd - octets, 2 * self.smss)
+
 
 BAD = {"loss": 0.02, "reorder": 0.03, "reorder_delay": 0.01, "duplicate": 0.01, "corrupt": 0.002}
 PATHS: dict[str, dict[str, Any]] = {
@@ -47,6 +59,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "no timestamps": {"timestamps": False},
     "no SACK": {"sack": False},
     "ECN": {"ecn": "on"},
+    "no ECN": {"ecn": "off"},
+    "L4S": {"congestion": Counting},
     "BBR": {"congestion": "bbr"},
     "NewReno": {"congestion": "newreno"},
     "small buffers": {"receive_buffer": 8192, "receive_buffer_max": 20_000, "send_buffer": 30_000},
@@ -55,13 +69,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "RFC 6298": {"rto_form": "rfc", "min_rto": 1.0},
     "large segments": {"mss": 60_000, "mtu_discovery": False},
     "keys": {"keys": (MasterKey(secret=b"that of either twin"),)},
-    "keys and ECN": {"keys": (MasterKey(secret=b"that of either twin"),), "ecn": "on"},
     "no recorder": {"flight_recorder": 0, "tail_loss_probe": False, "slow_start_after_idle": False},
 }
 
+OURS: Final = ("rudp.", __name__)
+"""Where the classes are whose objects are looked into."""
+
 APART: Final = frozenset(
     {"_budget", "_calm", "_chance", "_config", "_memory", "_stakes", "ack", "around", "config"}
-    | {"_inner", "_outer", "_theirs"}
+    | {"_inner", "_outer", "_theirs", "lent_at"}
 )
 """What is shared by connections, or scratch, or says itself whether there is a lane; and hashes,
 which do not show what they have seen, but in what they sign."""
@@ -215,7 +231,7 @@ def variables(name: str, thing: Any, within: frozenset[int]) -> Iterator[tuple[s
         yield f"{name}.count", len(thing)
         for n, each in enumerate(thing):
             yield from variables(f"{name}[{n}]", each, within)
-    elif not type(thing).__module__.startswith("rudp.") or isinstance(thing, enum.Enum):
+    elif not type(thing).__module__.startswith(OURS) or isinstance(thing, enum.Enum):
         yield name, bytes(thing) if isinstance(thing, memoryview | bytearray) else repr(thing)
     elif id(thing) not in within:
         slots = {slot for cls in type(thing).__mro__ for slot in getattr(cls, "__slots__", ())}

@@ -36,8 +36,9 @@ DEFAULTS: dict[str, object] = {
     "max_rto": 60.0,
     "rto_form": "linux",
     "delayed_ack": 0.04,
+    "careful_resume": None,
     "slow_start_after_idle": True,
-    "ecn": "accept",
+    "ecn": "accurate",
     "syn_retries": 7,
     "connect_timeout": None,
     "user_timeout": 300.0,
@@ -100,7 +101,15 @@ TIMES = [
     "keepalive_interval",
     "fin_wait2_timeout",
 ]
-OPTIONAL = ["mss", "connect_timeout", "user_timeout", "idle_timeout", "ttl", "unreachable"]
+OPTIONAL = [
+    "careful_resume",
+    "mss",
+    "connect_timeout",
+    "user_timeout",
+    "idle_timeout",
+    "ttl",
+    "unreachable",
+]
 WHOLE = [
     "mss",
     "receive_buffer",
@@ -173,6 +182,7 @@ def test_every_number_is_checked() -> None:
         "undo",
         "pacing",
         "rto_form",
+        "careful_resume",
         "slow_start_after_idle",
         "ecn",
         "keepalive",
@@ -239,7 +249,7 @@ def test_the_bounds_of_the_rto_keep_their_order() -> None:
     ("name", "values"),
     [
         ("rto_form", ["linux", "rfc"]),
-        ("ecn", ["accept", "on", "off"]),
+        ("ecn", ["accurate", "classic", "accept", "on", "off"]),
         ("datagram_io", ["auto", "linux", "selector", "portable"]),
         ("lane", ["auto", "python", "off"]),
     ],

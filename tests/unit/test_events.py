@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rudp import sim
+from rudp.config import Config
 from rudp.core.terms.state import State
 from rudp.trace import EventLog, Recording, Why, events
 from rudp.trace.events import Event, SegmentLost, SegmentReceived, SegmentSent, Snapshot
@@ -148,7 +149,7 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     run.log.save(tmp_path / "events.jsonl")
     recording = Recording.load(tmp_path / "events.jsonl")
     assert recording == run.log.recording
-    elsewhere = {"path_moved"}  # tests/sim/test_roaming.py
+    elsewhere = {"path_moved", "ecn_settled"}  # tests/sim/test_roaming.py, test_accurate_ecn.py
     elsewhere |= {"candidate_found", "pair_changed", "punch_ended"}  # tests/nat/test_told.py
     assert {event.kind for event in recording.events} == set(events.KINDS) - elsewhere
 
@@ -182,7 +183,7 @@ def test_a_log_may_be_bounded_and_handed_on() -> None:
     log = EventLog(limit=3, sink=told.append)
     tracer = log.tracer("client")
     network = sim.Network()
-    client = network.host(CLIENT)
+    client = network.host(CLIENT, Config(ecn="off"))
     client.table.open_active((SERVER, ""), 80, 0.0, tracer=tracer)
     network.run_until(lambda: False, limit=10.0)
     assert len(told) > 3

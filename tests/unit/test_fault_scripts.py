@@ -388,3 +388,11 @@ def test_a_planted_bug_shrinks_to_few_faults(seed: int) -> None:
     with pytest.raises(TimeoutError):
         check()
     assert 1 <= len(smallest[-1]) <= 2
+
+
+@pytest.mark.parametrize("fault", ["c:data:1 lost", "c:data:2 twice 5ms", "c:data:3 late 30ms"])
+def test_a_script_names_segments_that_a_managed_queue_holds(fault: str) -> None:
+    """What is lost, late or twice is so when it has left the queue."""
+    simulation = Simulation(faults=fault, rate=1e6, queue=rudp.sim.CoDel(), delay=DELAY)
+    assert len(simulation.run(talk())) == 5
+    assert [str(each) for each in simulation.happened] == [fault]

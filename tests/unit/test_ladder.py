@@ -30,7 +30,7 @@ class Pair:
     """Two tables, 10 ms apart, a ladder between them, and calls of their users."""
 
     def __init__(self, ladder: Ladder, **config: object) -> None:
-        settings = rudp.Config(mss=1012, **config)  # type: ignore[arg-type]
+        settings = rudp.Config(mss=1012, **{"ecn": "off"} | config)  # type: ignore[arg-type]
         self.network = sim.Network(delay=0.01, seed=1)
         self.server = self.network.host(("10.0.0.2", 7000), settings)
         self.client = self.network.host(("10.0.0.1", 7000), settings)
@@ -208,7 +208,7 @@ def test_the_server_alone_sees_the_client_s_segments_arrive() -> None:
     ladder = Ladder()
     network = sim.Network(delay=0.01)
     server = network.host(("10.0.0.2", 7000))
-    client = network.host(("10.0.0.1", 7000))
+    client = network.host(("10.0.0.1", 7000), rudp.Config(ecn="off"))
     listener = server.table.listen(80, tracer=ladder.right)
     client.table.open_active(server.path, 80, 0.0)
     assert network.run_until(lambda: listener.accepted, limit=1.0)

@@ -15,6 +15,7 @@ from rudp.core.segment.options import (
     Options,
     PathWord,
     SignedOptions,
+    accurate_ecn,
     decode,
     encode,
     encode_roaming,
@@ -124,6 +125,19 @@ def test_round_trip(timestamps: tuple[int, int] | None, blocks: Blocks) -> None:
 
 
 # -- what comes in -----------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 0xFF_FFFF), max_size=3), st.booleans())
+def test_AECN_6_counters_round_trip(counters: list[int], ect_1_first: bool) -> None:
+    """RFC 9768, Table 5: as many fields as there are, in one of two orders."""
+    data = accurate_ecn(counters, ect_1_first=ect_1_first)
+    assert len(data) % 4 == 0
+    options = decode(data)
+    assert options is not None
+    first, ce, last = [*counters, None, None, None][:3]
+    ect = (first, last) if ect_1_first else (last, first)
+    assert options.accurate_ecn == (None, *ect, ce)
+    assert data.lstrip(b"\1")[0] == (174 if ect_1_first else 172)
 
 
 def test_no_options_at_all() -> None:
@@ -298,7 +312,7 @@ def test_random_octets_never_raise(data: bytes) -> None:
         assert options.mss is None or 0 <= options.mss <= 0xFFFF
 
 
-kinds = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 19, 28, 29, 34, 77, 253])
+kinds = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 19, 28, 29, 34, 77, 172, 174, 253])
 
 
 @given(st.lists(st.tuples(kinds, st.integers(0, 12), st.binary(max_size=10)), max_size=6))
@@ -326,11 +340,13 @@ def assert_like_naive(data: bytes) -> None:
             expected.get(5, []),
             *expected.get(8, (None, 0)),
         )
+        assert options is not None
+        assert options.accurate_ecn == expected.get("marks")
 
 
-def naive(data: bytes) -> dict[int, Any] | None:
+def naive(data: bytes) -> dict[int | str, Any] | None:
     """RFC 9293 §3.1, one option after the other, each a slice of the list that is left."""
-    found: dict[int, Any] = {}
+    found: dict[int | str, Any] = {}
     signatures = []
     while data and data[0] != 0:
         if data[0] == 1:
@@ -346,6 +362,10 @@ def naive(data: bytes) -> dict[int, Any] | None:
         elif form is not None and len(value) == struct.calcsize(form):
             numbers = struct.unpack(form, value)
             found.setdefault(kind, numbers[0] if len(numbers) == 1 else numbers)
+        if kind in (172, 174) and "marks" not in found:  # RFC 9768 §3.2.3
+            told = [int.from_bytes(value[i : i + 3], "big") for i in range(0, len(value) - 2, 3)]
+            first, ce, last = (told + [None] * 3)[:3]
+            found["marks"] = (None, *((last, first) if kind == 172 else (first, last)), ce)
         signatures += [kind] if kind in (19, 29) else []
     return None if 29 in signatures and len(signatures) > 1 else found  # RFC 5925 §2.2
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rudp.core.congestion.controller import Ack
-from rudp.core.congestion.pacing import BURST_SECONDS, BURST_SEGMENTS, Pacer
+from rudp.core.congestion.pacing import BURST_SECONDS, BURST_SEGMENTS, Pacer, pacer
 from rudp.core.congestion.rate import DeliveryRate
 from rudp.core.loss.scoreboard import Scoreboard
 from rudp.core.send.flight import UNLIMITED
@@ -216,3 +216,39 @@ def test_sacked_octets_grow_nothing_until_reordering_is_seen() -> None:
     assert course.flight.controller.cwnd == 11 * SMSS
     course.sack((2, 4), at=RTT)
     assert course.flight.controller.cwnd == 12 * SMSS
+
+
+# -- the fine pacer ------------------------------------------------------------------------------
+
+
+def test_PRG_10_a_fine_burst_is_a_quarter_of_a_millisecond_or_a_segment() -> None:
+    for rate, smss, burst in ((RATE, 100, 250), (RATE, 1000, 1000), (FAST, 1000, 250_000)):
+        fine = pacer(10_000, 0.000_25)
+        fine.on_sent(burst, rate, 2 * smss, 10.0)
+        assert fine.room(rate, 2 * smss, 10.0) == 0
+        assert fine.room(rate, 2 * smss, fine.next_at) == burst
+
+
+def test_PRG_10_the_first_window_is_paced_as_well() -> None:
+    fine = pacer(10_000, 0.000_25)
+    assert fine.room(RATE, 2 * SMSS, 0.0) == 250
+    assert pacer(10_000, BURST_SECONDS).room(RATE, 2 * SMSS, 0.0) >= 1000
+
+
+def test_PRG_10_what_a_fine_timer_is_late_is_made_up_for() -> None:
+    """PACE-4: a millisecond of it."""
+    fine = pacer(0, 0.000_25)
+    fine.on_sent(3000, RATE, SMSS, 0.0)
+    assert fine.room(RATE, SMSS, 0.0) == 0
+    due = fine.next_at
+    assert fine.room(RATE, SMSS, due + 0.0005) == pytest.approx(750, abs=1)
+    assert fine.room(RATE, SMSS, due + 100.0) == 1250
+
+
+def test_PRG_10_who_waited_for_the_window_has_saved_nothing() -> None:
+    """Nobody asked the pacer meanwhile: it was not what held us back."""
+    fine = pacer(0, 0.000_25)
+    fine.on_sent(250, RATE, SMSS, 0.0)
+    assert fine.room(RATE, SMSS, 100.0) == 250
+    fine.on_sent(250, RATE, SMSS, 100.0)
+    assert fine.next_at == pytest.approx(100.00025)

@@ -1,6 +1,7 @@
 """What a tracer is told: every segment and move of a connection, its TIME-WAIT record included."""
 
 from rudp import sim
+from rudp.config import Config
 from rudp.core.segment import wire
 from rudp.core.segment.transmit import Transmit
 from rudp.core.segment.wire import ACK, FIN, SYN, Run
@@ -34,7 +35,9 @@ class Notes(Tracer):
 def test_a_tracer_is_told_of_the_whole_life_of_a_connection() -> None:
     """TIME-WAIT, too, answers the repeated FIN before the eyes of the tracer (TW-10)."""
     network = sim.Network(delay=0.01)
-    server, client = network.host(("10.0.0.2", 7000)), network.host(("10.0.0.1", 7000))
+    plain = Config(ecn="off")
+    server = network.host(("10.0.0.2", 7000), plain)
+    client = network.host(("10.0.0.1", 7000), plain)
     listener = server.table.listen(80)
     notes = Notes()
     ours = client.table.open_active(server.path, 80, network.clock.now, tracer=notes)

@@ -107,6 +107,7 @@ def test_logging_says_all_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "rudp.trace"):
         _watched_by_logging()
     lines = [record.getMessage() for record in caplog.records]
-    assert any(line.startswith("client: sent SYN seq=0") for line in lines)
-    assert any(line.startswith("client: received SYN,ACK seq=0 ack=1") for line in lines)
+    assert any(line.startswith("client: sent AE,CWR,ECE,SYN seq=0") for line in lines)
+    assert "client: feedback of marks is accurate" in lines
+    assert any(line.startswith("client: received CWR,SYN,ACK seq=0 ack=1") for line in lines)
     assert sum("len=" in line for line in lines) > 60

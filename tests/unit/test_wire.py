@@ -132,6 +132,7 @@ def test_flags(flag: int, octet: int, name: str) -> None:
 def test_flag_names() -> None:
     assert flag_names(0) == ""
     assert flag_names(FIN | ACK) == "ACK,FIN"
+    assert flag_names(0x1FF) == "URG,ACK,PSH,RST,SYN,FIN,ECE,CWR,AE"
     assert flag_names(0xFF) == "URG,ACK,PSH,RST,SYN,FIN,ECE,CWR"
 
 
@@ -179,9 +180,9 @@ def test_any_checksum_is_accepted(checksum: int) -> None:
     assert (run.octets(0, 3), run.urgent) == (b"abc", 3)
 
 
-@pytest.mark.parametrize("reserved", range(16))
+@pytest.mark.parametrize("reserved", range(0, 16, 2))
 def test_reserved_bits_are_ignored(reserved: int) -> None:
-    """W-6, M-6"""
+    """W-6, M-6: the one that was the last of them is AE now (RFC 9768 §7)."""
     datagram = bytearray(segment(data=b"abc"))
     datagram[12] |= reserved
     run = read_one(bytes(datagram))
@@ -328,7 +329,22 @@ def test_psh_on_the_short_last_segment() -> None:
     assert (run.segments, run.length, run.flags) == (3, 290, ACK | PSH)
 
 
-@pytest.mark.parametrize("flag", [FIN, SYN, RST, URG, ECE, CWR])
+@pytest.mark.parametrize("ace", range(8))
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_the_same_ACE_field_makes_a_run(ace: int, at: int) -> None:
+    """AECN-4: a counter is the same for many; where it changes another run begins."""
+    datagrams = continuing(3)
+    datagrams[at:] = [
+        bytes([*each[:12], each[12] | ace >> 2, each[13] | (ace & 3) << 6]) + each[14:]
+        for each in datagrams[at:]
+    ]
+    runs = read(datagrams)
+    whole = at == 0 or not ace
+    assert [run.segments for run in runs] == ([3] if whole else [at, 3 - at])
+    assert [run.flags for run in runs] == ([ACK | ace << 6] if whole else [ACK, ACK | ace << 6])
+
+
+@pytest.mark.parametrize("flag", [FIN, SYN, RST, URG])
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_other_flags_stand_alone(flag: int, at: int) -> None:
     """W-7: what they say is said of one segment."""

@@ -89,11 +89,15 @@ def options_of(octets: bytes) -> list[tuple[int, bytes]]:
 
 def marked(packet: bytes) -> bytes:
     """Return *packet* as a router leaves it that is congested: ECT becomes CE (RFC 3168)."""
+    return with_ecn(packet, CE) if packet[1] & CE else packet
+
+
+def with_ecn(packet: bytes, ecn: int) -> bytes:
+    """Return *packet* with other ECN bits in its header."""
     header = bytearray(packet[:20])
-    if header[1] & CE:
-        header[1] |= CE
-        header[10:12] = b"\0\0"
-        header[10:12] = internet_checksum(bytes(header)).to_bytes(2, "big")
+    header[1] = header[1] & ~CE | ecn
+    header[10:12] = b"\0\0"
+    header[10:12] = internet_checksum(bytes(header)).to_bytes(2, "big")
     return bytes(header) + packet[20:]
 
 
@@ -200,3 +204,8 @@ def marking(way: Way, every: int) -> Judge:
         return packet
 
     return judge
+
+
+def bleaching(way: Way) -> Judge:
+    """Clear the ECN field of all packets on *way*."""
+    return lambda segment, packet: with_ecn(packet, 0) if segment.way == way else packet

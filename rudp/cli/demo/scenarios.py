@@ -13,6 +13,7 @@ import rudp
 from rudp.cli.demo import attacks
 from rudp.cli.demo.faults import Fault
 from rudp.cli.demo.stage import CLIENT_PORT, NATS, PORT, Place, Stage
+from rudp.sim import DualPi2
 
 SEGMENT: Final = 1000
 """Octets of data in a full segment of all scenarios."""
@@ -54,8 +55,8 @@ class Scenario:
     virtual: str = ""
 
     def config(self, **changes: Any) -> rudp.Config:
-        """Return the settings of both ends."""
-        base = {"mss": SEGMENT + 12, "mtu_discovery": False}  # 12: the timestamps option
+        """Return the settings of both ends: without ECN the bits are those of the RFC's figures."""
+        base: dict[str, Any] = {"mss": SEGMENT + 12, "mtu_discovery": False, "ecn": "off"}  # 12: TS
         return rudp.Config(**(base | self.settings | changes))
 
     def losses(self) -> tuple[Fault, ...]:
@@ -177,6 +178,40 @@ def cwnd(stage: AnyPlace) -> None:
     stage.client.send(500 * SEGMENT)
     stage.server.read_all(500 * SEGMENT)
     stage.wait(0.1)
+
+
+def ecn(stage: Stage) -> None:
+    """The client sends eight segments; a router marks what finds 4,000 octets before it."""
+    stage.router(rate=5e6, queue=20_000, mark=4000)
+    stage.open()
+    stage.wait(0.05)
+    stage.client.send(8 * SEGMENT)
+    stage.server.read(8 * SEGMENT)
+    stage.wait(0.05)
+    stage.client.send(3 * SEGMENT)
+    stage.server.read(3 * SEGMENT)
+    stage.wait(0.1)
+
+
+def l4s(stage: Stage) -> None:
+    """The client fills a link; and once more with CUBIC, before a queue that only drops."""
+    rate, octets = 20e6, 2000 * SEGMENT
+    rtt = 2 * stage.network.link(stage.client.address[0], stage.server.address[0]).options["delay"]
+    cubic = Stage(dataclasses.replace(stage.config, congestion="cubic"), rtt=rtt, seed=stage.seed)
+    queue = max(int(rate * rtt / 8), 30_000)
+    for place, what, name in (
+        (stage, DualPi2(), "Prague, DualPI2"),
+        (cubic, queue, "CUBIC, drop-tail"),
+    ):
+        waits = place.router(rate, what)
+        place.open()
+        began = place.now
+        place.client.send(octets)
+        place.server.read_all(octets)
+        half, most = (waits.percentile(share, began + 0.4) * 1e3 for share in (0.5, 0.99))
+        speed = octets * 8 / (place.now - began) / 1e6
+        stage.note(f"{name}: {speed:.1f} Mbit/s, {half:.1f} ms in the queue, {most:.1f} ms at p99")
+        place.wait(0.1)
 
 
 def abort(stage: AnyPlace) -> None:
@@ -400,6 +435,42 @@ _TABLE: Final = (
         ),
         graph=True,
         options={"fold": 5},
+    ),
+    Scenario(
+        "ecn",
+        ecn,
+        "A router marks what it would soon have to drop.",
+        "The SYN offers to count marks (RFC 9768): its three bits AE, CWR and ECE are set. Data "
+        "that found a queue arrives with CE in its IP header, and the counter in the "
+        "acknowledgements, ace, goes on with each: it begins at 5, and 0 follows 7. Nothing is "
+        "lost or sent again, but the window shrinks as if.",
+        Quiz(
+            "What does the router do with a segment that finds a long queue?",
+            ("It changes two bits of its IP header.", "It drops it.", "It sends it back."),
+            "CE, congestion experienced, takes the place of ECT, which the sender has set there.",
+        ),
+        settings={"ecn": "accurate"},
+        options={"fold": 100},
+        graph=True,
+        virtual="its router looks into IP headers",
+    ),
+    Scenario(
+        "l4s",
+        l4s,
+        "A full link whose queue is empty.",
+        "The router has two queues (DualPI2, RFC 9332). Prague asks for the short one with ECT(1), "
+        "is marked there as soon as a millisecond's worth waits, and answers each mark with very "
+        "little. Below the ladder is how long segments waited once it was going, and "
+        "how long with CUBIC before a queue that only drops.",
+        Quiz(
+            "How much does Prague take from its window when one segment in twenty was marked?",
+            ("A fortieth.", "Half.", "Three tenths."),
+            "Half of the share that was marked, once in a round trip.",
+        ),
+        settings={"congestion": "prague", "ecn": "accurate"},
+        options={"fold": 5},
+        graph=True,
+        virtual="its router has two queues",
     ),
     Scenario(
         "simultaneous-open",

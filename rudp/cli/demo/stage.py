@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import rudp
 from rudp.cli.demo.faults import Fault, Losses
-from rudp.sim import Nat, Network
+from rudp.sim import CoDel, DualPi2, Link, Nat, Network
 from rudp.trace import Capture, EventLog
 from rudp.trace.tee import Tee
 
@@ -195,6 +195,32 @@ class Side(End):
         return state
 
 
+class Waits:
+    """How long the client's segments wait in a router for those before them."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._sent: dict[bytes, float] = {}
+        self._waits: list[tuple[float, float]] = []  # when it arrived, and how long it had waited
+
+    def look(self, what: str, now: float, data: bytes, source: Any, to: Any) -> None:
+        """Be a tap of the network."""
+        if source != CLIENT:
+            return
+        if what == "sent":
+            self._sent[data] = now
+        elif (sent := self._sent.pop(data, None)) is not None and what == "delivered":
+            options = self._link.options
+            assert options["rate"] is not None
+            sending = (len(data) + options["overhead"]) * 8 / options["rate"]
+            self._waits.append((now, max(now - sent - options["delay"] - sending, 0.0)))
+
+    def percentile(self, share: float, since: float) -> float:
+        """Return what *share* of the segments that arrived *since* then did not exceed, seconds."""
+        waits = sorted(wait for when, wait in self._waits if when >= since) or [0.0]
+        return waits[min(int(len(waits) * share), len(waits) - 1)]
+
+
 class Stage(Place[Side]):
     """A client and a server, *rtt* seconds there and back, and the log of what they do.
 
@@ -293,6 +319,16 @@ class Stage(Place[Side]):
 
     def bottleneck(self, rate: float, queue: int) -> None:
         self.network.link(CLIENT[0], SERVER[0], rate=rate, queue=queue)
+
+    def router(self, rate: float, queue: int | CoDel | DualPi2, mark: int | None = None) -> "Waits":
+        """The client's segments pass a router with such a *queue*; return who measures it.
+
+        *mark*: so many octets may wait before the next segment is marked, in one that only drops.
+        """
+        link = self.network.link(CLIENT[0], SERVER[0], rate=rate, queue=queue, mark=mark)
+        waits = Waits(link)
+        self.network.taps.append(waits.look)
+        return waits
 
     def note(self, text: str, *, once: bool = False) -> None:
         """Say *text* between the segments; *once*: unless it was said."""

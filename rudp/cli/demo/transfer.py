@@ -101,7 +101,9 @@ class Demo:
             ladder if watcher is None else Tee(ladder, watcher)
             for ladder, watcher in zip((self.ladder.left, self.ladder.right), watchers, strict=True)
         )
-        self.config = rudp.Config(mss=options.mss, connect_timeout=PATIENCE, user_timeout=PATIENCE)
+        self.config = rudp.Config(
+            mss=options.mss, connect_timeout=PATIENCE, user_timeout=PATIENCE, ecn="off"
+        )
         faults: dict[str, Any] = {
             "loss": options.loss,
             "delay": options.delay,

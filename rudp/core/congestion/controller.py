@@ -12,6 +12,7 @@ import enum
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from rudp.core.segment.transmit import ECT_0
 from rudp.core.terms.bounds import WINDOW_MAX
 from rudp.core.terms.native import mypyc_attr
 
@@ -33,7 +34,7 @@ class Signal(enum.Enum):
     """What made the network ask for less."""
 
     LOSS = "octets were lost"
-    ECN = "a mark of a router came back as ECE (RFC 3168)"
+    ECN = "a mark of a router was told of (RFC 3168, RFC 9768)"
 
 
 class Ack:
@@ -117,11 +118,21 @@ class Controller:
     Proportional Rate Reduction leads the window down to ``ssthresh`` (RFC 9937), and ``on_ack`` is
     not called until it is over; a controller that does without is asked for its ``cwnd`` all the
     time and hears of every acknowledgement.
+
+    ``answers_marks``: where the peer counts marks (RFC 9768) ``on_marks`` is all that is said of
+    them; without it, or such a peer, there is one ``on_congestion`` for each window of data, too.
+    ``ect``: what the IP headers of new data say to such a peer, ECT_0 (2) or ECT_1 (1), which asks
+    for the treatment of L4S (RFC 9331): a controller that sends it answers marks.
+    ``burst_seconds``: how much of its pace leaves at once, where the loop's timer is as fine as
+    that; None for what others have, a millisecond.
     """
 
     __slots__ = ("cwnd", "earned", "pacing_rate", "smss", "ssthresh")
 
     uses_prr: ClassVar[bool] = True
+    answers_marks: ClassVar[bool] = False
+    ect: ClassVar[int] = ECT_0
+    burst_seconds: ClassVar[float | None] = None
 
     def __init__(self, smss: int, initial_window: int) -> None:
         self.smss = smss
@@ -142,6 +153,14 @@ class Controller:
         ``Signal.LOSS`` fast recovery begins.
         """
         raise NotImplementedError
+
+    def on_marks(self, segments: int, octets: int, now: float) -> None:
+        """The acknowledgement at hand tells of marks of routers on so many *segments*, 1 or more.
+
+        *octets* of data were in them, at least as far as the peer says so (RFC 9768 §3.2.3), else
+        as many as is likely.  Each mark is told of once, also in recovery and in what acknowledges
+        nothing new; :meth:`on_ack`, if it is called, comes after it.
+        """
 
     def on_recovered(self, most: int, now: float) -> None:
         """Fast recovery is over; ``cwnd`` may be *most* at most, so no burst follows (PRR-8)."""

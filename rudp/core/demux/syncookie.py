@@ -4,7 +4,8 @@ Once a listener has as many half-open connections as it may have, it answers a S
 What it must know later stands in the numbers of the SYN,ACK, and the ACK brings it back: the ISS
 holds which segments the peer takes, the low bits of the timestamp its window scale and whether it
 knows SACK and ECN, and where there are keys whether it would like to roam.  Without timestamps the
-peer gets none of these.
+peer gets none of these.  Only where marks are counted nothing need be kept: the ACK says so itself
+(RFC 9768 §5.1).
 
     ISS = H1 + SEG.SEQ + (slot << 24) + (H2 << 4) + index, modulo 2**32
 
@@ -24,11 +25,14 @@ from rudp.core.life.tcb import default_mss
 from rudp.core.receive.promises import START
 from rudp.core.receive.receiver import largest_buffer, window_shift
 from rudp.core.segment import options, wire
+from rudp.core.segment.ace import CLASSIC, SEEN, asks_for, word
+from rudp.core.segment.ace import bits as ace_bits
 from rudp.core.segment.isn import IsnSource, keyed, timestamp
 from rudp.core.segment.seqnum import SEQ_MASK
 from rudp.core.segment.transmit import Path
-from rudp.core.segment.wire import ACK, CWR, ECE, FIN, SYN, Run, swap_ports
+from rudp.core.segment.wire import ACK, AE, CWR, ECE, FIN, SYN, Run, swap_ports
 from rudp.core.terms.counters import Counters
+from rudp.core.terms.feedback import Feedback
 
 SLOT: Final = 60.0
 """Seconds that share a slot; a cookie is good in its own and the next (SYNC-2, SYNC-3)."""
@@ -105,6 +109,9 @@ class SynCookies:
         offer = syn.options
         ports = swap_ports(syn.ports)
         flags = SYN | ACK
+        asked = asks_for(syn.flags, config.ecn)
+        if ecn and asked is Feedback.ACCURATE:
+            flags |= ace_bits(SEEN[syn.ecn])
         shift = None
         sack = roams = False
         stamps = None
@@ -116,7 +123,7 @@ class SynCookies:
             sack = config.sack and offer.sack_permitted
             if sack:
                 bits |= _SACK_BIT
-            if ecn and config.ecn != "off" and syn.flags & (ECE | CWR) == ECE | CWR:
+            if ecn and asked is Feedback.CLASSIC:
                 bits |= _ECN_BIT
                 flags |= ECE
             used = _STAMP_BITS
@@ -182,6 +189,8 @@ class SynCookies:
             if bits & _ECN_BIT:
                 flags |= ECE | CWR
             stamps = tsval, 0
+        if not flags & ECE and word(run.flags) not in (0, CLASSIC):
+            flags |= AE  # who counts marks says neither; a listener that does not heeds it not
         opts = options.encode_syn(
             MSS_TABLE[index & ~_TIMESTAMPS],
             window_scale=shift,

@@ -1,9 +1,8 @@
 """Everything behind one UDP socket: who gets a segment, who may send, whose time has come.
 
 A connection is found by six numbers: the peer's UDP address, the local host it sent to, and the
-two TCP ports (W-40).  What matches neither a connection, a TIME-WAIT record nor a listener is
-answered as RFC 9293 §3.10.7.1 says, within limits.  Work is done only for connections that moved:
-a ready set for sending, a heap with lazy entries for deadlines, never a scan.
+two TCP ports (W-40).  What is for nobody is answered as RFC 9293 §3.10.7.1 says, within limits.
+Work is done for connections that moved: a ready set, a heap of deadlines, never a scan.
 """
 
 import errno
@@ -25,6 +24,7 @@ from rudp.core.demux.trust import admit, believed, guard_of, is_silent
 from rudp.core.life.connection import Connection
 from rudp.core.life.fastopen import Visits
 from rudp.core.life.guard import Guard
+from rudp.core.life.numbers import ANY_ECN
 from rudp.core.life.parts import USUAL, Parts
 from rudp.core.life.surroundings import Surroundings
 from rudp.core.life.tcb import Opened, Tcb
@@ -241,7 +241,7 @@ class ConnectionTable:
                 and word >> 28 & 0xF == STAMPED_SIZE // 4
             ):
                 lane = known.lane
-                if lane is not None:
+                if lane and (size == STAMPED_SIZE or lane.expected_ecn in (ecn, ANY_ECN)):
                     taken = lane.take(seq, word, tsval, tsecr, size - STAMPED_SIZE, view, now)
                     if not lane.steady:
                         known.end_lane()
@@ -251,14 +251,14 @@ class ConnectionTable:
                         return
                 stamps = options.Options(tsval, tsecr)
                 run = Run(ports, seq, word, tail & 0xFFFF, stamps, view, STAMPED_SIZE)
+                run.ecn = ecn
                 if known.guard is None:
                     self._process(known, run, now)
                 else:
                     self._check(known, run, now)
                 return
         for run in wire.read_runs(view, stride, self.counters):
-            if ecn == CE:
-                run.ce = True
+            run.ecn = ecn
             connection = self._entries.get((path, run.ports))
             if connection is not None:
                 if connection.guard is None:

@@ -61,7 +61,7 @@ def believed(connection: Connection, run: Run, counters: Counters, now: float) -
     for view in run.each():
         one = read_segment(view, counters)
         if one is not None:
-            one.ce = run.ce
+            one.ecn = run.ecn
             authentic += believed(connection, one, counters, now)
     return authentic
 

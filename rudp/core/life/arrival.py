@@ -8,7 +8,7 @@ steps note what is owed (an ACK, a RST) and the connection sends it when the bat
 
 from collections.abc import Sequence
 
-from rudp.core.life import parting
+from rudp.core.life import marking, parting
 from rudp.core.life.errors import open_refused, reset_by_peer
 from rudp.core.life.progress import FirstWord
 from rudp.core.life.tcb import (
@@ -24,8 +24,10 @@ from rudp.core.life.tcb import (
 from rudp.core.receive.receiver import Receiver
 from rudp.core.segment.options import SynOptions
 from rudp.core.segment.seqnum import from_wire
+from rudp.core.segment.transmit import CE
 from rudp.core.segment.wire import ACK, CWR, ECE, FIN, RST, SYN, URG, Run
 from rudp.core.terms.counters import Count
+from rudp.core.terms.feedback import Feedback
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF
 from rudp.core.terms.why import Why
@@ -74,8 +76,8 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
 
     # Second, the RST bit: with an acceptable ACK it refuses us, without one it proves nothing.
     if flags & RST:
-        if flags & ACK and tcb.offers_ecn:
-            tcb.offers_ecn = False  # perhaps it was these two bits that are not liked (ECN-7)
+        if flags & ACK and tcb.offers is Feedback.CLASSIC:
+            tcb.offers = Feedback.NONE  # perhaps it was these bits that are not liked (ECN-7)
             tcb.syn_due = Why.RETRANSMIT_WITHOUT_ECN
         elif flags & ACK:
             tcb.die(open_refused(), now)
@@ -88,9 +90,9 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
         tcb.drop(Count.UNACCEPTABLE)
         return
     receiver = tcb.meet(run.seq, run.options, now)
-    tcb.agree_on_ecn(receiver, flags)
     tcb.last_heard = now
     if flags & ACK:
+        marking.answer_came(tcb, receiver, run, now)
         tsecr = tcb.tsecr(run, now)
         if tcb.fast_open is not None:
             _heed_fast_open(tcb, run, seg_ack, now)
@@ -101,11 +103,13 @@ def _syn_sent(tcb: Tcb, run: Run, now: float) -> None:
         tcb.first_word = FirstWord(now)
         # The window of a SYN is not scaled.
         tcb.establish(run.window, receiver.irs, seg_ack, tsecr, now)
+        marking.settled(tcb, now)
         receiver.syn_window_field()
         receiver.ack_now(Why.ACK_OF_SYN)
         _data_and_fin(tcb, receiver, run, receiver.irs + 1, now)
         return
     # Simultaneous open: our SYN crossed theirs (§3.5, Figure 7).
+    marking.syn_came(tcb, receiver, run, now)
     tcb.move(Cause.RCV_SYN, now)
     sender.snd_wnd = sender.max_snd_wnd = run.window
     sender.snd_wl1 = receiver.irs
@@ -158,12 +162,14 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
     # First, the sequence number.  A SYN that comes again is known by its own, data or not.
     repeated = flags & (SYN | RST) == SYN and not tcb.syn_acked and seq == receiver.irs
     if repeated and not flags & ACK:
-        tcb.agree_on_ecn(receiver, flags)  # it may have given up on ECN meanwhile
         tcb.syn_due = Why.RETRANSMIT_SYN  # the peer lacks our SYN,ACK
+        marking.syn_came(tcb, receiver, run, now)  # it may have given up on ECN meanwhile
         return
     if repeated and _ends_simultaneous_open(tcb, run):
-        tcb.agree_on_ecn(receiver, flags)
+        marking.answer_came(tcb, receiver, run, now)
         flags = ACK
+        if tcb.state is State.CLOSED:
+            return
     elif not receiver.is_acceptable(seq, length):
         flags = _unacceptable(tcb, receiver, run, seq, length, now)
         if not flags:
@@ -203,6 +209,8 @@ def _otherwise(tcb: Tcb, receiver: Receiver, run: Run, now: float) -> None:
         return
     if not _ack_field(tcb, run, seq, now):
         return
+    if tcb.accurate is not None and not run.flags & SYN:
+        marking.count(tcb, tcb.accurate, receiver, run)
     # Only now: a forged TS.Recent would make PAWS drop everything that the peer sends, and the
     # numbers of ACK are as hard to guess as those of SEQ.
     if tcb.timestamps and run.options.tsval is not None:
@@ -260,6 +268,8 @@ def _unacceptable(tcb: Tcb, receiver: Receiver, run: Run, seq: int, length: int,
         receiver.ack_now(Why.ACK_WINDOW_SHUT)
         return flags
     tcb.drop(Count.UNACCEPTABLE, run.segments)
+    if flags & (SYN | ACK) == SYN | ACK and tcb.accurate is not None and seq == receiver.irs:
+        marking.answered(tcb.accurate, run)
     if length and not flags & SYN and seq + length <= receiver.rcv_nxt:
         receiver.note_duplicates(seq, seq + length, run.segments)
     tcb.answer(not length or bool(flags & SYN), now)
@@ -282,6 +292,7 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
     window = run.window << tcb.snd_shift if not run.flags & SYN else run.window
     tsecr = tcb.tsecr(run, now)
 
+    early = False
     if una == sender.iss:  # SYN-RECEIVED, or FIN-WAIT-1 after CLOSE in SYN-RECEIVED
         if not (una < seg_ack <= nxt or _acks_early_data(tcb, run)):
             tcb.drop(Count.ACK_UNACCEPTABLE)
@@ -294,12 +305,16 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         if tcb.state is State.SYN_RECEIVED:
             tcb.move(Cause.RCV_ACK_OF_SYN, now)
         tcb.syn_due = None
+        if not run.flags & SYN:
+            marking.handshake_over(tcb, run, now)
         if not early:
             tcb.establish(window, seq, seg_ack, tsecr, now)
+            marking.settled(tcb, now)
             if tcb.receiver is not None and tcb.receiver.ready_octets:
                 tcb.events |= READABLE
             return True
         # The answer to what came with the SYN is under way, and may be acknowledged as well.
+        marking.settled(tcb, now)
         tcb.believe(now)
         una = sender.snd_una
         if seg_ack == una:
@@ -326,7 +341,10 @@ def _ack_field(tcb: Tcb, run: Run, seq: int, now: float) -> bool:
         and not run.flags & FIN
         and window == sender.snd_wnd
     )
-    news.ece = tcb.ecn and bool(run.flags & ECE)
+    if tcb.accurate is None:
+        news.ece = tcb.ecn and bool(run.flags & ECE)
+    elif not run.flags & SYN and not (early and not run.length):  # that told of our SYN,ACK
+        marking.heed(tcb, tcb.accurate, run, news, now)
     had_acked_fin = sender.fin_acked
     acked = sender.on_ack(news, now)
     if sender.flight.pmtu_moved:
@@ -428,7 +446,7 @@ def _data_and_fin(tcb: Tcb, receiver: Receiver, run: Run, seq: int, now: float) 
         if not receiver.accept(seq, run, now):
             tcb.drop(Count.REASSEMBLY_OVERFLOW)
         if receiver.ecn:
-            receiver.note_marks(run.segments if run.ce else 0, bool(flags & CWR))
+            receiver.note_marks(run.segments if run.ecn == CE else 0, bool(flags & CWR))
         if receiver.ready_octets:
             tcb.events |= READABLE
 

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from rudp.config import Config
-from rudp.core.life import moving, parting
+from rudp.core.life import marking, moving, parting
 from rudp.core.life.arrival import segment_arrives
 from rudp.core.life.departure import segment_leaves
 from rudp.core.life.errors import open_refused, reset_by_peer
 from rudp.core.life.expiry import timers_expire
 from rudp.core.life.fastopen import FastOpen
 from rudp.core.life.keepalive import KeepAlive
-from rudp.core.life.numbers import AnyLane
+from rudp.core.life.numbers import ANY_ECN, AnyLane
 from rudp.core.life.refusals import Refusals
 from rudp.core.life.status import status, times
 from rudp.core.life.steady import enter, lane_for, leave
@@ -32,7 +32,7 @@ from rudp.core.life.tcb import (
 from rudp.core.segment.addresses import host_of
 from rudp.core.segment.options import SignedOptions
 from rudp.core.segment.seqnum import from_wire, to_wire
-from rudp.core.segment.transmit import Path, Transmit
+from rudp.core.segment.transmit import CE, Path, Transmit
 from rudp.core.segment.wire import FIN, HEADER_SIZE, PSH, Run
 from rudp.core.send.train import NO_TRAIN
 from rudp.core.terms.counters import Count
@@ -289,6 +289,7 @@ class Connection:
         """
         tcb = self._tcb
         tcb.move(Cause.OPEN_ACTIVE, now)
+        tcb.offers = marking.first_offer(tcb)
         if early:
             tcb.sender.buffer.append(early)
             if tcb.guard is None:  # else its signature takes the room for a cookie
@@ -310,7 +311,11 @@ class Connection:
         tcb.credit = AMPLIFICATION * syn.size
         if tcb.witness is not None:
             tcb.witness.received(tcb.state, syn, now)
-        tcb.take_syn(syn, now)
+        receiver = tcb.take_syn(syn, now)
+        marking.syn_came(tcb, receiver, syn, now)
+        if fast_open is not None and fast_open.used:
+            tcb.take_early(syn, receiver, now)
+            marking.settled(tcb, now)
         tcb.syn_due = Why.SYN_ANSWERED
         if tcb.witness is not None:
             tcb.witness.processed(syn, None, now)
@@ -320,8 +325,9 @@ class Connection:
 
         *roams*: it has offered to roam, and that was accepted.
         """
-        self._tcb.move(Cause.OPEN_PASSIVE, now)
-        self._tcb.take_syn_of_cookie(syn, roams, now)
+        tcb = self._tcb
+        tcb.move(Cause.OPEN_PASSIVE, now)
+        marking.syn_came(tcb, tcb.take_syn_of_cookie(syn, roams, now), syn, now)
 
     def send(self, data: bytes, *, urgent: bool = False) -> None:
         """SEND: queue *data*, in any amount; *urgent* points the peer to its end (MUST-30).
@@ -560,7 +566,13 @@ class Connection:
         lane = self.lane
         if lane is not None:
             opts = run.options
-            if opts.tsval is not None and not opts.sack_blocks and not run.ce:
+            if (
+                opts.tsval is not None
+                and not opts.sack_blocks
+                and opts.accurate_ecn is None
+                and run.ecn != CE
+                and (lane.expected_ecn in (run.ecn, ANY_ECN) or not run.length)
+            ):
                 word = run.ack << 32 | run.flags << 16 | run.window
                 taken = lane.take(run.seq, word, opts.tsval, opts.tsecr, run.length, run, now)
                 if not lane.steady:

@@ -8,7 +8,7 @@ segments (RFC 9293 §3.8, §3.10.8).
 from collections.abc import Sequence
 from typing import Final
 
-from rudp.core.life import parting
+from rudp.core.life import marking, parting
 from rudp.core.life.progress import SYN_MAX_RTO
 from rudp.core.life.roaming import Roaming
 from rudp.core.life.tcb import (
@@ -23,7 +23,7 @@ from rudp.core.segment import options, wire
 from rudp.core.segment.isn import timestamp
 from rudp.core.segment.options import PathWord
 from rudp.core.segment.seqnum import from_wire, to_wire
-from rudp.core.segment.transmit import ECT_0, RUN_OCTETS_MAX, Path, Transmit
+from rudp.core.segment.transmit import RUN_OCTETS_MAX, Path, Transmit
 from rudp.core.segment.wire import (
     ACK,
     CWR,
@@ -72,6 +72,9 @@ def segment_leaves(tcb: Tcb, now: float, max_segments: int) -> Transmit | None:
         word = _path_word(tcb, tcb.roaming, receiver, now)
         if word is not None:
             return word
+    if tcb.accurate is not None and tcb.accurate.reflects and not receiver.has_sack_news:
+        # Something on the way has changed what nobody may, and data cannot say so (decision 68).
+        return _pure_ack(tcb, receiver, now)
     if tcb.probes_due and (probe := _probe(tcb, receiver, now)) is not None:
         return probe
     if sender.has_work and (run := _data(tcb, receiver, now, max_segments)) is not None:
@@ -92,6 +95,8 @@ def _reset(tcb: Tcb, reset: tuple[int, int, int, Why], now: float) -> Transmit:
     seq, ack, flags, why = reset
     tcb.reset = None
     tcb.count(Count.RST_SENT)
+    if flags & ACK and tcb.accurate is not None and tcb.receiver is not None:
+        flags |= marking.feedback_bits(tcb, tcb.receiver)
     opts = _timestamps(tcb, now) if tcb.timestamps and flags & ACK else b""
     return _segment(tcb, seq, ack, flags, 0, opts, why, now)
 
@@ -139,13 +144,16 @@ def _data(tcb: Tcb, receiver: Receiver, now: float, max_segments: int) -> Transm
     """Return octets that are lost, or were never sent; None if no window lets any go."""
     sender = tcb.sender
     board = sender.board
-    opts = _options(tcb, receiver, now)
+    plain = _sacked_options(tcb, receiver, now)
+    # What is sent again goes without, if that was what did not get through (§3.2.3.2.2, AECN-8).
+    counts = _counts(tcb, len(plain)) if not board.lost.octets else b""
+    opts = plain + counts
     if tcb.guard is not None:
         opts += tcb.guard.option(now)
     mss = sender.smss
     header = HEADER_SIZE + len(opts)
     # Each header points to the urgent octet from where it stands.
-    alone = sender.snd_up > board.snd_una
+    alone = sender.snd_up > board.snd_una or bool(counts)
     if header > STAMPED_SIZE or not tcb.timestamps:
         mss = min(mss, tcb.segment_limit - len(opts))  # SACK blocks take some of it
         # All headers of a run have the same options: a duplicate would count once for each.
@@ -163,6 +171,8 @@ def _data(tcb: Tcb, receiver: Receiver, now: float, max_segments: int) -> Transm
         return None
     seq, end = run
     ect = tcb.ecn and seq == board.snd_nxt
+    if tcb.accurate is not None:
+        marking.on_data(tcb, tcb.accurate, seq, bool(counts))
     why = Why.NEW_DATA if tcb.witness is None else sender.why(seq)
     sender.on_sent(seq, end, now, mss)
     tcb.events |= WRITABLE
@@ -183,10 +193,30 @@ def _path_probe(
 
 
 def _options(tcb: Tcb, receiver: Receiver, now: float) -> bytes:
-    """Return the options of a segment without SYN: timestamps, and SACK if there is news."""
+    """Return the options of a segment without SYN: timestamps, SACK and AccECN if there is news."""
+    opts = _sacked_options(tcb, receiver, now)
+    return opts + _counts(tcb, len(opts))
+
+
+def _counts(tcb: Tcb, used: int) -> bytes:
+    """Return the AccECN option, if it is due and fits beside *used* octets of others."""
+    if tcb.accurate is None:
+        return b""
+    signature = 0 if tcb.guard is None else options.AUTHENTICATION_SIZE
+    return tcb.accurate.counts.option(options.OPTIONS_MAX - used - signature)
+
+
+def _sacked_options(tcb: Tcb, receiver: Receiver, now: float) -> bytes:
+    """Return timestamps, and SACK if there is news.
+
+    Where marks are to be told of, they take the place of the third block, but of none before it
+    (RFC 9768 §3.2.3.3).
+    """
     if not receiver.has_sack_news:
         return _timestamps(tcb, now)
     most = options.sack_room(tcb.timestamps, tcb.guard is not None)
+    if most > 2 and tcb.accurate is not None and tcb.accurate.counts.is_due:
+        most -= 1
     stamps = (tcb.ts_clock(now), receiver.ts_recent or 0) if tcb.timestamps else None
     return options.encode(stamps, receiver.sack_blocks(most))
 
@@ -233,12 +263,13 @@ def _run(
     ect = ect and length > 0
     if ect and sender.flight.take_cwr():
         flags |= CWR
-    if receiver.ece_due:
-        flags |= ECE
+    flags |= marking.feedback_bits(tcb, receiver)
     window = receiver.window_field()
     receiver.ack_sent()
+    if tcb.accurate is not None:
+        tcb.accurate.counts.acknowledged()
     ack = to_wire(receiver.rcv_nxt)
-    ecn = ECT_0 if ect else 0
+    ecn = tcb.ect if ect else 0
     train = cut(
         sender.buffer, seq, right, segments * mss, mss,
         tcb.ports, ack, flags, window, opts, urgent, tcb.path, tcb.dscp, tcb.ttl, ecn,
@@ -273,7 +304,8 @@ def _fin(tcb: Tcb, seq: int, ack: int, flags: int, window: int, why: Why, now: f
     What SACK has to say is said there: each duplicate is reported once.
     """
     why = Why.FIN_CLOSE if why is Why.NEW_DATA else why
-    flags = FIN | flags & (ACK | ECE)
+    flags &= ~(PSH | URG) if tcb.accurate is not None else ACK | ECE
+    flags |= FIN
     return _segment(tcb, to_wire(seq), ack, flags, window, _timestamps(tcb, now), why, now)
 
 
@@ -286,9 +318,14 @@ def _ack_segment(tcb: Tcb, receiver: Receiver, seq: int, why: Why, now: float) -
         opts = _timestamps(tcb, now) + options.encode_roaming(PathWord.TOKEN, tcb.roaming.token)
     else:
         opts = _options(tcb, receiver, now)
+        if tcb.accurate is not None:
+            tcb.accurate.counts.acknowledged()
     window = receiver.window_field()
     receiver.ack_sent()
-    flags = ACK | ECE if receiver.ece_due else ACK
+    if why is Why.KEEP_ALIVE:
+        flags = ACK | marking.feedback_bits(tcb, receiver)
+    else:
+        flags = marking.pure_ack_bits(tcb, receiver)
     return _segment(tcb, seq, to_wire(receiver.rcv_nxt), flags, window, opts, why, now)
 
 
@@ -298,13 +335,13 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
     config = tcb.config
     receiver = tcb.receiver
     if receiver is None:
-        flags, ack = SYN | ECE | CWR if tcb.offers_ecn else SYN, 0
+        flags, ack = SYN | marking.offer_bits(tcb), 0
         window = tcb.first_window
         shift = window_shift(largest_buffer(config)) if config.window_scaling else None
         sack = config.sack
         stamps = (tcb.ts_clock(now), 0) if config.timestamps else None
     else:
-        flags, ack = SYN | ACK | ECE if tcb.ecn else SYN | ACK, to_wire(receiver.rcv_nxt)
+        flags, ack = SYN | ACK | marking.answer_bits(tcb, now), to_wire(receiver.rcv_nxt)
         window = receiver.syn_window_field()
         shift = receiver.shift if tcb.scaling else None  # only what the SYN offered (W-30)
         sack = receiver.sack
@@ -314,10 +351,13 @@ def _syn(tcb: Tcb, why: Why, now: float) -> Transmit | None:
         window_scale=shift,
         sack_permitted=sack,
         timestamps=stamps,
-        signed=tcb.guard is not None,
+        signed=tcb.guard is not None or tcb.accurate is not None,
         roaming=tcb.may_roam if receiver is None else tcb.roaming is not None,
         fast_open=_fast_open_word(tcb),
     )
+    if tcb.accurate is not None and not tcb.syn_transmissions:
+        opts += _counts(tcb, len(opts))  # does it get through? (RFC 9768 §3.2.3.2.1)
+        tcb.accurate.counts.owed = 0
     size = HEADER_SIZE + len(opts)
     if tcb.guard is not None:
         size += options.AUTHENTICATION_SIZE

@@ -6,6 +6,7 @@ noted in the TCB, and the connection sends it when it is asked next.
 
 from typing import Final
 
+from rudp.core.life import marking
 from rudp.core.life.errors import timed_out
 from rudp.core.life.parting import watch_last_word
 from rudp.core.life.progress import SYN_MAX_RTO
@@ -89,7 +90,7 @@ def _syn_timeout(tcb: Tcb, now: float) -> None:
     tcb.sender.on_syn_timeout(now)
     if tcb.fast_open is not None:
         tcb.fast_open.unanswered(now)
-    tcb.offers_ecn = False  # there are middleboxes that drop what they do not know (ECN-7)
+    marking.offer_less(tcb)
     tcb.syn_due = Why.RETRANSMIT_RTO
     tcb.syn_hurried = False
     tcb.timers.loss = now + min(tcb.sender.flight.rtt.rto, SYN_MAX_RTO)

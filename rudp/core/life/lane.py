@@ -4,16 +4,15 @@ Nearly all segments are the next data in order, or the acknowledgement of someth
 nearly all that leaves is new data as soon as it is written.  The procedures of RFC 9293 and of loss
 recovery ask some hundred questions to find that out.  While a connection is *steady* the answers
 are known: it is ESTABLISHED; nothing is lost, SACKed, sent twice, probed for or urgent; no FIN was
-sent or seen, nothing waits behind a gap, no mark of a router is to be answered; nobody traces it;
-the peer's window is open.  :mod:`rudp.core.life.steady` asks once, lends the numbers of all rooms
-to a :class:`Lane`, and hands them back as soon as something else happens.  Whatever it is, the
-RFC's code goes on from there and finds all as if it had done the work itself.
+sent or seen, nothing waits behind a gap, no router marks anything; nobody traces it; the peer's
+window is open.  :mod:`rudp.core.life.steady` asks once, lends the numbers of all rooms to a
+:class:`Lane`, and hands them back as soon as something else happens.  Whatever it is, the RFC's
+code goes on from there and finds all as if it had done the work itself.
 
 What the procedures would do meanwhile, and why it is not done here:
 
 - RACK's search, PRR, F-RTO, undo, the queue of gaps and SACK blocks begin with a loss, a SACK or a
-  time-out, and each of these ends the lane.  What RACK would have noted of the latest delivery is
-  handed back.
+  time-out, which ends the lane.  What RACK would have noted of the latest delivery is handed back.
 - The tail-loss probe: its timer is set here; that it fires ends the lane.
 - A controller does not let a window grow that is not in use: it is told later, in one sum.  When
   the window is in use, and if the controller is not one of ours, it is asked each time.
@@ -43,7 +42,7 @@ from rudp.core.receive.receiver import (
 from rudp.core.segment.options import TIMESTAMPS_ALONE, encode
 from rudp.core.segment.seqnum import SEQ_HALF, SEQ_MASK
 from rudp.core.segment.transmit import RUN_OCTETS_MAX, Transmit
-from rudp.core.segment.wire import ACK, PSH, STAMPED, STAMPED_SIZE, Run
+from rudp.core.segment.wire import PSH, STAMPED, STAMPED_SIZE, Run
 from rudp.core.send.sender import PROBE_BACKING
 from rudp.core.send.train import TRAIN_RUNS, cut
 from rudp.core.terms.bounds import WINDOW_MAX
@@ -55,10 +54,6 @@ from rudp.core.watch.recorder import RECEIVED, SENT
 _SENT_IT: Final = SENT << 4 | State.ESTABLISHED
 _CAME: Final = RECEIVED << 4 | State.ESTABLISHED
 _OFFSET: Final = STAMPED_SIZE << 26
-_NOTABLE: Final = 0xF7 << 16
-"""The flags of a header's word, but for PSH, which nobody heeds; and"""
-_PLAIN: Final = ACK << 16
-"""what they are as a rule."""
 _pack: Final = STAMPED.pack
 _WHY_NEW: Final = Why.NEW_DATA.number
 
@@ -161,7 +156,7 @@ class Lane(Numbers):
         seg_ack = una + acked
         window = (word & 0xFFFF) << self.snd_shift
         if (
-            word & _NOTABLE != _PLAIN
+            word & self.notable != self.expected_flags
             or seq != rcv_nxt & SEQ_MASK
             or seg_ack > nxt
             or length > self.rcv_edge - rcv_nxt
@@ -182,12 +177,13 @@ class Lane(Numbers):
         self.segments_in += segments
         if self.recorder is not None:
             self.log += (
-                now, seq, word >> 32, length, room & 0xFFFF, word & 0xFFFF, _CAME,
-                word >> 16 & 0xFF, 0,
+                now, seq, word >> 32, length, room & 0xFFFF, word & 0xFFFF,
+                _CAME | word >> 17 & 0x80, word >> 16 & 0xFF, 0,
             )  # fmt: skip
             if len(self.log) >= LOGGED:
                 self._write_log()
         self.last_heard = now
+        self.ts_latest = tsval
         if length:
             # RTTM for the receiver's own round trip (RFC 7323 §4.1, BUF-3).
             ms = int(now * 1000)
@@ -403,7 +399,7 @@ class Lane(Numbers):
         self.limit = limit if limit < self.buffer_limit else self.buffer_limit
 
     def _look_at_minima(self) -> None:
-        """Note up to when, and below what, a round trip is of interest as a smallest one."""
+        """Note up to when, and below what, a round trip may be a smallest one."""
         minima = self.minima = self.estimator.minima
         if minima:
             self.min_rtt, self.minimum = minima[0], minima[-2]
@@ -638,9 +634,9 @@ class Lane(Numbers):
         # The header, or headers.  All that SEG.ACK says is said by it.
         rcv_nxt = self.rcv_nxt
         window = self._window_field()
-        flags = ACK
+        flags = self.flags
         if right == end:
-            flags = ACK | PSH  # the last of what is buffered (MUST-61)
+            flags |= PSH  # the last of what is buffered (MUST-61)
             if in_flight < self.cwnd:  # and there is no more (Flight.ran_dry)
                 self.app_limited = delivered + in_flight or 1
         else:
@@ -651,7 +647,8 @@ class Lane(Numbers):
         self.ack_at = OFF
         self.ack_due = NO_ACK_DUE
         if self.recorder is not None:
-            self.log += now, seq & SEQ_MASK, ack, size, mss, window, _SENT_IT, flags, _WHY_NEW
+            kind, low = _SENT_IT | flags >> 1 & 0x80, flags & 0xFF
+            self.log += now, seq & SEQ_MASK, ack, size, mss, window, kind, low, _WHY_NEW
             if len(self.log) >= LOGGED:
                 self._write_log()
         tsval = (int(now * 1000) + self.ts_offset) & SEQ_MASK
@@ -695,10 +692,11 @@ class Lane(Numbers):
         self.ack_due = NO_ACK_DUE
         self.segments_out += 1
         if self.recorder is not None:
-            self.log += now, seq, ack, 0, 0, window, _SENT_IT, ACK, self.ack_why.number
+            kind, flags = _SENT_IT | self.flags >> 1 & 0x80, self.flags & 0xFF
+            self.log += now, seq, ack, 0, 0, window, kind, flags, self.ack_why.number
             if len(self.log) >= LOGGED:
                 self._write_log()
-        word = ack << 32 | _OFFSET | ACK << 16 | window
+        word = ack << 32 | _OFFSET | self.flags << 16 | window
         tsval = (int(now * 1000) + self.ts_offset) & SEQ_MASK
         head = _pack(self.ports, seq, word, 0, TIMESTAMPS_ALONE, tsval, self.ts_recent)
         return Transmit(self.path, [head], STAMPED_SIZE, STAMPED_SIZE, self.dscp, self.ttl, 0)

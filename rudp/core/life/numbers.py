@@ -18,6 +18,9 @@ from rudp.core.send.sendbuffer import SendBuffer
 from rudp.core.terms.why import Why
 from rudp.core.watch.recorder import FlightRecorder
 
+ANY_ECN: Final = -1
+"""What may be expected of the ECN bits of data that comes: anything but a mark."""
+
 NO_ACK_DUE: Final = 0
 ACK_LATER: Final = 1
 ACK_NOW: Final = 2
@@ -37,6 +40,7 @@ class AnyLane(Protocol):
     steady: bool
     more: bool
     events: int
+    expected_ecn: int
     held_back: int
     ready_octets: int
     rcv_nxt: int
@@ -123,7 +127,10 @@ class Numbers:
         "ecn",
         "estimator",
         "events",
+        "expected_ecn",
+        "expected_flags",
         "first_sent_at",
+        "flags",
         "flight",
         "floor",
         "gives_back",
@@ -142,6 +149,7 @@ class Numbers:
         "minima",
         "more",
         "most",
+        "notable",
         "octets_read",
         "others",
         "pace",
@@ -190,6 +198,7 @@ class Numbers:
         "timer_set_at",
         "timer_was_set",
         "train",
+        "ts_latest",
         "ts_offset",
         "ts_recent",
         "ts_recent_at",
@@ -213,7 +222,11 @@ class Numbers:
     ports: int
     dscp: int
     ttl: int | None
-    ecn: int  # the ECN codepoint of new data
+    ecn: int  # the ECN codepoint of new data, and
+    expected_ecn: int  # that of data which comes, ANY_ECN if nobody counts
+    flags: int  # of all that leaves: ACK, and what is told of marks, which does not change here
+    expected_flags: int  # of all that comes, as far as they are
+    notable: int  # flags of a header's word, where they stand
     segments_in: int
     segments_out: int
     last_heard: float
@@ -314,6 +327,7 @@ class Numbers:
     unacked: int
     quick_acks: int
     last_data: float
+    ts_latest: int  # TSval of what came last, negative for nothing
     ts_recent: int
     ts_recent_at: float
     ts_offset: int

@@ -17,8 +17,8 @@ from rudp.core.segment.wire import STAMPED_SIZE, Run
 HEADER: Final = STAMPED_SIZE + AUTHENTICATION_SIZE
 """Octets of a header that has timestamps and a signature."""
 
-_OFFSET: Final = bytes((HEADER << 2,))
-_OFFSET_AT: Final = 12  # where the data offset stands in a header
+_OFFSET: Final = (bytes((HEADER << 2,)), bytes((HEADER << 2 | 1,)))
+_OFFSET_AT: Final = 12  # where the data offset stands in a header, and behind it AE
 
 
 class SignedLane(Lane):
@@ -57,7 +57,10 @@ class SignedLane(Lane):
         head = bytes(transmit.buffers[0])
         if len(head) == STAMPED_SIZE:  # one segment, whose header is always the same
             transmit.buffers[0] = (
-                head[:_OFFSET_AT] + _OFFSET + head[_OFFSET_AT + 1 :] + self.trailer
+                head[:_OFFSET_AT]
+                + _OFFSET[head[_OFFSET_AT] & 1]
+                + head[_OFFSET_AT + 1 :]
+                + self.trailer
             )
             transmit.size += AUTHENTICATION_SIZE
             transmit.total += AUTHENTICATION_SIZE

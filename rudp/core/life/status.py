@@ -1,6 +1,7 @@
 """STATUS: what one connection knows of itself, as a snapshot (RFC 9293 §3.10.6)."""
 
 from rudp.core.life.tcb import Tcb
+from rudp.core.segment.ace import FIRST_ACE
 from rudp.core.terms.state import State
 from rudp.core.watch.info import ConnectionInfo
 
@@ -10,6 +11,7 @@ def status(tcb: Tcb) -> ConnectionInfo:
     sender, receiver = tcb.sender, tcb.receiver
     flight = sender.flight
     rtt = flight.rtt
+    accurate = tcb.accurate
     return ConnectionInfo(
         state=tcb.state,
         state_since=tcb.history[-1],
@@ -59,6 +61,9 @@ def status(tcb: Tcb) -> ConnectionInfo:
         moves=None if tcb.roaming is None else tcb.roaming.moves,
         fast_open=tcb.fast_open is not None and tcb.fast_open.used,
         ecn=tcb.ecn,
+        ecn_feedback="none" if tcb.feedback is None else tcb.feedback.value,
+        ecn_fallback=None if accurate is None else accurate.marked.reason,
+        delivered_ce=0 if accurate is None else accurate.marked.ce - FIRST_ACE,
         ce_received=receiver.ce_received if receiver is not None else 0,
         ece_received=0 if flight.marks is None else flight.marks.received,
         soft_error=tcb.soft_error,

@@ -11,14 +11,16 @@ from typing import Any, Final
 
 from rudp.core.congestion.cubic import Cubic
 from rudp.core.congestion.newreno import NewReno
+from rudp.core.congestion.resume import CarefulResume
 from rudp.core.life.lane import Lane
-from rudp.core.life.numbers import Sent
+from rudp.core.life.numbers import ANY_ECN, Sent
 from rudp.core.life.signedlane import SignedLane
 from rudp.core.life.tcb import Tcb
 from rudp.core.loss.recovery import NOTHING_MISSING, Phase
 from rudp.core.loss.scoreboard import IN_FLIGHT, SentRun
 from rudp.core.receive.receiver import AckDue, Receiver
-from rudp.core.segment.transmit import ECT_0
+from rudp.core.segment.ace import ACE, bits
+from rudp.core.segment.wire import ACK, PSH
 from rudp.core.send.sender import Sender
 from rudp.core.terms.state import State
 from rudp.core.terms.timers import LossTimer
@@ -36,6 +38,9 @@ LANES: Final[dict[str, Callable[[], Any] | None]] = {
     "off": None,
 }
 """What :attr:`rudp.Config.lane` names."""
+
+NOTHING_CAME: Final = 4
+"""ECN bits that nothing has: no data came yet, so the first ends the lane, and is counted."""
 
 _DUE: Final[tuple[AckDue, ...]] = (AckDue.NO, AckDue.LATER, AckDue.NOW)
 
@@ -72,6 +77,7 @@ def is_steady(tcb: Tcb) -> bool:
         and not tcb.train
         and _receives(receiver)
         and _sends(tcb.sender)
+        and (tcb.accurate is None or tcb.accurate.is_quiet)
         and tcb.sender.snd_wl1 <= receiver.rcv_nxt
     )
 
@@ -111,6 +117,7 @@ def _sends(sender: Sender) -> bool:
         and rack.is_behind(board.snd_una, board.runs[0] if board.runs else None)
         and rtt.is_settled
         and flight.is_calm
+        and type(flight.controller) is not CarefulResume
         and (undo is None or not undo.awaits_tsecr)
         and all(
             run.fate == IN_FLIGHT and run.transmissions == 1 and not run.is_probe
@@ -135,7 +142,8 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.ports = tcb.ports
     lane.dscp = tcb.dscp
     lane.ttl = tcb.ttl
-    lane.ecn = ECT_0 if tcb.ecn else 0
+    lane.ecn = tcb.ect
+    _lend_feedback(tcb, lane, receiver.rcv_nxt)
     lane.segments_in = tcb.segments_in
     lane.segments_out = tcb.segments_out
     lane.last_heard = tcb.last_heard
@@ -247,12 +255,33 @@ def enter(tcb: Tcb, lane: Any) -> None:
     lane.begin()
 
 
+def _lend_feedback(tcb: Tcb, lane: Any, rcv_nxt: int) -> None:
+    """Lend what is told of marks: as long as there are none it stays the same."""
+    accurate = tcb.accurate
+    lane.flags = ACK
+    lane.notable = (0xFF & ~PSH) << 16
+    lane.expected_flags = ACK << 16
+    lane.expected_ecn = ANY_ECN
+    lane.ts_latest = -1
+    if accurate is None:
+        return
+    counts = accurate.counts
+    lane.flags |= bits(counts.ace)
+    lane.notable |= ACE << 16
+    lane.expected_flags |= bits(accurate.marked.ce & 7) << 16
+    lane.expected_ecn = NOTHING_CAME if counts.came is None else counts.came
+    accurate.lent_at = rcv_nxt
+
+
 def leave(tcb: Tcb, lane: Any) -> None:
     """Bring the numbers of *lane* back to *tcb*."""
     receiver, sender, timers = tcb.receiver, tcb.sender, tcb.timers
     assert receiver is not None
     flight, board = sender.flight, sender.board
     rtt, rate, usage = flight.rtt, flight.rate, flight.usage
+    if tcb.accurate is not None:
+        tcb.accurate.counts.count_on(lane.rcv_nxt - tcb.accurate.lent_at)
+        tcb.accurate.marked.resume(lane.ts_latest, acked=lane.snd_una > board.snd_una)
 
     tcb.events = lane.events
     tcb.train = lane.train

@@ -12,6 +12,8 @@ import os
 from typing import Any, Final, NamedTuple
 
 from rudp.config import MSS_FLOOR, Config
+from rudp.core.ecn.accurate import Accurate
+from rudp.core.life import revisit
 from rudp.core.life.ackthrottle import AckThrottle
 from rudp.core.life.errors import timed_out
 from rudp.core.life.fastopen import FastOpen
@@ -33,6 +35,7 @@ from rudp.core.send.pmtu import PathMtu
 from rudp.core.send.sender import Sender
 from rudp.core.send.train import NO_TRAIN
 from rudp.core.terms.counters import Count
+from rudp.core.terms.feedback import Feedback
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import OFF, PATIENCE, Timers
 from rudp.core.terms.why import Why
@@ -80,6 +83,9 @@ UNREACHABLE: Final = frozenset(
 """What Linux makes of the codes of ICMP's "destination unreachable" (ICMP-3, ICMP-4)."""
 
 
+_OVER: Final = frozenset({State.TIME_WAIT, State.CLOSED})
+"""Where nothing is sent any more that could teach something of the path."""
+
 _NOTHING_TO_RESET: Final = frozenset(
     {State.SYN_SENT, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
 )
@@ -111,20 +117,24 @@ class Tcb:
     ``tracer``, who watches; each is None for nobody.
     ``guard``: who signs and checks its segments, None if nobody does.
     ``fast_open``: what our SYN says of data that goes with it, None if it says nothing.
-    ``ecn``: our data may be marked instead of dropped; ``offers_ecn``: our next SYN says that we
-    would like that.
+    ``feedback``: what is told of marks, None until that is settled; ``offers``: what our next SYN
+    asks for; ``accurate``: what is kept where marks are counted.  ``ecn``: our data may be marked
+    instead of dropped; ``ect``: what its IP headers say then.  ``syn_marked``: our SYN was.
     """
 
     __slots__ = (
+        "accurate",
         "around",
         "config",
         "credit",
         "dropped",
         "dscp",
         "ecn",
+        "ect",
         "error",
         "events",
         "fast_open",
+        "feedback",
         "first_word",
         "guard",
         "history",
@@ -133,7 +143,7 @@ class Tcb:
         "last_word",
         "mms_r",
         "obstacle",
-        "offers_ecn",
+        "offers",
         "opened",
         "path",
         "peer_mss",
@@ -155,6 +165,7 @@ class Tcb:
         "state",
         "syn_due",
         "syn_hurried",
+        "syn_marked",
         "syn_transmissions",
         "throttle",
         "timers",
@@ -219,8 +230,12 @@ class Tcb:
         self.syn_transmissions = 0
         self.credit: int | None = None  # octets we may still send to an address not proved yet
         self.peer_mss = default_mss(path)
+        self.feedback: Feedback | None = None
+        self.offers = Feedback.NONE
+        self.accurate: Accurate | None = None
         self.ecn = False
-        self.offers_ecn = around.ecn_capable and config.ecn == "on" and opened is Opened.ACTIVE
+        self.ect = 0
+        self.syn_marked = False
         self.scaling = False
         self.snd_shift = 0
         self.timestamps = False
@@ -249,6 +264,8 @@ class Tcb:
         if self.state is before:
             return
         self.history += self.state, now
+        if self.state in _OVER and self.syn_acked:
+            revisit.remember(self.sender.flight, self.config, self.path, self.dscp, now)
         if self.witness is not None:
             self.witness.moved(before, self.state, cause, now)
 
@@ -379,14 +396,11 @@ class Tcb:
         """Take *syn* in LISTEN; return the receiving half that begins with it (ST-12)."""
         self.segments_in = 1
         receiver = self.meet(syn.seq, syn.options, now)
-        self.agree_on_ecn(receiver, syn.flags)
         self.move(Cause.RCV_SYN, now)
         self.sender.snd_wl1 = receiver.irs
-        if self.fast_open is not None and self.fast_open.used:
-            self._take_early(syn, receiver, now)
         return receiver
 
-    def _take_early(self, syn: Run, receiver: Receiver, now: float) -> None:
+    def take_early(self, syn: Run, receiver: Receiver, now: float) -> None:
         """Take the data of *syn*, and be ready to answer it at once (RFC 7413 §4.2.2)."""
         self._begin_to_send(syn.window, receiver.irs, self.sender.iss, None, now)
         self.credit = None  # its cookie has proved the address
@@ -394,17 +408,19 @@ class Tcb:
         receiver.accept(receiver.irs + 1, syn, now)
         self.events |= READABLE
 
-    def take_syn_of_cookie(self, syn: Run, roams: bool, now: float) -> None:
+    def take_syn_of_cookie(self, syn: Run, roams: bool, now: float) -> Receiver:
         """Take *syn* and be as if our SYN,ACK had been sent from here; it was, as a cookie.
 
         *roams*: both would like to roam.
         """
-        self.take_syn(syn, now).syn_window_field()
+        receiver = self.take_syn(syn, now)
+        receiver.syn_window_field()
         if roams:
             self.roaming = Roaming(to_wire(self.sender.iss), syn.seq)
         self.syn_transmissions = 1
         for _ in range(2):  # nobody knows when it left: like one sent twice, it gives no RTT
             self.sender.syn_sent(now)
+        return receiver
 
     @property
     def first_window(self) -> int:
@@ -426,28 +442,13 @@ class Tcb:
     def _forget_receiver(self) -> None:
         """Undo what began with a SYN that was not the peer's, if one came before."""
         self.roaming = None
+        self.feedback = self.accurate = None
+        self.ecn = False
         if self.receiver is not None:
             self.receiver.discard()
             self.receiver.end()
             self.receiver = None
             self.timers.ack = OFF
-
-    def agree_on_ecn(self, receiver: Receiver, flags: int) -> None:
-        """Settle with the *flags* of the peer's SYN whether ECN is used (RFC 3168 §6.1.1, ECN-2).
-
-        A SYN offers it with ECE and CWR, SYN,ACK accepts with ECE alone; old stacks reflect both.
-        If we have offered and taken it back, the peer may not have seen the latter: its marks
-        are answered, but our own data goes without.
-        """
-        active = self.opened is Opened.ACTIVE
-        wish = "on" if active else self.config.ecn
-        agreement = wire.ECE if flags & wire.ACK else wire.ECE | wire.CWR
-        receiver.ecn = (
-            self.around.ecn_capable
-            and self.config.ecn == wish != "off"
-            and flags & (wire.ECE | wire.CWR) == agreement
-        )
-        self.ecn = receiver.ecn and (self.offers_ecn or not active)
 
     def establish(
         self, window: int, seg_seq: int, seg_ack: int, tsecr: int | None, now: float
@@ -477,10 +478,12 @@ class Tcb:
             sack=self.receiver.sack,
             timestamps=self.timestamps,
             syn_transmissions=self.syn_transmissions,
-            ecn=self.ecn,
+            ecn=self.ecn and self.accurate is None,
+            accurate=self.accurate is not None,
             tsecr=tsecr,
             now=now,
         )
+        revisit.begin(sender.flight, self.config, self.path, self.dscp, now)
         self._limit_pmtu()
         self.events |= ESTABLISHED | WRITABLE
 

@@ -1,4 +1,4 @@
-"""TCP options: eight kinds understood, all others skipped by their length (RFC 9293 §3.2).
+"""TCP options: ten kinds understood, all others skipped by their length (RFC 9293 §3.2).
 
 Decoding keeps the numbers as they stand on the wire, and decides nothing: whether an option may
 be used (SYN only, negotiated only) is for the connection to say.  An option with an impossible
@@ -23,6 +23,8 @@ TIMESTAMPS: Final = 8
 MD5: Final = 19
 FAST_OPEN: Final = 34
 AUTHENTICATION: Final = 29
+ACCURATE_ECN_0: Final = 172
+ACCURATE_ECN_1: Final = 174
 EXPERIMENT: Final = 253
 """Shared by all experiments; two octets behind the length say whose it is (RFC 6994)."""
 
@@ -68,10 +70,23 @@ _SYN_KINDS: Final = (
 """What stands between their values."""
 
 
+EcnCounters = tuple[int | None, int | None, int | None, int | None]
+"""Octets of data by the two ECN bits with which they came, modulo 2**24; None for what an AccECN
+option did not say.  Those without any are never told: the first is None."""
+
+
 class Options:
     """The options of one segment; what was absent is None (or no blocks)."""
 
-    __slots__ = ("mss", "sack_blocks", "sack_permitted", "tsecr", "tsval", "window_scale")
+    __slots__ = (
+        "accurate_ecn",
+        "mss",
+        "sack_blocks",
+        "sack_permitted",
+        "tsecr",
+        "tsval",
+        "window_scale",
+    )
 
     def __init__(self, tsval: int | None = None, tsecr: int = 0) -> None:
         self.mss: int | None = None
@@ -80,11 +95,20 @@ class Options:
         self.sack_blocks: Sequence[tuple[int, int]] = ()
         self.tsval = tsval
         self.tsecr = tsecr
+        self.accurate_ecn: EcnCounters | None = None
 
     def __repr__(self) -> str:
         present = [
             f"{name}={value!r}"
-            for name in ("mss", "window_scale", "sack_permitted", "sack_blocks", "tsval", "tsecr")
+            for name in (
+                "mss",
+                "window_scale",
+                "sack_permitted",
+                "sack_blocks",
+                "tsval",
+                "tsecr",
+                "accurate_ecn",
+            )
             if (value := getattr(self, name)) not in (None, False, ())
         ]
         return f"Options({', '.join(present)})"
@@ -104,6 +128,7 @@ class SynOptions(Options):
         self.window_scale = other.window_scale
         self.sack_permitted = other.sack_permitted
         self.sack_blocks = other.sack_blocks
+        self.accurate_ecn = other.accurate_ecn
         self.fast_open = fast_open
 
 
@@ -223,6 +248,7 @@ def _signed(options: Options, data: bytes, at: int) -> SignedOptions:
     signed.window_scale = options.window_scale
     signed.sack_permitted = options.sack_permitted
     signed.sack_blocks = options.sack_blocks
+    signed.accurate_ecn = options.accurate_ecn
     return signed
 
 
@@ -239,9 +265,31 @@ def _read(options: Options, kind: int, value: bytes) -> bool:
         options.sack_blocks = list(_PAIR.iter_unpack(value))
     elif kind == TIMESTAMPS and size == 8:
         options.tsval, options.tsecr = _PAIR.unpack(value)
+    elif kind in (ACCURATE_ECN_0, ACCURATE_ECN_1) and options.accurate_ecn is None:
+        options.accurate_ecn = _ecn_counters(value, kind == ACCURATE_ECN_1)
     else:
         return False
     return True
+
+
+def _ecn_counters(value: bytes, ect_1_first: bool) -> EcnCounters:
+    """Return what an AccECN option says: as many whole fields as it has (RFC 9768 §3.2.3)."""
+    found = [
+        int.from_bytes(value[at : at + 3], "big") for at in range(0, 9, 3) if at + 3 <= len(value)
+    ]
+    first, ce, last = [*found, None, None, None][:3]
+    return (None, first, last, ce) if ect_1_first else (None, last, first, ce)
+
+
+def accurate_ecn(counters: Sequence[int], *, ect_1_first: bool) -> bytes:
+    """Return the AccECN option, padded, with up to three *counters* of 24 bits (RFC 9768 §3.2.3).
+
+    They are those of ECT(0), CE and ECT(1), in this order, or of ECT(1), CE and ECT(0).
+    """
+    values = b"".join([value.to_bytes(3, "big") for value in counters])
+    kind = ACCURATE_ECN_1 if ect_1_first else ACCURATE_ECN_0
+    option = bytes((kind, 2 + len(values))) + values
+    return bytes((NOP,)) * (-len(option) % 4) + option
 
 
 def encode_syn(
@@ -256,7 +304,7 @@ def encode_syn(
 ) -> bytes:
     """Return the options of a SYN: MSS always, the others where given (W-30).
 
-    *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: :func:`encode_unsigned` follows.
+    *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: another option follows.
     *roaming*: it offers, or accepts, that the connection moves with its ends.  *fast_open*: a
     cookie of at most 10 octets, empty to ask for one; there is no room for it beside a signature.
     """
@@ -273,7 +321,9 @@ def encode_syn(
             parts.append(bytes((NOP, WINDOW_SCALE, 3, window_scale)))
         octets = _padded(b"".join(parts), NOP if signed else EOL)
     if fast_open is not None:
-        octets += _padded(bytes((FAST_OPEN, 2 + len(fast_open))) + fast_open, EOL)
+        octets += _padded(
+            bytes((FAST_OPEN, 2 + len(fast_open))) + fast_open, NOP if signed else EOL
+        )
     return octets + ROAMING_OFFER if roaming else octets
 
 

@@ -7,10 +7,12 @@ and slices of what the application wrote, so no octet of data is copied on the w
 
 from typing import Any, Final
 
+ECT_1: Final = 1
 ECT_0: Final = 2
 CE: Final = 3
 """What the two ECN bits of an IP header say (RFC 3168 §5): whoever sent this heeds marks; a queue
-on the way was too long.  0 is for those who do not; 1 is ECT(1), which we never send."""
+on the way was too long.  0 is for those who do not.  ECT(1) asks for the queue of those who answer
+each mark a little (RFC 9331); only a controller that does so sends it, to a peer that counts."""
 
 RUN_OCTETS_MAX: Final = 65_507
 """Octets that one run may fill on the wire: what one UDP send over IPv4 can carry."""
@@ -26,7 +28,7 @@ class Transmit:
     """One outgoing run for one peer.
 
     ``buffers`` concatenated are the datagrams in order, ``size`` octets each, ``total`` in all.
-    ``dscp`` (0 to 63), ``ttl`` (None: the system's) and ``ecn`` (0 or :data:`ECT_0`) belong into
+    ``dscp`` (0 to 63), ``ttl`` (None: the system's) and ``ecn`` (0, ECT_0 or ECT_1) belong into
     the IP header.
     """
 

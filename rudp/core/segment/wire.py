@@ -26,6 +26,7 @@ ACK: Final = 0x10
 URG: Final = 0x20
 ECE: Final = 0x40
 CWR: Final = 0x80
+AE: Final = 0x100
 
 FLAG_NAMES: Final = (
     (URG, "URG"),
@@ -36,6 +37,7 @@ FLAG_NAMES: Final = (
     (FIN, "FIN"),
     (ECE, "ECE"),
     (CWR, "CWR"),
+    (AE, "AE"),
 )
 
 HEADER_SIZE: Final = 20
@@ -52,7 +54,7 @@ RUN_SEGMENTS_MAX: Final = 64
 _HEADER: Final = struct.Struct("!IIQI")
 STAMPED: Final = struct.Struct("!IIQIIII")  # followed by timestamps and nothing else (RFC 7323 A)
 _BEGINNING: Final = struct.Struct("!II")  # ports and sequence number
-_LONERS: Final = ~ACK & 0xFF  # a segment with one of these flags is not continued by another
+_LONERS: Final = FIN | SYN | RST | PSH | URG  # a segment with one of these is not continued
 
 
 def swap_ports(ports: int) -> int:
@@ -71,7 +73,8 @@ class Run:
     ``ports`` is source port << 16 | destination port.  ``seq``, ``ack`` and ``urgent`` are the
     32- and 16-bit numbers of the first header.  ``flags`` are those of the last segment.
     ``length`` counts the octets of data of all ``segments``, ``size`` the octets on the wire.
-    ``ce``: a router on the way has marked them (RFC 3168); whoever reads the socket knows.
+    ``ecn``: the two ECN bits of their IP headers (RFC 3168 §5), CE if a router on the way has
+    marked them; whoever reads the socket knows.
     """
 
     __slots__ = (
@@ -79,7 +82,7 @@ class Run:
         "_stride",
         "_view",
         "ack",
-        "ce",
+        "ecn",
         "flags",
         "length",
         "options",
@@ -104,11 +107,11 @@ class Run:
         self.ports = ports
         self.seq = seq
         self.ack = word >> 32
-        self.flags = word >> 16 & 0xFF
+        self.flags = word >> 16 & 0x1FF
         self.window = word & 0xFFFF
         self.urgent = urgent
         self.options = opts
-        self.ce = False
+        self.ecn = 0
         self.segments = 1
         self._view = view
         self._header = header

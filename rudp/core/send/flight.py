@@ -13,7 +13,7 @@ from rudp.config import Config
 from rudp.core.congestion.controller import Ack, Controller, Signal, initial_window
 from rudp.core.congestion.marks import Marks
 from rudp.core.congestion.newreno import NewReno
-from rudp.core.congestion.pacing import LONG_AGO, Pacer, least_burst, window_rate
+from rudp.core.congestion.pacing import LONG_AGO, Pacer, pacer, window_rate
 from rudp.core.congestion.prr import Prr
 from rudp.core.congestion.rate import DeliveryRate
 from rudp.core.congestion.registry import controller_factory
@@ -34,7 +34,6 @@ from rudp.core.terms.why import Why
 UNLIMITED: Final = 1 << 62
 """Octets: more than any window."""
 
-
 _NO_RUNS: Final[list[SentRun]] = []
 _NO_WINDOW: Final = NewReno(536, initial_window(536))
 """What nobody changes: where nothing has arrived, and while the handshake is under way."""
@@ -45,9 +44,9 @@ class Flight:
 
     Numbers are growing ints, sizes octets, times seconds; *tsecr* is the time in milliseconds of
     our clock that an acknowledgement echoes, None without timestamps.  ``resend_now``: the first
-    lost segment waits for no window.  ``dsacks``: reports of octets that arrived twice; ``undone``:
-    reductions that turned out to be needless.  ``cwr_due``: the next new data says that the window
-    was reduced.  *ack*: what is written anew at each acknowledgement; connections may share it.
+    lost segment waits for no window.  ``dsacks``: reports of octets that came twice; ``undone``:
+    needless reductions.  ``cwr_due``: the next new data says that the window was reduced.  *ack*:
+    what is written anew at each acknowledgement; connections may share it.
     """
 
     __slots__ = (
@@ -126,20 +125,22 @@ class Flight:
         timestamps: bool,
         syn_transmissions: int,
         ecn: bool = False,
+        accurate: bool = False,
         tsecr: int | None,
         now: float,
     ) -> None:
         """The handshake is over: set up for data segments of *smss* octets.
 
         *announced*: what it would be if only the two ends counted; the initial window has as many
-        octets as if the path carried that, in whole segments.  If *tsecr* is older than the SYN
-        that was sent last, the time-outs were for nothing (UNDO-9).
+        octets as if the path carried that, in whole segments.  *ecn*: marks are echoed (RFC 3168);
+        *accurate*: they are counted (RFC 9768).  If *tsecr* is older than the SYN that was sent
+        last, the time-outs were for nothing (UNDO-9).
         """
         config = self._config
         self.smss = smss
         self._timestamps = timestamps
         self.ecn = ecn
-        self.marks = Marks(self.board.snd_una) if ecn else None
+        self.marks = Marks(self.board.snd_una) if ecn or accurate else None
         spurious = tsecr is not None and tsecr < int(self._syn_sent_at * 1000)
         troubled = syn_transmissions > 2 and not spurious  # CC-2
         octets = initial_window(max(smss, announced))
@@ -157,7 +158,7 @@ class Flight:
         self.controller = controller_factory(self._config.congestion)(self.smss, window)
         self._unpaced = window
         if self._pacer is not None:
-            self._pacer = Pacer(window)
+            self._pacer = pacer(window, self.controller.burst_seconds)
         self.usage.note(0, False, self.board.snd_nxt)
 
     def resize(self, smss: int) -> None:
@@ -187,10 +188,8 @@ class Flight:
         """Return octets a second, None for no pacing (PACE-1)."""
         if not self._config.pacing:
             return None
-        controller = self.controller
-        return controller.pacing_rate or window_rate(
-            controller.cwnd, controller.ssthresh, self.rtt.spread
-        )
+        it = self.controller
+        return it.pacing_rate or window_rate(it.cwnd, it.ssthresh, self.rtt.spread)
 
     def paced_room(self, now: float) -> int:
         """Return the octets that pacing lets go now; 0 means: not before :attr:`silent_until`."""
@@ -199,9 +198,9 @@ class Flight:
         rate = self.pace = self.pacing_rate()
         if rate is None:
             return UNLIMITED
-        self._burst = least_burst(self.controller.pacing_rate, self.smss)
         if self._pacer is None:
-            self._pacer = Pacer(self._unpaced)
+            self._pacer = pacer(self._unpaced, self.controller.burst_seconds)
+        self._burst = self._pacer.least(self.controller.pacing_rate, self.smss)
         return self._pacer.room(rate, self._burst, now)
 
     @property
@@ -248,8 +247,7 @@ class Flight:
 
     def on_refused(self, seq: int, now: float) -> None:
         """The system did not take what was sent from *seq* on: it is lost, and no sign of it."""
-        left = max(seq, self.board.snd_una)
-        if left < self.board.snd_nxt:
+        if (left := max(seq, self.board.snd_una)) < self.board.snd_nxt:
             self.board.mark_range_lost(left, self.board.snd_nxt)
             self.why_lost = Why.RETRANSMIT_REFUSED
             self.resend_now = True
@@ -311,10 +309,7 @@ class Flight:
     # -- acknowledgements ------------------------------------------------------------------------
 
     def on_ack(self, news: News, now: float) -> None:
-        """Make sense of *news*, and take the consequences.
-
-        Each step sees the connection as those before have left it.
-        """
+        """Make sense of *news*; each step sees the connection as those before have left it."""
         board, recovery, rtt, ack = self.board, self.recovery, self.rtt, self.ack
         seg_ack, dsack = news.seg_ack, news.dsack
         self.pmtu_moved = False
@@ -324,7 +319,7 @@ class Flight:
         if marks is None:
             pass
         elif news.ece:
-            self._answer_mark(marks, seg_ack, now)
+            self._answer_mark(marks, news, now)
         else:
             marks.holds = 0
 
@@ -403,7 +398,8 @@ class Flight:
             self._prr.on_ack(ack.delivered, board.in_flight, acked > 0 and not lost)
         if ack.delivered or lost:
             fast = phase is Phase.FAST or recovery.phase is Phase.FAST
-            grows = not fast and (acked or self.reordering_seen) and not news.ece
+            held = news.ece and not (news.marked and self.controller.answers_marks)
+            grows = not fast and (acked or self.reordering_seen) and not held
             if grows or not self.controller.uses_prr:
                 self._tell_controller(now)
 
@@ -626,14 +622,18 @@ class Flight:
 
     # -- marks -----------------------------------------------------------------------------------
 
-    def _answer_mark(self, marks: Marks, seg_ack: int, now: float) -> None:
+    def _answer_mark(self, marks: Marks, news: News, now: float) -> None:
         """A router has marked what we sent: do as after a loss, but nothing is missing."""
         board, controller = self.board, self.controller
         marks.received += 1
-        if marks.is_answered(seg_ack) or self.recovery.phase is not Phase.OPEN:
+        if news.marked:
+            controller.on_marks(news.marked, news.marked_octets, now)
+            if controller.answers_marks:
+                return
+        if marks.is_answered(news.seg_ack) or self.recovery.phase is not Phase.OPEN:
             return
         marks.answer(board.snd_nxt)
-        self.cwr_due = True
+        self.cwr_due = self.ecn
         self._keep_reduction()
         if controller.cwnd <= self.smss:
             marks.hold(self.rtt.rto, self._config.max_rto, now)

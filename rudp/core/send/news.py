@@ -11,8 +11,9 @@ class News:
 
     ``tsecr``: TSecr as a time in ms of our clock, None without timestamps.  ``sack_blocks``: valid
     blocks above ``seg_ack`` (RFC 2018 §4).  ``dsack``: octets reported to have come twice (RFC 2883
-    §4).  ``duplicate``: it is a duplicate (RFC 5681 §2).  ``ece``: it bears ECE, and ECN was agreed
-    on (RFC 3168 §6.1.2).
+    §4).  ``duplicate``: it is a duplicate (RFC 5681 §2).  ``ece``: it tells of marks of routers, by
+    ECE (RFC 3168 §6.1.2) or newly counted (RFC 9768): then ``marked`` segments with
+    ``marked_octets`` of data, else 0.
 
     Who makes sense of it adds: ``una``, which is SND.UNA as it was before, ``acked``, the octets by
     which that moved, and for F-RTO ``can_try``: there is new data, and room in the peer's window.
@@ -24,6 +25,8 @@ class News:
         "dsack",
         "duplicate",
         "ece",
+        "marked",
+        "marked_octets",
         "sack_blocks",
         "seg_ack",
         "tsecr",
@@ -37,6 +40,8 @@ class News:
         self.dsack: tuple[int, int] | None = None
         self.duplicate = False
         self.ece = False
+        self.marked = 0
+        self.marked_octets = 0
         self.una = 0
         self.acked = 0
         self.can_try = False
@@ -49,4 +54,5 @@ class News:
         self.dsack = None
         self.duplicate = False
         self.ece = False
+        self.marked = 0
         return self

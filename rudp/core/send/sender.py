@@ -217,6 +217,7 @@ class Sender:
         timestamps: bool,
         syn_transmissions: int,
         ecn: bool = False,
+        accurate: bool = False,
         tsecr: int | None,
         now: float,
     ) -> None:
@@ -232,6 +233,7 @@ class Sender:
             timestamps=timestamps,
             syn_transmissions=syn_transmissions,
             ecn=ecn,
+            accurate=accurate,
             tsecr=tsecr,
             now=now,
         )

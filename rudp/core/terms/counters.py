@@ -49,6 +49,8 @@ class Count(enum.StrEnum):
     IDLE_TIMEOUT = "idle_timeout"
     ICMP_IGNORED = "icmp_ignored"
     SEND_DROPPED = "datagram_not_sent"
+    ECN_FALLBACK = "ecn_fallback"
+    ECN_OPTION_LOST = "ecn_option_lost"
 
 
 class Counters(dict[Count, int]):

@@ -68,6 +68,7 @@ class Why(enum.Enum):
     ACK_UNACCEPTABLE = "The segment does not fit: this says what would.", "RFC 9293 §3.10.7.4"
     ACK_WINDOW_SHUT = "Data came and there is no room for it.", "RFC 9293 §3.10.7.4"
     ACK_ECN_ECHO = "ECE, the answer to a router's mark, begins or ends.", "RFC 3168 §6.1.3"
+    ACK_MARKS = "Routers have marked what came: the sender is to hear of it.", "RFC 9768 §3.2.2.5.1"
     WINDOW_UPDATE = "The reader made room worth telling of.", "RFC 9293 §3.8.6.2.2"
     KEEP_ALIVE = "It has been quiet for long: is the peer still there?", "RFC 9293 §3.8.4"
     PATH_TOKEN = "We may have another address: this is the connection.", "RFC 9000 §9.2"
@@ -87,6 +88,7 @@ class Why(enum.Enum):
     RST_NOBODY_READS = "Data came after the user had closed.", "RFC 9293 §3.6.1"
     RST_USER_TIMEOUT = "There was no progress for the user timeout.", "RFC 9293 §3.8.3"
     RST_IDLE = "Nothing came or was acknowledged for the idle limit.", "RFC 9293 §3.10.5"
+    RST_ECN_TWICE = "The peer asked for two kinds of ECN in one handshake.", "RFC 9768 §3.1.5"
     RST_KEEP_ALIVE = "No keep-alive probe was answered.", "RFC 9293 §3.8.4"
 
     # Why a state was left, where it is none of the above.

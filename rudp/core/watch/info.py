@@ -103,10 +103,18 @@ class ConnectionInfo:
     """Whether data that went with the SYN was taken with it (RFC 7413)."""
     ecn: bool
     """Whether our data is sent as ECN-capable (RFC 3168 §6.1)."""
+    ecn_feedback: str
+    """What is told of marks: ``"accurate"`` (RFC 9768), ``"classic"`` (RFC 3168) or ``"none"``."""
+    ecn_fallback: str | None
+    """Why our data is not sent as ECN-capable though feedback is accurate: a name of
+    :class:`rudp.core.terms.feedback.Fallback`; None if it is, or feedback is not."""
+    delivered_ce: int
+    """Segments of ours that came to the peer with a mark, as it counts them (RFC 9768 §3.2.2);
+    0 without accurate feedback."""
     ce_received: int
     """Segments that came with a router's mark (RFC 3168 §5)."""
     ece_received: int
-    """Acknowledgements with ECE, which tell of such a mark (RFC 3168 §6.1.2)."""
+    """Acknowledgements that tell of such a mark on what we sent (RFC 3168 §6.1.2, RFC 9768)."""
     soft_error: OSError | None
     """The latest trouble that did not end the connection (RFC 9293 §3.9.1.8)."""
 

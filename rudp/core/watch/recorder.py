@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from rudp.core.segment.transmit import Path, Transmit
-from rudp.core.segment.wire import Run
+from rudp.core.segment.wire import AE, Run
 from rudp.core.terms.counters import Count
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.timers import DELAYED_ACK, IDLE, PATIENCE, LossTimer
@@ -34,6 +34,9 @@ RECORD: Final = struct.Struct("<fIIIHHBBB")
 _pack_into: Final = RECORD.pack_into
 _pack_four_into: Final = struct.Struct("<" + 4 * "fIIIHHBBB").pack_into
 _FOUR_NUMBERS: Final = 4 * 9
+
+_AE: Final = 0x80
+"""Of the octet of kind and state: AE is set, for which an octet of flags has no room."""
 
 SIZE: Final = RECORD.size
 """Octets of an event."""
@@ -103,7 +106,7 @@ class FlightRecorder(Witness):
             at = self.turn()
         _pack_into(
             self.ring, at, now - self.latest, seq, ack, length, room, window,
-            SENT << 4 | state, flags, why.number,
+            SENT << 4 | state | flags >> 1 & _AE, flags & 0xFF, why.number,
         )  # fmt: skip
         self.at = at + SIZE
         self.latest = now
@@ -117,7 +120,7 @@ class FlightRecorder(Witness):
         room = length if run.segments == 1 else run.segment_octets
         _pack_into(
             self.ring, at, now - self.latest, run.seq, run.ack, length, room & 0xFFFF, run.window,
-            RECEIVED << 4 | state, run.flags, 0,
+            RECEIVED << 4 | state | run.flags >> 1 & _AE, run.flags & 0xFF, 0,
         )  # fmt: skip
         self.at = at + SIZE
         self.latest = now
@@ -206,7 +209,9 @@ def _record(time: float, fields: tuple[float, int, int, int, int, int, int, int,
     """Return the event of *time* that was packed as *fields*."""
     _, seq, ack, length, room, window, kind, flags, code = fields
     state = _STATES[kind & 0xF]
-    kind >>= 4
+    if kind & _AE:
+        flags |= AE
+    kind = kind >> 4 & 7
     if kind == SENT:
         return Record(kind, time, state, seq, ack, length, room, window, flags, _WHYS[code])
     if kind == RECEIVED:

@@ -102,3 +102,9 @@ class EndpointStats(TypedDict, total=False):
     """ICMP errors about nothing that is outstanding (RFC 5927 §4.1)."""
     datagram_not_sent: int
     """Datagrams that the system refused, each of a batch, or that found no room to wait."""
+    ecn_fallback: int
+    """Connections that count marks, and whose own data goes without ECN, for one of the reasons of
+    :class:`rudp.core.terms.feedback.Fallback`."""
+    ecn_option_lost: int
+    """Connections that send no AccECN option any more, for the first data with one was lost
+    (RFC 9768 §3.2.3.2.2)."""

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from rudp.core.segment.transmit import Address, Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
+from rudp.core.terms.feedback import Fallback, Feedback
 from rudp.core.terms.native import mypyc_attr
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
@@ -119,6 +120,11 @@ class Tracer:
 
     def path_moved(self, who: Watched, before: Path, after: Path, now: float) -> None:
         """The connection goes another way: the address of one end is another."""
+
+    def ecn_settled(
+        self, who: Watched, feedback: Feedback, fallback: Fallback | None, now: float
+    ) -> None:
+        """Both ends have agreed on *feedback*; *fallback*: our data goes without ECN, for this."""
 
     def candidate_found(self, ours: bool, address: Address, candidate: str, now: float) -> None:
         """A punch: *address* is one of ours, or of the peer's, of the kind *candidate*."""

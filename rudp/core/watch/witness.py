@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rudp.core.segment.transmit import Path, Transmit
 from rudp.core.segment.wire import Run
 from rudp.core.terms.counters import Count
+from rudp.core.terms.feedback import Fallback, Feedback
 from rudp.core.terms.state import Cause, State
 from rudp.core.terms.why import Why
 from rudp.core.watch.tracer import Tracer, Watched
@@ -57,6 +58,12 @@ class Witness:
     def fired(self, state: State, timer: str, now: float) -> None:
         """A timer expired."""
         raise NotImplementedError
+
+    def ecn_settled(self, feedback: Feedback, fallback: Fallback | None, now: float) -> None:
+        """The ends have agreed on *feedback*; *fallback*: why our data goes without ECN yet.
+
+        It is nothing for the flight recorder: the flags of what it keeps tell the same.
+        """
 
 
 class Traced(Witness):
@@ -117,3 +124,7 @@ class Traced(Witness):
         if self._recorder is not None:
             self._recorder.fired(state, timer, now)
         self._tracer.timer_fired(self._who, timer, now)
+
+    def ecn_settled(self, feedback: Feedback, fallback: Fallback | None, now: float) -> None:
+        """The ends have agreed on *feedback*, or there is a reason to fall back."""
+        self._tracer.ecn_settled(self._who, feedback, fallback, now)

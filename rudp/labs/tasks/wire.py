@@ -22,7 +22,7 @@ class Reference:
             return None
         ports = run.ports >> 16, run.ports & 0xFFFF
         opts = run.header()[wire.HEADER_SIZE :]
-        header = Header(*ports, run.seq, run.ack, run.flags, run.window, run.urgent, opts)
+        header = Header(*ports, run.seq, run.ack, run.flags & 0xFF, run.window, run.urgent, opts)
         return header, run.octets(0, run.length)
 
     def build(self, header: Header, data: bytes) -> bytes:

@@ -12,10 +12,10 @@ A drill says, a line for each event, what happens to one TCP and what it must an
              | [ "&" ] [ flow ] "<" segment        it arrives; & in one read with the one before
              | [ flow "." ] VERB { WORD }          a call of the program, or what must hold
     segment  = bits SEQ [ ":" END "(" LENGTH ")" ] { field } [ "<" option { "," option } ">" ]
-    bits     = "-" | one or more of "S" "A" "F" "R" "P" "U" "E" "C"
-    field    = "ack" NUMBER | "win" NUMBER | "urg" NUMBER | "sum" | "res" | "ce" | "ect"
+    bits     = "-" | one or more of "S" "A" "F" "R" "P" "U" "E" "C" "N"
+    field    = "ack" NUMBER | "win" NUMBER | "urg" NUMBER | "sum" | "res" | "ce" | "ect" | "ect1"
     option   = "mss" N | "ws" N | "sackOK" | "TS" VALUE ECHO | "sack" { LEFT ":" RIGHT } | "nop"
-             | "raw" HEX | "noTS" | "kind" N
+             | "raw" HEX | "noTS" | "kind" N | "ecn0" { N } | "ecn1" { N }
 
 Comments before the first line tell what the drill shows.  The verbs are :data:`VERBS`.
 """
@@ -35,7 +35,7 @@ from rudp.core.watch.info import ConnectionInfo
 SIDES: Final = ("rudp", "kernel")
 """Implementations that a line may be for."""
 
-LETTERS: Final = "FSRPAUEC"
+LETTERS: Final = "FSRPAUECN"
 """Of the control bits, from bit 0 upwards."""
 
 EVENTS: Final = {
@@ -103,7 +103,7 @@ _TIME: Final = re.compile(r"\+?\d+(\.\d+)?(?=\s|$)")
 _SIDE: Final = re.compile(r"(\w+):(?=\s)")
 _EVENT: Final = re.compile(r"(?P<joined>&?)(?P<flow>\w*)(?P<mark>[<>])(?=\s|$)")
 _CALL: Final = re.compile(r"(?:(?P<flow>\w+)\.)?(?P<verb>\w+)(?=\s|$)")
-_BITS: Final = re.compile(r"([SAFRPUEC]+|-)(?=\s|$)")
+_BITS: Final = re.compile(r"([SAFRPUECN]+|-)(?=\s|$)")
 _DATA: Final = re.compile(r":(-?\d+)\((\d+)\)(?=\s|$)")
 _WORD: Final = re.compile(r"\S+")
 _NAMES: Final = frozenset(errno.errorcode.values())
@@ -118,6 +118,8 @@ _OPTIONS: Final = {
     "raw": r"([0-9a-fA-F]{2})+",
     "noTS": "",
     "kind": r"\d{1,3}",
+    "ecn0": r"(\d{1,8} ?){0,3}",
+    "ecn1": r"(\d{1,8} ?){0,3}",
 }
 
 
@@ -163,7 +165,7 @@ class Segment:
         return bool(self.flags >> LETTERS.index(letter) & 1)
 
     def __str__(self) -> str:
-        text = f"{''.join(x for x in 'SFRPUECA' if self.has(x)) or '-'} {self.seq}"
+        text = f"{''.join(x for x in 'SFRPUECNA' if self.has(x)) or '-'} {self.seq}"
         if self.length:
             text += f":{self.seq + self.length}({self.length})"
         for name in ("ack", "win", "urg"):
@@ -464,11 +466,12 @@ def _segment(words: _Words, column: int) -> Segment:
             low = -SEQ_MAX if name == "ack" else 0
             high = SEQ_MAX if name == "ack" else 0xFFFF
             setattr(segment, name, words.number_from(low, high, f"the number of {name}"))
-        elif name in ("sum", "res", "ce", "ect"):
+        elif name in ("sum", "res", "ce", "ect", "ect1"):
             extras.add(name)
         else:
             raise words.error(
-                f"a segment has no field {name!r}: ack, win, urg, sum, res, ce, ect, <options>",
+                f"a segment has no field {name!r}: ack, win, urg, sum, res, ce, ect, ect1, "
+                "<options>",
                 back=True,
             )
     segment.extras = frozenset(extras)

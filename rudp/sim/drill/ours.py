@@ -28,6 +28,7 @@ USUAL: Final[dict[str, Any]] = {
     "pacing": False,
     "congestion": "newreno",
     "receive_buffer_max": 4096,
+    "ecn": "accept",
 }
 """Settings, unless there are others."""
 

@@ -8,12 +8,14 @@ compared: bits, numbers, data, and window and options where the line has them.
 import errno
 from typing import Final
 
-from rudp.core.segment.transmit import CE
+from rudp.core.segment.transmit import CE, ECT_0, ECT_1
 from rudp.sim.drill.language import CHECKS, LETTERS, Drill, Line, Segment, pointed
 from rudp.sim.drill.side import Came, NotHereError, Side
 from rudp.sim.drill.wire import OUR_PORT, PEER_PORT, Flow, SegmentError, pattern
 
 _COMPARED: Final = ("seq", "length", "ack", "win", "urg", "extras")
+
+_CODEPOINTS: Final = {"ect1": ECT_1, "ect": ECT_0, "ce": CE}
 
 _WORDS: Final = {
     "flags": "other control bits",
@@ -122,7 +124,7 @@ class Play:
             assert line.segment is not None
             self._nothing_unexpected()
             flow = self._flow(line.flow)
-            ecn = CE if "ce" in line.segment.extras else 0
+            ecn = max((_CODEPOINTS.get(one, 0) for one in line.segment.extras), default=0)
             self._batch.append((flow, flow.encode(line.segment, self.side.time), ecn))
             if not goes_on:
                 self._hand_in()

@@ -9,7 +9,8 @@ import dataclasses
 import struct
 from typing import Final
 
-from rudp.core.segment.transmit import ECT_0, Path
+from rudp.core.segment.options import ACCURATE_ECN_0, ACCURATE_ECN_1
+from rudp.core.segment.transmit import ECT_0, ECT_1, Path
 from rudp.sim.drill.language import LETTERS, Segment
 
 OUR_PORT: Final = 80
@@ -19,6 +20,8 @@ PEER_PORT: Final = 1000
 """That of its peer, unless a flow has another."""
 
 MASK: Final = 0xFFFF_FFFF
+
+_ECN_KINDS: Final = {"ecn0": ACCURATE_ECN_0, "ecn1": ACCURATE_ECN_1}
 
 _PATTERN: Final = bytes((i * 31 + (i >> 8) * 7) & 0xFF for i in range(1 << 16))
 
@@ -82,8 +85,10 @@ class Flow:
             OUR_PORT,
             (self.irs + segment.seq) & MASK,
             (self.iss + segment.ack) & MASK if segment.ack is not None else 0,
-            (20 + len(packed)) // 4 << 4 & 0xF0 | (0xF if "res" in segment.extras else 0),
-            segment.flags,
+            (20 + len(packed)) // 4 << 4 & 0xF0
+            | (0xE if "res" in segment.extras else 0)
+            | segment.flags >> 8,
+            segment.flags & 0xFF,
             65535 if segment.win is None else segment.win,
             0xBEEF if "sum" in segment.extras else 0,
             segment.urg or 0,
@@ -97,8 +102,9 @@ class Flow:
         Raises :class:`SegmentError`.
         """
         _, _, seq, ack, offset, flags, win, checksum, urg = struct.unpack_from("!HHIIBBHHH", data)
+        flags |= (offset & 1) << 8
         syn, acked, urgent = (flags >> LETTERS.index(x) & 1 for x in "SAU")
-        if checksum or offset & 0xF or (ack and not acked) or (urg and not urgent):
+        if checksum or offset & 0xE or (ack and not acked) or (urg and not urgent):
             raise SegmentError("a field is set that should be 0")
         if syn and not self.iss_known:
             self.iss, self.iss_known = seq, True
@@ -114,7 +120,7 @@ class Flow:
             win,
             urg if urgent else None,
             self._decode_options(data[20 : (offset >> 4) * 4], time, syn=syn, acked=acked) or None,
-            frozenset({"ect"} if ecn == ECT_0 else ()),
+            frozenset({ECT_0: {"ect"}, ECT_1: {"ect1"}}.get(ecn, ())),
         )
 
     def _encode_option(self, text: str, *, ack: bool) -> bytes:
@@ -134,6 +140,9 @@ class Flow:
             case "sack":
                 edges = [(self.iss + int(one)) & MASK for two in values for one in two.split(":")]
                 return struct.pack(f"!BB{len(edges)}I", 5, (2 + 4 * len(edges)) & 0xFF, *edges)
+            case "ecn0" | "ecn1":
+                fields = b"".join([int(one).to_bytes(3, "big") for one in values])
+                return bytes((_ECN_KINDS[name], 2 + len(fields))) + fields
             case "nop":
                 return b"\x01"
             case "raw":
@@ -172,6 +181,10 @@ class Flow:
                 ]
                 pairs = zip(edges[::2], edges[1::2], strict=True)
                 found.append("sack " + " ".join(f"{left}:{right}" for left, right in pairs))
+            elif kind in _ECN_KINDS.values():
+                name = "ecn0" if kind == ACCURATE_ECN_0 else "ecn1"
+                fields = [int.from_bytes(value[n : n + 3], "big") for n in range(0, len(value), 3)]
+                found.append(" ".join([name, *map(str, fields)]))
             else:
                 found.append(f"kind {kind}")
         if any(data[at:]):
