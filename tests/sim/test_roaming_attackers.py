@@ -229,7 +229,8 @@ def test_who_does_not_roam_says_nothing_about_it(config: Config) -> None:
     pair.a.table.open_active(pair.b.path, PORT, pair.now)
     pair.wait(1.0)
     assert sent
-    assert not any(options.ROAMING_OFFER[2:] in data[20:60] for data in sent)
+    words = (options.ROAMING_OFFER, bytes((options.EXPERIMENT, options.ROAMING_SIZE, 0x52, 0x44)))
+    assert not any(word in data[20:60] for data in sent for word in words)
     assert not pair.a.table.may_rebind
     pair.move()
     pair.opened.send(b"lost")
