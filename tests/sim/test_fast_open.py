@@ -53,6 +53,29 @@ def test_the_answer_is_here_a_round_trip_earlier() -> None:
     assert times == pytest.approx([0.2, 0.1, 0.1], abs=0.001)
 
 
+@pytest.mark.parametrize("window_scaling", [True, False])
+@pytest.mark.parametrize("timestamps", [True, False])
+@pytest.mark.parametrize("sack", [True, False])
+@pytest.mark.parametrize("ecn", ["accurate", "off"])
+def test_whatever_other_options_a_SYN_has_the_cookie_is_read(
+    window_scaling: bool, timestamps: bool, sack: bool, ecn: str
+) -> None:
+    """§2: it stands before the end of the option list, at both ends."""
+    config = rudp.Config(
+        fast_open=True,
+        window_scaling=window_scaling,
+        timestamps=timestamps,
+        sack=sack,
+        ecn=ecn,  # type: ignore[arg-type]
+    )
+
+    async def main() -> list[float]:
+        async with await rudp.start_server(upper, HOST, PORT, config=config):
+            return [(await ask(b"hello", config=config))[1] for _ in range(2)]
+
+    assert run(main(), delay=0.05) == pytest.approx([0.2, 0.1], abs=0.001)
+
+
 @pytest.mark.parametrize("config", [None, rudp.Config(fast_open=True, half_open_max=0)])
 def test_a_server_that_does_not_take_it_has_it_after_the_handshake(
     config: rudp.Config | None,

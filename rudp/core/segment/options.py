@@ -319,7 +319,8 @@ def encode_syn(
             parts.append(bytes((TIMESTAMPS, 10)) + _PAIR.pack(*timestamps))
         if window_scale is not None:
             parts.append(bytes((NOP, WINDOW_SCALE, 3, window_scale)))
-        octets = _padded(b"".join(parts), NOP if signed else EOL)
+        follows = signed or fast_open is not None
+        octets = _padded(b"".join(parts), NOP if follows else EOL)
     if fast_open is not None:
         octets += _padded(
             bytes((FAST_OPEN, 2 + len(fast_open))) + fast_open, NOP if signed else EOL
