@@ -52,7 +52,7 @@ def standing(bench: Bench, ecn: int, until: float) -> list[Held]:
     return left
 
 
-def test_CODEL_5_6_a_burst_that_drains_within_an_interval_is_left_alone() -> None:
+def test_CODEL_1_a_burst_that_drains_within_an_interval_is_left_alone() -> None:
     bench = Bench(CoDel())
     bench.put(NOT_ECT, 0.0, 90)
     for tick in range(90):
@@ -60,7 +60,7 @@ def test_CODEL_5_6_a_burst_that_drains_within_an_interval_is_left_alone() -> Non
     assert not bench.dropped
 
 
-def test_CODEL_5_6_a_queue_above_target_for_an_interval_loses_its_head() -> None:
+def test_CODEL_2_a_queue_above_target_for_an_interval_loses_its_head() -> None:
     """And what follows leaves at once: the news travels sooner than from the tail."""
     bench = Bench(CoDel())
     left = standing(bench, NOT_ECT, 0.125)
@@ -71,7 +71,7 @@ def test_CODEL_5_6_a_queue_above_target_for_an_interval_loses_its_head() -> None
     assert lost.tag not in [held.tag for held in left]
 
 
-def test_CODEL_5_3_drops_come_closer_with_the_square_root_of_their_number() -> None:
+def test_CODEL_3_drops_come_closer_with_the_square_root_of_their_number() -> None:
     bench = Bench(CoDel())
     times = []
     bench.put(NOT_ECT, 0.0, 10)
@@ -88,7 +88,7 @@ def test_CODEL_5_3_drops_come_closer_with_the_square_root_of_their_number() -> N
         assert gap == pytest.approx(0.1 / math.sqrt(count), abs=1.5 * MS)
 
 
-def test_CODEL_5_3_dropping_ends_when_the_delay_is_below_the_target() -> None:
+def test_CODEL_4_dropping_ends_when_the_delay_is_below_the_target() -> None:
     bench = Bench(CoDel())
     standing(bench, NOT_ECT, 0.125)
     now = 0.125
@@ -101,7 +101,7 @@ def test_CODEL_5_3_dropping_ends_when_the_delay_is_below_the_target() -> None:
     assert not bench.dropped
 
 
-def test_CODEL_5_4_dropping_that_begins_again_soon_begins_at_its_old_pace() -> None:
+def test_CODEL_5_dropping_that_begins_again_soon_begins_at_its_old_pace() -> None:
     bench = Bench(CoDel())
     standing(bench, NOT_ECT, 0.7)
     first = len(bench.dropped)
@@ -121,7 +121,7 @@ def test_CODEL_5_4_dropping_that_begins_again_soon_begins_at_its_old_pace() -> N
     assert times[1] - times[0] < 0.1 / math.sqrt(first - 2)
 
 
-def test_CODEL_ecn_capable_datagrams_are_marked_and_stay() -> None:
+def test_CODEL_6_ecn_capable_datagrams_are_marked_and_stay() -> None:
     bench = Bench(CoDel())
     left = standing(bench, ECT_0, 0.125)
     assert not bench.dropped
@@ -131,7 +131,7 @@ def test_CODEL_ecn_capable_datagrams_are_marked_and_stay() -> None:
     assert len(bench.dropped) == 1
 
 
-def test_CODEL_the_last_packet_is_never_dropped() -> None:
+def test_CODEL_7_the_last_packet_is_never_dropped() -> None:
     """§5.6: with no more than one packet behind it the link would fall idle."""
     bench = Bench(CoDel())
     for tick in range(1000):
@@ -144,7 +144,7 @@ def test_CODEL_the_last_packet_is_never_dropped() -> None:
     assert len(bench.dropped) == dropped
 
 
-def test_CODEL_what_does_not_fit_is_dropped_at_the_tail() -> None:
+def test_CODEL_8_what_does_not_fit_is_dropped_at_the_tail() -> None:
     queue = CoDel(limit=2500).start()
     assert [queue.put(Held(b"", SIZE, 0, 0.0, n), 0.0) for n in range(3)] == [True, True, False]
     assert queue.take(0.0, []) is not None
@@ -155,7 +155,7 @@ def test_CODEL_what_does_not_fit_is_dropped_at_the_tail() -> None:
 
 
 @pytest.mark.parametrize(("ecn", "first"), [(NOT_ECT, 0), (ECT_0, 0), (ECT_1, 1), (CE, 1)])
-def test_DUALPI2_2_3_ECT_1_and_CE_go_into_the_L4S_queue(ecn: int, first: int) -> None:
+def test_DUALQ_1_ECT_1_and_CE_go_into_the_L4S_queue(ecn: int, first: int) -> None:
     """What goes there overtakes the classic datagram that came before it."""
     bench = Bench(DualPi2())
     bench.put(NOT_ECT, 0.0)
@@ -163,7 +163,7 @@ def test_DUALPI2_2_3_ECT_1_and_CE_go_into_the_L4S_queue(ecn: int, first: int) ->
     assert bench.take(0.0).tag == first
 
 
-def test_DUALPI2_A_1_no_delay_no_marks_no_drops() -> None:
+def test_DUALQ_2_no_delay_no_marks_no_drops() -> None:
     bench = Bench(DualPi2())
     for tick in range(5000):
         now = tick * MS
@@ -173,7 +173,7 @@ def test_DUALPI2_A_1_no_delay_no_marks_no_drops() -> None:
 
 
 @pytest.mark.parametrize(("waited", "share"), [(0.7, 0.0), (0.9, 0.25), (1.0, 0.5), (1.3, 1.0)])
-def test_DUALPI2_A_1_the_ramp_of_the_L4S_queue(waited: float, share: float) -> None:
+def test_DUALQ_3_the_ramp_of_the_L4S_queue(waited: float, share: float) -> None:
     """From 0.8 ms to 1.2 ms its own probability grows from none to all."""
     bench = Bench(DualPi2())
     marks = 0
@@ -185,14 +185,14 @@ def test_DUALPI2_A_1_the_ramp_of_the_L4S_queue(waited: float, share: float) -> N
     assert marks / 400 == pytest.approx(share, abs=0.01)
 
 
-def test_DUALPI2_A_1_a_step_takes_the_place_of_the_ramp() -> None:
+def test_DUALQ_3_a_step_takes_the_place_of_the_ramp() -> None:
     bench = Bench(DualPi2(threshold=0.001, ramp=0.0))
     bench.put(ECT_1, 0.0, 20)
     # At 1 ms nothing is over it; at 1.5 ms what the probabilities add up to is 1, and then more.
     assert [bench.take(tick * 0.0005).ecn for tick in range(6)] == [ECT_1] * 4 + [CE] * 2
 
 
-def test_DUALPI2_A_1_a_single_datagram_is_never_marked_by_the_ramp() -> None:
+def test_DUALQ_4_a_single_datagram_is_never_marked_by_the_ramp() -> None:
     """On a slow link the time of one packet alone is above the threshold."""
     bench = Bench(DualPi2())
     for tick in range(100):
@@ -223,7 +223,7 @@ def under_pressure(updates: int) -> Bench:
     return bench
 
 
-def test_DUALPI2_2_1_classic_drops_are_the_square_of_what_is_coupled_to_L4S() -> None:
+def test_DUALQ_5_classic_drops_are_the_square_of_what_is_coupled_to_L4S() -> None:
     """p_C = (p_CL / k)**2 (equation 1), for k = 2."""
     bench = under_pressure(5)
     now = 0.016 * 5 + MS
@@ -239,7 +239,7 @@ def test_DUALPI2_2_1_classic_drops_are_the_square_of_what_is_coupled_to_L4S() ->
     assert marks == pytest.approx((coupled / 2) ** 2, rel=0.02)
 
 
-def test_DUALPI2_A_1_p_is_an_integral_of_the_delay_and_a_proportion_of_its_change() -> None:
+def test_DUALQ_6_p_is_an_integral_of_the_delay_and_a_proportion_of_its_change() -> None:
     """p' after two updates of a head that waits, computed by hand."""
     bench = under_pressure(2)
     now = 0.016 * 2 + MS
@@ -249,13 +249,13 @@ def test_DUALPI2_A_1_p_is_an_integral_of_the_delay_and_a_proportion_of_its_chang
     assert coupled == pytest.approx(2 * second, abs=0.001)
 
 
-def test_DUALPI2_A_1_p_goes_back_to_nothing_when_the_queue_is_empty() -> None:
+def test_DUALQ_7_p_goes_back_to_nothing_when_the_queue_is_empty() -> None:
     bench = under_pressure(5)
     assert shares(bench, ECT_1, 0.016 * 5 + MS)[0] > 0.2
     assert shares(bench, ECT_1, 20.0) == (0.0, 0.0)
 
 
-def test_DUALPI2_4_2_overload_drops_in_both_and_switches_classic_ECN_off() -> None:
+def test_DUALQ_8_overload_drops_in_both_and_switches_classic_ECN_off() -> None:
     """Appendix A.2: from p_CL = 1 on, which is p_C = 25 %."""
     bench = under_pressure(30)
     now = 0.016 * 30 + MS
@@ -282,14 +282,14 @@ def served(settings: DualPi2, count: int) -> list[int]:
     return [bench.take(0.0).ecn for _ in range(count)]
 
 
-def test_DUALPI2_4_1_WRR_leaves_a_sixteenth_to_the_classic_queue() -> None:
+def test_DUALQ_9_WRR_leaves_a_sixteenth_to_the_classic_queue() -> None:
     order = served(DualPi2(limit=1 << 24), 1600)
     assert order.count(NOT_ECT) == pytest.approx(100, abs=2)
     order = served(DualPi2(limit=1 << 24, classic_share=0.25), 1600)
     assert order.count(NOT_ECT) == pytest.approx(400, abs=2)
 
 
-def test_DUALPI2_4_1_the_time_shifted_FIFO_gives_L4S_a_start() -> None:
+def test_DUALQ_9_the_time_shifted_FIFO_gives_L4S_a_start() -> None:
     settings = DualPi2(scheduler="ts-fifo", tshift=0.05)
     for later, first in ((0.049, ECT_1), (0.051, NOT_ECT)):
         bench = Bench(settings)
@@ -298,7 +298,7 @@ def test_DUALPI2_4_1_the_time_shifted_FIFO_gives_L4S_a_start() -> None:
         assert bench.take(later).ecn == first
 
 
-def test_DUALPI2_A_1_both_queues_share_one_limit() -> None:
+def test_DUALQ_10_both_queues_share_one_limit() -> None:
     queue = DualPi2(limit=2 * SIZE).start()
     taken = [queue.put(Held(b"", SIZE, ecn, 0.0, None), 0.0) for ecn in (NOT_ECT, ECT_1, ECT_1)]
     assert taken == [True, True, False]
