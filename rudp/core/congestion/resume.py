@@ -55,10 +55,10 @@ class SavedPaths:
     __slots__ = ("_paths", "lifetime", "most")
 
     def __init__(self, *, lifetime: float = 3600.0, most: int = 1024) -> None:
-        if not 0.0 < lifetime < float("inf"):
-            raise ValueError(f"lifetime must be above 0 and finite, not {lifetime!r}")
-        if most < 1:
-            raise ValueError(f"most must be at least 1, not {most!r}")
+        if not isinstance(lifetime, (int, float)) or not 0.0 < lifetime < float("inf"):
+            raise ValueError(f"lifetime must be a number above 0 and finite, not {lifetime!r}")
+        if not isinstance(most, int) or most < 1:
+            raise ValueError(f"most must be a whole number, at least 1, not {most!r}")
         self.lifetime = lifetime
         self.most = most
         self._paths: dict[PathKey, SavedPath] = {}
