@@ -203,6 +203,40 @@ def test_AECN_8_AECN_7_what_is_used_all_the_same(spoiled: str) -> None:
     assert client.ecn_fallback == server.ecn_fallback == expected
 
 
+def fetch(spoil: Spoil | None, lane: Any, octets: int) -> tuple[float, ConnectionInfo]:
+    """Send *octets* one way; return the seconds it took, and what the sender says then."""
+    network = Spoiled(spoil, spoil, delay=0.02)
+    a, b = network.host(CLIENT, Config(lane=lane)), network.host(SERVER, Config(lane=lane))
+    listener = b.table.listen(7000)
+    opened = a.table.open_active(b.path, 7000, network.clock.now)
+    assert network.run_until(lambda: bool(listener.accepted), limit=1.0)
+    accepted = listener.accepted.popleft()
+    left = missing = octets
+
+    def turn() -> bool:
+        nonlocal left, missing
+        if opened.room > 0 and left:
+            some = min(left, opened.room)
+            opened.send(bytes(some))
+            left -= some
+            a.table.touch(opened)
+        missing -= len(accepted.receive())
+        b.table.touch(accepted)
+        return not missing
+
+    assert network.run_until(turn, limit=60.0)
+    return network.clock.now, opened.info()
+
+
+@pytest.mark.parametrize("lane", ["off", "auto"])
+def test_AECN_8_AECN_5_a_path_without_options_is_as_fast(lane: Any) -> None:
+    """Who acknowledges many segments at once, none of them marked, tells of no marks."""
+    expected, _ = fetch(None, lane, 3_000_000)
+    took, info = fetch(PATHS["takes the option away"], lane, 3_000_000)
+    assert info.delivered_ce == 0
+    assert took == pytest.approx(expected, rel=0.1)
+
+
 @pytest.mark.parametrize(("ours", "theirs"), [("accurate", "classic"), ("classic", "accurate")])
 def test_AECN_2_one_end_knows_the_classic_kind_alone(ours: Any, theirs: Any) -> None:
     network = Network(seed=1, delay=0.01)

@@ -35,7 +35,20 @@ def heard(
 )
 def test_AECN_5_the_safest_of_the_likely_cases(segments: int, more: int, marks: int) -> None:
     """A.2.1, with its example of 9 and 10 segments; more marks than segments are believed."""
-    assert heard(Marked(), 5 + more, segments * SMSS)[0] == marks
+    marked = Marked()
+    heard(marked, 5, 2 * SMSS)
+    assert heard(marked, 5 + more, segments * SMSS)[0] == marks
+
+
+def test_AECN_5_where_each_acknowledgement_covers_many_a_cycle_is_not_likely() -> None:
+    """A peer that reads many at once acknowledges them at once; only what is unusual is suspect."""
+    marked = Marked()
+    assert [heard(marked, 5, 40 * SMSS)[0] for _ in range(3)] == [0, 0, 0]
+    assert heard(marked, 7, 16 * SMSS)[0] == 2
+    assert not marked.is_settled
+    for _ in range(300):
+        assert heard(marked, 7, 2 * SMSS)[0] == 0
+    assert heard(marked, 7, 16 * SMSS)[0] == 16
 
 
 @pytest.mark.parametrize(

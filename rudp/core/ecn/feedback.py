@@ -24,6 +24,12 @@ ROUNDS: Final = 4
 ALL: Final = 7 / 8
 """The share of octets that stands for all: without an option they are estimated."""
 
+THINNED: Final = 4.0
+"""Segments to an acknowledgement, on the average, above which it is usual that one covers many: the
+receiver reads them together, or something on the way leaves acknowledgements out."""
+
+_MEMORY: Final = 64  # acknowledgements that the average goes back
+
 _SMALL: Final = 2  # what is left of a full segment where it is unlikely (A.2.2: SAFETY_FACTOR)
 
 
@@ -36,7 +42,7 @@ class Marked:
     """
 
     __slots__ = (
-        "_begun", "_estimated", "_option", "_round_end", "_rounds", "_tsval", "ce",
+        "_begun", "_covered", "_estimated", "_option", "_round_end", "_rounds", "_tsval", "ce",
         "fallback", "heeds", "octets", "reads", "segments",
     )  # fmt: skip
 
@@ -49,6 +55,7 @@ class Marked:
         self.octets = 0
         self._option = [*FIRST_OCTETS]
         self._estimated = 0  # octets told of before an option said how many they are
+        self._covered = 0.0  # segments that an acknowledgement covers, on the average
         self._tsval: int | None = None  # of what was heeded last
         self._begun = False  # a counter has come
         self._rounds = 0  # with nothing but marks
@@ -56,8 +63,11 @@ class Marked:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the tests of the beginning are over."""
-        return self._begun and self._rounds <= 0
+        """Whether the tests of the beginning are over, and a counter that stays tells of no marks.
+
+        Where no option gets through it may also have gone round.
+        """
+        return self._begun and self._rounds <= 0 and self.reads
 
     @property
     def reason(self) -> str | None:
@@ -123,6 +133,8 @@ class Marked:
             return Fallback.ACE_ZERO if self.give_up(Fallback.ACE_ZERO, heeds=False) else None
         least = (ace - self.ce) % CYCLE
         covered = -(-acked // smss)
+        if acked and not self.reads:
+            self._covered += (covered - self._covered) / (_MEMORY if self._covered else 1)
         marked = None if counters is None or not self._option else self._read(counters)
         segments = self._safe(least, covered, marked, smss)
         self.ce += segments
@@ -133,7 +145,13 @@ class Marked:
         self.octets = self._octets(segments, marked, acked, smss)
         if unexplained and self.give_up(Fallback.COUNTERS_DISAGREE):
             return Fallback.COUNTERS_DISAGREE
-        return self._watch(self.octets if marked is None else marked, acked, window)
+        if marked is None:
+            marked = self.octets
+            if covered >= CYCLE and not self.reads:
+                if not least:
+                    return None  # it may be none or all
+                marked = min(_most(least, covered) * smss, acked)
+        return self._watch(marked, acked, window)
 
     def _is_newer(self, tsval: int | None) -> bool:
         """Return whether what says so by its timestamp was sent after all that was heeded."""
@@ -160,15 +178,16 @@ class Marked:
         """Return how many segments more are marked: *least*, or whole cycles more (A.2).
 
         *covered*: segments acknowledged, at most; *marked*: octets with marks among them, None if
-        that is not known.
+        that is not known.  If it is usual that so many are, a cycle is not likely, as marks are
+        told of before there are eight (§3.2.2.5.1); if not, acknowledgements were lost.
         """
         if covered < CYCLE:
             return least
-        most = covered - (covered - least) % CYCLE
+        most = _most(least, covered)
         if most <= least:
             return least
         if marked is None:
-            if self.reads:
+            if self.reads or self._covered > THINNED:
                 return least  # what changes is told of in the option, and this had none
             return most
         if marked <= smss * least and marked < most * smss // _SMALL:
@@ -202,3 +221,8 @@ class Marked:
             return None
         self._rounds = -1
         return Fallback.ALWAYS_MARKED if self.give_up(Fallback.ALWAYS_MARKED, heeds=False) else None
+
+
+def _most(least: int, covered: int) -> int:
+    """Return how many of *covered* segments, 8 at least, may be marked: *least*, and cycles."""
+    return covered - (covered - least) % CYCLE
