@@ -26,7 +26,10 @@ def queue(text: str, limit: int) -> int | CoDel | DualPi2:
         key, _, value = setting.partition("=")
         if key not in types:
             raise ValueError(f"{name} has no setting {key!r}; there are {', '.join(types)}")
-        settings[key] = _read(value, types[key])
+        try:
+            settings[key] = _read(value, types[key])
+        except (KeyError, ValueError):
+            raise ValueError(f"{key} of {name} cannot be {value!r}") from None
     return kind(**settings)
 
 
@@ -36,5 +39,7 @@ def _read(value: str, kind: Any) -> Any:
     if kind is int:
         return int(value)
     if kind is bool:
-        return value.lower() in ("1", "true", "yes")
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+            value.lower()
+        ]
     return value

@@ -75,6 +75,27 @@ def test_unknown_controller_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "'nobody'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("queue", "complaint"),
+    [
+        ("red", "'red'"),
+        ("droptail:limit=1", "'droptail:limit=1'"),
+        ("codel:colour=1", "no setting 'colour'"),
+        ("codel:ecn=maybe", "ecn of codel cannot be 'maybe'"),
+        ("codel:target=", "target of codel cannot be ''"),
+        ("dualpi2:limit=1.5", "limit of dualpi2 cannot be '1.5'"),
+        ("dualpi2:threshold=-1", "threshold must be at least 0"),
+        ("dualpi2:scheduler=fair", "scheduler must be"),
+    ],
+)
+def test_a_queue_that_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], queue: str, complaint: str
+) -> None:
+    with pytest.raises(SystemExit):
+        race.main(["reno", "--queue", queue])
+    assert complaint in capsys.readouterr().err
+
+
 def test_plot_is_drawn_or_says_what_it_needs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,8 +8,10 @@ probing, when losses exceed a share of what was in flight, and short-term ones i
 
 Left out: the packet conservation of the first round of recovery, for which pacing at the model's
 rate stands; the marking of samples in ProbeRTT as limited by the application, in place of which
-they are not asked whether the pipe is full; and DCTCP-style marks, as ECN is RFC 3168's here: an
-ECE counts as a loss in its round.  Rates are octets a second.
+they are not asked whether the pipe is full; and an answer to how many marks there are.  The draft
+has none, but for that they are congestion (§3.7).  Data is ECT(0) here, whose marks stand for
+losses (RFC 3168): one in a round lowers the short-term bounds, or ends a probe; in Startup, which
+few losses do not end either, a mark does nothing.  Rates are octets a second.
 """
 
 import enum
