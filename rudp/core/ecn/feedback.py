@@ -102,7 +102,7 @@ class Marked:
         """
         if tsval >= 0:
             self._tsval = tsval
-        if acked:
+        if acked and self.heeds:
             self._rounds = -1
 
     def news(
