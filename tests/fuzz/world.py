@@ -205,8 +205,11 @@ class World:
 
     # -- the network -----------------------------------------------------------------------------
 
-    def exchange(self, rounds: int = 40) -> None:
-        """Let both tables talk until they have nothing to say, a tenth of a millisecond apart."""
+    def exchange(self, rounds: int = 400) -> None:
+        """Let both tables talk until they have nothing to say, a tenth of a millisecond apart.
+
+        Kilobytes that go again one by one, in the smallest segments there are, take many *rounds*.
+        """
         for _ in range(rounds):
             self.collect()
             batch, self.wire = self.wire, []
