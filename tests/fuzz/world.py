@@ -394,7 +394,7 @@ class World:
         for stream in honest:
             self.write(stream.ours, 10)
         self.pass_time(1.0)
-        for _ in range(30):  # a shut window, or what was lost before, may take a time-out each
+        for _ in range(90):  # a shut window, or what was lost before, may take a time-out each
             for stream in honest:
                 self.read(stream.ours, 1 << 30)
                 self.read(stream.theirs, 1 << 30)
