@@ -205,8 +205,11 @@ class World:
 
     # -- the network -----------------------------------------------------------------------------
 
-    def exchange(self, rounds: int = 40) -> None:
-        """Let both tables talk until they have nothing to say, a tenth of a millisecond apart."""
+    def exchange(self, rounds: int = 400) -> None:
+        """Let both tables talk until they have nothing to say, a tenth of a millisecond apart.
+
+        Kilobytes that go again one by one, in the smallest segments there are, take many *rounds*.
+        """
         for _ in range(rounds):
             self.collect()
             batch, self.wire = self.wire, []
@@ -391,7 +394,7 @@ class World:
         for stream in honest:
             self.write(stream.ours, 10)
         self.pass_time(1.0)
-        for _ in range(30):  # a shut window, or what was lost before, may take a time-out each
+        for _ in range(90):  # a shut window, or what was lost before, may take a time-out each
             for stream in honest:
                 self.read(stream.ours, 1 << 30)
                 self.read(stream.theirs, 1 << 30)
