@@ -55,9 +55,10 @@ class SavedPaths:
     __slots__ = ("_paths", "lifetime", "most")
 
     def __init__(self, *, lifetime: float = 3600.0, most: int = 1024) -> None:
-        if not isinstance(lifetime, (int, float)) or not 0.0 < lifetime < float("inf"):
+        given: tuple[object, object] = lifetime, most
+        if not isinstance(given[0], (int, float)) or not 0.0 < lifetime < float("inf"):
             raise ValueError(f"lifetime must be a number above 0 and finite, not {lifetime!r}")
-        if not isinstance(most, int) or most < 1:
+        if not isinstance(given[1], int) or most < 1:
             raise ValueError(f"most must be a whole number, at least 1, not {most!r}")
         self.lifetime = lifetime
         self.most = most
