@@ -149,12 +149,13 @@ class Config:
     """R2: seconds without progress, 0.001 at least, after which a connection dies (RFC 9293 §3.8.3,
     MUST-20), None for never.  ``TCP_USER_TIMEOUT`` changes it later."""
     unreachable: int | None = None
-    """How many times in a row, 1 to 255, the peer's host may answer what is in flight with ICMP's
-    "port unreachable", at least a round trip and ``min_rto`` apart and without a segment of the
-    peer between them, until the connection ends with :class:`ConnectionResetError`; None for any
-    number, as RFC 5461 and RFC 5927 want it, since such a message can be forged and the peer may
-    come back.  A process that was killed is noticed within seconds by this.  Connections with keys
-    never heed it; nor do sockets other than Linux's, which do not tell what was refused."""
+    """How many times in a row, 1 to 255, the peer's host may answer what is in flight, or a
+    keep-alive probe, with ICMP's "port unreachable", at least a round trip and ``min_rto`` apart
+    and without a segment of the peer between them, until the connection ends with
+    :class:`ConnectionResetError`; None for any number, as RFC 5461 and RFC 5927 want it, since such
+    a message can be forged and the peer may come back.  A process that was killed is noticed within
+    seconds of what is sent by this.  Connections with keys never heed it; nor do sockets other than
+    Linux's, which do not tell what was refused."""
     keepalive: bool | float = False
     """Whether an idle connection is probed (RFC 9293 §3.8.4, MUST-25: off by default).  A number of
     seconds, 0.001 at least, stands for both ``keepalive_idle`` and ``keepalive_interval``, and 25

@@ -84,6 +84,7 @@ class Echoes:
         self.scheme = listen.scheme
         self.say = say
         self.open: set[Echo] = set()
+        self.are_ended = False
 
     def accept(self) -> "Echo":
         """Return the protocol of a new connection."""
@@ -91,6 +92,7 @@ class Echoes:
 
     def end(self) -> None:
         """Reset what is still open."""
+        self.are_ended = True
         for echo in list(self.open):
             reset(echo.transport)
 
@@ -131,6 +133,8 @@ class Echo(asyncio.Protocol):
         """Say how much it was."""
         if self in self._echoes.open:
             self._echoes.open.discard(self)
+            if error is None and self._echoes.are_ended:
+                error = ConnectionAbortedError("the echo was ended")
             why = f", {running.in_words(error)}" if error is not None else ""
             self._echoes.say.line(f"{self.peer}: {octets(self._octets)}{why}")
             reason = running.in_words(error) if error is not None else None

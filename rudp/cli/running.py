@@ -166,6 +166,8 @@ def in_words(error: BaseException) -> str:
             return f"the certificate is not accepted: {error.verify_message}"
         case ssl.SSLError():
             return f"TLS failed: {getattr(error, 'reason', None) or error.strerror}"
+        case socket.gaierror() if error.errno == getattr(socket, "EAI_ADDRFAMILY", None):
+            return "the host has no address of this IP version"
         case socket.gaierror():
             return f"the name is not known: {error.strerror}"
         case TimeoutError() if not str(error):

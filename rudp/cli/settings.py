@@ -17,7 +17,7 @@ RENDEZVOUS_PORT: Final = 7478
 
 KEEPALIVE: Final = 25.0
 """Seconds without a word after which a segment asks for an answer.  Many home routers forget a
-UDP address after 30 s of silence, and a peer whose process was killed is noticed by this alone."""
+UDP address after 30 s of silence, and who only waits notices by this alone that a peer is gone."""
 
 KEEPALIVE_COUNT: Final = 3
 """Segments that go without an answer before the peer counts as lost, after 100 s."""

@@ -41,6 +41,7 @@ class Site(http.server.BaseHTTPRequestHandler):
     """Gives ten megabytes, and answers what it is given with its SHA-256."""
 
     protocol_version = "HTTP/1.1"
+    timeout = PATIENCE
     content = os.urandom(SIZE)
 
     def log_message(self, *_: Any) -> None:
@@ -60,10 +61,16 @@ class Site(http.server.BaseHTTPRequestHandler):
         self.answer(hashlib.sha256(content).hexdigest().encode())
 
 
+class SiteServer(http.server.ThreadingHTTPServer):
+    """When it is closed, so are its connections: it does not wait for daemons."""
+
+    daemon_threads = False
+
+
 @contextlib.contextmanager
 def site(context: ssl.SSLContext | None = None) -> Iterator[int]:
     """Serve on a port of 127.0.0.1, with *context* as https."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server = SiteServer(("127.0.0.1", 0), Site)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=functools.partial(server.serve_forever, 0.05))

@@ -80,6 +80,10 @@ def test_uvloop_is_taken_if_it_is_there(
         (OSError(errno.EHOSTUNREACH, "Connect call failed"), "no route to host"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory"), "no such file or directory"),
         (socket.gaierror(-2, "Name not known"), "the name is not known: Name not known"),
+        (
+            socket.gaierror(getattr(socket, "EAI_ADDRFAMILY", -9), "Address family"),
+            "the host has no address of this IP version",
+        ),
         (running.FailedError("it is so"), "it is so"),
         (ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "it was cut"), "TLS failed: it was cut"),
     ],

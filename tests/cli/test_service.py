@@ -197,7 +197,9 @@ def test_the_grace_is_over_some_day(rudp: Commands) -> None:
     echo = rudp("echo", "--json", "--grace", "200ms", "127.0.0.1:0")
     client = rudp("nc", "127.0.0.1", echo.port(), stdin=subprocess.PIPE)
     echo.event("opened")
-    assert echo.end(signal.SIGTERM)[0] == 0
+    echo.process.send_signal(signal.SIGTERM)
+    assert echo.event("closed")["error"] == "the echo was ended"
+    assert echo.end()[0] == 0
     assert client.end() == (1, "", "rudp nc: connection reset by peer\n")
 
 

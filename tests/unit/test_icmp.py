@@ -334,3 +334,59 @@ def test_ICMP_2_what_could_be_forged_does_not_count(wrong: str) -> None:
             play.node.table.handle_icmp(errno.ECONNREFUSED, b"", path, play.network.clock.now)
         play.wait(0.3)
     assert play.connection.state is State.ESTABLISHED
+
+
+class Idle(Silenced):
+    """The same after its data is acknowledged: it only waits, and asks after 25 s of silence."""
+
+    def __init__(self, limit: int | None, count: int = 3) -> None:
+        self.network = Network(delay=0.01)
+        config = Config(unreachable=limit, keepalive=25.0, keepalive_count=count)
+        self.node, self.server = self.network.host(CLIENT, config), self.network.host(SERVER)
+        listener = self.server.table.listen(7000)
+        self.connection = self.node.table.open_active(self.server.path, 7000, 0.0)
+        assert self.network.run_until(lambda: bool(listener.accepted), limit=1.0)
+        self.accepted = listener.accepted.popleft()
+        self.wait(1.0)
+        self.network.link(CLIENT[0], SERVER[0], loss=1.0)
+
+    def die_refused(self) -> float:
+        """Refuse what is sent, ten times a second; return the seconds until it has an end."""
+        began = self.network.clock.now
+        while self.connection.state is not State.CLOSED:
+            self.refuse(ahead=-1)
+            self.wait(0.1)
+            assert self.network.clock.now - began < 300
+        return self.network.clock.now - began
+
+
+def test_KA_1_who_only_receives_hears_within_seconds_that_nobody_is_there() -> None:
+    """A keep-alive probe that is refused is followed by the next one, not by silence."""
+    play = Idle(3)
+    assert 24 < play.die_refused() < 30
+    assert isinstance(play.connection.error, ConnectionResetError)
+    assert isinstance(play.connection.error.__cause__, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_KA_4_the_last_probe_has_its_whole_time(limit: int | None) -> None:
+    """RFC 9293 3.8.4: as many as are to go without an answer, and not as fast as refusals come."""
+    play = Idle(limit, count=1)
+    assert 49 < play.die_refused() < 52
+    assert isinstance(play.connection.error, TimeoutError)
+
+
+def test_ICMP_2_a_probe_that_was_not_sent_is_not_refused() -> None:
+    play = Idle(1)
+    play.refuse(3, ahead=-1)
+    assert play.connection.soft_error is None
+    assert play.connection.state is State.ESTABLISHED
+
+
+def test_ICMP_2_an_idle_peer_that_answers_was_not_gone() -> None:
+    play = Idle(2)
+    play.network.link(CLIENT[0], SERVER[0], loss=0.0)
+    for _ in range(1000):
+        play.refuse(ahead=-1)
+        play.wait(0.1)
+    assert play.connection.state is State.ESTABLISHED

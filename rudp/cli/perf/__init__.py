@@ -75,6 +75,25 @@ def _without_port(text: str, parse: Callable[[str], Address]) -> Address:
     return found if full == text else dataclasses.replace(found, port=UNSAID)
 
 
+_OF_SERVERS: Final = {"bind": "--bind", "one_off": "-1"}
+
+_OF_TESTS: Final = {
+    "reverse": "-R",
+    "bidir": "--bidir",
+    "ping_pong": "--ping-pong",
+    "parallel": "-P",
+    "time": "-t",
+    "octets": "-n",
+    "bitrate": "-b",
+    "omit": "-O",
+    "window": "-w",
+    "plot": "--plot",
+    "interval": "-i",
+    "length": "-l",
+}
+"""Where options that are the client's are found, and what they are called."""
+
+
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("server")
     group.add_argument(
@@ -166,8 +185,17 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check_role(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program with status 2 if an option would have no effect."""
+    names, role = (_OF_TESTS, "client") if options.server else (_OF_SERVERS, "server")
+    for name, option in names.items():
+        if getattr(options, name) != parser.get_default(name):
+            parser.error(f"{option} is for the {role}")
+
+
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Run the command."""
+    _check_role(parser, options)
     _settle_address(options)
     say = output.make(as_json=options.json, lasting=options.server)
     context, tls = settings.tls(
@@ -188,8 +216,6 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.error("-O goes with a time, not with -n")
     if options.ping_pong and (options.bitrate is not None or options.plot is not None):
         parser.error("-b and --plot are for bulk data, not for --ping-pong")
-    if options.one_off:
-        parser.error("-1 is for the server")
     if options.plot is not None and not plot.is_there():
         parser.error("--plot needs matplotlib: pip install 'aiorudp[plot]'")
     with recording.Recording(parser, options, ["client"]) as record:

@@ -644,7 +644,9 @@ class Connection:
             return
         if quoted_seq is not None:
             offset = (quoted_seq - sender.snd_una) & 0xFFFF_FFFF
-            if offset >= sender.flight_size:
+            if offset >= sender.flight_size and not (
+                code == errno.ECONNREFUSED and self._probe_is_refused(quoted_seq)
+            ):
                 tcb.count(Count.ICMP_IGNORED)
                 return
         if self.guard is not None and tcb.syn_acked and code in FORGEABLE:
@@ -686,6 +688,18 @@ class Connection:
             error = reset_by_peer()
             error.__cause__ = open_refused()
             tcb.die(error, now)
+        elif tcb.keepalive is not None and tcb.keepalive.may_hurry(tcb.last_heard):
+            tcb.timers.idle = min(tcb.timers.idle, now + tcb.sender.flight.rtt.rto)
+
+    def _probe_is_refused(self, seq: int) -> bool:
+        """Return whether *seq* is that of a keep-alive probe, of which that was not known yet."""
+        tcb = self._tcb
+        return (
+            tcb.keepalive is not None
+            and not tcb.sender.flight_size
+            and seq == (tcb.sender.snd_una - 1) & 0xFFFF_FFFF
+            and tcb.keepalive.refuse(tcb.last_heard)
+        )
 
     def stood_still(self, seconds: float) -> None:
         """Hold the time for which nobody could act against neither side (RFC 9293 §3.8.3)."""

@@ -15,7 +15,7 @@ class KeepAlive:
     seconds, and after ``count`` of them the peer counts as gone.
     """
 
-    __slots__ = ("_probed_at", "_probes", "count", "idle", "interval", "on")
+    __slots__ = ("_probed_at", "_probes", "_refused", "count", "idle", "interval", "on")
 
     def __init__(self, on: bool, idle: float, interval: float, count: int) -> None:
         self.on = on
@@ -24,6 +24,7 @@ class KeepAlive:
         self.count = count
         self._probes = 0
         self._probed_at = 0.0
+        self._refused = False
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -41,6 +42,22 @@ class KeepAlive:
         """One more leaves."""
         self._probes = self.unanswered(last_heard) + 1
         self._probed_at = now
+        self._refused = False
+
+    def refuse(self, last_heard: float) -> bool:
+        """The peer's host says that nobody is there for the latest probe; return whether that is
+        news: none may be out, or it may have been said of the same one before.
+        """
+        if self._refused or not self.unanswered(last_heard):
+            return False
+        self._refused = True
+        return True
+
+    def may_hurry(self, last_heard: float) -> bool:
+        """Return whether the latest probe was refused, and another follows: it may come soon, but
+        what follows the last one is the end of the connection, and comes when it is due.
+        """
+        return self._refused and 0 < self.unanswered(last_heard) < self.count
 
     def forgive(self, last_heard: float) -> None:
         """A probe that was out while nobody could hear may have been answered: leave it out."""
