@@ -315,14 +315,19 @@ def test_paths_are_remembered_for_their_lifetime_and_so_many_of_them() -> None:
         {"lifetime": 0.0},
         {"lifetime": math.inf},
         {"lifetime": math.nan},
-        {"lifetime": "an hour"},
         {"most": 0},
-        {"most": math.inf},
-        {"most": math.nan},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
+        SavedPaths(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lifetime": "an hour"}, {"most": math.inf}, {"most": math.nan}, {"most": "all"}]
+)
+def test_settings_of_another_type_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="object"):
         SavedPaths(**wrong)
 
 

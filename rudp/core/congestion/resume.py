@@ -49,17 +49,20 @@ class SavedPaths:
     It may be shared by any number of connections, servers and clients of one event loop, and
     outlives their sockets.  *lifetime*: seconds, above 0, after which what was learned is not used
     any more; *most*: paths that are remembered, 1 at least, of which the one saved longest ago goes
-    first.  Some 300 octets each.  Raises :class:`ValueError` for a value out of range.
+    first.  Some 300 octets each.  Raises :class:`ValueError` for a value out of range,
+    :class:`TypeError` for one of another type.
     """
 
     __slots__ = ("_paths", "lifetime", "most")
 
     def __init__(self, *, lifetime: float = 3600.0, most: int = 1024) -> None:
         given: tuple[object, object] = lifetime, most
-        if not isinstance(given[0], (int, float)) or not 0.0 < lifetime < float("inf"):
+        if not (isinstance(given[0], (int, float)) and isinstance(given[1], int)):
+            raise TypeError("lifetime must be a float and most an int object")  # as if compiled
+        if not 0.0 < lifetime < float("inf"):
             raise ValueError(f"lifetime must be a number above 0 and finite, not {lifetime!r}")
-        if not isinstance(given[1], int) or most < 1:
-            raise ValueError(f"most must be a whole number, at least 1, not {most!r}")
+        if most < 1:
+            raise ValueError(f"most must be at least 1, not {most!r}")
         self.lifetime = lifetime
         self.most = most
         self._paths: dict[PathKey, SavedPath] = {}
