@@ -179,7 +179,7 @@ CHAPTERS = sorted((docs.ROOT / "docs" / "learn").glob("[0-9]*.md"))
 
 
 @pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.stem)
-def test_a_chapter_has_its_run_three_questions_a_drill_and_a_lab(
+def test_a_chapter_has_its_run_three_questions_a_drill_a_lab_and_a_link(
     page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answers are found by running; none of the wrong ones is right."""
@@ -188,6 +188,10 @@ def test_a_chapter_has_its_run_three_questions_a_drill_and_a_lab(
     text = page.read_text(encoding="utf-8")
     assert "\n```{live-run} " in text
     assert "<!-- run: rudp drill " in text
+    playground = importlib.import_module("playground")
+    (setting,) = re.findall(r"^```\{playground\} (.+)$", text, re.MULTILINE)
+    playground.check(setting)
+    assert page.name in (page.parent / "teaching.md").read_text(encoding="utf-8")
     for name in (labs := re.findall("`rudp lab start (\\w+)`", text)):
         assert name in LABS
     assert labs
