@@ -88,7 +88,7 @@ _ALL: Final = (
         "abort",
         "The client gives up",
         "abort",
-        "A RST ends the connection at once. Data that is on its way is answered with another one.",
+        "A RST ends the connection at once. What is on its way to the client then comes to nobody.",
     ),
     Scenario(
         "cwnd",

@@ -323,6 +323,7 @@ def test_what_a_program_can_reach_is_not_the_site(opened: Opened) -> None:
 
 def test_a_lab_is_checked_as_the_command_does(opened: Opened, tmp_path: Path) -> None:
     opened.page.select_option("#choice", "lab=close")
+    assert opened.page.is_hidden("#report")  # the run of the scenario before is not this lab's
     head, _, _ = opened.page.input_value("#program").partition("class Machine")
     old, new = SLIPS["close"][0]
     file = tmp_path / "lab_close.py"
@@ -331,6 +332,7 @@ def test_a_lab_is_checked_as_the_command_does(opened: Opened, tmp_path: Path) ->
     opened.page.click("#run")
     opened.page.wait_for_selector("#answer table")
     opened.page.frame_locator("#report").locator("h1", has_text="Lab close").wait_for()
+    assert opened.page.is_visible("#report")
     found = opened.page.evaluate(
         """async (text) => JSON.parse(
             await playground.engine.run({ check: "close", program: text }))""",

@@ -166,7 +166,7 @@ class Playground {
   start() {
     this.show();
     byId("answer").replaceChildren();
-    if (this.setting.lab || !this.trusted) return;
+    if (this.setting.lab || !this.trusted) return this.showReport(false); // what it shows is of another setting
     const { settings, setting } = this;
     // How a scenario begins is known before Python has come.
     if (settings.toHash(setting) === settings.toHash(settings.begin(setting))) this.showBeginning();
@@ -198,6 +198,7 @@ class Playground {
   async check() {
     const { setting } = this;
     byId("answer").replaceChildren();
+    this.showReport(false);
     try {
       const { verdict, runs } = JSON.parse(await this.engine.run({ check: setting.lab, program: this.settings.text(setting) }));
       if (setting.lab !== this.setting.lab) return;
@@ -214,10 +215,15 @@ class Playground {
     this.post(answer, setting);
   }
 
+  showReport(isShown) {
+    byId("report").style.visibility = isShown ? "" : "hidden";
+  }
+
   // Hand a run to the report.
   async post({ title, runs, sent }, setting) {
     if (!runs.length) return;
     const frame = await this.frame;
+    this.showReport(true);
     const forced = (setting.faults ?? "").split(/[;\n]/).map((each) => each.trim().replace(/ lost$/, ""));
     frame.postMessage({ title, runs, sent, forced }, location.origin);
   }
