@@ -205,6 +205,7 @@ class Ladder {
     const rank = (step) => (step === now ? 0 : step.moves.length ? 1 : 2);
     const parts = [];
     this.taken = [[], []];
+    if (this.narrow && now.kind === "s" && !this.note(now)) this.taken[now.side].push(this.y(now)); // its label begins there
     for (const step of noted.toSorted((one, other) => rank(one) - rank(other))) {
       const { side } = step;
       const y = this.y(step);
