@@ -535,10 +535,8 @@ class Flight:
 
     def _used(self, flight_size: int, now: float) -> int:
         """Return the octets from which to reduce (CC-9)."""
-        controller = self.controller
-        return self.usage.before_reduction(
-            flight_size, max(controller.cwnd, controller.earned), now
-        )
+        it = self.controller
+        return self.usage.before_reduction(flight_size, max(it.cwnd, it.earned), now)
 
     def _recovered(self, now: float) -> None:
         """What was outstanding when the episode began is acknowledged: it is over."""
@@ -601,6 +599,7 @@ class Flight:
         self.extra_new = 0
         most = WINDOW_MAX
         if not undo.by_timeout:
+            self.recovery = self.recovery.own(self.rtt.latest)
             if self.recovery.rack is not None:
                 self.recovery.rack.reordering_seen = True  # what else can have made it late
         else:
