@@ -50,6 +50,7 @@ class Site(http.server.BaseHTTPRequestHandler):
     def answer(self, content: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("Connection", "close")  # nobody asks twice, or is to be waited for
         self.end_headers()
         self.wfile.write(content)
 
