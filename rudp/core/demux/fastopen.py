@@ -44,7 +44,7 @@ class FastOpenCookies:
         Data that comes with a good cookie is ``used``; who has none, or an old one, gets one.
         """
         offer = syn.options
-        if not config.fast_open or not isinstance(offer, SynOptions) or offer.fast_open is None:
+        if not config.fast_open or not isinstance(offer, SynOptions):
             return None
         good = [hmac.compare_digest(offer.fast_open, self.cookie(path, now, ago)) for ago in (0, 1)]
         found = FastOpen(b"" if good[0] else self.cookie(path, now), 0)

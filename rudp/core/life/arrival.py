@@ -239,7 +239,7 @@ def _acks_our_syn(tcb: Tcb, run: Run) -> bool:
 def _acks_early_data(tcb: Tcb, run: Run) -> bool:
     """Return whether *run* acknowledges data that has gone with our SYN (RFC 7413 §4.2.1)."""
     fast_open = tcb.fast_open
-    return fast_open is not None and fast_open.acked_by(run.ack, tcb.sender.snd_una) > 0
+    return fast_open is not None and fast_open.is_acked_by(run.ack, tcb.sender.snd_una)
 
 
 def _heed_fast_open(tcb: Tcb, run: Run, seg_ack: int, now: float) -> None:

@@ -224,8 +224,7 @@ class Connection:
     @property
     def came_early(self) -> bool:
         """Whether the peer opened it, and the user had it when only its SYN was here."""
-        fast_open = self._variables.fast_open
-        return fast_open is not None and fast_open.used and self.opened is Opened.PASSIVE
+        return self._variables.came_early
 
     @property
     def roams(self) -> bool:

@@ -78,10 +78,9 @@ class FastOpen:
         self.visits: Visits | None = None
         self.server: Address = ()
 
-    def acked_by(self, ack: int, snd_una: int) -> int:
-        """Return SEG.ACK *ack*, 32 bits, if it is of the data in our SYN, else 0."""
-        seg_ack = from_wire(ack, snd_una)
-        return seg_ack if snd_una + 1 < seg_ack <= self.end else 0
+    def is_acked_by(self, ack: int, snd_una: int) -> bool:
+        """Return whether SEG.ACK *ack*, 32 bits, is of the data in our SYN."""
+        return snd_una + 1 < from_wire(ack, snd_una) <= self.end
 
     def heed(self, cookie: bytes | None, mss: int) -> None:
         """The SYN,ACK has come, with or without a *cookie*, from who takes *mss* octets."""

@@ -353,11 +353,15 @@ class Tcb:
         return self.sender.snd_una > self.sender.iss
 
     @property
+    def came_early(self) -> bool:
+        """Whether the peer opened it, and the user had it when only its SYN was here (RFC 7413)."""
+        fast_open = self.fast_open
+        return fast_open is not None and fast_open.used and self.opened is Opened.PASSIVE
+
+    @property
     def is_early(self) -> bool:
         """Whether the user has a connection that its peer has opened, and not proved yet."""
-        fast_open = self.fast_open
-        passive = self.opened is Opened.PASSIVE
-        return fast_open is not None and fast_open.used and passive and not self.syn_acked
+        return self.came_early and not self.syn_acked
 
     def fail_to_open(self, error: OSError, now: float) -> None:
         """A passive open comes to nothing: of that hears, at the most, a user who has it early."""

@@ -97,6 +97,14 @@ class Options:
         self.tsecr = tsecr
         self.accurate_ecn: EcnCounters | None = None
 
+    def take(self, other: "Options") -> None:
+        """Have all that *other* has, but for timestamps."""
+        self.mss = other.mss
+        self.window_scale = other.window_scale
+        self.sack_permitted = other.sack_permitted
+        self.sack_blocks = other.sack_blocks
+        self.accurate_ecn = other.accurate_ecn
+
     def __repr__(self) -> str:
         present = [
             f"{name}={value!r}"
@@ -124,11 +132,7 @@ class SynOptions(Options):
 
     def __init__(self, other: Options, fast_open: bytes) -> None:
         super().__init__(other.tsval, other.tsecr)
-        self.mss = other.mss
-        self.window_scale = other.window_scale
-        self.sack_permitted = other.sack_permitted
-        self.sack_blocks = other.sack_blocks
-        self.accurate_ecn = other.accurate_ecn
+        self.take(other)
         self.fast_open = fast_open
 
 
@@ -244,11 +248,7 @@ def _read_roaming(options: SignedOptions, option: bytes) -> None:
 def _signed(options: Options, data: bytes, at: int) -> SignedOptions:
     """Return *options* and the authentication option that is at offset *at* of *data*."""
     signed = SignedOptions(data[at + 2], data[at + 3], at + 4, options.tsval, options.tsecr)
-    signed.mss = options.mss
-    signed.window_scale = options.window_scale
-    signed.sack_permitted = options.sack_permitted
-    signed.sack_blocks = options.sack_blocks
-    signed.accurate_ecn = options.accurate_ecn
+    signed.take(options)
     return signed
 
 
@@ -306,7 +306,7 @@ def encode_syn(
 
     *timestamps* is (TSval, TSecr), both 32-bit numbers.  *signed*: another option follows.
     *roaming*: it offers, or accepts, that the connection moves with its ends.  *fast_open*: a
-    cookie of at most 10 octets, empty to ask for one; there is no room for it beside a signature.
+    cookie of at most 16 octets, empty to ask for one; there is no room for it beside a signature.
     """
     if window_scale is not None and sack_permitted and timestamps is not None:
         kind, sack, stamps, scale, size = _SYN_KINDS

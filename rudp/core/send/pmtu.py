@@ -67,10 +67,9 @@ class PathMtu:
 
     Without *search*, or with nothing to search for, the size stays at ``base``.  *shared*: those
     that begin alike have it together, until something happens to one of them (:meth:`own`).
-    ``probing``: the
-    size of the probe that is on its way, or None.  ``trusted``: the size is that of the link, and
-    nothing has spoken against it.  ``full_losses``: how often in a row full segments were lost, and
-    none has arrived.  Times are seconds.
+    ``probing``: the size of the probe that is on its way, or None.  ``trusted``: the size is that
+    of the link, and nothing has spoken against it.  ``full_losses``: how often in a row full
+    segments were lost, and none has arrived.  Times are seconds.
     """
 
     __slots__ = (
